@@ -1,0 +1,227 @@
+/**
+ * What the daemon offers on its control socket, typed once: the daemon implements `Control`, the client speaks it over the
+ * Unix socket, and the routes in `server.ts` and `client.ts` are one table. All times are milliseconds, all sizes bytes.
+ */
+
+import type { ErrorCode } from "../../protocol/kernel/errors.ts";
+import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
+import type { Vitals } from "../../protocol/swarm/vitals.ts";
+import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
+
+export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
+
+export interface NodeView {
+  readonly name: string;
+  readonly peerId: PeerId;
+  readonly state: NodeState;
+  readonly roles: readonly Role[];
+  readonly addresses: readonly string[];
+  /** null until its first beat is heard. */
+  readonly vitals: Vitals | null;
+  readonly running: readonly {
+    readonly build: BuildId;
+    readonly action: ActionName;
+    readonly sinceMs: number;
+  }[];
+}
+
+export type BuildState = "running" | "paused" | "complete" | "failed" | "cancelled";
+/** waiting: for dependencies; ready: runnable; claimed: granted, not known to have started; blocked: failed for good; held: behind a blocked one. */
+export type ActionState =
+  | "waiting"
+  | "ready"
+  | "claimed"
+  | "running"
+  | "done"
+  | "blocked"
+  | "held"
+  | "cancelled";
+
+export interface BuildSummary {
+  readonly build: BuildId;
+  readonly name: string;
+  readonly state: BuildState;
+  readonly submitter: string;
+  readonly submittedAtMs: number;
+  /** From submit to the end, or to now. */
+  readonly wallMs: number;
+  readonly actions: number;
+  readonly counts: Readonly<Record<ActionState, number>>;
+}
+
+/** The line that `submit --json` ends with, in this order. */
+export interface BuildResult {
+  readonly build: BuildId;
+  readonly state: BuildState;
+  readonly actions: number;
+  /** Actions that ran to a result. */
+  readonly executed: number;
+  readonly cached: number;
+  readonly failed: number;
+  readonly blocked: number;
+  /** Runs beyond the first of an action that had a result anyway. */
+  readonly duplicated: number;
+  readonly wallMs: number;
+  /** Node name → actions it executed. */
+  readonly byNode: Readonly<Record<string, number>>;
+}
+
+export interface AttemptView {
+  readonly claim: ClaimId;
+  readonly attempt: number;
+  readonly node: string;
+  readonly steward: string;
+  readonly state: "claimed" | "running" | "done" | "failed" | "abandoned" | "expired";
+  readonly reason?: string;
+  readonly exitCode?: number;
+  readonly usage?: Usage;
+  readonly stdout?: Digest;
+  readonly stderr?: Digest;
+  readonly why?: Why;
+}
+
+export interface ActionView {
+  readonly name: ActionName;
+  readonly group: string;
+  readonly state: ActionState;
+  readonly dependsOn: readonly ActionName[];
+  readonly key?: Digest;
+  readonly cached: boolean;
+  /** Of the valid result, where there is one. */
+  readonly outputs: readonly Output[];
+  readonly attempts: readonly AttemptView[];
+  /** For what is not done: what it waits for, in words. */
+  readonly waitsFor?: string;
+}
+
+export interface CriticalPathView {
+  readonly totalMs: number;
+  readonly steps: readonly { readonly action: ActionName; readonly node: string; readonly ms: number }[];
+}
+
+export interface BuildView extends BuildSummary {
+  readonly result: BuildResult;
+  readonly actionViews: readonly ActionView[];
+  /** Sum over executed actions. */
+  readonly cpuMs: number;
+  /** Bytes of artifacts that crossed the network for this build, as the holders counted them. */
+  readonly fetchedBytes: number;
+  readonly byNodeUsage: readonly {
+    readonly node: string;
+    readonly executed: number;
+    readonly wallMs: number;
+    readonly cpuMs: number;
+    readonly fetchedBytes: number;
+  }[];
+  readonly criticalPath: CriticalPathView;
+}
+
+/** One line of a followed build; the first is a `snapshot`, the last an `end`. */
+export type BuildEvent =
+  | { readonly kind: "snapshot"; readonly summary: BuildSummary; readonly running: readonly RunningAction[] }
+  | {
+      readonly kind: "action";
+      readonly action: ActionName;
+      readonly state: ActionState;
+      readonly node?: string;
+      readonly cached?: boolean;
+      readonly ms?: number;
+      readonly reason?: string;
+      readonly counts: BuildSummary["counts"];
+    }
+  | { readonly kind: "end"; readonly result: BuildResult };
+
+export interface RunningAction {
+  readonly action: ActionName;
+  readonly node: string;
+  readonly sinceMs: number;
+}
+
+/** What to do next: one command to copy, and why. */
+export interface NextAction {
+  /** Arguments after `swarmd`; null when there is nothing to do. */
+  readonly command: readonly string[] | null;
+  readonly why: string;
+}
+
+export interface StatusView {
+  readonly swarm: { readonly id: string; readonly name: string; readonly members: number };
+  readonly node: NodeView;
+  readonly peers: readonly NodeView[];
+  readonly builds: readonly BuildSummary[];
+  /** Over all live builds; `staged` stays 0 until something is released. */
+  readonly counts: {
+    readonly needed: number;
+    readonly building: number;
+    readonly complete: number;
+    readonly blocked: number;
+    readonly staged: number;
+  };
+  readonly next: NextAction;
+}
+
+export interface InviteReply {
+  /** `swarmd1…`: everything a machine needs to join, once. */
+  readonly ticket: string;
+  readonly expiresAtMs: number;
+  readonly addresses: readonly string[];
+}
+
+export interface LogRequest {
+  readonly subject: { readonly build: BuildId; readonly action?: ActionName } | { readonly node: string };
+  readonly follow: boolean;
+}
+
+/** A piece of a log, at most 64 KiB of text. */
+export interface LogChunk {
+  readonly node: string;
+  readonly build: BuildId;
+  readonly action: ActionName;
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+}
+
+/** ok: nothing to do; note: works, but less well; bad: does not work until the remedy is taken. */
+export interface Finding {
+  readonly check: string;
+  readonly level: "ok" | "note" | "bad";
+  readonly text: string;
+  readonly remedy?: string;
+}
+
+/** Refusals come back as `SwarmError` with their code on both sides. */
+export interface Control {
+  status(): Promise<StatusView>;
+  nodes(): Promise<NodeView[]>;
+  builds(): Promise<BuildSummary[]>;
+  build(build: BuildId): Promise<BuildView>;
+  /** Follows until the end of the build or until the signal. */
+  watch(build: BuildId, signal: AbortSignal): AsyncIterable<BuildEvent>;
+  logs(request: LogRequest, signal: AbortSignal): AsyncIterable<LogChunk>;
+  /** Toolchain names → fingerprints as offered in the swarm; refuses `no-eligible-node` naming what is missing. */
+  resolveToolchains(names: readonly string[]): Promise<Record<string, string>>;
+  /** Which of these blobs the daemon does not have. */
+  missingBlobs(digests: readonly Digest[]): Promise<Digest[]>;
+  /** Verified while it is stored: `blob-corrupt` if the bytes are not the digest's. */
+  putBlob(digest: Digest, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** From this disk or from whoever holds it; `blob-missing` otherwise. */
+  getBlob(digest: Digest): AsyncIterable<Uint8Array>;
+  /** All files below an output folder's Directory. */
+  getTree(digest: Digest): Promise<{ path: string; digest: Digest; executable: boolean }[]>;
+  /** Returns once the inputs lie on two members (one if alone) and the build is in the ledger. */
+  submit(request: {
+    readonly name: string;
+    readonly graph: Digest;
+    readonly priority: number;
+  }): Promise<{ build: BuildId }>;
+  control(build: BuildId, op: "pause" | "resume" | "cancel", reason?: string): Promise<void>;
+  invite(request: { readonly roles: readonly Role[]; readonly ttlMs: number }): Promise<InviteReply>;
+  doctor(): Promise<Finding[]>;
+  stop(): Promise<void>;
+}
+
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy?: string;
+}

@@ -1,0 +1,159 @@
+/**
+ * The graph of one build, as `submit` resolves it from a spec: every action by name, every input by content. It travels as
+ * one blob; all members fold the facts of the build over the same graph. It holds no state.
+ */
+import { z } from "zod";
+import { decode, encode } from "../kernel/codec.ts";
+import { digestOf, isDigest } from "../kernel/digest.ts";
+import { SwarmError } from "../kernel/errors.ts";
+import type { ActionName, Digest } from "../kernel/ids.ts";
+
+export const graphBytesMax = 64 << 20;
+export const graphActionsMax = 200_000;
+
+/** A file of the submitted inputs, at its place in the workspace. */
+export interface InputFile {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly executable: boolean;
+}
+
+/**
+ * Files that actions take together, listed once and shared by index (a thousand compiles take the same headers).
+ * `from` absent: submitted inputs. `from` an action: of its output `output`; for a folder, `paths` (workspace paths) are the files
+ * taken out of it, and `paths` absent means the whole of it.
+ */
+export interface FileSet {
+  readonly from?: ActionName;
+  readonly output?: string;
+  readonly paths?: readonly string[];
+}
+
+export interface GraphOutput {
+  /** Workspace path without a trailing slash. */
+  readonly path: string;
+  readonly kind: "file" | "folder";
+  /** For a folder: the workspace paths that the spec promises (`like:`); the action fails when one is missing. */
+  readonly promised?: readonly string[];
+}
+
+export interface GraphAction {
+  readonly name: ActionName;
+  /** The spec's action it was expanded from: `compile` of `compile/db_impl`. Durations are learned per group. */
+  readonly group: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Indexes into `sets`. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly GraphOutput[];
+  /** Toolchain name → fingerprint; only nodes that offer all of them may build it. */
+  readonly toolchains: Readonly<Record<string, string>>;
+  /** Hard limit of the run, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Limit of a run without a byte of output; 0 = none. */
+  readonly silenceMs: number;
+  /** Attempts in all before infrastructure failures block it. */
+  readonly attemptsMax: number;
+  /** false: never served from the cache nor written to it (REAPI do_not_cache). */
+  readonly cache: boolean;
+}
+
+export interface Graph {
+  readonly version: 1;
+  readonly name: string;
+  readonly files: readonly InputFile[];
+  readonly sets: readonly FileSet[];
+  /** In dependency order: an action stands behind all it depends on. */
+  readonly actions: readonly GraphAction[];
+  readonly release?: {
+    readonly channel: string;
+    readonly format: string;
+    readonly include: readonly ActionName[];
+  };
+}
+
+const path = z.string().min(1).max(4096);
+const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+const actionName = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
+
+const graphSchema: z.ZodType<Graph> = z.object({
+  version: z.literal(1),
+  name: z.string().min(1).max(64),
+  files: z.array(z.object({ path, digest, executable: z.boolean() })),
+  sets: z.array(
+    z.object({ from: actionName.optional(), output: path.optional(), paths: z.array(path).optional() }),
+  ),
+  actions: z
+    .array(
+      z.object({
+        name: actionName,
+        group: z.string().min(1).max(256),
+        argv: z.array(z.string()).min(1),
+        env: z.record(z.string(), z.string()),
+        inputs: z.array(z.int().nonnegative()),
+        outputs: z.array(
+          z.object({ path, kind: z.enum(["file", "folder"]), promised: z.array(path).optional() }),
+        ),
+        toolchains: z.record(z.string(), z.string()),
+        timeoutMs: z.int().positive(),
+        silenceMs: z.int().nonnegative(),
+        attemptsMax: z.int().positive(),
+        cache: z.boolean(),
+      }),
+    )
+    .max(graphActionsMax),
+  release: z.object({ channel: z.string(), format: z.string(), include: z.array(actionName) }).optional(),
+});
+
+export function encodeGraph(graph: Graph): { bytes: Uint8Array; digest: Digest } {
+  const bytes = encode(graph);
+  if (bytes.length > graphBytesMax)
+    throw new SwarmError("too-large", `the graph takes ${bytes.length} bytes, more than ${graphBytesMax}`, {
+      remedy: "split the spec into several builds",
+    });
+  return { bytes, digest: digestOf(bytes) };
+}
+
+/** The graph of a blob, checked as a whole: indexes in range, dependency order kept, names and outputs unique. Throws `malformed`. */
+export function decodeGraph(bytes: Uint8Array): Graph {
+  const parsed = graphSchema.safeParse(decode(bytes, graphBytesMax));
+  if (!parsed.success)
+    throw new SwarmError("malformed", `not a build graph: ${parsed.error.issues[0]?.path.join(".")}`);
+  const graph = parsed.data;
+  const files = new Set(graph.files.map((f) => f.path));
+  const outputs = new Map<ActionName, Set<string>>();
+  const owners = new Set<string>();
+  for (const action of graph.actions) {
+    if (outputs.has(action.name)) throw new SwarmError("malformed", `two actions are named ${action.name}`);
+    for (const index of action.inputs) {
+      const set = graph.sets[index];
+      if (!set) throw new SwarmError("malformed", `${action.name} takes a file set that is not there`);
+      if (set.from !== undefined && !outputs.get(set.from)?.has(set.output ?? ""))
+        throw new SwarmError(
+          "malformed",
+          `${action.name} takes an output of ${set.from} that is not declared before it`,
+        );
+      if (set.from === undefined && !(set.paths ?? []).every((p) => files.has(p)))
+        throw new SwarmError("malformed", `${action.name} takes an input file that is not there`);
+    }
+    for (const output of action.outputs) {
+      if (owners.has(output.path)) throw new SwarmError("malformed", `two actions make ${output.path}`);
+      owners.add(output.path);
+    }
+    outputs.set(action.name, new Set(action.outputs.map((o) => o.path)));
+  }
+  for (const name of graph.release?.include ?? [])
+    if (!outputs.has(name))
+      throw new SwarmError("malformed", `the release includes ${name}, which is no action`);
+  return graph;
+}
+
+/** The actions that an action takes outputs of, each once, in the order it names them. */
+export function dependenciesOf(graph: Graph, action: GraphAction): ActionName[] {
+  const names = new Set<ActionName>();
+  for (const index of action.inputs) {
+    const from = graph.sets[index]?.from;
+    if (from !== undefined) names.add(from);
+  }
+  return [...names];
+}

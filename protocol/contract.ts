@@ -1,0 +1,224 @@
+/**
+ * The boundary of the brain: what goes in and what comes out, nothing else. Completions of effects come back as inputs, so
+ * a log of inputs is a replay. Effects run in list order; an `append` is on disk before any later effect runs.
+ */
+import type { InputFile } from "./build/graph.ts";
+import type { ErrorCode } from "./kernel/errors.ts";
+import type {
+  ActionName,
+  BuildId,
+  ClaimId,
+  Digest,
+  EntryId,
+  Incarnation,
+  PeerId,
+  SwarmId,
+} from "./kernel/ids.ts";
+import type { Presentation, Redemption } from "./swarm/admission.ts";
+import type { Gossip, Message } from "./swarm/message.ts";
+import type { LocalVitals } from "./swarm/vitals.ts";
+import type { Entry, SignedEntry } from "./timeline/entry.ts";
+import type { ActionResult, Role, Usage } from "./timeline/events.ts";
+
+/** A moment, as the shell reads it. Deadlines and liveness use `monoMs`; only people and certificates' expiry see `wallMs`. */
+export interface Instant {
+  readonly monoMs: number;
+  readonly wallMs: number;
+}
+
+/** Fixed for the life of one core. */
+export interface CoreConfig {
+  readonly swarm: SwarmId;
+  readonly self: PeerId;
+  readonly name: string;
+  readonly inc: Incarnation;
+  /** 16 bytes for the core's own generator. */
+  readonly seed: Uint8Array;
+  readonly version: string;
+  /** Actions this node runs at once; 0 = builds nothing. */
+  readonly slots: number;
+}
+
+/** A blob and the members that are likely to hold it, best first. */
+export interface Want {
+  readonly digest: Digest;
+  readonly from: readonly PeerId[];
+}
+
+export interface ExecuteRequest {
+  readonly claim: ClaimId;
+  readonly build: BuildId;
+  readonly action: ActionName;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** REAPI digest of the input root: equal roots hold equal files. */
+  readonly inputRoot: Digest;
+  readonly files: readonly InputFile[];
+  readonly outputs: readonly {
+    readonly path: string;
+    readonly kind: "file" | "folder";
+    readonly promised?: readonly string[];
+  }[];
+  readonly timeoutMs: number;
+  /** 0 = no limit on silence. */
+  readonly silenceMs: number;
+}
+
+export type ExecuteOutcome =
+  /** Exit code 0 and all outputs there. */
+  | { readonly kind: "done"; readonly result: ActionResult; readonly usage: Usage }
+  /** The command's own doing (exit code, signal, missing output, timeout): deterministic. The node's doing: infrastructure. */
+  | {
+      readonly kind: "failed";
+      readonly cause: "deterministic" | "infrastructure";
+      readonly reason: string;
+      readonly exitCode?: number;
+      readonly signal?: string;
+      readonly stdout?: Digest;
+      readonly stderr?: Digest;
+      readonly usage?: Usage;
+    }
+  /** It was stopped on our own word. */
+  | { readonly kind: "stopped"; readonly reason: string };
+
+/** What a person asks of the node, through the control socket. */
+export type Command =
+  | {
+      readonly kind: "submit";
+      readonly name: string;
+      readonly graph: Digest;
+      readonly nonce: string;
+      readonly priority: number;
+    }
+  | {
+      readonly kind: "control";
+      readonly build: BuildId;
+      readonly op: "pause" | "resume" | "cancel";
+      readonly reason?: string;
+    }
+  /** The secret stays in the shell; the core hears of the ticket's public key alone. */
+  | {
+      readonly kind: "invite";
+      readonly ticket: string;
+      readonly key: PeerId;
+      readonly roles: readonly Role[];
+      readonly notAfterMs: number;
+    }
+  /** The node goes down: stop what runs, say `node.down`. */
+  | { readonly kind: "stop"; readonly reason: string };
+
+export type CommandReply =
+  | { readonly ok: true; readonly build?: BuildId }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
+
+/** Certificates for the other side (entries, the founding one first), or why not. */
+export type AdmissionReply =
+  | { readonly ok: true; readonly certificates: readonly SignedEntry[] }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
+
+export interface CacheHit {
+  readonly key: Digest;
+  readonly result: ActionResult;
+  /** A live member that has every output now. */
+  readonly from: PeerId;
+}
+
+export type Input =
+  | { readonly kind: "tick" }
+  /** Boot: stored timeline entries, in any order. */
+  | { readonly kind: "restored-entries"; readonly entries: readonly SignedEntry[] }
+  /** Boot: stored updates of a ledger with the entries in them. */
+  | {
+      readonly kind: "restored-ledger";
+      readonly build: BuildId;
+      readonly updates: readonly Uint8Array[];
+      readonly entries: readonly SignedEntry[];
+    }
+  /** Boot is over: the core says `node.up`. */
+  | { readonly kind: "started" }
+  | { readonly kind: "connected"; readonly peer: PeerId }
+  | { readonly kind: "disconnected"; readonly peer: PeerId }
+  | { readonly kind: "message"; readonly from: PeerId; readonly message: Message }
+  | { readonly kind: "gossip"; readonly from: PeerId; readonly message: Gossip }
+  | { readonly kind: "signed"; readonly entry: SignedEntry }
+  | { readonly kind: "sensed"; readonly vitals: LocalVitals }
+  | { readonly kind: "blob-read"; readonly digest: Digest; readonly bytes: Uint8Array | null }
+  | { readonly kind: "tree-read"; readonly digest: Digest; readonly files: readonly InputFile[] | null }
+  | { readonly kind: "looked-up"; readonly keys: readonly Digest[]; readonly hits: readonly CacheHit[] }
+  | {
+      readonly kind: "fetched";
+      readonly id: string;
+      readonly missing: readonly Digest[];
+      readonly fetchedBytes: number;
+    }
+  | { readonly kind: "executed"; readonly claim: ClaimId; readonly outcome: ExecuteOutcome }
+  | { readonly kind: "command"; readonly id: number; readonly command: Command }
+  | {
+      readonly kind: "presented";
+      readonly id: number;
+      readonly peer: PeerId;
+      readonly presentation: Presentation;
+    }
+  | {
+      readonly kind: "redeemed";
+      readonly id: number;
+      readonly peer: PeerId;
+      readonly redemption: Redemption;
+    };
+
+export type Effect =
+  /** Sign and answer at once with `signed`. */
+  | { readonly kind: "sign"; readonly entry: Entry; readonly body: Uint8Array; readonly id: EntryId }
+  /** Write the own entry (and, in a build, the ledger update that carries it) before any later effect; fsync first where `durable`. */
+  | {
+      readonly kind: "append";
+      readonly entry: SignedEntry;
+      readonly update?: Uint8Array;
+      readonly durable: boolean;
+    }
+  /** Keep what others said. */
+  | { readonly kind: "keep"; readonly entries: readonly SignedEntry[] }
+  | {
+      readonly kind: "keep-update";
+      readonly build: BuildId;
+      readonly update: Uint8Array;
+      readonly entries: readonly SignedEntry[];
+    }
+  /** The build is sealed and its grace over: its updates may go, its entries stay. */
+  | { readonly kind: "drop-ledger"; readonly build: BuildId }
+  | { readonly kind: "send"; readonly to: PeerId; readonly message: Message }
+  | { readonly kind: "gossip"; readonly message: Gossip }
+  /** Read entries of a chain from disk and send them as `entries` messages. */
+  | {
+      readonly kind: "serve";
+      readonly to: PeerId;
+      readonly author: PeerId;
+      readonly inc: Incarnation;
+      readonly fromSeq: number;
+      readonly toSeq: number;
+    }
+  /** → `blob-read`; from the own disk, else from the members named. */
+  | { readonly kind: "read-blob"; readonly want: Want }
+  /** → `tree-read`: every file below a Directory, paths relative to it, sorted. */
+  | { readonly kind: "read-tree"; readonly want: Want }
+  /** → `looked-up`: which of these action keys have a result whose outputs can all be had now. */
+  | { readonly kind: "look-up"; readonly keys: readonly Digest[] }
+  /** A valid result for the action cache. */
+  | {
+      readonly kind: "remember";
+      readonly key: Digest;
+      readonly result: ActionResult;
+      readonly holder: PeerId;
+    }
+  /** → `fetched`: bring these to the own disk. Folders' trees come with all that is below them. */
+  | { readonly kind: "fetch"; readonly id: string; readonly wants: readonly Want[] }
+  /** → `executed`. */
+  | { readonly kind: "execute"; readonly request: ExecuteRequest }
+  /** TERM, then KILL after 5 s; `executed` still comes. */
+  | { readonly kind: "kill"; readonly claim: ClaimId; readonly reason: string }
+  | { readonly kind: "reply"; readonly id: number; readonly reply: CommandReply }
+  | { readonly kind: "admission"; readonly id: number; readonly reply: AdmissionReply }
+  /** The set of members changed: the gate asks again. */
+  | { readonly kind: "members-changed" }
+  /** The last effect of a stopped core. */
+  | { readonly kind: "stopped" };

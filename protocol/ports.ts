@@ -1,0 +1,114 @@
+/**
+ * The edges of a node, each with its guarantee. Callbacks, not promises, so that the simulator's virtual time and the
+ * machine's real one drive the very same runtime. Every port has one contract suite in test/contract/, run on both.
+ */
+
+import type { InputFile } from "./build/graph.ts";
+import type { CacheHit, ExecuteOutcome, ExecuteRequest, Instant, Want } from "./contract.ts";
+import type { ErrorCode } from "./kernel/errors.ts";
+import type { BuildId, ClaimId, Digest, Incarnation, PeerId } from "./kernel/ids.ts";
+import type { LocalVitals } from "./swarm/vitals.ts";
+import type { SignedEntry } from "./timeline/entry.ts";
+import type { ActionResult } from "./timeline/events.ts";
+
+export interface Clock {
+  /** `monoMs` never goes back; `wallMs` may. */
+  now(): Instant;
+  /** Calls back once, at or after `monoMs`. There is one timer: a later call replaces it. */
+  wake(monoMs: number, callback: () => void): void;
+}
+
+export interface Signer {
+  readonly self: PeerId;
+  /** Ed25519 over the 32 bytes that the id (64 hex digits) names. */
+  sign(id: string): Uint8Array;
+  /** False for a wrong signature, a wrong key, anything odd; never throws. */
+  verify(author: PeerId, id: string, signature: Uint8Array): boolean;
+}
+
+/** What one write puts on disk, all or nothing. */
+export interface EventBatch {
+  readonly entries: readonly SignedEntry[];
+  readonly updates: readonly { readonly build: BuildId; readonly update: Uint8Array }[];
+  readonly dropped: readonly BuildId[];
+  /** fsync before calling back. */
+  readonly durable: boolean;
+}
+
+/** What was on disk at the last start. */
+export interface Restored {
+  /** Entries that belong to no live ledger. */
+  readonly entries: readonly SignedEntry[];
+  readonly ledgers: readonly { readonly build: BuildId; readonly updates: readonly Uint8Array[] }[];
+}
+
+export interface EventStore {
+  /** Atomic. Batches land in call order. After the callback without an error a process crash loses nothing of it. */
+  write(batch: EventBatch, done: (error?: { code: ErrorCode; message: string }) => void): void;
+  /** Entries of a chain with fromSeq ≤ seq ≤ toSeq in seq order; what is not there is left out. */
+  range(
+    author: PeerId,
+    inc: Incarnation,
+    fromSeq: number,
+    toSeq: number,
+    done: (entries: SignedEntry[]) => void,
+  ): void;
+  /** The newest result kept for an action key. */
+  result(key: Digest, done: (found: { result: ActionResult; holders: PeerId[] } | null) => void): void;
+  /** Adds a holder to what is known of a key; a different result replaces nothing and is kept beside it. */
+  remember(key: Digest, result: ActionResult, holder: PeerId): void;
+}
+
+/** What the network asks and tells; given to it once, before it starts. */
+export interface NetworkHandlers {
+  /** True for current members: the gate in front of every protocol but admission. */
+  admits(peer: PeerId): boolean;
+  /** Our side of a presentation (an encoded `Presentation`). */
+  presentation(): Uint8Array;
+  /** An admission request, or the other side's presentation in answer to ours; the answer goes back, null closes. */
+  admission(peer: PeerId, request: Uint8Array, answer: (reply: Uint8Array | null) => void): void;
+  connected(peer: PeerId): void;
+  disconnected(peer: PeerId): void;
+  message(from: PeerId, message: Uint8Array): void;
+  gossip(message: Uint8Array): void;
+}
+
+export interface Network {
+  /** In order per receiver while connected; dropped without a word when not connected or when its bounded queue is full. */
+  send(to: PeerId, message: Uint8Array): void;
+  /** To all members, best effort, any order, possibly twice. */
+  gossip(message: Uint8Array): void;
+}
+
+/** Blobs of the swarm, brought to the own disk. */
+export interface Artifacts {
+  /** Fetches what is not here, verified; for a folder's Directory also everything below it. Reports what could not be had from anyone asked. */
+  fetch(wants: readonly Want[], done: (missing: Digest[], fetchedBytes: number) => void): void;
+  /** A whole blob (≤ 64 MiB) from disk or peers; null when nobody has it. */
+  read(want: Want, done: (bytes: Uint8Array | null) => void): void;
+  /** All files below a Directory, paths relative to it, sorted by path; null when a part cannot be had. */
+  readTree(want: Want, done: (files: InputFile[] | null) => void): void;
+  /** Action keys whose result is known and whose outputs are all on this disk or with a live member now. */
+  lookUp(keys: readonly Digest[], done: (hits: CacheHit[]) => void): void;
+}
+
+export interface Executor {
+  /** Calls back exactly once, after every process of the action is gone and its outputs are stored. */
+  execute(request: ExecuteRequest, done: (outcome: ExecuteOutcome) => void): void;
+  /** TERM to all its processes, KILL after 5 s. Unknown claims are ignored. */
+  kill(claim: ClaimId, reason: string): void;
+}
+
+export interface Sensors {
+  /** Calls back at once and then whenever a reading changed enough to matter, at most once a second. Returns what stops it. */
+  watch(callback: (vitals: LocalVitals) => void): () => void;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly signer: Signer;
+  readonly events: EventStore;
+  readonly network: Network;
+  readonly artifacts: Artifacts;
+  readonly executor: Executor;
+}

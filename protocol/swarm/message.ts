@@ -1,0 +1,148 @@
+/** What members say to each other beside entries: unicast messages and gossip, with their encoding and bounds. Formats in specs/messages.md. */
+import { z } from "zod";
+import { decode, encode } from "../kernel/codec.ts";
+import { isDigest } from "../kernel/digest.ts";
+import { SwarmError } from "../kernel/errors.ts";
+import {
+  type ActionName,
+  type BuildId,
+  type Digest,
+  type EntryId,
+  type Incarnation,
+  isBuildId,
+  isHash,
+  isIncarnation,
+  isPeerId,
+  type PeerId,
+} from "../kernel/ids.ts";
+import { readEntry, type SignedEntry } from "../timeline/entry.ts";
+import type { Why } from "../timeline/events.ts";
+import { type Vitals, vitalsSchema } from "./vitals.ts";
+
+export const messageBytesMax = 4 << 20;
+export const gossipBytesMax = 64 << 10;
+
+/** The end of a chain as one node knows it: everything up to `seq` without a gap. Equal counters with different heads are a fork. */
+export interface Head {
+  readonly author: PeerId;
+  readonly inc: Incarnation;
+  readonly seq: number;
+  readonly id: EntryId;
+}
+
+/** A Yjs update of one build's ledger, with the entries it carries (their signatures hold once the core sees them). */
+export interface LedgerUpdate {
+  readonly build: BuildId;
+  readonly update: Uint8Array;
+  readonly entries: readonly SignedEntry[];
+}
+
+export type Message =
+  /** What I know; answer with what I lack, and `reply` once with what you know. */
+  | {
+      readonly kind: "sync";
+      readonly heads: readonly Head[];
+      readonly ledgers: readonly { readonly build: BuildId; readonly vector: Uint8Array }[];
+      readonly reply: boolean;
+    }
+  | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] }
+  | ({ readonly kind: "ledger" } & LedgerUpdate)
+  /** An idle node asks the steward for up to `count` of these actions, best first. */
+  | {
+      readonly kind: "ask";
+      readonly id: string;
+      readonly build: BuildId;
+      readonly count: number;
+      readonly actions: readonly ActionName[];
+      readonly why?: Why;
+    }
+  /** The answer: the steward's own update that holds the claims. */
+  | ({ readonly kind: "grant"; readonly id: string } & LedgerUpdate)
+  | {
+      readonly kind: "deny";
+      readonly id: string;
+      readonly build: BuildId;
+      readonly reason: string;
+      readonly steward?: PeerId;
+    }
+  /** Please hold these blobs too; `kept` names those that could not be had. */
+  | { readonly kind: "hold"; readonly id: string; readonly digests: readonly Digest[] }
+  | { readonly kind: "held"; readonly id: string; readonly missing: readonly Digest[] };
+
+export type Gossip =
+  | { readonly kind: "vitals"; readonly vitals: Vitals }
+  | ({ readonly kind: "ledger" } & LedgerUpdate)
+  | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] };
+
+const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
+const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v));
+const hash = z.custom<EntryId>((v) => typeof v === "string" && isHash(v));
+const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v));
+const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+const bytes = z.instanceof(Uint8Array);
+const id = z.string().min(1).max(64);
+const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
+const shortText = z.string().max(128);
+
+const ledger = { build, update: bytes };
+const messageSchema = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("sync"),
+    heads: z.array(z.object({ author: peer, inc, seq: z.int().nonnegative(), id: hash })).max(16_384),
+    ledgers: z.array(z.object({ build, vector: bytes })).max(1024),
+    reply: z.boolean(),
+  }),
+  z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(8192) }),
+  z.object({ kind: z.literal("ledger"), ...ledger }),
+  z.object({
+    kind: z.literal("ask"),
+    id,
+    build,
+    count: z.int().positive().max(1024),
+    actions: z.array(action).min(1).max(1024),
+    why: z.custom<Why>((v) => typeof v === "object" && v !== null).optional(),
+  }),
+  z.object({ kind: z.literal("grant"), id, ...ledger }),
+  z.object({ kind: z.literal("deny"), id, build, reason: shortText, steward: peer.optional() }),
+  z.object({ kind: z.literal("hold"), id, digests: z.array(digest).max(50_000) }),
+  z.object({ kind: z.literal("held"), id, missing: z.array(digest).max(50_000) }),
+]);
+const gossipSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("vitals"), vitals: vitalsSchema }),
+  z.object({ kind: z.literal("ledger"), ...ledger }),
+  z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(512) }),
+]);
+
+function flatten(message: Message | Gossip): unknown {
+  if (message.kind === "entries") return { kind: "entries", entries: message.entries.map((e) => e.bytes) };
+  if (message.kind === "ledger") return { kind: "ledger", build: message.build, update: message.update };
+  if (message.kind === "grant")
+    return { kind: "grant", id: message.id, build: message.build, update: message.update };
+  return message;
+}
+
+export const encodeMessage = (message: Message): Uint8Array => encode(flatten(message));
+export const encodeGossip = (message: Gossip): Uint8Array => encode(flatten(message));
+
+/** How the entries of a ledger update are found; given by `work/ledger`, which stands above this file. */
+export type ReadUpdate = (build: BuildId, update: Uint8Array) => SignedEntry[];
+
+/** A message from bytes. Throws `malformed` or `too-large`. Signatures are not checked here. */
+export function readMessage(raw: Uint8Array, readUpdate: ReadUpdate): Message {
+  const parsed = messageSchema.safeParse(decode(raw, messageBytesMax));
+  if (!parsed.success) throw new SwarmError("malformed", "not a message");
+  const m = parsed.data;
+  if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
+  if (m.kind === "ledger" || m.kind === "grant") return { ...m, entries: readUpdate(m.build, m.update) };
+  return m;
+}
+
+/** A gossiped message from bytes. Throws `malformed` or `too-large`. */
+export function readGossip(raw: Uint8Array, readUpdate: ReadUpdate): Gossip {
+  const parsed = gossipSchema.safeParse(decode(raw, gossipBytesMax));
+  if (!parsed.success) throw new SwarmError("malformed", "not a gossip message");
+  const m = parsed.data;
+  if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
+  if (m.kind === "ledger") return { ...m, entries: readUpdate(m.build, m.update) };
+  return m;
+}

@@ -1,0 +1,79 @@
+/** Vitals: the small record each node gossips of itself. Volatile, never part of a fold. */
+import { z } from "zod";
+import {
+  type BuildId,
+  type Incarnation,
+  isBuildId,
+  isIncarnation,
+  isPeerId,
+  type PeerId,
+} from "../kernel/ids.ts";
+
+export type Unknown = "unknown";
+
+/** What the node's sensors say of it. A sensor that is not there reads `unknown`. */
+export interface LocalVitals {
+  readonly cores: number;
+  /** One-minute load average. */
+  readonly load: number | Unknown;
+  /** Share of the last 10 s in which some task waited, in percent (Linux PSI `some avg10`). */
+  readonly pressurePercent: { readonly cpu: number; readonly memory: number; readonly io: number } | Unknown;
+  readonly temperatureCelsius: number | Unknown;
+  /** Degrees left until the hottest sensor's limit. */
+  readonly headroomCelsius: number | Unknown;
+  readonly memoryTotalBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly diskTotalBytes: number;
+  readonly diskFreeBytes: number;
+  readonly sandbox: "bubblewrap" | "none";
+  /** What it builds for without a cross compiler: `x86_64-linux-gnu`. */
+  readonly target: string;
+  /** Toolchain name → fingerprint. */
+  readonly toolchains: Readonly<Record<string, string>>;
+}
+
+/** One node's beat: its sensors, what it does, and digests of what it knows so that a difference is noticed. */
+export interface Vitals extends LocalVitals {
+  readonly peer: PeerId;
+  readonly inc: Incarnation;
+  readonly name: string;
+  readonly version: string;
+  /** Counts up with each beat of one incarnation. */
+  readonly beat: number;
+  readonly slots: number;
+  readonly running: number;
+  /** Digest of its timeline frontier and, per live build, of its ledger's state vector. */
+  readonly frontier: string;
+  readonly ledgers: Readonly<Record<BuildId, string>>;
+}
+
+const shortText = z.string().max(128);
+const count = z.number().nonnegative();
+const orUnknown = z.union([z.number(), z.literal("unknown")]);
+
+export const vitalsSchema: z.ZodType<Vitals> = z.object({
+  peer: z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)),
+  inc: z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v)),
+  name: shortText,
+  version: shortText,
+  beat: z.int().nonnegative(),
+  slots: z.int().nonnegative().max(4096),
+  running: z.int().nonnegative().max(4096),
+  frontier: shortText,
+  ledgers: z.record(
+    z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)) as z.ZodType<BuildId, string>,
+    shortText,
+  ),
+  cores: count,
+  load: orUnknown,
+  pressurePercent: z.union([z.object({ cpu: count, memory: count, io: count }), z.literal("unknown")]),
+  temperatureCelsius: orUnknown,
+  headroomCelsius: orUnknown,
+  memoryTotalBytes: count,
+  memoryFreeBytes: count,
+  diskTotalBytes: count,
+  diskFreeBytes: count,
+  sandbox: z.enum(["bubblewrap", "none"]),
+  target: shortText,
+  toolchains: z.record(shortText, shortText),
+});

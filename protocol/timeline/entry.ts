@@ -1,0 +1,100 @@
+/** An entry: the one way a node speaks. Signed, chained to the author's entry before it, carrying events of one scope. */
+import { z } from "zod";
+import { decode, encode } from "../kernel/codec.ts";
+import { sha256Hex } from "../kernel/digest.ts";
+import { SwarmError } from "../kernel/errors.ts";
+import type { Hlc } from "../kernel/hlc.ts";
+import {
+  type BuildId,
+  type EntryId,
+  type Incarnation,
+  isBuildId,
+  isHash,
+  isIncarnation,
+  isPeerId,
+  type PeerId,
+  type SwarmId,
+} from "../kernel/ids.ts";
+
+export const entryBytesMax = 64 << 10;
+export const entryEventsMax = 512;
+
+/** What every event has; the kinds are in `events.ts`. Unknown kinds are stored and passed on. */
+export interface AnyEvent {
+  readonly kind: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Entry {
+  readonly v: 1;
+  readonly swarm: SwarmId;
+  readonly author: PeerId;
+  readonly inc: Incarnation;
+  /** 0, 1, 2 … within (author, inc). */
+  readonly seq: number;
+  /** The id of the entry before; for seq 0 the last known id of the incarnation before, or null. */
+  readonly prev: EntryId | null;
+  /** Milliseconds and counter; for people only, no fold reads it. */
+  readonly hlc: Hlc;
+  /** The build whose ledger carries the entry; absent: the timeline does. */
+  readonly build?: BuildId;
+  readonly events: readonly AnyEvent[];
+}
+
+export interface SignedEntry {
+  readonly entry: Entry;
+  readonly id: EntryId;
+  /** Ed25519 over the 32 bytes of the id. */
+  readonly sig: Uint8Array;
+  /** What is stored and sent. */
+  readonly bytes: Uint8Array;
+}
+
+const entrySchema = z.strictObject({
+  v: z.literal(1),
+  swarm: z.custom<SwarmId>((v) => typeof v === "string" && isHash(v)),
+  author: z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)),
+  inc: z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v)),
+  seq: z.int().nonnegative(),
+  prev: z.custom<EntryId>((v) => typeof v === "string" && isHash(v)).nullable(),
+  hlc: z.tuple([z.int().nonnegative(), z.int().nonnegative()]).readonly(),
+  build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)).optional(),
+  events: z
+    .array(z.looseObject({ kind: z.string().min(1).max(64) }))
+    .min(1)
+    .max(entryEventsMax),
+});
+
+/** The bytes that are hashed to the id, and the id (sha2-256, hex) that is signed. */
+export function sealEntry(entry: Entry): { body: Uint8Array; id: EntryId } {
+  const body = encode(entry);
+  return { body, id: sha256Hex(body) as EntryId };
+}
+
+/** An entry with its signature, ready to store and send. Throws `too-large` over the bound. */
+export function signedEntry(entry: Entry, body: Uint8Array, id: EntryId, sig: Uint8Array): SignedEntry {
+  const bytes = encode([body, sig]);
+  if (bytes.length > entryBytesMax)
+    throw new SwarmError("too-large", `an entry of ${bytes.length} bytes exceeds ${entryBytesMax}`);
+  return { entry, id, sig, bytes };
+}
+
+/**
+ * An entry from bytes somebody sent. What the bytes alone prove is checked, the signature is not: that is the shell's work.
+ * Throws `malformed` or `too-large`.
+ */
+export function readEntry(bytes: Uint8Array): SignedEntry {
+  const outer = decode(bytes, entryBytesMax);
+  if (!Array.isArray(outer) || outer.length !== 2) throw new SwarmError("malformed", "not an entry");
+  const [body, sig] = outer;
+  if (!(body instanceof Uint8Array) || !(sig instanceof Uint8Array) || sig.length !== 64)
+    throw new SwarmError("malformed", "not an entry");
+  const parsed = entrySchema.safeParse(decode(body, entryBytesMax));
+  if (!parsed.success)
+    throw new SwarmError("malformed", `not an entry: ${parsed.error.issues[0]?.path.join(".") ?? ""}`);
+  return { entry: parsed.data as Entry, id: sha256Hex(body) as EntryId, sig, bytes };
+}
+
+/** `author.inc.seq`: the key of an entry in its ledger, and its place in its chain. */
+export const entryKey = (entry: Pick<Entry, "author" | "inc" | "seq">): string =>
+  `${entry.author}.${entry.inc}.${entry.seq}`;

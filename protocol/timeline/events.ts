@@ -1,0 +1,202 @@
+/** The vocabulary: every kind of event a node may say, with its fields. Specified in specs/events.md. */
+import { z } from "zod";
+import { isDigest } from "../kernel/digest.ts";
+import {
+  type ActionName,
+  type ClaimId,
+  type Digest,
+  type EntryId,
+  type Incarnation,
+  isHash,
+  isIncarnation,
+  isPeerId,
+  type PeerId,
+} from "../kernel/ids.ts";
+import type { AnyEvent } from "./entry.ts";
+
+export const roles = ["observer", "submitter", "builder", "releaser", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+const text = (max: number) => z.string().max(max);
+const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
+const hash = z.custom<EntryId>((v) => typeof v === "string" && isHash(v));
+const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v));
+const action = text(512).min(1) as unknown as z.ZodType<ActionName>;
+const claim = text(160).min(1) as unknown as z.ZodType<ClaimId>;
+const ms = z.int().nonnegative();
+const role = z.enum(roles);
+const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+
+/** One output of an action. A folder's digest is that of its root Directory (REAPI). */
+const output = z.object({
+  path: text(4096).min(1),
+  digest,
+  kind: z.enum(["file", "folder"]),
+  executable: z.boolean().optional(),
+});
+
+/** What an action produced. Two results are equal when their outputs are. */
+const result = z.object({
+  outputs: z.array(output).max(4096),
+  stdout: digest.optional(),
+  stderr: digest.optional(),
+});
+
+/** Measured by the holder, milliseconds and bytes. */
+const usage = z.object({
+  fetchMs: ms,
+  wallMs: ms,
+  cpuMs: ms,
+  maxRssBytes: z.int().nonnegative(),
+  fetchedBytes: z.int().nonnegative(),
+});
+
+/** Why a holder asked for an action: the score in parts, and the view it was judged by (first 16 hex digits of its digest). */
+const why = z.object({
+  score: z.number(),
+  parts: z.record(text(32), z.number()),
+  view: text(16),
+  /** How many eligible nodes were seen, and whether that is less than half of the known members. */
+  seen: z.int().nonnegative(),
+  partial: z.boolean().optional(),
+  /** The next best nodes with their scores, best first. */
+  others: z
+    .array(z.tuple([peer, z.number()]))
+    .max(4)
+    .optional(),
+});
+
+const schemas = {
+  // node
+  "node.up": z.object({
+    kind: z.literal("node.up"),
+    name: nodeName,
+    version: text(32),
+    folds: z.array(z.int().positive()).max(16),
+    slots: z.int().nonnegative().max(4096),
+  }),
+  "node.down": z.object({ kind: z.literal("node.down"), reason: text(256) }),
+  // membership
+  "swarm.founded": z.object({
+    kind: z.literal("swarm.founded"),
+    name: text(64).min(1),
+    root: peer,
+    nonce: text(32),
+    admin: peer,
+    adminName: nodeName,
+  }),
+  "member.admitted": z.object({
+    kind: z.literal("member.admitted"),
+    peer,
+    name: nodeName,
+    roles: z.array(role).min(1).max(5),
+    /** Wall milliseconds; gates connections, never facts. */
+    notAfterMs: ms,
+    ticket: text(32).optional(),
+  }),
+  "ticket.issued": z.object({
+    kind: z.literal("ticket.issued"),
+    ticket: text(32),
+    /** The ticket's own public key, written as a peer id; the joiner proves it holds the secret. */
+    key: peer,
+    roles: z.array(role).min(1).max(5),
+    notAfterMs: ms,
+  }),
+  // a build
+  "build.submitted": z.object({
+    kind: z.literal("build.submitted"),
+    name: text(64).min(1),
+    graph: digest,
+    nonce: text(32),
+    fold: z.int().positive(),
+    actions: z.int().nonnegative(),
+    priority: z.int(),
+    /** The members that hold the inputs at submit, the submitter first. */
+    holders: z.array(peer).min(1).max(16),
+  }),
+  claim: z.object({
+    kind: z.literal("claim"),
+    claim,
+    action,
+    attempt: z.int().positive(),
+    /** The REAPI action digest: the key of the action cache. */
+    key: digest,
+    holder: peer,
+    holderInc: inc,
+    /** Dependency → digest of the result consumed. */
+    pins: z
+      .array(z.tuple([action, hash]))
+      .max(100_000)
+      .optional(),
+    /** Place in a bundle: this claim starts when those before it have ended. */
+    turn: z.int().nonnegative().optional(),
+    twin: z.boolean().optional(),
+    why: why.optional(),
+  }),
+  start: z.object({ kind: z.literal("start"), claim }),
+  done: z.object({ kind: z.literal("done"), claim, key: digest, result, usage: usage.optional() }),
+  /** The action's result was found in the action cache; no claim was needed. */
+  cached: z.object({
+    kind: z.literal("cached"),
+    action,
+    key: digest,
+    result,
+    from: peer,
+    pins: z
+      .array(z.tuple([action, hash]))
+      .max(100_000)
+      .optional(),
+  }),
+  fail: z.object({
+    kind: z.literal("fail"),
+    claim,
+    /** deterministic: the command's own doing; infrastructure: the node's. */
+    cause: z.enum(["deterministic", "infrastructure"]),
+    reason: text(1024),
+    exitCode: z.int().optional(),
+    signal: text(16).optional(),
+    stdout: digest.optional(),
+    stderr: digest.optional(),
+    usage: usage.optional(),
+  }),
+  abandon: z.object({ kind: z.literal("abandon"), claim, reason: text(256) }),
+  expire: z.object({ kind: z.literal("expire"), claim, reason: text(256) }),
+  lost: z.object({ kind: z.literal("lost"), action, result: hash, reason: text(256) }),
+  control: z.object({
+    kind: z.literal("control"),
+    op: z.enum(["pause", "resume", "cancel"]),
+    id: text(160),
+    answers: z.array(text(160)).max(256),
+    reason: text(256).optional(),
+  }),
+  sealed: z.object({
+    kind: z.literal("sealed"),
+    state: z.enum(["complete", "failed", "cancelled"]),
+    /** Wall milliseconds from submit to seal, by the sealer's clock; for people. */
+    wallMs: ms,
+  }),
+  // what a decision saw
+  view: z.object({
+    kind: z.literal("view"),
+    digest: text(16),
+    nodes: z.array(z.record(text(32), z.unknown())).max(1024),
+  }),
+} as const;
+
+export type EventKind = keyof typeof schemas;
+export type EventOf<K extends EventKind> = z.infer<(typeof schemas)[K]>;
+export type Event = { [K in EventKind]: EventOf<K> }[EventKind];
+
+export type ActionResult = z.infer<typeof result>;
+export type Output = z.infer<typeof output>;
+export type Usage = z.infer<typeof usage>;
+export type Why = z.infer<typeof why>;
+
+/** The event in its type; undefined for an unknown kind or a known one with wrong fields, which is stored but never folded. */
+export function knownEvent(event: AnyEvent): Event | undefined {
+  const schema = (schemas as Record<string, z.ZodType>)[event.kind];
+  if (!schema) return undefined;
+  const parsed = schema.safeParse(event);
+  return parsed.success ? (parsed.data as Event) : undefined;
+}
