@@ -1,0 +1,66 @@
+/** The shell's own edges, which the core never sees: blobs on disk, blobs at peers, live log tails. */
+import type { ActionName, BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
+import type { Network } from "../protocol/ports.ts";
+
+/** Content-addressed files. What is in it is complete, hash-correct, read-only and never changes. */
+export interface BlobStore {
+  has(digest: Digest): boolean;
+  /** Where the blob lies, to link or bind; it may be linked, never written. Throws `blob-missing`. */
+  path(digest: Digest): string;
+  /** Throws `blob-missing`; `blob-corrupt` when the file no longer matches (it is set aside). */
+  read(digest: Digest): Promise<Uint8Array>;
+  /** From `offset` (bytes) to the end. */
+  stream(digest: Digest, offset?: number): AsyncIterable<Uint8Array>;
+  put(bytes: Uint8Array): Promise<Digest>;
+  /** Stores what comes, verified against `digest`: `blob-corrupt` or `too-large` otherwise, and nothing stays. Resumes a partial one of the same digest: `resumeAt` says from where. */
+  putStream(digest: Digest, bytes: AsyncIterable<Uint8Array>, from?: number): Promise<void>;
+  /** Bytes of a partial transfer kept for `digest`; 0 when there is none. */
+  resumeAt(digest: Digest): number;
+  /** Takes a finished regular file into the store (hashed, then linked or copied) and returns its digest. */
+  putFile(file: string): Promise<Digest>;
+}
+
+/** Blobs at one peer, over a stream of their own. Every failure is a `SwarmError` (`peer-unreachable`, `blob-missing`, `timed-out`). */
+export interface RemoteBlobs {
+  /** Which of these the peer has now. */
+  stat(peer: PeerId, digests: readonly Digest[]): Promise<Set<Digest>>;
+  /** From `offset` to the end, with back-pressure; the receiver verifies. */
+  get(peer: PeerId, digest: Digest, offset: number): AsyncIterable<Uint8Array>;
+}
+
+export interface TailRequest {
+  readonly build?: BuildId;
+  readonly action?: ActionName;
+  readonly follow: boolean;
+}
+
+/** A piece of the output of something that runs on this node; text, at most 64 KiB. */
+export interface TailChunk {
+  readonly build: BuildId;
+  readonly action: ActionName;
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+}
+
+/** Live output of what runs here: what is buffered (bounded), then, if followed, what comes, until the signal. Slow readers lose the oldest, never block an action. */
+export interface TailSource {
+  tail(request: TailRequest, signal: AbortSignal): AsyncIterable<TailChunk>;
+}
+
+/** The network as the daemon holds it: the core's port and what the shell needs beside it. */
+export interface Mesh extends Network {
+  readonly remoteBlobs: RemoteBlobs;
+  /** Live output of what runs on a peer. */
+  tail(peer: PeerId, request: TailRequest, signal: AbortSignal): AsyncIterable<TailChunk>;
+  /** Multiaddrs others can dial, with the peer id at the end. */
+  addresses(): string[];
+  /** Known addresses per member, from the peer book. */
+  addressesOf(peer: PeerId): string[];
+  /** Remembers and dials addresses of members; keeps trying with back-off as long as they are admitted. */
+  know(peer: PeerId, addresses: readonly string[]): void;
+  /** The set of members changed: connections of those no longer admitted are closed, new members are dialled. */
+  membersChanged(): void;
+  /** Bytes of blobs received and sent since start. */
+  traffic(): { receivedBytes: number; sentBytes: number };
+  stop(): Promise<void>;
+}
