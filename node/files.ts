@@ -1,0 +1,72 @@
+/** Small files that must never be seen half written: written beside their place, fsynced, then put there in one step. */
+import { randomBytes } from "node:crypto";
+import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+
+/** Replaces `file` (or makes it) with `content`, durably. `mode` as in open(2). */
+export async function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o600) {
+  const draft = await writeDraft(file, content, mode);
+  await rename(draft, file);
+  await syncFolder(path.dirname(file));
+}
+
+/** Makes `file` durably; false, and nothing is touched, when it exists. */
+export async function writeFileOnce(
+  file: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<boolean> {
+  const draft = await writeDraft(file, content, mode);
+  try {
+    await link(draft, file);
+  } catch (cause) {
+    if (codeOf(cause) === "EEXIST") return false;
+    throw cause;
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await syncFolder(path.dirname(file));
+  return true;
+}
+
+/** The text of a small file; undefined when there is none. Throws `too-large` over `maxBytes`. */
+export async function readSmallFile(file: string, maxBytes: number): Promise<string | undefined> {
+  try {
+    const { size } = await stat(file);
+    if (size > maxBytes)
+      throw new SwarmError("too-large", `${file} has ${size} bytes; at most ${maxBytes} are read`);
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw cause;
+  }
+}
+
+/** The system's error code (`ENOENT`) of what was thrown, if it has one. */
+export const codeOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
+
+async function writeDraft(file: string, content: string | Uint8Array, mode: number): Promise<string> {
+  const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  const handle = await open(draft, "wx", mode);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw cause;
+  } finally {
+    await handle.close();
+  }
+  return draft;
+}
+
+async function syncFolder(folder: string) {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

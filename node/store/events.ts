@@ -1,0 +1,307 @@
+/**
+ * The event store: entries, ledger updates and the action cache of one node, in one LevelDB, so that a write is all or
+ * nothing. The only door to `level`. Keys and values are specified in specs/store.md.
+ */
+import { mkdir } from "node:fs/promises";
+import { Level } from "level";
+import { decode, encode } from "../../protocol/kernel/codec.ts";
+import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
+import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
+import type { EventBatch, EventStore, Restored } from "../../protocol/ports.ts";
+import type { SignedEntry } from "../../protocol/timeline/entry.ts";
+import type { ActionResult } from "../../protocol/timeline/events.ts";
+import { codeOf } from "../files.ts";
+import {
+  buildOf,
+  entryOf,
+  entryPlace,
+  entryPlaces,
+  entryValue,
+  resultPlace,
+  updateAt,
+  updatePlace,
+  updatePlaces,
+  updatePlacesOf,
+  versionPlace,
+} from "./places.ts";
+
+export const storeVersion = 1;
+
+/** Different results kept for one action key, and holders kept for each; beyond that the oldest go. */
+const resultsMax = 8;
+const holdersMax = 32;
+const resultBytesMax = 64 << 20;
+const readAhead = 512;
+
+export interface DiskEvents extends EventStore {
+  /** What an earlier run left here; `unreadable` counts entries that no longer decode, which are left out. */
+  restore(): Promise<Restored & { readonly unreadable: number }>;
+  /** Ends after all writes called before it have been answered. */
+  close(): Promise<void>;
+}
+
+type Database = Level<string, Uint8Array>;
+type Operation =
+  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: string };
+type Failure = { code: ErrorCode; message: string };
+interface Waiting {
+  readonly operations: readonly Operation[];
+  readonly durable: boolean;
+  readonly done: (error?: Failure) => void;
+}
+interface Known {
+  readonly result: ActionResult;
+  readonly holders: PeerId[];
+}
+
+/**
+ * Opens (or makes) the store in `folder`. Throws `home-locked` while another process has it open, `version-unknown` for a
+ * newer format, `home-invalid` for a folder that holds no readable store, `disk-full`.
+ */
+export async function openEventStore(folder: string): Promise<DiskEvents> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
+  try {
+    await database.open();
+    await checkVersion(database, folder);
+  } catch (cause) {
+    await database.close();
+    throw refusalOf(cause, folder);
+  }
+  const store = new LevelEvents(database);
+  await store.countUpdates();
+  return store;
+}
+
+class LevelEvents implements DiskEvents {
+  readonly #database: Database;
+  /** Live ledgers, each with the number of its next update. */
+  readonly #nextUpdate = new Map<BuildId, number>();
+  /** Results on their way to the disk, so that the next `remember` of the key sees them. */
+  readonly #unwritten = new Map<string, Uint8Array>();
+  #queue: Waiting[] = [];
+  #flushing: Promise<void> | undefined;
+  /** A failed write leaves LevelDB's log in doubt: it is opened anew, which drops the torn part, before anything else. */
+  #doubtful = false;
+  #closed = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  write(batch: EventBatch, done: (error?: Failure) => void): void {
+    const operations: Operation[] = batch.entries.map((entry) => ({
+      type: "put",
+      key: entryPlace(entry.entry.author, entry.entry.inc, entry.entry.seq),
+      value: entryValue(entry),
+    }));
+    for (const { build, update } of batch.updates) {
+      const n = this.#nextUpdate.get(build) ?? 0;
+      this.#nextUpdate.set(build, n + 1);
+      operations.push({ type: "put", key: updatePlace(build, n), value: update });
+    }
+    for (const build of batch.dropped) {
+      const count = this.#nextUpdate.get(build) ?? 0;
+      for (let n = 0; n < count; n++) operations.push({ type: "del", key: updatePlace(build, n) });
+      this.#nextUpdate.delete(build);
+    }
+    this.#enqueue({ operations, durable: batch.durable, done });
+  }
+
+  range(
+    author: PeerId,
+    inc: Incarnation,
+    fromSeq: number,
+    toSeq: number,
+    done: (entries: SignedEntry[]) => void,
+  ): void {
+    if (!(fromSeq <= toSeq) || toSeq < 0) {
+      queueMicrotask(() => done([]));
+      return;
+    }
+    const gte = entryPlace(author, inc, Math.max(0, fromSeq));
+    const lte = entryPlace(author, inc, toSeq);
+    this.#read((database) => database.values({ gte, lte }).all()).then(
+      (values) => done(values.flatMap((value) => entryOf(value) ?? [])),
+      () => done([]),
+    );
+  }
+
+  result(key: Digest, done: (found: { result: ActionResult; holders: PeerId[] } | null) => void): void {
+    this.#read(async () => this.#known(resultPlace(key)).at(-1) ?? null).then(done, () => done(null));
+  }
+
+  remember(key: Digest, result: ActionResult, holder: PeerId): void {
+    if (this.#closed || this.#doubtful) return;
+    const place = resultPlace(key);
+    const known = this.#known(place);
+    const same = known.find((k) => sameOutputs(k.result, result));
+    if (same?.holders.includes(holder)) return;
+    if (same) same.holders.push(holder);
+    else known.push({ result, holders: [holder] });
+    for (const k of known) k.holders.splice(0, k.holders.length - holdersMax);
+    const value = encode(known.slice(-resultsMax));
+    this.#unwritten.set(place, value);
+    this.#enqueue({
+      operations: [{ type: "put", key: place, value }],
+      durable: false,
+      done: () => {
+        if (this.#unwritten.get(place) === value) this.#unwritten.delete(place);
+      },
+    });
+  }
+
+  async restore() {
+    await this.#flushing;
+    const entries: SignedEntry[] = [];
+    let unreadable = 0;
+    for await (const values of chunksOf(this.#database, entryPlaces)) {
+      for (const value of values) {
+        const build = buildOf(value);
+        if (build !== undefined && this.#nextUpdate.has(build)) continue;
+        const entry = entryOf(value);
+        if (entry) entries.push(entry);
+        else unreadable++;
+      }
+    }
+    const ledgers = [];
+    for (const build of this.#nextUpdate.keys()) {
+      const [gte, lt] = updatePlacesOf(build);
+      ledgers.push({ build, updates: await this.#database.values({ gte, lt }).all() });
+    }
+    return { entries, ledgers, unreadable };
+  }
+
+  async close() {
+    this.#closed = true;
+    while (this.#flushing) await this.#flushing;
+    await this.#database.close();
+  }
+
+  /** Finds the live ledgers and their last updates without reading the updates. */
+  async countUpdates(): Promise<void> {
+    this.#nextUpdate.clear();
+    const lt = updatePlaces[1];
+    let gte: string = updatePlaces[0];
+    for (;;) {
+      const [first] = await this.#database.keys({ gte, lt, limit: 1 }).all();
+      if (first === undefined) return;
+      const { build } = updateAt(first);
+      const [from, to] = updatePlacesOf(build);
+      const [last] = await this.#database.keys({ gte: from, lt: to, reverse: true, limit: 1 }).all();
+      this.#nextUpdate.set(build, updateAt(last!).n + 1);
+      gte = to;
+    }
+  }
+
+  #enqueue(waiting: Waiting): void {
+    if (this.#closed) {
+      queueMicrotask(() => waiting.done({ code: "refused", message: "the event store is closed" }));
+      return;
+    }
+    this.#queue.push(waiting);
+    this.#flushing ??= this.#flush();
+  }
+
+  /** Group commit: whatever was queued while the disk was busy goes down as one batch. */
+  async #flush(): Promise<void> {
+    await null; // lets the caller queue more of the same turn
+    while (this.#queue.length > 0) {
+      const group = this.#queue;
+      this.#queue = [];
+      const failure = await this.#commit(group);
+      for (const { done } of group) done(failure);
+    }
+    this.#flushing = undefined;
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<Failure | undefined> {
+    try {
+      if (this.#doubtful) await this.#reopen();
+      await this.#database.batch(
+        group.flatMap((waiting) => waiting.operations),
+        { sync: group.some((waiting) => waiting.durable) },
+      );
+      return undefined;
+    } catch (cause) {
+      this.#doubtful = true;
+      const { code, message } = refusalOf(cause, this.#database.location);
+      return { code, message };
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#database.close();
+    await this.#database.open();
+    await this.countUpdates();
+    this.#doubtful = false;
+  }
+
+  /** Reads wait for writes under way, so that they never meet a database that is being opened anew. */
+  async #read<T>(read: (database: Database) => Promise<T>): Promise<T> {
+    if (this.#doubtful) await this.#flushing;
+    return read(this.#database);
+  }
+
+  #known(place: string): Known[] {
+    const value = this.#unwritten.get(place) ?? this.#database.getSync(place);
+    return value === undefined ? [] : (decode(value, resultBytesMax) as Known[]);
+  }
+}
+
+async function* chunksOf(database: Database, [gte, lt]: readonly [string, string]) {
+  const iterator = database.values({ gte, lt });
+  try {
+    for (;;) {
+      const values = await iterator.nextv(readAhead);
+      if (values.length === 0) return;
+      yield values;
+    }
+  } finally {
+    await iterator.close();
+  }
+}
+
+/** A new store gets our version; one of a newer program is left alone. */
+async function checkVersion(database: Database, folder: string): Promise<void> {
+  const found = await database.get(versionPlace);
+  if (found === undefined) {
+    await database.put(versionPlace, Buffer.from(String(storeVersion)), { sync: true });
+    return;
+  }
+  const version = Number(Buffer.from(found).toString("latin1"));
+  if (version === storeVersion) return;
+  throw new SwarmError(
+    "version-unknown",
+    `${folder} has format ${version}; this program knows ${storeVersion}`,
+    {
+      remedy: "run the version of swarmd that wrote it, or a newer one",
+    },
+  );
+}
+
+/** Equal results have equal outputs; what was printed does not count. */
+function sameOutputs(a: ActionResult, b: ActionResult): boolean {
+  return Buffer.compare(encode(a.outputs), encode(b.outputs)) === 0;
+}
+
+function refusalOf(thrown: unknown, folder: string): SwarmError {
+  if (thrown instanceof SwarmError) return thrown;
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (/No space left on device|Disk quota exceeded/.test(text))
+    return new SwarmError("disk-full", `no room to write to ${folder}`, {
+      remedy: "free some disk space; the daemon goes on by itself",
+      cause,
+    });
+  if (codeOf(cause) === "LEVEL_LOCKED")
+    return new SwarmError("home-locked", `another process has ${folder} open`, {
+      remedy: "stop the daemon of this home first: swarmd stop",
+      cause,
+    });
+  return new SwarmError("home-invalid", `the event store in ${folder} cannot be used: ${text}`, {
+    remedy: "move that folder away; what it held comes back from the other members",
+    cause,
+  });
+}
