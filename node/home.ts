@@ -1,7 +1,6 @@
 /** The home of one daemon on disk: its folders, its name and its swarm; and how a home founds a swarm or enters one. */
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -10,6 +9,7 @@ import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { Members } from "../protocol/swarm/members.ts";
 import { type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
 import { codeOf, readSmallFile, writeFileAtomic } from "./files.ts";
+import { type HomePlaces, placesOf } from "./home-places.ts";
 import { type Identity, obtainIdentity, obtainRootKey } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import { openEventStore } from "./store/events.ts";
@@ -18,21 +18,6 @@ export const homeVersion = 1;
 
 /** How long the founder's own certificate opens connections. Other admins renew theirs on sight; the founder may be alone. */
 const founderTtlMs = 10 * 365 * 86_400_000;
-
-/** Absolute places in a home. */
-export interface HomePlaces {
-  readonly identity: string;
-  readonly config: string;
-  /** The event store: entries of all chains, updates of live ledgers, the action cache. */
-  readonly timeline: string;
-  readonly blobs: string;
-  readonly staging: string;
-  readonly releases: string;
-  readonly work: string;
-  readonly logs: string;
-  readonly peerBook: string;
-  readonly controlSocket: string;
-}
 
 export interface Home {
   /** Absolute. */
@@ -57,30 +42,6 @@ const homeFile = z.strictObject({
     })
     .optional(),
 });
-
-/** Where the home lies if nobody says: $SWARMD_HOME, the system's place for root, else the XDG state folder. */
-export function defaultHomeDir(env: Readonly<Record<string, string | undefined>>, uid: number): string {
-  if (env.SWARMD_HOME) return path.resolve(env.SWARMD_HOME);
-  const state = env.XDG_STATE_HOME;
-  if (state && path.isAbsolute(state)) return path.join(state, "swarmd");
-  if (uid === 0) return "/var/lib/swarmd";
-  return path.join(env.HOME || homedir(), ".local", "state", "swarmd");
-}
-
-export function placesOf(dir: string): HomePlaces {
-  return {
-    identity: path.join(dir, "identity"),
-    config: path.join(dir, "config.yaml"),
-    timeline: path.join(dir, "timeline"),
-    blobs: path.join(dir, "blobs"),
-    staging: path.join(dir, "staging"),
-    releases: path.join(dir, "releases"),
-    work: path.join(dir, "work"),
-    logs: path.join(dir, "logs"),
-    peerBook: path.join(dir, "peers.json"),
-    controlSocket: path.join(dir, "control.sock"),
-  };
-}
 
 /** The home in `dir`; undefined when there is none. Throws `home-invalid` or `version-unknown` for one that cannot be used. */
 export async function findHome(dir: string): Promise<Home | undefined> {

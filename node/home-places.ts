@@ -1,0 +1,42 @@
+/** Where a home lies and where things lie in it. Light on purpose: the CLI asks at every start. */
+import { homedir } from "node:os";
+import path from "node:path";
+
+/** Absolute places in a home. */
+export interface HomePlaces {
+  readonly identity: string;
+  readonly config: string;
+  /** The event store: entries of all chains, updates of live ledgers, the action cache. */
+  readonly timeline: string;
+  readonly blobs: string;
+  readonly staging: string;
+  readonly releases: string;
+  readonly work: string;
+  readonly logs: string;
+  readonly peerBook: string;
+  readonly controlSocket: string;
+}
+
+/** Where the home lies if nobody says: $SWARMD_HOME, the system's place for root, else the XDG state folder. */
+export function defaultHomeDir(env: Readonly<Record<string, string | undefined>>, uid: number): string {
+  if (env.SWARMD_HOME) return path.resolve(env.SWARMD_HOME);
+  const state = env.XDG_STATE_HOME;
+  if (state && path.isAbsolute(state)) return path.join(state, "swarmd");
+  if (uid === 0) return "/var/lib/swarmd";
+  return path.join(env.HOME || homedir(), ".local", "state", "swarmd");
+}
+
+export function placesOf(dir: string): HomePlaces {
+  return {
+    identity: path.join(dir, "identity"),
+    config: path.join(dir, "config.yaml"),
+    timeline: path.join(dir, "timeline"),
+    blobs: path.join(dir, "blobs"),
+    staging: path.join(dir, "staging"),
+    releases: path.join(dir, "releases"),
+    work: path.join(dir, "work"),
+    logs: path.join(dir, "logs"),
+    peerBook: path.join(dir, "peers.json"),
+    controlSocket: path.join(dir, "control.sock"),
+  };
+}
