@@ -168,7 +168,10 @@ class LevelEvents implements DiskEvents {
     const ledgers = [];
     for (const build of this.#nextUpdate.keys()) {
       const [gte, lt] = updatePlacesOf(build);
-      ledgers.push({ build, updates: await this.#database.values({ gte, lt }).all() });
+      const updates = await this.#database.values({ gte, lt }).all();
+      // Bare Uint8Arrays: the database hands out Buffers, which Yjs does not take.
+      if (updates.length > 0)
+        ledgers.push({ build, updates: updates.map((update) => new Uint8Array(update)) });
     }
     return { entries, ledgers, unreadable };
   }
@@ -181,7 +184,6 @@ class LevelEvents implements DiskEvents {
 
   /** Finds the live ledgers and their last updates without reading the updates. */
   async countUpdates(): Promise<void> {
-    this.#nextUpdate.clear();
     const lt = updatePlaces[1];
     let gte: string = updatePlaces[0];
     for (;;) {
@@ -234,7 +236,6 @@ class LevelEvents implements DiskEvents {
   async #reopen(): Promise<void> {
     await this.#database.close();
     await this.#database.open();
-    await this.countUpdates();
     this.#doubtful = false;
   }
 

@@ -57,7 +57,7 @@ export function buildOf(value: Uint8Array): BuildId | undefined {
 /** The entry of a value; undefined when the bytes no longer decode. */
 export function entryOf(value: Uint8Array): SignedEntry | undefined {
   try {
-    return readEntry(value.slice(1 + (value[0] ?? 0)));
+    return readEntry(new Uint8Array(value.subarray(1 + (value[0] ?? 0))));
   } catch {
     return undefined;
   }

@@ -90,6 +90,8 @@ export function readTicket(text: string): Ticket | TicketFault {
   // A wrong length is a typing error only when text is left over; a missing tail looks the same as a length too great.
   if (digits.length < Math.ceil((wholeLength * 8) / 5)) return "cut-short";
   if (digits.length > Math.ceil((wholeLength * 8) / 5)) return "mistyped";
+  // One ticket has one text: the bits left over in the last digit count too.
+  if (base32.baseEncode(bytes) !== digits) return "mistyped";
   const body = bytes.subarray(2, 2 + bodyLength);
   const checksum = checksumOf(bytes.subarray(0, 2 + bodyLength));
   if (checksum.some((byte, i) => bytes[2 + bodyLength + i] !== byte)) return "mistyped";

@@ -1,0 +1,224 @@
+/** What every EventStore keeps: run on the one on disk and on the simulated one. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { digestOf } from "../../protocol/kernel/digest.ts";
+import type { BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
+import type { EventBatch, EventStore, Restored } from "../../protocol/ports.ts";
+import type { SignedEntry } from "../../protocol/timeline/entry.ts";
+import type { ActionResult } from "../../protocol/timeline/events.ts";
+import { entryAt, peerNamed } from "./chain.ts";
+
+export interface EventsFixture {
+  readonly store: EventStore;
+  /** Lets time pass, real or virtual, until the condition holds; throws when it never does. */
+  settle(condition: () => boolean): Promise<void> | void;
+  /** The process dies without a word and starts again on the same disk. */
+  restart(): Promise<{ store: EventStore; restored: Restored }> | { store: EventStore; restored: Restored };
+  stop(): Promise<void> | void;
+}
+
+const build = "leveldb-0123456789" as BuildId;
+const other = "leveldb-012345678a" as BuildId;
+const key = digestOf(Buffer.from("an action"));
+const resultOf = (text: string): ActionResult => ({
+  outputs: [{ path: "out", digest: digestOf(Buffer.from(text)), kind: "file" }],
+});
+const bytes = (...list: number[]) => new Uint8Array(list);
+
+export function eventsContract(name: string, make: () => Promise<EventsFixture> | EventsFixture): void {
+  describe(`event store: ${name}`, () => {
+    let fixture: EventsFixture;
+    let store: EventStore;
+
+    beforeEach(async () => {
+      fixture = await make();
+      store = fixture.store;
+    });
+    afterEach(() => fixture.stop());
+
+    const write = async (batch: Partial<EventBatch>) => {
+      let answer: { error?: unknown } | undefined;
+      store.write({ entries: [], updates: [], dropped: [], durable: false, ...batch }, (error) => {
+        answer = { error };
+      });
+      await fixture.settle(() => answer !== undefined);
+      expect(answer!.error).toBeUndefined();
+    };
+    const range = async (from: number, to: number, author = "ann", inc = "1-00000001") => {
+      let found: SignedEntry[] | undefined;
+      store.range(peerNamed(author), inc as Incarnation, from, to, (entries) => {
+        found = entries;
+      });
+      await fixture.settle(() => found !== undefined);
+      return found!;
+    };
+    const seqs = async (...args: Parameters<typeof range>) => (await range(...args)).map((e) => e.entry.seq);
+    const result = async () => {
+      let found: Parameters<Parameters<EventStore["result"]>[1]>[0] | undefined;
+      store.result(key, (answer) => {
+        found = answer;
+      });
+      await fixture.settle(() => found !== undefined);
+      return found!;
+    };
+    const restart = async () => {
+      const again = await fixture.restart();
+      store = again.store;
+      return again.restored;
+    };
+    const idsOf = (entries: readonly SignedEntry[]) => entries.map((e) => e.id).sort();
+
+    test("a range gives the entries within its bounds by sequence number, and leaves out what is not there", async () => {
+      await write({ entries: [300, 2, 16, 0, 255, 256, 15].map((seq) => entryAt(seq)) });
+      expect(await seqs(0, 1000)).toEqual([0, 2, 15, 16, 255, 256, 300]);
+      expect(await seqs(2, 255)).toEqual([2, 15, 16, 255]);
+      expect(await seqs(3, 14)).toEqual([]);
+      expect(await seqs(9, 8)).toEqual([]);
+    });
+
+    test("an entry comes back as it was, byte for byte", async () => {
+      const entry = entryAt(7, { build, note: "ü" });
+      await write({ entries: [entry] });
+      const [found] = await range(7, 7);
+      expect(Buffer.compare(found!.bytes, entry.bytes)).toBe(0);
+      expect(found!.id).toBe(entry.id);
+      expect(found!.entry).toEqual(entry.entry);
+    });
+
+    test("chains of other authors and other incarnations stay apart", async () => {
+      await write({
+        entries: [
+          entryAt(0),
+          entryAt(1, { author: "bob" }),
+          entryAt(2, { inc: "2-00000001" }),
+          entryAt(3, { inc: "11-00000001" }),
+          entryAt(4, { inc: "1-00000002" }),
+        ],
+      });
+      expect(await seqs(0, 9)).toEqual([0]);
+      expect(await seqs(0, 9, "bob")).toEqual([1]);
+      expect(await seqs(0, 9, "ann", "2-00000001")).toEqual([2]);
+      expect(await seqs(0, 9, "ann", "11-00000001")).toEqual([3]);
+      expect(await seqs(0, 9, "ann", "1-00000002")).toEqual([4]);
+    });
+
+    test("writes are answered in the order they were called, durable or not", async () => {
+      const answered: number[] = [];
+      for (let n = 0; n < 20; n++)
+        store.write({ entries: [entryAt(n)], updates: [], dropped: [], durable: n % 7 === 3 }, () =>
+          answered.push(n),
+        );
+      await fixture.settle(() => answered.length === 20);
+      expect(answered).toEqual([...Array(20).keys()]);
+      expect(await seqs(0, 99)).toHaveLength(20);
+    });
+
+    test("a callback never runs before its call has returned", async () => {
+      let returned = false;
+      const early: boolean[] = [];
+      store.write({ entries: [entryAt(0)], updates: [], dropped: [], durable: false }, () =>
+        early.push(!returned),
+      );
+      store.range(peerNamed("ann"), "1-00000001" as Incarnation, 5, 4, () => early.push(!returned));
+      store.result(key, () => early.push(!returned));
+      returned = true;
+      await fixture.settle(() => early.length === 3);
+      expect(early).toEqual([false, false, false]);
+    });
+
+    test("what was answered is there after a crash, each ledger's updates in their order", async () => {
+      const entries = [entryAt(0), entryAt(1), entryAt(0, { author: "bob" })];
+      await write({ entries });
+      for (let n = 0; n < 40; n++)
+        await write({
+          updates: [
+            { build, update: bytes(n) },
+            { build: other, update: bytes(n, 255, 0) },
+          ],
+        });
+      const restored = await restart();
+      expect(idsOf(restored.entries)).toEqual(idsOf(entries));
+      const ledgers = new Map(restored.ledgers.map((l) => [l.build, l.updates.map((u) => [...u])]));
+      expect(ledgers.size).toBe(2);
+      expect(ledgers.get(build)).toEqual([...Array(40).keys()].map((n) => [n]));
+      expect(ledgers.get(other)).toEqual([...Array(40).keys()].map((n) => [n, 255, 0]));
+    });
+
+    test("updates written after a restart follow those before it", async () => {
+      for (let n = 0; n < 17; n++) await write({ updates: [{ build, update: bytes(n) }] });
+      await restart();
+      await write({ updates: [{ build, update: bytes(17) }] });
+      const restored = await restart();
+      expect(restored.ledgers[0]?.updates.map((u) => u[0])).toEqual([...Array(18).keys()]);
+    });
+
+    test("entries of a live ledger are restored with it, not beside it", async () => {
+      const inLedger = entryAt(0, { build });
+      await write({ entries: [inLedger, entryAt(1)], updates: [{ build, update: bytes(1) }] });
+      expect(idsOf((await restart()).entries)).toEqual([entryAt(1).id]);
+      expect(await seqs(0, 9)).toEqual([0, 1]);
+    });
+
+    test("a dropped ledger loses its updates and keeps its entries, and others are not touched", async () => {
+      const entry = entryAt(0, { build });
+      await write({ entries: [entry], updates: [{ build, update: bytes(1) }] });
+      await write({
+        updates: [
+          { build, update: bytes(2) },
+          { build: other, update: bytes(3) },
+        ],
+      });
+      await write({ dropped: [build] });
+      const restored = await restart();
+      expect(restored.ledgers).toEqual([{ build: other, updates: [bytes(3)] }]);
+      expect(idsOf(restored.entries)).toEqual([entry.id]);
+      expect(await seqs(0, 9)).toEqual([0]);
+    });
+
+    test("a dropped ledger that comes to life again holds only what came after", async () => {
+      for (let n = 0; n < 3; n++) await write({ updates: [{ build, update: bytes(n) }] });
+      await write({ dropped: [build] });
+      await write({ updates: [{ build, update: bytes(9) }] });
+      expect((await restart()).ledgers).toEqual([{ build, updates: [bytes(9)] }]);
+    });
+
+    test("an unknown ledger may be dropped, and an empty batch is answered", async () => {
+      await write({ dropped: [build] });
+      await write({});
+      expect(await restart()).toMatchObject({ entries: [], ledgers: [] });
+    });
+
+    test("an entry kept twice is one entry", async () => {
+      await write({ entries: [entryAt(0), entryAt(0)] });
+      await write({ entries: [entryAt(0)] });
+      expect(await seqs(0, 9)).toEqual([0]);
+      expect((await restart()).entries).toHaveLength(1);
+    });
+
+    test("an action key that nobody remembered has no result", async () => {
+      expect(await result()).toBeNull();
+    });
+
+    test("holders of one result gather, each once, and survive a restart", async () => {
+      store.remember(key, resultOf("a"), peerNamed("ann"));
+      store.remember(key, { ...resultOf("a"), stdout: digestOf(bytes(1)) }, peerNamed("bob"));
+      store.remember(key, resultOf("a"), peerNamed("ann"));
+      await write({});
+      expect((await result()).holders).toEqual([peerNamed("ann"), peerNamed("bob")]);
+      await restart();
+      expect(await result()).toEqual({
+        result: resultOf("a"),
+        holders: [peerNamed("ann"), peerNamed("bob")],
+      });
+    });
+
+    test("a different result stands beside the first, and the newest is given", async () => {
+      store.remember(key, resultOf("a"), peerNamed("ann"));
+      store.remember(key, resultOf("b"), peerNamed("bob"));
+      await write({});
+      expect(await result()).toEqual({ result: resultOf("b"), holders: [peerNamed("bob")] });
+      store.remember(key, resultOf("a"), peerNamed("cat"));
+      await write({});
+      expect(await result()).toEqual({ result: resultOf("b"), holders: [peerNamed("bob")] });
+    });
+  });
+}
