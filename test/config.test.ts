@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { configKeys, environmentNameOf, loadConfig, multiaddrOf, nodeNameOf } from "../node/config.ts";
+
+let dir: string;
+let file: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "swarmd-config-"));
+  file = path.join(dir, "config.yaml");
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const load = (env = {}, flags = {}) => loadConfig({ file, env, flags });
+
+test("without a word the daemon listens everywhere, takes every core and finds a valid name", async () => {
+  const config = await load();
+  expect(config.listen).toEqual(["/ip4/0.0.0.0/tcp/4701", "/ip6/::/tcp/4701"]);
+  expect(config.slots).toBeGreaterThan(0);
+  expect(config.name).toBe(nodeNameOf(config.name));
+  expect(config).toMatchObject({ sandbox: "auto", unsafeNoSandbox: false, logLevel: "info", mdns: true });
+});
+
+test("flags override the environment, which overrides the file", async () => {
+  await writeFile(file, "slots: 1\nname: from-file\nsandbox: none\n");
+  const config = await load({ SWARMD_SLOTS: "2", SWARMD_NAME: "from-environment" }, { slots: 3 });
+  expect(config).toMatchObject({ slots: 3, name: "from-environment", sandbox: "none" });
+});
+
+test("each setting has its variable", async () => {
+  expect(configKeys.map(environmentNameOf)).toContain("SWARMD_UNSAFE_NO_SANDBOX");
+  const env = {
+    SWARMD_LISTEN: "127.0.0.1:0, /ip6/::1/tcp/0",
+    SWARMD_ANNOUNCE: "build.example:4701",
+    SWARMD_SLOTS: "0",
+    SWARMD_NAME: "ann",
+    SWARMD_SANDBOX: "bubblewrap",
+    SWARMD_UNSAFE_NO_SANDBOX: "true",
+    SWARMD_LOG_LEVEL: "debug",
+    SWARMD_DISK_PATH: "/",
+    SWARMD_MDNS: "no",
+  };
+  expect(Object.keys(env).sort()).toEqual(configKeys.map(environmentNameOf).sort());
+  expect(await load(env)).toEqual({
+    listen: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
+    announce: ["/dns/build.example/tcp/4701"],
+    slots: 0,
+    name: "ann",
+    sandbox: "bubblewrap",
+    unsafeNoSandbox: true,
+    logLevel: "debug",
+    diskPath: "/",
+    mdns: false,
+  });
+});
+
+test("a daemon that listens on loopback alone does not look around the LAN unless told to", async () => {
+  expect((await load({}, { listen: ["127.0.0.1:0", "[::1]:0"] })).mdns).toBe(false);
+  expect((await load({}, { listen: ["127.0.0.1:0", "0.0.0.0:0"] })).mdns).toBe(true);
+  expect((await load({}, { listen: ["127.0.0.1:0"], mdns: true })).mdns).toBe(true);
+});
+
+test("an address is written as host and port or as a multiaddr", () => {
+  expect(multiaddrOf("192.0.2.7:4701")).toBe("/ip4/192.0.2.7/tcp/4701");
+  expect(multiaddrOf("[2001:db8::7]:4701")).toBe("/ip6/2001:db8::7/tcp/4701");
+  expect(multiaddrOf("ann.example:4701")).toBe("/dns/ann.example/tcp/4701");
+  expect(multiaddrOf("/ip4/192.0.2.7/tcp/4701")).toBe("/ip4/192.0.2.7/tcp/4701");
+  for (const wrong of [
+    "",
+    "4701",
+    "ann",
+    "ann:99999",
+    "ann:x",
+    "999.1.1.1:1",
+    "/ip4/x/tcp/1",
+    "/nothing",
+    "a:b:1",
+  ])
+    expect(multiaddrOf(wrong), wrong).toBeUndefined();
+});
+
+test("a refusal names where the fault stands", async () => {
+  const refusal = (message: string) => ({ code: "usage", message: expect.stringContaining(message) });
+  await expect(load({ SWARMD_SLOTS: "many" })).rejects.toMatchObject(refusal("SWARMD_SLOTS"));
+  await expect(load({}, { logLevel: "loud" })).rejects.toMatchObject(refusal("--log-level"));
+  await expect(load({}, { listen: "nowhere" })).rejects.toMatchObject(refusal("--listen"));
+  await writeFile(file, "slot: 3\n");
+  await expect(load()).rejects.toMatchObject(refusal(`${file}: slot`));
+  await writeFile(file, "slots: -1\n");
+  await expect(load()).rejects.toMatchObject(refusal(`${file}: slots`));
+  await writeFile(file, "slots: [1\n");
+  await expect(load()).rejects.toMatchObject(refusal(file));
+  await writeFile(file, "- slots\n");
+  await expect(load()).rejects.toMatchObject(refusal(file));
+});
+
+test("an empty file says nothing, and a huge one is not read", async () => {
+  await writeFile(file, "# nothing yet\n");
+  expect((await load()).logLevel).toBe("info");
+  await writeFile(file, "#".repeat(100_000));
+  await expect(load()).rejects.toMatchObject({ code: "too-large" });
+});
+
+test("any host's name becomes a valid node's name", () => {
+  expect(nodeNameOf("Thomas' PC.local")).toBe("thomas-pc");
+  expect(nodeNameOf("---")).toBe("node");
+  expect(nodeNameOf("ÄÖ")).toBe("node");
+  expect(nodeNameOf(`${"a".repeat(62)}-b`)).toBe("a".repeat(62));
+});
