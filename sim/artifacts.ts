@@ -1,0 +1,188 @@
+/** Blobs of the world: on whose disk each lies, how they travel, and the Artifacts port of each host. Most have no bytes at all. */
+
+import type { InputFile } from "../protocol/build/graph.ts";
+import { decodeDirectory } from "../protocol/build/reapi.ts";
+import type { CacheHit, Want } from "../protocol/contract.ts";
+import { digestOf, emptyDigest, sizeOf } from "../protocol/kernel/digest.ts";
+import { byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
+import type { Artifacts, EventStore } from "../protocol/ports.ts";
+import type { VirtualNetwork } from "./network.ts";
+import type { Process } from "./process.ts";
+
+/** What a look at the own disk takes, milliseconds. */
+const diskMs = 0.1;
+
+export class Blobs {
+  private readonly network: VirtualNetwork;
+  /** Bytes of the few blobs that are read: graphs and folders. */
+  private readonly bytes = new Map<Digest, Uint8Array>();
+  private readonly shelves = new Map<PeerId, Set<Digest>>();
+
+  constructor(network: VirtualNetwork) {
+    this.network = network;
+  }
+
+  /** Puts a blob on a host's disk; the bytes are kept where they are given. */
+  add(host: PeerId, digest: Digest, bytes?: Uint8Array): void {
+    this.shelf(host).add(digest);
+    if (bytes) this.bytes.set(digest, bytes);
+  }
+
+  put(host: PeerId, bytes: Uint8Array): Digest {
+    const digest = digestOf(bytes);
+    this.add(host, digest, bytes);
+    return digest;
+  }
+
+  has(host: PeerId, digest: Digest): boolean {
+    return digest === emptyDigest || this.shelf(host).has(digest);
+  }
+
+  /** A blob rots or is collected. */
+  remove(host: PeerId, digest: Digest): void {
+    this.shelf(host).delete(digest);
+  }
+
+  /** The port of one process. */
+  port(process: Process, self: PeerId, events: Pick<EventStore, "result">): Artifacts {
+    const has = (digest: Digest): boolean => this.has(self, digest);
+    return {
+      fetch: (wants, done) => {
+        const missing: Digest[] = [];
+        let fetchedBytes = 0;
+        all(
+          process,
+          wants,
+          (want, next) => {
+            const here = has(want.digest);
+            this.bring(process, self, want, (arrived) => {
+              if (!arrived) missing.push(want.digest);
+              else if (!here) fetchedBytes += sizeOf(want.digest);
+              next();
+            });
+          },
+          () => done(missing, fetchedBytes),
+        );
+      },
+      read: (want, done) =>
+        this.bring(process, self, want, (arrived) =>
+          done(arrived ? (this.bytesOf(want.digest) ?? null) : null),
+        ),
+      readTree: (want, done) => this.readTree(process, self, want, "", (files) => done(sorted(files))),
+      lookUp: (keys, done) => {
+        const hits = new Map<Digest, CacheHit>();
+        all(
+          process,
+          keys,
+          (key, next) =>
+            events.result(key, (found) => {
+              const from = found && [self, ...found.holders].find((h) => this.offers(self, h, found.result));
+              if (found && from) hits.set(key, { key, result: found.result, from });
+              next();
+            }),
+          () => done(keys.flatMap((key) => hits.get(key) ?? [])),
+        );
+      },
+    };
+  }
+
+  private shelf(host: PeerId): Set<Digest> {
+    const shelf = this.shelves.get(host) ?? new Set<Digest>();
+    this.shelves.set(host, shelf);
+    return shelf;
+  }
+
+  private bytesOf(digest: Digest): Uint8Array | undefined {
+    return digest === emptyDigest ? new Uint8Array() : this.bytes.get(digest);
+  }
+
+  /** Whether `holder` has all outputs, and all that is below the folders among them, within reach of `asker`. */
+  private offers(asker: PeerId, holder: PeerId, result: CacheHit["result"]): boolean {
+    if (holder !== asker && !this.network.reaches(holder, asker)) return false;
+    return result.outputs.every((o) =>
+      o.kind === "folder" ? this.hasTree(holder, o.digest) : this.has(holder, o.digest),
+    );
+  }
+
+  private hasTree(holder: PeerId, root: Digest): boolean {
+    const bytes = this.bytesOf(root);
+    if (!this.has(holder, root) || !bytes) return false;
+    const folder = decodeDirectory(bytes);
+    return (
+      folder.files.every((f) => this.has(holder, f.digest)) &&
+      folder.directories.every((d) => this.hasTree(holder, d.digest))
+    );
+  }
+
+  /** Asks those named in turn until one has it and it arrived. */
+  private bring(process: Process, self: PeerId, want: Want, done: (arrived: boolean) => void, nth = 0): void {
+    const here = this.has(self, want.digest);
+    const from = want.from.filter((peer) => peer !== self)[nth];
+    if (here || from === undefined) {
+      process.after(diskMs, () => done(here));
+      return;
+    }
+    const next = (): void => this.bring(process, self, want, done, nth + 1);
+    const size = this.has(from, want.digest) ? sizeOf(want.digest) : 0;
+    this.network.transfer(from, self, size, (arrived) => {
+      if (!arrived || !this.has(from, want.digest)) return next();
+      this.shelf(self).add(want.digest);
+      done(true);
+    });
+  }
+
+  private readTree(
+    process: Process,
+    self: PeerId,
+    want: Want,
+    prefix: string,
+    done: (files: InputFile[] | null) => void,
+  ): void {
+    this.bring(process, self, want, (arrived) => {
+      const bytes = arrived ? this.bytesOf(want.digest) : undefined;
+      if (!bytes) return done(null);
+      const folder = decodeDirectory(bytes);
+      const files: InputFile[] = folder.files.map((f) => ({
+        path: prefix + f.name,
+        digest: f.digest,
+        executable: f.executable,
+      }));
+      let whole = true;
+      all(
+        process,
+        folder.directories,
+        (d, next) =>
+          this.readTree(
+            process,
+            self,
+            { digest: d.digest, from: want.from },
+            `${prefix}${d.name}/`,
+            (below) => {
+              if (below) files.push(...below);
+              else whole = false;
+              next();
+            },
+          ),
+        () => done(whole ? files : null),
+      );
+    });
+  }
+}
+
+const sorted = (files: InputFile[] | null): InputFile[] | null =>
+  files?.sort((a, b) => byText(a.path, b.path)) ?? null;
+
+/** Starts the work on every item at once and calls back when all have called `next`; never synchronously. */
+function all<T>(
+  process: Process,
+  items: readonly T[],
+  work: (item: T, next: () => void) => void,
+  done: () => void,
+): void {
+  let left = items.length;
+  if (left === 0) process.after(0, done);
+  for (const item of items)
+    work(item, () => {
+      if (--left === 0) done();
+    });
+}

@@ -1,0 +1,50 @@
+/** What happened in a world, line by line: hashed as it runs, so that two runs are compared by 64 digits. */
+import { sha256Hex } from "../protocol/kernel/digest.ts";
+
+/** Lines are hashed in blocks of about this many characters. */
+const blockChars = 1 << 16;
+
+/** One thing that happened: when, on which host (or `world`), what, and what is to be said of it. */
+export interface Line {
+  readonly atMs: number;
+  readonly who: string;
+  readonly what: string;
+  readonly detail: string;
+}
+
+export class Transcript {
+  private hashed = "";
+  private block = "";
+  private readonly lines: Line[] = [];
+  private readonly keep: (what: string) => boolean;
+  count = 0;
+
+  /** `keep` says which kinds of lines stay readable; all of them are hashed. */
+  constructor(keep: (what: string) => boolean) {
+    this.keep = keep;
+  }
+
+  add(line: Line): void {
+    this.count++;
+    this.block += `${render(line)}\n`;
+    if (this.block.length >= blockChars) {
+      this.hashed = sha256Hex(this.hashed + this.block);
+      this.block = "";
+    }
+    if (this.keep(line.what)) this.lines.push(line);
+  }
+
+  /** sha2-256 (hex) over every line so far; reading it changes nothing. */
+  hash(): string {
+    return sha256Hex(this.hashed + this.block);
+  }
+
+  /** The lines that were kept. */
+  kept(): readonly Line[] {
+    return this.lines;
+  }
+}
+
+/** A line as text: `   12.400 bo       append    claim link by bo`. */
+export const render = (line: Line): string =>
+  `${line.atMs.toFixed(3).padStart(11)} ${line.who.padEnd(8)} ${line.what.padEnd(10)} ${line.detail}`.trimEnd();

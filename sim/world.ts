@@ -1,0 +1,95 @@
+/** The world: virtual time, one queue of events, seeded randomness and the transcript. Nothing in it knows real time. */
+import { sha256 } from "../protocol/kernel/digest.ts";
+import { invariant } from "../protocol/kernel/errors.ts";
+import { Random } from "../protocol/kernel/random.ts";
+import { Queue } from "./queue.ts";
+import { Transcript } from "./transcript.ts";
+
+/** More events than this without time moving on is a loop that would never end. */
+const eventsPerMomentMax = 200_000;
+
+export interface WorldOptions {
+  readonly seed: number;
+  /** Which kinds of transcript lines stay readable; none by default. */
+  readonly keep?: (what: string) => boolean;
+}
+
+export class World {
+  readonly seed: number;
+  readonly transcript: Transcript;
+  private readonly queue = new Queue();
+  private readonly nameOf = new Map<string, string>();
+  private atMs = 0;
+  private atThisMoment = 0;
+  /** Events run so far. */
+  events = 0;
+
+  constructor(options: WorldOptions) {
+    this.seed = options.seed;
+    this.transcript = new Transcript(options.keep ?? (() => false));
+  }
+
+  /** Virtual milliseconds since the world began, in steps of a microsecond. */
+  get nowMs(): number {
+    return this.atMs;
+  }
+
+  /** A generator for one purpose: drawing from it never disturbs another purpose's numbers. */
+  randomFor(purpose: string): Random {
+    return new Random(sha256(new TextEncoder().encode(`${this.seed}/${purpose}`)).subarray(0, 16));
+  }
+
+  /** Runs the callback at a moment, or at once after what is already due when that has passed. Never synchronously. */
+  at(atMs: number, run: () => void): void {
+    this.queue.push(Math.max(this.atMs, Math.ceil(atMs * 1000 - 1e-6) / 1000), run);
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.at(this.atMs + delayMs, run);
+  }
+
+  /** Runs all events of the next `forMs` milliseconds; the clock then stands exactly there. */
+  runFor(forMs: number): void {
+    const endMs = this.atMs + forMs;
+    while (this.queue.nextMs() <= endMs) this.step();
+    this.atMs = endMs;
+  }
+
+  /** Runs until the condition holds and says true; false when it did not within `limitMs` or nothing is left to happen. */
+  runUntil(condition: () => boolean, limitMs: number): boolean {
+    const endMs = this.atMs + limitMs;
+    while (!condition()) {
+      if (this.queue.nextMs() > endMs) return false;
+      this.step();
+    }
+    return true;
+  }
+
+  /** A line of the transcript. */
+  record(who: string, what: string, detail = ""): void {
+    this.transcript.add({ atMs: this.atMs, who, what, detail });
+  }
+
+  /** What a long id (a peer's) is called in transcripts. */
+  call(id: string, name: string): void {
+    this.nameOf.set(id, name);
+  }
+
+  /** The name a long id was given; the id itself when it has none. */
+  name(id: string): string {
+    return this.nameOf.get(id) ?? id;
+  }
+
+  private step(): void {
+    const next = this.queue.pop();
+    if (!next) return;
+    this.atThisMoment = next.atMs > this.atMs ? 0 : this.atThisMoment + 1;
+    invariant(
+      this.atThisMoment < eventsPerMomentMax,
+      `time stands still at ${this.atMs} ms (seed ${this.seed})`,
+    );
+    this.atMs = next.atMs;
+    this.events++;
+    next.run();
+  }
+}
