@@ -37,6 +37,8 @@ export interface CoreConfig {
   readonly version: string;
   /** Actions this node runs at once; 0 = builds nothing. */
   readonly slots: number;
+  /** Whether it runs what others submitted even without a sandbox. */
+  readonly unsafeNoSandbox: boolean;
 }
 
 /** A blob and the members that are likely to hold it, best first. */
@@ -164,7 +166,8 @@ export type Input =
       readonly id: number;
       readonly peer: PeerId;
       readonly redemption: Redemption;
-    };
+    }
+  | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId };
 
 export type Effect =
   /** Sign and answer at once with `signed`. */
@@ -220,5 +223,7 @@ export type Effect =
   | { readonly kind: "admission"; readonly id: number; readonly reply: AdmissionReply }
   /** The set of members changed: the gate asks again. */
   | { readonly kind: "members-changed" }
+  /** → `admitted`, at once: what was held back until an admission was on disk. */
+  | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId }
   /** The last effect of a stopped core. */
   | { readonly kind: "stopped" };

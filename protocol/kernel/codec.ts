@@ -47,9 +47,9 @@ function packText(text: string): string | Uint8Array {
 function unpackBytes(bytes: Uint8Array): unknown {
   switch (bytes[0]) {
     case tagBytes:
-      return bytes.slice(1);
+      return Uint8Array.prototype.slice.call(bytes, 1);
     case tagPeer:
-      if (bytes.length === 33) return peerIdOf(bytes.slice(1));
+      if (bytes.length === 33) return peerIdOf(Uint8Array.prototype.slice.call(bytes, 1));
       break;
     case tagHash:
       if (bytes.length === 33) return Buffer.from(bytes.buffer, bytes.byteOffset + 1, 32).toString("hex");
@@ -101,7 +101,11 @@ function unpack(value: unknown): unknown {
 }
 
 /** Canonical bytes of a plain value (objects, arrays, text, finite numbers, booleans, null, Uint8Array). Absent and undefined are the same. */
-export const encode = (value: unknown): Uint8Array => dagCbor.encode(pack(value));
+export const encode = (value: unknown): Uint8Array => plain(dagCbor.encode(pack(value)));
+
+/** The same bytes as a bare Uint8Array: the encoder may hand out a Buffer, which Yjs does not take. */
+const plain = (bytes: Uint8Array): Uint8Array =>
+  bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 
 /** The value of canonical bytes. Throws `malformed` for bytes that are not the one canonical encoding of a value. */
 export function decode(bytes: Uint8Array, maxBytes: number): unknown {

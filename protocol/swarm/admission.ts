@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { decode, encode } from "../kernel/codec.ts";
 import { sha256 } from "../kernel/digest.ts";
-import { SwarmError } from "../kernel/errors.ts";
+import { type ErrorCode, errorCodes, SwarmError } from "../kernel/errors.ts";
 import { isHash, isPeerId, type PeerId, type SwarmId } from "../kernel/ids.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
 
@@ -29,6 +29,15 @@ export interface Redemption {
   readonly wallMs: number;
 }
 
+/** Why the other side did not let this node in. */
+export interface Turned {
+  readonly kind: "refused";
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy?: string;
+  readonly wallMs: number;
+}
+
 /** What the ticket key signs, so that a captured use cannot be replayed for another node: sha2-256, 32 bytes. */
 export const redemptionHash = (swarm: SwarmId, node: PeerId, nonce: string): Uint8Array =>
   sha256(encode(["swarmd-redeem-1", swarm, node, nonce]));
@@ -45,6 +54,14 @@ const wireSchema = z.discriminatedUnion("kind", [
     certificates: z.array(z.instanceof(Uint8Array)).max(64),
   }),
   z.object({
+    v: z.literal(1),
+    kind: z.literal("refused"),
+    code: z.custom<ErrorCode>((v) => typeof v === "string" && Object.hasOwn(errorCodes, v)),
+    message: z.string().max(500),
+    remedy: z.string().max(500).optional(),
+    wallMs: z.number().nonnegative(),
+  }),
+  z.object({
     ...common,
     kind: z.literal("redeem"),
     ticket: z.string().min(1).max(32),
@@ -55,7 +72,7 @@ const wireSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
-export function encodeAdmission(request: Presentation | Redemption): Uint8Array {
+export function encodeAdmission(request: Presentation | Redemption | Turned): Uint8Array {
   return encode(
     request.kind === "present"
       ? { v: 1, ...request, certificates: request.certificates.map((c) => c.bytes) }
@@ -64,7 +81,7 @@ export function encodeAdmission(request: Presentation | Redemption): Uint8Array 
 }
 
 /** Throws `malformed`, `too-large`. Signatures are not checked here. */
-export function readAdmission(bytes: Uint8Array): Presentation | Redemption {
+export function readAdmission(bytes: Uint8Array): Presentation | Redemption | Turned {
   const parsed = wireSchema.safeParse(decode(bytes, admissionBytesMax));
   if (!parsed.success) throw new SwarmError("malformed", "not an admission request");
   const { v: _, ...request } = parsed.data;

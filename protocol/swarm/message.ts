@@ -1,7 +1,7 @@
 /** What members say to each other beside entries: unicast messages and gossip, with their encoding and bounds. Formats in specs/messages.md. */
 import { z } from "zod";
 import { decode, encode } from "../kernel/codec.ts";
-import { isDigest } from "../kernel/digest.ts";
+import { isDigest, sha256Hex } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import {
   type ActionName,
@@ -15,20 +15,13 @@ import {
   isPeerId,
   type PeerId,
 } from "../kernel/ids.ts";
+import type { Head } from "../timeline/chain.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
 import type { Why } from "../timeline/events.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
 export const gossipBytesMax = 64 << 10;
-
-/** The end of a chain as one node knows it: everything up to `seq` without a gap. Equal counters with different heads are a fork. */
-export interface Head {
-  readonly author: PeerId;
-  readonly inc: Incarnation;
-  readonly seq: number;
-  readonly id: EntryId;
-}
 
 /** A Yjs update of one build's ledger, with the entries it carries (their signatures hold once the core sees them). */
 export interface LedgerUpdate {
@@ -108,7 +101,7 @@ const messageSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("held"), id, missing: z.array(digest).max(50_000) }),
 ]);
 const gossipSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("vitals"), vitals: vitalsSchema }),
+  z.object({ kind: z.literal("vitals"), vitals: bytes, sig: bytes }),
   z.object({ kind: z.literal("ledger"), ...ledger }),
   z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(512) }),
 ]);
@@ -122,7 +115,13 @@ function flatten(message: Message | Gossip): unknown {
 }
 
 export const encodeMessage = (message: Message): Uint8Array => encode(flatten(message));
-export const encodeGossip = (message: Gossip): Uint8Array => encode(flatten(message));
+
+/** `sign`: the own signature over a sha2-256 (hex). Vitals are signed as a whole; entries carry their authors' signatures. */
+export function encodeGossip(message: Gossip, sign: (hash: string) => Uint8Array): Uint8Array {
+  if (message.kind !== "vitals") return encode(flatten(message));
+  const vitals = encode(message.vitals);
+  return encode({ kind: "vitals", vitals, sig: sign(sha256Hex(vitals)) });
+}
 
 /** How the entries of a ledger update are found; given by `work/ledger`, which stands above this file. */
 export type ReadUpdate = (build: BuildId, update: Uint8Array) => SignedEntry[];
@@ -137,12 +136,20 @@ export function readMessage(raw: Uint8Array, readUpdate: ReadUpdate): Message {
   return m;
 }
 
-/** A gossiped message from bytes. Throws `malformed` or `too-large`. */
-export function readGossip(raw: Uint8Array, readUpdate: ReadUpdate): Gossip {
+/** A gossiped message from bytes. `verify` judges the signature under vitals. Throws `malformed`, `too-large` or `unauthentic`. */
+export function readGossip(
+  raw: Uint8Array,
+  readUpdate: ReadUpdate,
+  verify: (author: PeerId, hash: string, sig: Uint8Array) => boolean,
+): Gossip {
   const parsed = gossipSchema.safeParse(decode(raw, gossipBytesMax));
   if (!parsed.success) throw new SwarmError("malformed", "not a gossip message");
   const m = parsed.data;
   if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
   if (m.kind === "ledger") return { ...m, entries: readUpdate(m.build, m.update) };
-  return m;
+  const vitals = vitalsSchema.safeParse(decode(m.vitals, gossipBytesMax));
+  if (!vitals.success) throw new SwarmError("malformed", "not vitals");
+  if (!verify(vitals.data.peer, sha256Hex(m.vitals), m.sig))
+    throw new SwarmError("unauthentic", "vitals are not signed by the node they speak of");
+  return { kind: "vitals", vitals: vitals.data };
 }

@@ -42,6 +42,8 @@ export interface Vitals extends LocalVitals {
   readonly beat: number;
   readonly slots: number;
   readonly running: number;
+  /** Whether it takes work that others submitted. */
+  readonly foreign: boolean;
   /** Digest of its timeline frontier and, per live build, of its ledger's state vector. */
   readonly frontier: string;
   readonly ledgers: Readonly<Record<BuildId, string>>;
@@ -59,6 +61,7 @@ export const vitalsSchema: z.ZodType<Vitals> = z.object({
   beat: z.int().nonnegative(),
   slots: z.int().nonnegative().max(4096),
   running: z.int().nonnegative().max(4096),
+  foreign: z.boolean(),
   frontier: shortText,
   ledgers: z.record(
     z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)) as z.ZodType<BuildId, string>,

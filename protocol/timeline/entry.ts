@@ -36,6 +36,8 @@ export interface Entry {
   readonly prev: EntryId | null;
   /** Milliseconds and counter; for people only, no fold reads it. */
   readonly hlc: Hlc;
+  /** For an entry of the timeline: the `seq` of the author's timeline entry before it in this incarnation, -1 for the first; so a gap is known as a gap. */
+  readonly last?: number;
   /** The build whose ledger carries the entry; absent: the timeline does. */
   readonly build?: BuildId;
   readonly events: readonly AnyEvent[];
@@ -58,6 +60,7 @@ const entrySchema = z.strictObject({
   seq: z.int().nonnegative(),
   prev: z.custom<EntryId>((v) => typeof v === "string" && isHash(v)).nullable(),
   hlc: z.tuple([z.int().nonnegative(), z.int().nonnegative()]).readonly(),
+  last: z.int().min(-1).optional(),
   build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)).optional(),
   events: z
     .array(z.looseObject({ kind: z.string().min(1).max(64) }))
@@ -92,7 +95,13 @@ export function readEntry(bytes: Uint8Array): SignedEntry {
   const parsed = entrySchema.safeParse(decode(body, entryBytesMax));
   if (!parsed.success)
     throw new SwarmError("malformed", `not an entry: ${parsed.error.issues[0]?.path.join(".") ?? ""}`);
-  return { entry: parsed.data as Entry, id: sha256Hex(body) as EntryId, sig, bytes };
+  const entry = parsed.data as Entry;
+  if ((entry.build === undefined) !== (entry.last !== undefined) || (entry.last ?? -1) >= entry.seq)
+    throw new SwarmError(
+      "malformed",
+      "an entry of the timeline names the one before it, an entry of a build does not",
+    );
+  return { entry, id: sha256Hex(body) as EntryId, sig, bytes };
 }
 
 /** `author.inc.seq`: the key of an entry in its ledger, and its place in its chain. */

@@ -162,7 +162,13 @@ const schemas = {
   }),
   abandon: z.object({ kind: z.literal("abandon"), claim, reason: text(256) }),
   expire: z.object({ kind: z.literal("expire"), claim, reason: text(256) }),
-  lost: z.object({ kind: z.literal("lost"), action, result: hash, reason: text(256) }),
+  /** The bytes that these results stood for can be had from nobody: claims whose `done`, or entries whose `cached`, spoke of them. */
+  lost: z.object({
+    kind: z.literal("lost"),
+    action,
+    results: z.array(text(160)).min(1).max(256),
+    reason: text(256),
+  }),
   control: z.object({
     kind: z.literal("control"),
     op: z.enum(["pause", "resume", "cancel"]),

@@ -1,0 +1,454 @@
+/**
+ * The brain: one synchronous machine, `step(input, now) → effects` and `deadline()`. No I/O, no clock, no randomness of its
+ * own. The machines stand in a line (members, vitals, ledger, scheduler); a later one reads an earlier one, never the reverse.
+ */
+import { decodeGraph } from "./build/graph.ts";
+import type { Command, CommandReply, CoreConfig, Effect, Input, Instant } from "./contract.ts";
+import { SwarmError } from "./kernel/errors.ts";
+import type { BuildId, ClaimId, Digest, PeerId } from "./kernel/ids.ts";
+import { Door } from "./swarm/door.ts";
+import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
+import type { SignedEntry } from "./timeline/entry.ts";
+import { type EventOf, knownEvent } from "./timeline/events.ts";
+import { Build } from "./work/build.ts";
+import { CatchUp } from "./work/catch-up.ts";
+import { type Claim, isOpen } from "./work/claims.ts";
+import { pauseOrResume } from "./work/control.ts";
+import { Desk } from "./work/desk.ts";
+import { Granter } from "./work/granter.ts";
+import { Holder } from "./work/holder.ts";
+import { Ledger } from "./work/ledger.ts";
+import { Scheduler } from "./work/scheduler.ts";
+import { refusal, Submissions } from "./work/submit.ts";
+
+/** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
+export const endedBuildsMax = 50;
+
+export class Core {
+  readonly desk: Desk;
+  readonly granter: Granter;
+  readonly holder: Holder;
+  readonly scheduler: Scheduler;
+  private readonly submissions: Submissions;
+  private readonly catchUp: CatchUp;
+  private readonly door: Door;
+  private nextBeatMonoMs = Number.POSITIVE_INFINITY;
+  private stopReason: string | undefined;
+  private stopSaid = false;
+
+  constructor(config: CoreConfig, now: Instant) {
+    this.desk = new Desk(config, now);
+    this.granter = new Granter(this.desk);
+    this.holder = new Holder(this.desk);
+    this.scheduler = new Scheduler(this.desk, this.granter, this.holder);
+    this.submissions = new Submissions(this.desk);
+    this.catchUp = new CatchUp(this.desk);
+    this.door = new Door(this.desk);
+  }
+
+  /** Takes one input at one moment; what must happen now comes back in order. */
+  step(input: Input, now: Instant): Effect[] {
+    this.desk.begin(now);
+    this.granter.begin();
+    this.take(input);
+    this.decide();
+    for (const effect of this.desk.voice.flush(now)) this.desk.emit(effect);
+    return this.desk.take();
+  }
+
+  /** When to call `step` with a tick at the latest, monotonic milliseconds. It may be early; a needless tick does nothing. */
+  deadline(): number {
+    return Math.min(
+      this.nextBeatMonoMs,
+      this.desk.voice.deadline(),
+      this.granter.deadline(),
+      this.holder.deadline(),
+      this.scheduler.deadline(),
+      this.submissions.deadline(),
+      this.catchUp.deadline(),
+    );
+  }
+
+  private take(input: Input): void {
+    const { desk } = this;
+    switch (input.kind) {
+      case "tick":
+        return;
+      case "restored-entries":
+        for (const entry of [...input.entries].sort((a, b) => a.entry.seq - b.entry.seq))
+          this.takeTimeline(entry);
+        return;
+      case "restored-ledger": {
+        const build = this.buildOf(input.build);
+        for (const update of input.updates) build.ledger.apply(update);
+        this.takeFacts(build, input.entries);
+        return;
+      }
+      case "started":
+        this.start();
+        return;
+      case "connected":
+        desk.peers.connected(input.peer, desk.now.monoMs);
+        this.catchUp.with(input.peer);
+        return;
+      case "disconnected":
+        desk.peers.disconnected(input.peer, desk.now.monoMs);
+        return;
+      case "message":
+        desk.peers.heard(input.from, desk.now.monoMs);
+        this.takeMessage(input.from, input.message);
+        return;
+      case "gossip":
+        this.takeGossip(input.from, input.message);
+        return;
+      case "signed":
+        this.takeOwn(input.entry);
+        return;
+      case "sensed":
+        desk.sensed = input.vitals;
+        return;
+      case "blob-read":
+        this.submissions.blobRead(input.digest, input.bytes);
+        this.openBuilds(input.digest, input.bytes);
+        return;
+      case "tree-read":
+        desk.noteTree(input.digest, input.files);
+        this.granter.treeRead(input.digest, input.files !== null);
+        this.holder.treeRead();
+        return;
+      case "looked-up":
+        this.granter.lookedUp(input.keys, input.hits);
+        return;
+      case "fetched":
+        this.takeFetched(input.id, input.missing, input.fetchedBytes);
+        return;
+      case "executed":
+        this.holder.executed(input.claim, input.outcome);
+        return;
+      case "admitted":
+        this.door.admitted(input.id, input.peer);
+        return;
+      case "command":
+        this.command(input.id, input.command);
+        return;
+      case "presented":
+        this.door.presented(input.id, input.peer, input.presentation);
+        return;
+      case "redeemed":
+        this.door.redeemed(input.id, input.peer, input.redemption);
+        return;
+    }
+  }
+
+  /** Everything that is decided, decided in one place, after every input. */
+  private decide(): void {
+    const { desk } = this;
+    if (this.door.membersChanged()) this.membersChanged();
+    if (desk.now.monoMs >= this.nextBeatMonoMs) this.beat();
+    this.submissions.tick();
+    this.catchUp.tick();
+    this.granter.prepare();
+    this.granter.expire();
+    this.holder.pump();
+    this.scheduler.pump();
+    this.granter.seal();
+    if (this.stopReason !== undefined) this.goDown(this.stopReason);
+  }
+
+  private start(): void {
+    const { config, chains, voice } = this.desk;
+    const heads = chains.heads().filter((h) => h.author === config.self);
+    const last = heads.at(-1);
+    if (last) voice.follow(last.id);
+    this.desk.say(
+      undefined,
+      { kind: "node.up", name: config.name, version: config.version, folds: [1], slots: config.slots },
+      { urgent: true },
+    );
+    this.nextBeatMonoMs = this.desk.now.monoMs;
+  }
+
+  private beat(): void {
+    const { desk } = this;
+    this.nextBeatMonoMs = desk.now.monoMs + desk.peers.beatMs(desk.members.size);
+    const vitals = desk.nextBeat();
+    if (vitals) desk.emit({ kind: "gossip", message: { kind: "vitals", vitals } });
+  }
+
+  private takeMessage(from: PeerId, message: Message): void {
+    const { desk } = this;
+    switch (message.kind) {
+      case "sync":
+        this.catchUp.answer(from, message);
+        return;
+      case "entries":
+        for (const entry of message.entries) this.takeOthers(entry, from);
+        return;
+      case "ledger":
+        this.takeUpdate(from, message);
+        return;
+      case "grant":
+        this.takeUpdate(from, message);
+        this.scheduler.granted(message.id);
+        return;
+      case "deny":
+        this.scheduler.denied(message.id, from);
+        return;
+      case "ask": {
+        const answer = this.granter.ask(from, message);
+        if ("denied" in answer) {
+          const { denied: reason, steward } = answer;
+          desk.emit({
+            kind: "send",
+            to: from,
+            message: {
+              kind: "deny",
+              id: message.id,
+              build: message.build,
+              reason,
+              ...(steward ? { steward } : {}),
+            },
+          });
+        } else this.grants.push({ to: from, id: message.id, claims: answer.granted });
+        return;
+      }
+      case "hold":
+        desk.emit({
+          kind: "fetch",
+          id: `hold:${from}:${message.id}`,
+          wants: message.digests.map((digest) => ({ digest, from: [from] })),
+        });
+        return;
+      case "held":
+        this.submissions.held(from, message.id, message.missing);
+        return;
+    }
+  }
+
+  /** Grants said in this step: the entry that carries them is also their answer. */
+  private readonly grants: { to: PeerId; id: string; claims: readonly ClaimId[] }[] = [];
+
+  private takeGossip(from: PeerId, message: Gossip): void {
+    if (message.kind === "vitals") {
+      const { vitals } = message;
+      if (!this.desk.members.has(vitals.peer)) return;
+      this.desk.peers.beat(vitals, this.desk.now.monoMs);
+      this.catchUp.compare(vitals);
+      return;
+    }
+    if (message.kind === "ledger") this.takeUpdate(from, message);
+    else for (const entry of message.entries) this.takeOthers(entry, from);
+  }
+
+  private takeUpdate(from: PeerId, update: LedgerUpdate): void {
+    if (this.desk.dropped.has(update.build)) return;
+    const build = this.buildOf(update.build);
+    const outcome = build.ledger.apply(update.update);
+    if (outcome === "gap") this.catchUp.with(from);
+    if (outcome !== "new") return;
+    this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries: update.entries });
+    this.takeFacts(build, update.entries);
+  }
+
+  /** An own entry, signed: written, told, folded; then what waited for it. */
+  private takeOwn(entry: SignedEntry): void {
+    const { desk } = this;
+    const { then, durable } = desk.voice.release(entry.id);
+    const { build: buildId } = entry.entry;
+    if (buildId === undefined) {
+      desk.emit({ kind: "append", entry, durable });
+      this.takeTimeline(entry);
+      desk.emit({ kind: "gossip", message: { kind: "entries", entries: [entry] } });
+    } else {
+      const build = this.buildOf(buildId);
+      const update = build.ledger.add(entry);
+      desk.emit({ kind: "append", entry, update, durable });
+      const carried: LedgerUpdate = { build: buildId, update, entries: [entry] };
+      const said = new Set(entry.entry.events.map((e) => e.claim));
+      for (const grant of this.grants.filter((g) => g.claims.some((c) => said.has(c)))) {
+        this.grants.splice(this.grants.indexOf(grant), 1);
+        desk.emit({ kind: "send", to: grant.to, message: { kind: "grant", id: grant.id, ...carried } });
+      }
+      desk.emit({ kind: "gossip", message: { kind: "ledger", ...carried } });
+      this.takeFacts(build, [entry]);
+    }
+    for (const effect of then) desk.emit(effect);
+  }
+
+  private takeOthers(entry: SignedEntry, from: PeerId): void {
+    if (entry.entry.swarm !== this.desk.config.swarm || entry.entry.build !== undefined) return;
+    const { fresh, gap } = this.takeTimeline(entry);
+    if (fresh) this.desk.emit({ kind: "keep", entries: [entry] });
+    if (gap) this.catchUp.with(from);
+  }
+
+  private takeTimeline(entry: SignedEntry): { fresh: boolean; gap: boolean } {
+    const { desk } = this;
+    const { whole, gap } = desk.chains.take(entry);
+    if (desk.members.consider(entry)) this.door.changed();
+    for (const { entry: e } of whole) {
+      desk.voice.hear(e.hlc, desk.now.wallMs);
+      for (const raw of e.events) {
+        const event = knownEvent(raw);
+        if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots);
+        if (event?.kind === "node.down") desk.peers.down(e.author, e.inc);
+        if (event?.kind === "ticket.issued") this.door.issued(e.author, event);
+        if (event?.kind === "member.admitted" && event.ticket !== undefined)
+          this.door.used(event.ticket, event.peer);
+      }
+    }
+    return { fresh: whole.length > 0 || gap, gap };
+  }
+
+  private takeFacts(build: Build, entries: readonly SignedEntry[]): void {
+    const { desk } = this;
+    for (const { entry } of entries) desk.voice.hear(entry.hlc, desk.now.wallMs);
+    const before = build.submission;
+    const touched = build.take(entries, desk.members);
+    if (build.submission && !before) this.askGraph(build);
+    this.review(build, touched, entries);
+  }
+
+  private review(build: Build, touched: readonly Claim[], entries: readonly SignedEntry[]): void {
+    const { desk } = this;
+    for (const claim of touched) {
+      this.granter.closed(claim);
+      const { done } = claim;
+      if (done?.usage && !this.learned.has(claim)) {
+        this.learned.add(claim);
+        const { group } = build.claims!.action(claim.action);
+        desk.estimates.note(build.graph!.name, group, claim.holder, done.usage.wallMs);
+      }
+      if (done && claim.holder !== desk.config.self) this.remember(build, claim);
+    }
+    this.holder.review(build, touched);
+    if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
+      this.holder.reviewAll(build);
+      this.forgetOldBuilds();
+    }
+  }
+
+  private readonly learned = new WeakSet<Claim>();
+
+  private remember(build: Build, claim: Claim): void {
+    if (!build.claims!.action(claim.action).cache) return;
+    const result = build.claims!.resultsOf(claim.action).find((r) => r.hash === claim.done!.resultHash);
+    if (result)
+      this.desk.emit({ kind: "remember", key: claim.key, result: result.result, holder: claim.holder });
+  }
+
+  private askGraph(build: Build): void {
+    const { event } = build.submission!;
+    if (event.fold !== 1) return;
+    this.desk.emit({
+      kind: "read-blob",
+      want: { digest: event.graph, from: this.desk.preferred(event.holders) },
+    });
+  }
+
+  private openBuilds(digest: Digest, bytes: Uint8Array | null): void {
+    for (const build of this.desk.builds.values()) {
+      if (build.claims || build.submission?.event.graph !== digest) continue;
+      if (!bytes) {
+        this.catchUp.graphMissing(build.id);
+        continue;
+      }
+      try {
+        const touched = build.open(decodeGraph(bytes), this.desk.estimates, this.desk.members);
+        this.review(build, touched, build.facts());
+      } catch (error) {
+        if (!(error instanceof SwarmError)) throw error; // a graph that is none: the build is stored, nobody works on it
+      }
+    }
+  }
+
+  private takeFetched(id: string, missing: readonly Digest[], fetchedBytes: number): void {
+    const [what, a, b] = id.split(":");
+    if (what === "hold")
+      this.desk.emit({
+        kind: "send",
+        to: a as PeerId,
+        message: { kind: "held", id: b!, missing: [...missing] },
+      });
+    else if (what === "gather") this.granter.gathered(a as BuildId, missing);
+    else this.holder.fetched(id as ClaimId, missing, fetchedBytes);
+  }
+
+  private command(id: number, command: Command): void {
+    const { desk } = this;
+    const reply = (r: CommandReply) => desk.emit({ kind: "reply", id, reply: r });
+    switch (command.kind) {
+      case "submit":
+        this.submissions.begin(id, command);
+        return;
+      case "control": {
+        const build = desk.builds.get(command.build);
+        if (!build?.claims)
+          return reply(refusal(new SwarmError("not-found", `there is no build ${command.build}`)));
+        if (!build.live) return reply(refusal(new SwarmError("refused", `${command.build} has ended`)));
+        if (!desk.members.has(desk.config.self, "submitter"))
+          return reply(refusal(new SwarmError("role-missing", "this node may not control builds")));
+        const event: EventOf<"control"> = pauseOrResume(build, command, `${desk.newClaimId()}`);
+        desk.say(build.id, event, {
+          urgent: true,
+          durable: true,
+          then: [{ kind: "reply", id, reply: { ok: true } }],
+        });
+        return;
+      }
+      case "invite":
+        this.door.invite(id, command);
+        return;
+      case "stop":
+        this.stopReason = command.reason;
+        desk.stopping = true;
+        reply({ ok: true });
+        return;
+    }
+  }
+
+  /** Once nothing runs any more the node says so, and that is its last word. */
+  private goDown(reason: string): void {
+    if (this.stopSaid || !this.holder.stopAll()) return;
+    this.stopSaid = true;
+    this.desk.say(
+      undefined,
+      { kind: "node.down", reason: reason.slice(0, 250) },
+      { urgent: true, then: [{ kind: "stopped" }] },
+    );
+  }
+
+  private membersChanged(): void {
+    this.desk.begin(this.desk.now);
+    for (const build of this.desk.builds.values()) {
+      const before = build.submission;
+      const touched = build.refold(this.desk.members, this.desk.estimates);
+      this.holder.rebind(build);
+      this.granter.forget(build.id);
+      this.scheduler.forget(build.id);
+      if (build.submission && !before) this.askGraph(build);
+      this.review(build, touched.filter(isOpen), []);
+    }
+    this.desk.emit({ kind: "members-changed" });
+  }
+
+  private buildOf(id: BuildId): Build {
+    let build = this.desk.builds.get(id);
+    if (!build) {
+      build = new Build(id, new Ledger(id, this.desk.random), this.desk.now.monoMs);
+      this.desk.builds.set(id, build);
+    }
+    return build;
+  }
+
+  private forgetOldBuilds(): void {
+    const ended = [...this.desk.builds.values()].filter((b) => b.claims?.sealed);
+    for (const build of ended.slice(0, Math.max(0, ended.length - endedBuildsMax))) {
+      this.desk.builds.delete(build.id);
+      this.desk.dropped.add(build.id);
+      this.granter.forget(build.id);
+      this.scheduler.forget(build.id);
+      this.desk.emit({ kind: "drop-ledger", build: build.id });
+    }
+  }
+}

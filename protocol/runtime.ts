@@ -1,0 +1,364 @@
+/**
+ * Drives one core over its ports: signs and verifies, keeps effect order and durability, owns the one timer. The machine and the
+ * simulator run this very file, so that what a crash cuts off is the same on both. It decides nothing.
+ */
+import type { Command, CommandReply, Effect, Input } from "./contract.ts";
+import type { Core } from "./core.ts";
+import { SwarmError } from "./kernel/errors.ts";
+import type { EntryId, PeerId } from "./kernel/ids.ts";
+import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
+import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admission.ts";
+import { encodeGossip, encodeMessage, readGossip, readMessage } from "./swarm/message.ts";
+import { type SignedEntry, signedEntry } from "./timeline/entry.ts";
+import { readUpdate } from "./work/ledger.ts";
+
+/** Signatures known to hold, by entry id: gossip and sync bring entries twice. */
+const verifiedMax = 100_000;
+/** A write that failed is tried again after this long; until then the node is silent. */
+const writeRetryMs = 1000;
+/** A message that carries stored entries stays below this. */
+const serveBytesMax = 512 << 10;
+
+/** What the runtime tells its owner. None of it is needed to run. */
+export interface Observer {
+  /** After every step, once its effects are under way. */
+  stepped?(input: Input, effects: readonly Effect[]): void;
+  /** A peer said something that cannot be true or was refused at the door. */
+  refused?(peer: PeerId | undefined, error: SwarmError): void;
+  /** A write failed and is tried again. */
+  trouble?(error: { code: string; message: string }): void;
+  membersChanged?(): void;
+  stopped?(): void;
+}
+
+export class Runtime {
+  readonly core: Core;
+  private readonly ports: Ports;
+  private readonly observer: Observer;
+  private readonly inputs: Input[] = [];
+  private readonly effects: Effect[] = [];
+  private stepping = false;
+  private writing = false;
+  private ended = false;
+  private readonly verified = new Set<EntryId>();
+  private readonly replies = new Map<number, (reply: CommandReply) => void>();
+  private readonly answers = new Map<number, (bytes: Uint8Array | null) => void>();
+  private retries: { readonly atMonoMs: number; readonly batch: EventBatch; readonly done: () => void }[] =
+    [];
+  private ids = 0;
+
+  constructor(core: Core, ports: Ports, observer: Observer = {}) {
+    this.core = core;
+    this.ports = ports;
+    this.observer = observer;
+  }
+
+  /** Boot: what was on disk, then `node.up`. */
+  start(restored: Restored): void {
+    if (restored.entries.length > 0) this.input({ kind: "restored-entries", entries: restored.entries });
+    for (const { build, updates } of restored.ledgers)
+      this.input({
+        kind: "restored-ledger",
+        build,
+        updates,
+        entries: updates.flatMap((u) => readUpdate(build, u)),
+      });
+    this.input({ kind: "started" });
+  }
+
+  /** A power cut: nothing more happens here. */
+  halt(): void {
+    this.ended = true;
+  }
+
+  /** What a person asks; the reply comes once it is decided and on disk. */
+  command(command: Command, reply: (reply: CommandReply) => void): void {
+    const id = this.ids++;
+    this.replies.set(id, reply);
+    this.input({ kind: "command", id, command });
+  }
+
+  /** What the network calls. */
+  handlers(): NetworkHandlers {
+    const { core, ports } = this;
+    return {
+      admits: (peer) => {
+        const member = core.desk.members.get(peer);
+        return member !== undefined && member.notAfterMs > ports.clock.now().wallMs;
+      },
+      presentation: () => this.presentation(),
+      admission: (peer, request, answer) => this.admission(peer, request, answer),
+      connected: (peer) => this.input({ kind: "connected", peer }),
+      disconnected: (peer) => this.input({ kind: "disconnected", peer }),
+      message: (from, bytes) =>
+        this.guard(from, () => {
+          const message = readMessage(bytes, readUpdate);
+          if ("entries" in message) this.verify(message.entries);
+          this.input({ kind: "message", from, message });
+        }),
+      gossip: (bytes) =>
+        this.guard(undefined, () => {
+          const message = readGossip(bytes, readUpdate, (author, hash, sig) =>
+            ports.signer.verify(author, hash, sig),
+          );
+          if (message.kind === "vitals")
+            return this.input({ kind: "gossip", from: message.vitals.peer, message });
+          this.verify(message.entries);
+          const from = message.entries[0]?.entry.author;
+          if (from !== undefined) this.input({ kind: "gossip", from, message });
+        }),
+    };
+  }
+
+  input(input: Input): void {
+    if (this.ended) return;
+    this.inputs.push(input);
+    if (this.stepping) return;
+    this.stepping = true;
+    try {
+      for (let next = this.inputs.shift(); next && !this.ended; next = this.inputs.shift()) this.step(next);
+    } finally {
+      this.stepping = false;
+    }
+    this.rearm();
+  }
+
+  private rearm(): void {
+    if (this.ended) return;
+    let at = this.core.deadline();
+    for (const retry of this.retries) at = Math.min(at, retry.atMonoMs);
+    if (at < Number.POSITIVE_INFINITY) this.ports.clock.wake(at, () => this.woken());
+  }
+
+  private woken(): void {
+    const { monoMs } = this.ports.clock.now();
+    const due = this.retries.filter((r) => r.atMonoMs <= monoMs);
+    this.retries = this.retries.filter((r) => r.atMonoMs > monoMs);
+    for (const { batch, done } of due) this.write(batch, done);
+    this.input({ kind: "tick" });
+  }
+
+  private step(input: Input): void {
+    const effects = this.core.step(input, this.ports.clock.now());
+    for (const effect of effects) {
+      // Signing is pure: it happens at once, so that the next step already knows what this one said.
+      if (effect.kind === "sign") this.step({ kind: "signed", entry: this.sign(effect) });
+      else this.effects.push(effect);
+    }
+    this.perform();
+    this.observer.stepped?.(input, effects);
+  }
+
+  private sign(effect: Extract<Effect, { kind: "sign" }>): SignedEntry {
+    const entry = signedEntry(effect.entry, effect.body, effect.id, this.ports.signer.sign(effect.id));
+    this.verified.add(entry.id);
+    return entry;
+  }
+
+  /** Runs effects in order; own entries are on disk before anything behind them happens. */
+  private perform(): void {
+    while (!this.writing && !this.ended) {
+      const effect = this.effects[0];
+      if (!effect) return;
+      if (effect.kind === "append") this.append();
+      else {
+        this.effects.shift();
+        this.now(effect);
+      }
+    }
+  }
+
+  private append(): void {
+    const entries: SignedEntry[] = [];
+    const updates: EventBatch["updates"][number][] = [];
+    let durable = false;
+    for (let effect = this.effects[0]; effect?.kind === "append"; effect = this.effects[0]) {
+      this.effects.shift();
+      entries.push(effect.entry);
+      if (effect.update) updates.push({ build: effect.entry.entry.build!, update: effect.update });
+      durable ||= effect.durable;
+    }
+    this.writing = true;
+    this.write({ entries, updates, dropped: [], durable }, () => {
+      this.writing = false;
+      this.perform();
+    });
+  }
+
+  /** Writes until it succeeds: what was signed must not be forgotten, and nothing behind it may happen before. */
+  private write(batch: EventBatch, done: () => void): void {
+    this.ports.events.write(batch, (error) => {
+      if (this.ended) return;
+      if (!error) return done();
+      this.observer.trouble?.(error);
+      this.retries.push({ atMonoMs: this.ports.clock.now().monoMs + writeRetryMs, batch, done });
+      this.rearm();
+    });
+  }
+
+  private now(effect: Effect): void {
+    const { ports } = this;
+    switch (effect.kind) {
+      case "keep":
+        return this.keep({ entries: effect.entries, updates: [], dropped: [], durable: false });
+      case "keep-update":
+        return this.keep({
+          entries: effect.entries,
+          updates: [{ build: effect.build, update: effect.update }],
+          dropped: [],
+          durable: false,
+        });
+      case "drop-ledger":
+        return this.keep({ entries: [], updates: [], dropped: [effect.build], durable: false });
+      case "send":
+        return ports.network.send(effect.to, encodeMessage(effect.message));
+      case "gossip":
+        return ports.network.gossip(encodeGossip(effect.message, (hash) => ports.signer.sign(hash)));
+      case "serve":
+        return this.serve(effect);
+      case "read-blob":
+        return ports.artifacts.read(effect.want, (bytes) =>
+          this.input({ kind: "blob-read", digest: effect.want.digest, bytes }),
+        );
+      case "read-tree":
+        return ports.artifacts.readTree(effect.want, (files) =>
+          this.input({ kind: "tree-read", digest: effect.want.digest, files }),
+        );
+      case "look-up":
+        return ports.artifacts.lookUp(effect.keys, (hits) =>
+          this.input({ kind: "looked-up", keys: effect.keys, hits }),
+        );
+      case "remember":
+        return ports.events.remember(effect.key, effect.result, effect.holder);
+      case "fetch":
+        return ports.artifacts.fetch(effect.wants, (missing, fetchedBytes) =>
+          this.input({ kind: "fetched", id: effect.id, missing, fetchedBytes }),
+        );
+      case "execute":
+        return ports.executor.execute(effect.request, (outcome) =>
+          this.input({ kind: "executed", claim: effect.request.claim, outcome }),
+        );
+      case "kill":
+        return ports.executor.kill(effect.claim, effect.reason);
+      case "reply": {
+        const reply = this.replies.get(effect.id);
+        this.replies.delete(effect.id);
+        return reply?.(effect.reply);
+      }
+      case "admission": {
+        const answer = this.answers.get(effect.id);
+        this.answers.delete(effect.id);
+        return answer?.(this.admissionReply(effect));
+      }
+      case "members-changed":
+        return this.observer.membersChanged?.();
+      case "admitted":
+        return this.input({ kind: "admitted", id: effect.id, peer: effect.peer });
+      case "stopped":
+        return this.observer.stopped?.();
+      case "sign":
+      case "append":
+        return;
+    }
+  }
+
+  private keep(batch: EventBatch): void {
+    this.write(batch, () => {});
+  }
+
+  private serve(effect: Extract<Effect, { kind: "serve" }>): void {
+    const { author, inc, fromSeq, toSeq, to } = effect;
+    this.ports.events.range(author, inc, fromSeq, toSeq, (found) => {
+      let batch: SignedEntry[] = [];
+      let size = 0;
+      const flush = () => {
+        if (batch.length > 0) this.ports.network.send(to, encodeMessage({ kind: "entries", entries: batch }));
+        batch = [];
+        size = 0;
+      };
+      for (const entry of found) {
+        if (entry.entry.build !== undefined) continue; // a ledger carries it
+        batch.push(entry);
+        size += entry.bytes.length;
+        if (size >= serveBytesMax) flush();
+      }
+      flush();
+    });
+  }
+
+  private presentation(): Uint8Array {
+    const { members, config } = this.core.desk;
+    return encodeAdmission({
+      kind: "present",
+      swarm: config.swarm,
+      certificates: members.certificatesOf(config.self),
+      wallMs: this.ports.clock.now().wallMs,
+    });
+  }
+
+  private admission(peer: PeerId, bytes: Uint8Array, answer: (reply: Uint8Array | null) => void): void {
+    try {
+      const request = readAdmission(bytes);
+      if (request.kind === "refused")
+        throw new SwarmError(request.code, `${peer} refused this node: ${request.message}`, {
+          remedy: request.remedy,
+        });
+      if (request.kind === "present") this.verify(request.certificates);
+      else if (
+        !this.ports.signer.verify(
+          request.key,
+          hex(redemptionHash(request.swarm, peer, request.nonce)),
+          request.proof,
+        )
+      )
+        throw new SwarmError("unauthentic", "the ticket's proof does not hold");
+      const id = this.ids++;
+      this.answers.set(id, answer);
+      if (request.kind === "present") this.input({ kind: "presented", id, peer, presentation: request });
+      else this.input({ kind: "redeemed", id, peer, redemption: request });
+    } catch (error) {
+      if (!(error instanceof SwarmError)) throw error;
+      this.observer.refused?.(peer, error);
+      answer(null);
+    }
+  }
+
+  private admissionReply(effect: Extract<Effect, { kind: "admission" }>): Uint8Array {
+    const { reply } = effect;
+    const { wallMs } = this.ports.clock.now();
+    if (reply.ok)
+      return encodeAdmission({
+        kind: "present",
+        swarm: this.core.desk.config.swarm,
+        certificates: reply.certificates,
+        wallMs,
+      });
+    const { code, message, remedy } = reply;
+    this.observer.refused?.(undefined, new SwarmError(code, message, { remedy }));
+    return encodeAdmission({ kind: "refused", code, message, ...(remedy ? { remedy } : {}), wallMs });
+  }
+
+  private verify(entries: readonly SignedEntry[]): void {
+    for (const { id, entry, sig } of entries) {
+      if (this.verified.has(id)) continue;
+      if (!this.ports.signer.verify(entry.author, id, sig))
+        throw new SwarmError("unauthentic", `an entry of ${entry.author} has a wrong signature`);
+      if (entry.swarm !== this.core.desk.config.swarm)
+        throw new SwarmError("wrong-swarm", `an entry of ${entry.author} belongs to another swarm`);
+      if (this.verified.size >= verifiedMax) this.verified.clear();
+      this.verified.add(id);
+    }
+  }
+
+  /** What a peer sends is refused as a whole when any of it is wrong; nothing of it reaches the core. */
+  private guard(peer: PeerId | undefined, take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      if (!(error instanceof SwarmError)) throw error;
+      this.observer.refused?.(peer, error);
+    }
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,145 @@
+/** Who is alive, as this node alone judges it by its own monotonic clock, with the last vitals of each. Nothing here is a fact. */
+import { type Incarnation, incarnationCounter, type PeerId } from "../kernel/ids.ts";
+import type { Vitals } from "./vitals.ts";
+
+/** A node beats this often in a small swarm; the interval grows so that the cost per node stays bounded. */
+const beatMsMin = 1000;
+const beatMsPerMember = 25;
+/** In beats. */
+const suspectBeats = 2.5;
+const deadBeats = 3.5;
+/** A closed connection is a hint: without a word for so long after it, the peer is dead. */
+const deadAfterDisconnectMs = 1000;
+
+export type Liveness = "alive" | "suspect" | "dead" | "unseen";
+
+interface Peer {
+  vitals: Vitals | undefined;
+  heardMonoMs: number;
+  connected: boolean;
+  disconnectedMonoMs: number;
+  /** The newest incarnation known of, by its beats or its `node.up`. */
+  inc: Incarnation | undefined;
+  /** Slots it declared in `node.up`: its weight among stewards. */
+  slots: number;
+  down: boolean;
+}
+
+export class Peers {
+  private readonly table = new Map<PeerId, Peer>();
+  private readonly bootMonoMs: number;
+  /** Counts up whenever somebody may have come or gone. */
+  revision = 0;
+
+  constructor(bootMonoMs: number) {
+    this.bootMonoMs = bootMonoMs;
+  }
+
+  beatMs(members: number): number {
+    return Math.max(beatMsMin, members * beatMsPerMember);
+  }
+
+  /** Any word of a peer shows that it lives. */
+  heard(peer: PeerId, monoMs: number): void {
+    const p = this.at(peer);
+    if (p.heardMonoMs < 0 || monoMs - p.heardMonoMs > beatMsMin) this.revision++;
+    p.heardMonoMs = monoMs;
+  }
+
+  connected(peer: PeerId, monoMs: number): void {
+    this.at(peer).connected = true;
+    this.heard(peer, monoMs);
+    this.revision++;
+  }
+
+  disconnected(peer: PeerId, monoMs: number): void {
+    const p = this.at(peer);
+    p.connected = false;
+    p.disconnectedMonoMs = monoMs;
+    this.revision++;
+  }
+
+  beat(vitals: Vitals, monoMs: number): void {
+    const p = this.at(vitals.peer);
+    if (p.vitals?.inc === vitals.inc && p.vitals.beat >= vitals.beat) return;
+    if (p.inc !== undefined && incarnationCounter(vitals.inc) < incarnationCounter(p.inc)) return;
+    this.incarnation(vitals.peer, vitals.inc);
+    p.vitals = vitals;
+    this.heard(vitals.peer, monoMs);
+  }
+
+  up(peer: PeerId, inc: Incarnation, slots: number): void {
+    const p = this.at(peer);
+    if (p.inc !== undefined && incarnationCounter(inc) < incarnationCounter(p.inc)) return;
+    this.incarnation(peer, inc);
+    p.slots = slots;
+    this.revision++;
+  }
+
+  down(peer: PeerId, inc: Incarnation): void {
+    const p = this.at(peer);
+    if (p.inc !== undefined && p.inc !== inc) return;
+    p.inc = inc;
+    p.down = true;
+    this.revision++;
+  }
+
+  private incarnation(peer: PeerId, inc: Incarnation): void {
+    const p = this.at(peer);
+    if (p.inc === inc) return;
+    p.inc = inc;
+    p.down = false;
+    this.revision++;
+  }
+
+  /** `unseen`: not heard since this node started, and it started a moment ago. */
+  status(peer: PeerId, members: number, monoMs: number): Liveness {
+    const p = this.table.get(peer);
+    if (!p) return "dead";
+    if (p.down) return "dead";
+    const beatMs = this.beatMs(members);
+    if (p.heardMonoMs < 0) return monoMs - this.bootMonoMs < deadBeats * beatMs ? "unseen" : "dead";
+    const silentMs = monoMs - p.heardMonoMs;
+    if (silentMs > deadBeats * beatMs) return "dead";
+    if (
+      !p.connected &&
+      p.disconnectedMonoMs >= p.heardMonoMs &&
+      monoMs - p.disconnectedMonoMs > deadAfterDisconnectMs
+    )
+      return "dead";
+    return silentMs > suspectBeats * beatMs ? "suspect" : "alive";
+  }
+
+  vitals(peer: PeerId): Vitals | undefined {
+    return this.table.get(peer)?.vitals;
+  }
+
+  incarnationOf(peer: PeerId): Incarnation | undefined {
+    return this.table.get(peer)?.inc;
+  }
+
+  slotsOf(peer: PeerId): number {
+    return this.table.get(peer)?.slots ?? 0;
+  }
+
+  isConnected(peer: PeerId): boolean {
+    return this.table.get(peer)?.connected ?? false;
+  }
+
+  private at(peer: PeerId): Peer {
+    let p = this.table.get(peer);
+    if (!p) {
+      p = {
+        vitals: undefined,
+        heardMonoMs: -1,
+        connected: false,
+        disconnectedMonoMs: -1,
+        inc: undefined,
+        slots: 0,
+        down: false,
+      };
+      this.table.set(peer, p);
+    }
+    return p;
+  }
+}

@@ -1,0 +1,85 @@
+/** The ends of all chains of the timeline as this node knows them: what is whole, what waits behind a gap, what is forked. */
+import { encode } from "../kernel/codec.ts";
+import { sha256Hex } from "../kernel/digest.ts";
+import { byText, chainOf, type EntryId, type Incarnation, type PeerId } from "../kernel/ids.ts";
+import type { SignedEntry } from "./entry.ts";
+
+/** The end of a chain as one node knows it: every timeline entry up to `seq`. Equal counters with different heads are a fork. */
+export interface Head {
+  readonly author: PeerId;
+  readonly inc: Incarnation;
+  readonly seq: number;
+  readonly id: EntryId;
+}
+
+/** Entries that wait behind a gap, per chain; more are dropped and asked for again. */
+export const gapEntriesMax = 1024;
+
+interface Chain {
+  readonly author: PeerId;
+  readonly inc: Incarnation;
+  head: { seq: number; id: EntryId } | undefined;
+  /** Entries behind a gap by the seq they stand on. */
+  readonly waiting: Map<number, SignedEntry>;
+  readonly ids: Map<number, EntryId>;
+}
+
+export class Chains {
+  private readonly chains = new Map<string, Chain>();
+  private digestText: string | undefined;
+
+  /**
+   * Takes an entry of the timeline. Returns what became whole by it, in order (empty: known, or behind a gap), whether it
+   * waits behind a gap, and the other entry's id when the pair proves a fork.
+   */
+  take(entry: SignedEntry): { whole: SignedEntry[]; gap: boolean; forkOf?: EntryId } {
+    const { author, inc, seq } = entry.entry;
+    const key = chainOf(author, inc);
+    let chain = this.chains.get(key);
+    if (!chain) {
+      chain = { author, inc, head: undefined, waiting: new Map(), ids: new Map() };
+      this.chains.set(key, chain);
+    }
+    const known = chain.ids.get(seq);
+    if (known !== undefined)
+      return known === entry.id ? { whole: [], gap: false } : { whole: [], gap: false, forkOf: known };
+    const whole: SignedEntry[] = [];
+    const last = entry.entry.last ?? -1;
+    if (last !== (chain.head?.seq ?? -1)) {
+      if (last < (chain.head?.seq ?? -1)) return { whole, gap: false };
+      if (chain.waiting.size < gapEntriesMax) chain.waiting.set(last, entry);
+      return { whole, gap: true };
+    }
+    for (let next: SignedEntry | undefined = entry; next; ) {
+      chain.head = { seq: next.entry.seq, id: next.id };
+      chain.ids.set(next.entry.seq, next.id);
+      whole.push(next);
+      const follower = chain.waiting.get(next.entry.seq);
+      chain.waiting.delete(next.entry.seq);
+      next = follower;
+    }
+    this.digestText = undefined;
+    return { whole, gap: false };
+  }
+
+  head(author: PeerId, inc: Incarnation): Head | undefined {
+    const chain = this.chains.get(chainOf(author, inc));
+    return chain?.head ? { author, inc, ...chain.head } : undefined;
+  }
+
+  /** All heads, in the order of author and incarnation. */
+  heads(): Head[] {
+    return [...this.chains.entries()]
+      .sort(([a], [b]) => byText(a, b))
+      .flatMap(([, c]) => (c.head ? [{ author: c.author, inc: c.inc, ...c.head }] : []));
+  }
+
+  /** Equal frontiers have equal digests (16 hex digits). */
+  digest(): string {
+    this.digestText ??= sha256Hex(encode(this.heads().map((h) => [h.author, h.inc, h.seq, h.id]))).slice(
+      0,
+      16,
+    );
+    return this.digestText;
+  }
+}

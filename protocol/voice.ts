@@ -1,0 +1,126 @@
+/** How the node speaks: collects events, makes them entries of its own chain, and holds back what must not happen before they are written. */
+import type { Effect } from "./contract.ts";
+import { encode } from "./kernel/codec.ts";
+import { type Hlc, hlcHear, hlcNext } from "./kernel/hlc.ts";
+import type { BuildId, EntryId, Incarnation, PeerId, SwarmId } from "./kernel/ids.ts";
+import { type Entry, entryEventsMax, sealEntry } from "./timeline/entry.ts";
+import type { Event } from "./timeline/events.ts";
+
+/** Events are gathered for this long under load; at once when the node was quiet. */
+const gatherMs = 20;
+const eventBytesMaxPerEntry = 40 << 10;
+
+export interface SayOptions {
+  /** fsync before anything that follows. */
+  readonly durable?: boolean;
+  /** Do not gather. */
+  readonly urgent?: boolean;
+  /** Effects that may only happen once the event is on disk. */
+  readonly then?: readonly Effect[];
+}
+
+interface Pending {
+  readonly events: Event[];
+  readonly then: Effect[];
+  bytes: number;
+  durable: boolean;
+  urgent: boolean;
+  sinceMonoMs: number;
+}
+
+export class Voice {
+  private readonly swarm: SwarmId;
+  private readonly author: PeerId;
+  private readonly inc: Incarnation;
+  private seq = 0;
+  private prev: EntryId | null = null;
+  private lastTimelineSeq = -1;
+  private hlc: Hlc = [0, 0];
+  /** By scope: a build, or "" for the timeline. */
+  private readonly pending = new Map<string, Pending[]>();
+  private readonly flushedMonoMs = new Map<string, number>();
+  private readonly unsigned = new Map<EntryId, { then: Effect[]; durable: boolean }>();
+
+  constructor(swarm: SwarmId, author: PeerId, inc: Incarnation) {
+    this.swarm = swarm;
+    this.author = author;
+    this.inc = inc;
+  }
+
+  /** The last known id of the incarnation before: the first entry names it. */
+  follow(id: EntryId): void {
+    if (this.seq === 0) this.prev = id;
+  }
+
+  hear(hlc: Hlc, wallMs: number): void {
+    this.hlc = hlcHear(this.hlc, hlc, wallMs);
+  }
+
+  say(build: BuildId | undefined, event: Event, monoMs: number, options: SayOptions = {}): void {
+    const scope = build ?? "";
+    const queue = this.pending.get(scope) ?? [];
+    this.pending.set(scope, queue);
+    const bytes = encode(event).length;
+    let open = queue.at(-1);
+    if (!open || open.bytes + bytes > eventBytesMaxPerEntry || open.events.length >= entryEventsMax) {
+      open = { events: [], then: [], bytes: 0, durable: false, urgent: false, sinceMonoMs: monoMs };
+      queue.push(open);
+    }
+    open.events.push(event);
+    open.then.push(...(options.then ?? []));
+    open.bytes += bytes;
+    open.durable ||= options.durable ?? false;
+    open.urgent ||= options.urgent ?? false;
+  }
+
+  /** When something gathered must go out. */
+  deadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const queue of this.pending.values())
+      for (const p of queue) at = Math.min(at, p.urgent ? 0 : p.sinceMonoMs + gatherMs);
+    return at;
+  }
+
+  /** The entries that are due, to be signed. */
+  flush(now: { monoMs: number; wallMs: number }): Effect[] {
+    const effects: Effect[] = [];
+    for (const [scope, queue] of this.pending) {
+      const quiet = now.monoMs - (this.flushedMonoMs.get(scope) ?? Number.NEGATIVE_INFINITY) >= gatherMs;
+      const due =
+        quiet || queue.length > 1 || queue.some((p) => p.urgent || now.monoMs - p.sinceMonoMs >= gatherMs);
+      if (!due) continue;
+      for (const p of queue) effects.push(this.seal(scope as BuildId | "", p, now.wallMs));
+      this.pending.delete(scope);
+      this.flushedMonoMs.set(scope, now.monoMs);
+    }
+    return effects;
+  }
+
+  /** What was held back for this entry. */
+  release(id: EntryId): { then: Effect[]; durable: boolean } {
+    const held = this.unsigned.get(id) ?? { then: [], durable: false };
+    this.unsigned.delete(id);
+    return held;
+  }
+
+  private seal(scope: BuildId | "", p: Pending, wallMs: number): Effect {
+    this.hlc = hlcNext(this.hlc, wallMs);
+    const entry: Entry = {
+      v: 1,
+      swarm: this.swarm,
+      author: this.author,
+      inc: this.inc,
+      seq: this.seq,
+      prev: this.prev,
+      hlc: this.hlc,
+      ...(scope === "" ? { last: this.lastTimelineSeq } : { build: scope }),
+      events: p.events,
+    };
+    const { body, id } = sealEntry(entry);
+    if (scope === "") this.lastTimelineSeq = this.seq;
+    this.seq++;
+    this.prev = id;
+    this.unsigned.set(id, { then: p.then, durable: p.durable });
+    return { kind: "sign", entry, body, id };
+  }
+}

@@ -1,0 +1,91 @@
+/** The states of a build's actions: one place that changes them, so that counters, the ready queue and the journal are always right. */
+import { invariant } from "../kernel/errors.ts";
+
+export const actionStates = [
+  /** A dependency has no available result. */
+  "waiting",
+  /** Runnable: dependencies available, no open claim. */
+  "ready",
+  /** An open claim whose holder has not said `start`. */
+  "claimed",
+  /** An open claim whose holder has said `start`. */
+  "running",
+  /** A valid result whose bytes somebody holds. */
+  "done",
+  /** Failed for good. */
+  "blocked",
+  /** Behind a blocked action. */
+  "held",
+  /** The build was cancelled before it was done. */
+  "cancelled",
+] as const;
+export type ActionState = (typeof actionStates)[number];
+
+export interface Transition {
+  readonly action: number;
+  readonly state: ActionState;
+}
+
+export class Actions {
+  readonly counts: Record<ActionState, number>;
+  /** Every transition since the build was opened here, oldest first. */
+  readonly journal: Transition[] = [];
+  private readonly states: ActionState[];
+  /** Place of each action in the order of rank, best first. */
+  private readonly place: Int32Array;
+  private readonly readyByPlace: number[] = [];
+  private readonly byPlace: Int32Array;
+
+  /** `order`: all action indexes, best rank first. */
+  constructor(order: Int32Array) {
+    const size = order.length;
+    this.byPlace = order;
+    this.place = new Int32Array(size);
+    for (let i = 0; i < size; i++) this.place[order[i]!] = i;
+    this.states = new Array<ActionState>(size).fill("waiting");
+    this.counts = Object.fromEntries(actionStates.map((s) => [s, 0])) as Record<ActionState, number>;
+    this.counts.waiting = size;
+  }
+
+  get size(): number {
+    return this.states.length;
+  }
+
+  get(action: number): ActionState {
+    return this.states[action]!;
+  }
+
+  /** Runnable actions, best rank first. */
+  *ready(): Generator<number> {
+    for (const place of this.readyByPlace) yield this.byPlace[place]!;
+  }
+
+  get readyCount(): number {
+    return this.readyByPlace.length;
+  }
+
+  /** The only way a state changes. Returns whether it did. */
+  set(action: number, state: ActionState): boolean {
+    const before = this.states[action];
+    invariant(before !== undefined, `action ${action} of ${this.size}`);
+    if (before === state) return false;
+    if (before === "ready") this.readyByPlace.splice(this.find(this.place[action]!), 1);
+    if (state === "ready") this.readyByPlace.splice(this.find(this.place[action]!), 0, this.place[action]!);
+    this.counts[before]--;
+    this.counts[state]++;
+    this.states[action] = state;
+    this.journal.push({ action, state });
+    return true;
+  }
+
+  private find(place: number): number {
+    let low = 0;
+    let high = this.readyByPlace.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.readyByPlace[middle]! < place) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

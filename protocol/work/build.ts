@@ -1,0 +1,89 @@
+/** One build as this node knows it: its ledger, its graph once the blob is here, and the fold of its facts. */
+import type { Graph, InputFile } from "../build/graph.ts";
+import { upwardRanks } from "../build/rank.ts";
+import { encode } from "../kernel/codec.ts";
+import { sha256Hex } from "../kernel/digest.ts";
+import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
+import type { Members } from "../swarm/members.ts";
+import type { SignedEntry } from "../timeline/entry.ts";
+import { type EventOf, knownEvent } from "../timeline/events.ts";
+import { type Claim, Claims } from "./claims.ts";
+import type { Estimates } from "./estimates.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** The fold of facts that this version computes; a build submitted under another one is stored and passed on, not worked on. */
+export const foldVersion = 1;
+
+/** The name of a build: it binds submitter, graph and nonce, so that nobody can submit another's. */
+export const buildIdOf = (name: string, submitter: PeerId, graph: Digest, nonce: string): BuildId =>
+  `${name}-${sha256Hex(encode(["swarmd-build-1", name, submitter, graph, nonce])).slice(0, 10)}` as BuildId;
+
+export interface Submission {
+  readonly event: EventOf<"build.submitted">;
+  readonly author: PeerId;
+  /** By the submitter's clock; for people. */
+  readonly wallMs: number;
+}
+
+export class Build {
+  readonly id: BuildId;
+  readonly ledger: Ledger;
+  submission: Submission | undefined;
+  claims: Claims | undefined;
+  inputFiles: ReadonlyMap<string, InputFile> = new Map();
+  /** When this node first heard of it, monotonic. */
+  readonly sinceMonoMs: number;
+  graph: Graph | undefined;
+  private readonly entries: SignedEntry[] = [];
+
+  constructor(id: BuildId, ledger: Ledger, monoMs: number) {
+    this.id = id;
+    this.ledger = ledger;
+    this.sinceMonoMs = monoMs;
+  }
+
+  /** Facts that arrived; returns the claims they concerned. */
+  take(entries: readonly SignedEntry[], members: Members): Claim[] {
+    this.entries.push(...entries);
+    for (const entry of entries) this.readSubmission(entry, members);
+    return this.claims ? entries.flatMap((e) => this.claims!.take(e)) : [];
+  }
+
+  /** The graph is here: fold what waited for it. */
+  open(graph: Graph, estimates: Estimates, members: Members): Claim[] {
+    this.graph = graph;
+    this.inputFiles = new Map(graph.files.map((f) => [f.path, f]));
+    const ranks = upwardRanks(graph, (a) => estimates.of(graph.name, a.group));
+    const order = Int32Array.from(graph.actions, (_, i) => i);
+    order.sort((a, b) => ranks[b]! - ranks[a]! || a - b);
+    this.claims = new Claims(graph, order, members);
+    return this.entries.flatMap((e) => this.claims!.take(e));
+  }
+
+  /** Members changed: what counts may have changed with them. */
+  refold(members: Members, estimates: Estimates): Claim[] {
+    for (const entry of this.entries) this.readSubmission(entry, members);
+    return this.graph ? this.open(this.graph, estimates, members) : [];
+  }
+
+  /** Live: known, understood, and not sealed. */
+  get live(): boolean {
+    return this.claims !== undefined && this.claims.sealed === undefined;
+  }
+
+  facts(): readonly SignedEntry[] {
+    return this.entries;
+  }
+
+  private readSubmission(entry: SignedEntry, members: Members): void {
+    if (this.submission) return;
+    for (const raw of entry.entry.events) {
+      const event = knownEvent(raw);
+      if (event?.kind !== "build.submitted") continue;
+      const { author, hlc } = entry.entry;
+      if (buildIdOf(event.name, author, event.graph, event.nonce) !== this.id) continue;
+      if (!members.has(author, "submitter")) continue;
+      this.submission = { event, author, wallMs: hlc[0] };
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/** Catching up: on connect, when a gap shows, and when a peer's beat tells of other facts than ours. Lost gossip never matters. */
+import type { BuildId, PeerId } from "../kernel/ids.ts";
+import type { Message } from "../swarm/message.ts";
+import type { Vitals } from "../swarm/vitals.ts";
+import type { Desk } from "./desk.ts";
+
+/** One peer is asked no more often than this. */
+const syncMsMin = 200;
+const graphRetryMs = 1000;
+
+type Sync = Extract<Message, { kind: "sync" }>;
+
+export class CatchUp {
+  private readonly desk: Desk;
+  private readonly askedMonoMs = new Map<PeerId, number>();
+  private readonly wanted = new Set<PeerId>();
+  /** Peers whose last beat differed: gossip under way differs for a moment, only a lasting difference is asked about. */
+  private readonly differed = new Set<PeerId>();
+  private readonly graphs = new Map<BuildId, number>();
+
+  constructor(desk: Desk) {
+    this.desk = desk;
+  }
+
+  /** Exchange what is missing with a peer, soon. */
+  with(peer: PeerId): void {
+    this.wanted.add(peer);
+  }
+
+  /** The graph of a build could not be had: ask again in a while. */
+  graphMissing(build: BuildId): void {
+    this.graphs.set(build, this.desk.now.monoMs + graphRetryMs);
+  }
+
+  /** A peer's beat tells digests of what it knows. */
+  compare(vitals: Vitals): void {
+    if (vitals.peer === this.desk.config.self) return;
+    let differs = vitals.frontier !== this.desk.chains.digest();
+    for (const [id, digest] of Object.entries(vitals.ledgers)) {
+      if (this.desk.dropped.has(id as BuildId)) continue;
+      const mine = this.desk.builds.get(id as BuildId);
+      if (mine?.ledger.digest() !== digest) differs = true;
+    }
+    if (!differs) this.differed.delete(vitals.peer);
+    else if (this.differed.has(vitals.peer)) this.with(vitals.peer);
+    else this.differed.add(vitals.peer);
+  }
+
+  /** A peer says what it has: it gets what it lacks. */
+  answer(from: PeerId, sync: Sync): void {
+    const { desk } = this;
+    const theirs = new Map(sync.heads.map((h) => [`${h.author}.${h.inc}`, h]));
+    for (const head of desk.chains.heads()) {
+      const known = theirs.get(`${head.author}.${head.inc}`)?.seq ?? -1;
+      if (known < head.seq)
+        desk.emit({
+          kind: "serve",
+          to: from,
+          author: head.author,
+          inc: head.inc,
+          fromSeq: known + 1,
+          toSeq: head.seq,
+        });
+    }
+    const vectors = new Map(sync.ledgers.map((l) => [l.build, l.vector]));
+    for (const { id, ledger } of desk.builds.values())
+      for (const update of ledger.missingFor(vectors.get(id) ?? new Uint8Array()))
+        desk.emit({ kind: "send", to: from, message: { kind: "ledger", build: id, update, entries: [] } });
+    if (sync.reply) this.send(from, false);
+  }
+
+  tick(): void {
+    const { now, peers, builds } = this.desk;
+    for (const peer of this.wanted) {
+      if (!peers.isConnected(peer)) this.wanted.delete(peer);
+      else if (now.monoMs - (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) >= syncMsMin) {
+        this.wanted.delete(peer);
+        this.askedMonoMs.set(peer, now.monoMs);
+        this.send(peer, true);
+      }
+    }
+    for (const [id, atMonoMs] of this.graphs) {
+      if (now.monoMs < atMonoMs) continue;
+      this.graphs.delete(id);
+      const build = builds.get(id);
+      if (!build?.submission || build.claims) continue;
+      const { graph, holders } = build.submission.event;
+      this.desk.emit({ kind: "read-blob", want: { digest: graph, from: this.desk.preferred(holders) } });
+    }
+  }
+
+  deadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const peer of this.wanted) at = Math.min(at, (this.askedMonoMs.get(peer) ?? 0) + syncMsMin);
+    for (const retry of this.graphs.values()) at = Math.min(at, retry);
+    return at;
+  }
+
+  private send(to: PeerId, reply: boolean): void {
+    const { chains, builds } = this.desk;
+    const ledgers = [...builds.values()].map((b) => ({ build: b.id, vector: b.ledger.vector() }));
+    this.desk.emit({ kind: "send", to, message: { kind: "sync", heads: chains.heads(), ledgers, reply } });
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * The fold over a build's facts (specs/claims.md): a pure function of the set of entries. No order of arrival, no clock, no HLC
+ * is read here; any order, any duplication, any partition of one set gives the same state.
+ */
+import { dependenciesOf, type Graph, type GraphAction } from "../build/graph.ts";
+import { encode } from "../kernel/codec.ts";
+import { sha256Hex } from "../kernel/digest.ts";
+import {
+  type ActionName,
+  byText,
+  type ClaimId,
+  type Digest,
+  type EntryId,
+  type Incarnation,
+  type PeerId,
+} from "../kernel/ids.ts";
+import type { Members } from "../swarm/members.ts";
+import { entryKey, type SignedEntry } from "../timeline/entry.ts";
+import {
+  type ActionResult,
+  type Event,
+  type EventOf,
+  knownEvent,
+  type Role,
+  type Usage,
+  type Why,
+} from "../timeline/events.ts";
+import { type ActionState, Actions } from "./actions.ts";
+
+export interface Claim {
+  readonly id: ClaimId;
+  readonly action: number;
+  readonly attempt: number;
+  readonly key: Digest;
+  readonly holder: PeerId;
+  readonly holderInc: Incarnation;
+  readonly steward: PeerId;
+  readonly turn: number;
+  readonly twin: boolean;
+  readonly pins: readonly (readonly [ActionName, EntryId])[];
+  readonly why: Why | undefined;
+  started: boolean;
+  done: { readonly resultHash: EntryId; readonly usage: Usage | undefined } | undefined;
+  fail: EventOf<"fail"> | undefined;
+  abandoned: string | undefined;
+  expired: string | undefined;
+}
+
+export const isOpen = (claim: Claim): boolean =>
+  !claim.done && !claim.fail && claim.abandoned === undefined && claim.expired === undefined;
+
+/** One result of an action and who vouched for it. */
+export interface Result {
+  readonly hash: EntryId;
+  readonly result: ActionResult;
+  readonly key: Digest;
+  /** Source (claim id, or entry key of a `cached`) → the member that held the bytes then. */
+  readonly sources: Map<string, PeerId>;
+}
+
+interface ActionFacts {
+  readonly claims: Claim[];
+  readonly results: Map<EntryId, Result>;
+  readonly lost: Set<string>;
+  cached: boolean;
+}
+
+/** Two results are equal when their outputs are. */
+export const resultHash = (result: ActionResult): EntryId =>
+  sha256Hex(
+    encode(
+      [...result.outputs]
+        .sort((a, b) => byText(a.path, b.path))
+        .map((o) => [o.path, o.digest, o.kind, o.executable ?? false]),
+    ),
+  ) as EntryId;
+
+/** A member may fail an action only this often in all before it is blocked, whoever it was. */
+const deterministicMembersToBlock = 2;
+
+export class Claims {
+  readonly graph: Graph;
+  readonly actions: Actions;
+  readonly indexOf = new Map<ActionName, number>();
+  readonly dependencies: readonly (readonly number[])[];
+  readonly dependents: readonly number[][];
+  readonly claims = new Map<ClaimId, Claim>();
+  readonly openClaims = new Set<Claim>();
+  sealed: { readonly event: EventOf<"sealed">; readonly author: PeerId; readonly entry: EntryId } | undefined;
+  private readonly facts: ActionFacts[];
+  private readonly orphans = new Map<ClaimId, { event: Event; author: PeerId }[]>();
+  private readonly controls = new Map<string, EventOf<"control">>();
+  private readonly seen = new Set<EntryId>();
+  private readonly members: Pick<Members, "has">;
+
+  /** `order`: action indexes, best rank first. `members`: their roles, as the timeline says. */
+  constructor(graph: Graph, order: Int32Array, members: Pick<Members, "has">) {
+    this.graph = graph;
+    this.members = members;
+    this.actions = new Actions(order);
+    graph.actions.forEach((action, index) => {
+      this.indexOf.set(action.name, index);
+    });
+    this.dependencies = graph.actions.map((a) =>
+      dependenciesOf(graph, a).map((name) => this.indexOf.get(name)!),
+    );
+    this.dependents = graph.actions.map(() => []);
+    this.dependencies.forEach((on, index) => {
+      for (const dependency of on) this.dependents[dependency]!.push(index);
+    });
+    this.facts = graph.actions.map(() => ({
+      claims: [],
+      results: new Map(),
+      lost: new Set(),
+      cached: false,
+    }));
+    for (let index = 0; index < graph.actions.length; index++) this.settle(index);
+  }
+
+  /** Folds one entry; returns the claims it concerned (new, or newly closed). Known entries do nothing. */
+  take(entry: SignedEntry): Claim[] {
+    if (this.seen.has(entry.id)) return [];
+    this.seen.add(entry.id);
+    const touched: Claim[] = [];
+    entry.entry.events.forEach((raw, place) => {
+      const event = knownEvent(raw);
+      if (event) this.fold(event, entry, place, touched);
+    });
+    return touched;
+  }
+
+  get state(): "running" | "paused" | "complete" | "failed" | "cancelled" {
+    if (this.cancelled) return "cancelled";
+    if (this.settled) return this.actions.counts.done === this.actions.size ? "complete" : "failed";
+    return this.paused ? "paused" : "running";
+  }
+
+  /** Nothing is left to do and nothing runs. */
+  get settled(): boolean {
+    const { waiting, ready, claimed, running } = this.actions.counts;
+    return waiting + ready + claimed + running === 0 && this.openClaims.size === 0;
+  }
+
+  /** Pause and resume name those they answer: unanswered heads count, pause beats resume. */
+  get paused(): boolean {
+    return this.heads().some((c) => c.op === "pause");
+  }
+
+  get cancelled(): boolean {
+    for (const control of this.controls.values()) if (control.op === "cancel") return true;
+    return false;
+  }
+
+  /** Control events that no other answers, by id. */
+  heads(): EventOf<"control">[] {
+    const answered = new Set([...this.controls.values()].flatMap((c) => c.answers));
+    return [...this.controls.values()].filter((c) => !answered.has(c.id)).sort((a, b) => byText(a.id, b.id));
+  }
+
+  action(index: number): GraphAction {
+    return this.graph.actions[index]!;
+  }
+
+  claimsOf(index: number): readonly Claim[] {
+    return this.facts[index]!.claims;
+  }
+
+  wasCached(index: number): boolean {
+    return this.facts[index]!.cached;
+  }
+
+  resultsOf(index: number): readonly Result[] {
+    return [...this.facts[index]!.results.values()].sort((a, b) => byText(a.hash, b.hash));
+  }
+
+  /** The result that dependents consume: of those somebody still holds, the one with the lowest hash; else any. */
+  resultOf(index: number): Result | undefined {
+    const results = this.resultsOf(index);
+    return results.find((r) => this.holdersOf(index, r).length > 0) ?? results[0];
+  }
+
+  /** Members that vouched for the result and were not found to have lost it. */
+  holdersOf(index: number, result: Result): PeerId[] {
+    const { lost } = this.facts[index]!;
+    const holders = new Set<PeerId>();
+    for (const [source, holder] of result.sources) if (!lost.has(source)) holders.add(holder);
+    return [...holders];
+  }
+
+  /** Sources of a result that are not yet reported lost. */
+  sourcesOf(index: number, result: Result): string[] {
+    const { lost } = this.facts[index]!;
+    return [...result.sources.keys()].filter((s) => !lost.has(s)).sort(byText);
+  }
+
+  /** Among the open claims of an action (twins aside): a started one before one that is not, then the lowest hash. */
+  winnerOf(index: number): Claim | undefined {
+    let winner: Claim | undefined;
+    let winnerHash = "";
+    for (const claim of this.facts[index]!.claims) {
+      if (claim.twin || !isOpen(claim)) continue;
+      const hash = sha256Hex(`${this.action(index).name}\n${claim.id}`);
+      const better =
+        winner === undefined || (claim.started !== winner.started ? claim.started : hash < winnerHash);
+      if (better) {
+        winner = claim;
+        winnerHash = hash;
+      }
+    }
+    return winner;
+  }
+
+  /** Whether a member's own run of this action failed by the command's doing. */
+  failedAt(index: number, peer: PeerId): boolean {
+    return this.facts[index]!.claims.some((c) => c.holder === peer && c.fail !== undefined);
+  }
+
+  /** Digest of the whole state: equal sets of facts give equal digests. */
+  digest(): string {
+    const actions = this.facts.map((f, index) => [
+      this.actions.get(index),
+      this.resultsOf(index).map((r) => [r.hash, [...r.sources.keys()].sort(byText)]),
+      [...f.lost].sort(byText),
+      f.claims
+        .map((c) => [
+          c.id,
+          c.started,
+          c.done?.resultHash ?? "",
+          c.fail ? 1 : 0,
+          c.abandoned !== undefined,
+          c.expired !== undefined,
+        ])
+        .sort((a, b) => byText(a[0] as string, b[0] as string)),
+    ]);
+    return sha256Hex(encode([actions, this.heads().map((c) => c.id), this.sealed?.entry ?? "", this.state]));
+  }
+
+  private fold(event: Event, entry: SignedEntry, place: number, touched: Claim[]): void {
+    const { author } = entry.entry;
+    switch (event.kind) {
+      case "claim":
+        this.foldClaim(event, author, entry, touched);
+        return;
+      case "start":
+      case "done":
+      case "fail":
+      case "abandon":
+      case "expire":
+        this.foldOnClaim(event, author, touched);
+        return;
+      case "cached": {
+        const index = this.indexOf.get(event.action);
+        if (index === undefined || !this.may(author, "builder") || !this.fits(index, event.result)) return;
+        this.facts[index]!.cached = true;
+        this.addResult(index, event.key, event.result, `${entryKey(entry.entry)}#${place}`, event.from);
+        return;
+      }
+      case "lost": {
+        const index = this.indexOf.get(event.action);
+        if (index === undefined || !this.may(author, "builder")) return;
+        for (const source of event.results) this.facts[index]!.lost.add(source);
+        this.settle(index);
+        return;
+      }
+      case "control":
+        if (!this.may(author, "submitter")) return;
+        this.controls.set(event.id, event);
+        for (let index = 0; index < this.actions.size; index++) this.settle(index);
+        return;
+      case "sealed":
+        if (!this.may(author, "builder")) return;
+        if (!this.sealed || entry.id < this.sealed.entry) this.sealed = { event, author, entry: entry.id };
+        return;
+    }
+  }
+
+  private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
+    const index = this.indexOf.get(event.action);
+    if (index === undefined || this.claims.has(event.claim)) return;
+    if (!this.may(author, "builder") || !this.may(event.holder, "builder")) return;
+    if (!event.claim.startsWith(`${author}.${entry.entry.inc}.`)) return;
+    const claim: Claim = {
+      id: event.claim,
+      action: index,
+      attempt: event.attempt,
+      key: event.key,
+      holder: event.holder,
+      holderInc: event.holderInc,
+      steward: author,
+      turn: event.turn ?? 0,
+      twin: event.twin ?? false,
+      pins: event.pins ?? [],
+      why: event.why,
+      started: false,
+      done: undefined,
+      fail: undefined,
+      abandoned: undefined,
+      expired: undefined,
+    };
+    this.claims.set(claim.id, claim);
+    this.facts[index]!.claims.push(claim);
+    this.openClaims.add(claim);
+    touched.push(claim);
+    for (const orphan of this.orphans.get(claim.id) ?? [])
+      this.foldOnClaim(orphan.event, orphan.author, touched);
+    this.orphans.delete(claim.id);
+    this.settle(index);
+  }
+
+  private foldOnClaim(event: Event, author: PeerId, touched: Claim[]): void {
+    if (!("claim" in event)) return;
+    const claim = this.claims.get(event.claim);
+    if (!claim) {
+      const waiting = this.orphans.get(event.claim) ?? [];
+      waiting.push({ event, author });
+      this.orphans.set(event.claim, waiting);
+      return;
+    }
+    if (event.kind === "expire") {
+      if (!this.may(author, "builder")) return;
+      claim.expired ??= event.reason;
+    } else if (author !== claim.holder) {
+      return;
+    } else if (event.kind === "start") {
+      claim.started = true;
+    } else if (event.kind === "abandon") {
+      claim.abandoned ??= event.reason;
+    } else if (event.kind === "fail") {
+      claim.fail ??= event;
+    } else if (event.kind === "done") {
+      if (event.key !== claim.key || !this.fits(claim.action, event.result) || claim.done) return;
+      claim.done = { resultHash: resultHash(event.result), usage: event.usage };
+      this.addResult(claim.action, event.key, event.result, claim.id, claim.holder);
+    }
+    if (!isOpen(claim)) this.openClaims.delete(claim);
+    touched.push(claim);
+    this.settle(claim.action);
+  }
+
+  private may(peer: PeerId, role: Role): boolean {
+    return this.members.has(peer, role);
+  }
+
+  /** Whether a result has exactly the outputs that the action declares. */
+  private fits(index: number, result: ActionResult): boolean {
+    const declared = this.action(index).outputs;
+    return (
+      result.outputs.length === declared.length &&
+      declared.every((d) => result.outputs.some((o) => o.path === d.path && o.kind === d.kind))
+    );
+  }
+
+  private addResult(index: number, key: Digest, result: ActionResult, source: string, holder: PeerId): void {
+    const hash = resultHash(result);
+    const { results } = this.facts[index]!;
+    let known = results.get(hash);
+    if (!known) {
+      known = { hash, result, key, sources: new Map() };
+      results.set(hash, known);
+    }
+    known.sources.set(source, holder);
+    this.settle(index);
+  }
+
+  /** Whether an action has a result whose bytes somebody is known to hold. */
+  private available(index: number): boolean {
+    const { results, lost } = this.facts[index]!;
+    for (const result of results.values())
+      for (const source of result.sources.keys()) if (!lost.has(source)) return true;
+    return false;
+  }
+
+  private stateOf(index: number): ActionState {
+    if (this.available(index)) return "done";
+    const { claims, results } = this.facts[index]!;
+    // Cancel absorbs, but a result stays a result: what was done keeps its state even when its bytes are gone.
+    if (this.cancelled) return results.size > 0 ? "done" : "cancelled";
+    const failures = claims.filter((c) => c.fail?.cause === "deterministic");
+    if (
+      results.size === 0 &&
+      (new Set(failures.map((c) => c.holder)).size >= deterministicMembersToBlock ||
+        failures.length >= this.action(index).attemptsMax)
+    )
+      return "blocked";
+    let waiting = false;
+    for (const dependency of this.dependencies[index]!) {
+      const state = this.actions.get(dependency);
+      if (state === "blocked" || state === "held") return "held";
+      if (state !== "done") waiting = true;
+    }
+    const winner = this.winnerOf(index);
+    if (winner) return winner.started ? "running" : "claimed";
+    if (claims.some((c) => c.twin && isOpen(c))) return "running";
+    return waiting ? "waiting" : "ready";
+  }
+
+  /** Brings an action's state in line with its facts, and then those that depend on it. */
+  private settle(start: number): void {
+    const queue = [start];
+    while (queue.length > 0) {
+      const index = queue.shift()!;
+      if (this.actions.set(index, this.stateOf(index))) queue.push(...this.dependents[index]!);
+    }
+  }
+}

@@ -1,0 +1,186 @@
+/** What the machines of the work floor share: who is there, which builds are live, what was learned, and the way out for events and effects. */
+import type { InputFile } from "../build/graph.ts";
+import type { CoreConfig, Effect, Instant } from "../contract.ts";
+import { type BuildId, byText, type ClaimId, type Digest, type PeerId } from "../kernel/ids.ts";
+import { Random } from "../kernel/random.ts";
+import { type Liveness, Peers } from "../swarm/liveness.ts";
+import { Members } from "../swarm/members.ts";
+import type { LocalVitals, Vitals } from "../swarm/vitals.ts";
+import { Chains } from "../timeline/chain.ts";
+import type { Event } from "../timeline/events.ts";
+import { type SayOptions, Voice } from "../voice.ts";
+import type { Build } from "./build.ts";
+import { Estimates } from "./estimates.ts";
+import { firstOf, type Weighted } from "./steward.ts";
+
+/** Digests known to lie on the own disk: a memory, bounded; forgetting one costs a look. */
+const localDigestsMax = 200_000;
+const treesMax = 512;
+
+export class Desk {
+  readonly config: CoreConfig;
+  readonly random: Random;
+  readonly members: Members;
+  readonly chains = new Chains();
+  readonly peers: Peers;
+  readonly estimates = new Estimates();
+  readonly voice: Voice;
+  readonly builds = new Map<BuildId, Build>();
+  /** Ended builds that are no longer kept in memory; what peers still offer of them is declined. */
+  readonly dropped = new Set<BuildId>();
+  readonly trees = new Map<Digest, readonly InputFile[]>();
+  now: Instant;
+  /** Actions this node has in hand; kept by the holder. */
+  running = 0;
+  stopping = false;
+  sensed: LocalVitals | undefined;
+  /** Counts up when the set of living builders changes. */
+  aliveRevision = 0;
+  private builderList: Weighted[] = [];
+  private builderText = "";
+  private readonly local = new Set<Digest>();
+  private readonly treesAsked = new Set<Digest>();
+  private effects: Effect[] = [];
+  private ownVitals: Vitals | undefined;
+  private beat = 0;
+  private claimCount = 0;
+
+  constructor(config: CoreConfig, now: Instant) {
+    this.config = config;
+    this.now = now;
+    this.random = new Random(config.seed);
+    this.members = new Members(config.swarm);
+    this.peers = new Peers(now.monoMs);
+    this.voice = new Voice(config.swarm, config.self, config.inc);
+  }
+
+  /** Every step begins here: the one place where time enters and the living are counted. */
+  begin(now: Instant): void {
+    this.now = now;
+    this.ownVitals = undefined;
+    const builders: Weighted[] = [];
+    for (const member of this.members.all()) {
+      if (!member.roles.includes("builder")) continue;
+      if (this.status(member.peer) === "dead") continue;
+      const weight = member.peer === this.config.self ? this.config.slots : this.peers.slotsOf(member.peer);
+      if (weight > 0) builders.push({ peer: member.peer, weight });
+    }
+    const text = builders.map((b) => `${b.peer}=${b.weight}`).join();
+    if (text === this.builderText) return;
+    this.builderText = text;
+    this.builderList = builders;
+    this.aliveRevision++;
+  }
+
+  emit(effect: Effect): void {
+    this.effects.push(effect);
+  }
+
+  take(): Effect[] {
+    const effects = this.effects;
+    this.effects = [];
+    return effects;
+  }
+
+  say(build: BuildId | undefined, event: Event, options?: SayOptions): void {
+    this.voice.say(build, event, this.now.monoMs, options);
+  }
+
+  status(peer: PeerId): Liveness {
+    if (peer === this.config.self) return this.stopping ? "dead" : "alive";
+    return this.peers.status(peer, this.members.size, this.now.monoMs);
+  }
+
+  /** Members with slots that are not held dead. */
+  builders(): readonly Weighted[] {
+    return this.builderList;
+  }
+
+  /** Builders heard of lately, this node among them. */
+  alive(): PeerId[] {
+    return this.builderList
+      .map((b) => b.peer)
+      .filter((p) => this.status(p) === "alive" || this.status(p) === "suspect");
+  }
+
+  /** The live member that hands out the claims of `what` (an action, or "" for the build itself). */
+  stewardOf(build: BuildId, what: string): PeerId | undefined {
+    return firstOf(build, what, this.builderList);
+  }
+
+  liveBuilds(): Build[] {
+    return [...this.builds.values()].filter((b) => b.live);
+  }
+
+  newClaimId(): ClaimId {
+    return `${this.config.self}.${this.config.inc}.${this.claimCount++}` as ClaimId;
+  }
+
+  isLocal(digest: Digest): boolean {
+    return this.local.has(digest);
+  }
+
+  noteLocal(digest: Digest): void {
+    if (this.local.size >= localDigestsMax) this.local.clear();
+    this.local.add(digest);
+  }
+
+  forgetLocal(digest: Digest): void {
+    this.local.delete(digest);
+  }
+
+  /** Asks the shell for a folder's files, once at a time. */
+  askTree(digest: Digest, from: readonly PeerId[]): void {
+    if (this.treesAsked.has(digest)) return;
+    this.treesAsked.add(digest);
+    this.emit({ kind: "read-tree", want: { digest, from: this.preferred(from) } });
+  }
+
+  noteTree(digest: Digest, files: readonly InputFile[] | null): void {
+    this.treesAsked.delete(digest);
+    if (!files) return;
+    if (this.trees.size >= treesMax) this.trees.delete(this.trees.keys().next().value!);
+    this.trees.set(digest, files);
+  }
+
+  /** Those likely to hold a blob, the living first, then every other living member: somebody may have fetched it. */
+  preferred(holders: readonly PeerId[]): PeerId[] {
+    const living = new Set(this.alive());
+    const first = holders.filter((p) => living.has(p));
+    const rest = [...living].filter((p) => !first.includes(p));
+    return [...first, ...rest].filter((p) => p !== this.config.self);
+  }
+
+  /** The record this node gossips of itself; undefined before the first reading of its sensors. */
+  vitals(): Vitals | undefined {
+    if (!this.sensed) return undefined;
+    const ledgers: Record<BuildId, string> = {};
+    for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
+      ledgers[build.id] = build.ledger.digest();
+    return {
+      ...this.sensed,
+      peer: this.config.self,
+      inc: this.config.inc,
+      name: this.config.name,
+      version: this.config.version,
+      beat: this.beat,
+      slots: this.stopping ? 0 : this.config.slots,
+      running: this.running,
+      foreign: this.sensed.sandbox !== "none" || this.config.unsafeNoSandbox,
+      frontier: this.chains.digest(),
+      ledgers,
+    };
+  }
+
+  nextBeat(): Vitals | undefined {
+    this.beat++;
+    return this.vitals();
+  }
+
+  /** The vitals a decision may use: one's own as they are, another's as last heard. */
+  vitalsOf(peer: PeerId): Vitals | undefined {
+    if (peer !== this.config.self) return this.peers.vitals(peer);
+    this.ownVitals ??= this.vitals();
+    return this.ownVitals && { ...this.ownVitals, running: this.running };
+  }
+}

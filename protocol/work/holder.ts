@@ -1,0 +1,320 @@
+/** The holder's side: takes up the claims that name this node, brings their inputs here, runs them, says what came of it. */
+
+import type { InputFile } from "../build/graph.ts";
+import type { ExecuteOutcome, Want } from "../contract.ts";
+import type { BuildId, ClaimId, Digest } from "../kernel/ids.ts";
+import type { Usage } from "../timeline/events.ts";
+import type { Build } from "./build.ts";
+import { type Claim, isOpen } from "./claims.ts";
+import type { Desk } from "./desk.ts";
+import { inputsOf } from "./inputs.ts";
+import { reportLost } from "./lost.ts";
+
+/** `start` is said once a claim is this old and still open: short actions need no third fact. */
+export const startSaidMs = 1000;
+/** After inputs could not be had the node leaves the action alone for so long. */
+const cooldownMs = 1000;
+
+type Phase = "trees" | "fetching" | "queued" | "executing" | "stopping" | "reported";
+
+interface Held {
+  claim: Claim;
+  readonly build: BuildId;
+  readonly sinceMonoMs: number;
+  phase: Phase;
+  files: readonly InputFile[];
+  root: Digest | undefined;
+  /** Where missing inputs would have come from, to know what is lost. */
+  wants: readonly Want[];
+  fetchFromMonoMs: number;
+  fetchMs: number;
+  fetchedBytes: number;
+  startSaid: boolean;
+}
+
+export class Holder {
+  private readonly desk: Desk;
+  private readonly held = new Map<ClaimId, Held>();
+  private readonly cooldowns = new Map<string, number>();
+  private readonly fetchFailures = new Map<Digest, number>();
+
+  constructor(desk: Desk) {
+    this.desk = desk;
+  }
+
+  /** Claims in hand that still need this node: its slots are taken, or will be. */
+  get size(): number {
+    let size = 0;
+    for (const h of this.held.values()) if (h.phase !== "reported") size++;
+    return size;
+  }
+
+  get executing(): number {
+    let count = 0;
+    for (const h of this.held.values()) if (h.phase === "executing" || h.phase === "stopping") count++;
+    return count;
+  }
+
+  /** Actions of this node that are in its hands now. */
+  inHand(): { build: BuildId; action: number; sinceMonoMs: number }[] {
+    return [...this.held.values()]
+      .filter((h) => h.phase === "executing")
+      .map((h) => ({ build: h.build, action: h.claim.action, sinceMonoMs: h.sinceMonoMs }));
+  }
+
+  /** Whether this node lately failed to get the action's inputs. */
+  coolingDown(build: BuildId, action: number): boolean {
+    return (this.cooldowns.get(`${build}\n${action}`) ?? 0) > this.desk.now.monoMs;
+  }
+
+  /** Looks at claims that are new, or about which something new is known. */
+  review(build: Build, touched: readonly Claim[]): void {
+    const { self, inc } = this.desk.config;
+    const actions = new Set<number>();
+    for (const claim of touched) {
+      actions.add(claim.action);
+      if (claim.holder !== self || claim.holderInc !== inc) continue;
+      if (isOpen(claim) && !this.held.has(claim.id)) this.adopt(build, claim);
+    }
+    for (const h of this.held.values())
+      if (h.build === build.id && actions.has(h.claim.action)) this.reconsider(build, h);
+  }
+
+  /** Looks at everything in hand of a build: it was paused, cancelled, sealed. */
+  reviewAll(build: Build): void {
+    for (const h of this.held.values()) if (h.build === build.id) this.reconsider(build, h);
+  }
+
+  /** The build was folded anew: claims are the same facts, but other objects. */
+  rebind(build: Build): void {
+    for (const h of this.held.values())
+      if (h.build === build.id) h.claim = build.claims!.claims.get(h.claim.id) ?? h.claim;
+  }
+
+  treeRead(): void {
+    for (const h of this.held.values()) if (h.phase === "trees") this.bringInputs(h);
+  }
+
+  fetched(id: ClaimId, missing: readonly Digest[], fetchedBytes: number): void {
+    const h = this.held.get(id);
+    if (h?.phase !== "fetching") return;
+    h.fetchedBytes += fetchedBytes;
+    h.fetchMs = Math.round(this.desk.now.monoMs - h.fetchFromMonoMs);
+    const gone = new Set(missing);
+    for (const want of h.wants) if (!gone.has(want.digest)) this.desk.noteLocal(want.digest);
+    if (missing.length === 0) {
+      h.phase = "queued";
+      return;
+    }
+    const build = this.desk.builds.get(h.build)!;
+    const lost = new Set<Digest>();
+    for (const want of h.wants) {
+      if (!gone.has(want.digest)) continue;
+      const failures = (this.fetchFailures.get(want.digest) ?? 0) + 1;
+      this.fetchFailures.set(want.digest, failures);
+      // A living holder may only be out of reach for a moment; a second refusal, or no holder at all, and the bytes count as lost.
+      if (failures >= 2 || want.from.length === 0) lost.add(want.digest);
+    }
+    for (const digest of lost) this.fetchFailures.delete(digest);
+    const found = reportLost(this.desk, build, lost);
+    this.cooldowns.set(`${h.build}\n${h.claim.action}`, this.desk.now.monoMs + cooldownMs);
+    this.drop(h, found > 0 ? "inputs are lost" : `${missing.length} inputs could not be had`);
+  }
+
+  executed(id: ClaimId, outcome: ExecuteOutcome): void {
+    const h = this.held.get(id);
+    if (!h) return;
+    const build = this.desk.builds.get(h.build)!;
+    const { claim } = h;
+    const cache = build.claims!.action(claim.action).cache;
+    h.phase = "reported";
+    if (outcome.kind === "done") {
+      for (const output of outcome.result.outputs) this.desk.noteLocal(output.digest);
+      this.desk.say(
+        build.id,
+        {
+          kind: "done",
+          claim: claim.id,
+          key: claim.key,
+          result: outcome.result,
+          usage: this.usage(h, outcome.usage),
+        },
+        cache
+          ? {
+              then: [
+                { kind: "remember", key: claim.key, result: outcome.result, holder: this.desk.config.self },
+              ],
+            }
+          : {},
+      );
+    } else if (outcome.kind === "failed") {
+      if (outcome.cause === "infrastructure") for (const f of h.files) this.desk.forgetLocal(f.digest);
+      if (outcome.cause === "infrastructure")
+        this.cooldowns.set(`${h.build}\n${claim.action}`, this.desk.now.monoMs + cooldownMs);
+      const { kind: _, usage, reason, ...rest } = outcome;
+      this.desk.say(
+        build.id,
+        {
+          kind: "fail",
+          claim: claim.id,
+          ...rest,
+          reason: reason.slice(0, 1000),
+          ...(usage ? { usage: this.usage(h, usage) } : {}),
+        },
+        { urgent: true },
+      );
+    } else if (isOpen(claim)) {
+      this.desk.say(
+        build.id,
+        { kind: "abandon", claim: claim.id, reason: outcome.reason.slice(0, 250) },
+        { urgent: true },
+      );
+    } else {
+      this.held.delete(id);
+    }
+  }
+
+  /** Starts what can start, says `start` where it is due. */
+  pump(): void {
+    const { now, config } = this.desk;
+    let free = config.slots - this.executing;
+    for (const h of this.held.values()) {
+      const build = this.desk.builds.get(h.build)!;
+      if (h.phase === "queued" && free > 0 && !this.desk.stopping) {
+        free--;
+        this.execute(build, h);
+      }
+      const open = h.phase !== "reported" && h.phase !== "stopping";
+      if (open && !h.startSaid && now.monoMs - h.sinceMonoMs >= startSaidMs && isOpen(h.claim)) {
+        h.startSaid = true;
+        this.desk.say(h.build, { kind: "start", claim: h.claim.id });
+      }
+    }
+    this.desk.running = this.executing;
+  }
+
+  /** The node goes down: everything stops. Returns true when nothing runs any more. */
+  stopAll(): boolean {
+    for (const h of this.held.values()) {
+      if (h.phase === "executing") this.kill(h, "the node goes down");
+      else if (h.phase !== "stopping" && h.phase !== "reported") this.drop(h, "the node goes down");
+    }
+    return this.executing === 0;
+  }
+
+  deadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const h of this.held.values())
+      if (!h.startSaid && h.phase !== "reported" && h.phase !== "stopping")
+        at = Math.min(at, h.sinceMonoMs + startSaidMs);
+    for (const until of this.cooldowns.values()) if (until > this.desk.now.monoMs) at = Math.min(at, until);
+    return at;
+  }
+
+  private adopt(build: Build, claim: Claim): void {
+    const h: Held = {
+      claim,
+      build: build.id,
+      sinceMonoMs: this.desk.now.monoMs,
+      phase: "fetching",
+      files: [],
+      root: undefined,
+      wants: [],
+      fetchFromMonoMs: this.desk.now.monoMs,
+      fetchMs: 0,
+      fetchedBytes: 0,
+      startSaid: false,
+    };
+    this.held.set(claim.id, h);
+    if (this.desk.stopping) return this.drop(h, "the node goes down");
+    this.bringInputs(h);
+  }
+
+  private bringInputs(h: Held): void {
+    const build = this.desk.builds.get(h.build)!;
+    const claims = build.claims!;
+    const inputs = inputsOf(claims, h.claim.action, this.desk.trees, build.inputFiles, h.claim.pins);
+    if (inputs.kind === "trees") {
+      h.phase = "trees";
+      for (const tree of inputs.needed) this.desk.askTree(tree.digest, tree.from);
+      return;
+    }
+    if (inputs.kind === "missing") return this.drop(h, inputs.reason.slice(0, 250));
+    if (inputs.key !== h.claim.key) return this.drop(h, "the inputs differ from those of the claim");
+    h.files = inputs.files;
+    h.root = inputs.root;
+    const wants = new Map<Digest, Want>();
+    for (const { digest } of inputs.files) {
+      if (this.desk.isLocal(digest) || wants.has(digest)) continue;
+      const origin = inputs.origins.get(digest)!;
+      const result = origin < 0 ? undefined : claims.resultOf(origin);
+      const holders =
+        origin < 0 ? build.submission!.event.holders : result ? claims.holdersOf(origin, result) : [];
+      wants.set(digest, { digest, from: this.desk.preferred(holders) });
+    }
+    if (wants.size === 0) {
+      h.phase = "queued";
+      return;
+    }
+    h.phase = "fetching";
+    h.wants = [...wants.values()];
+    h.fetchFromMonoMs = this.desk.now.monoMs;
+    this.desk.emit({ kind: "fetch", id: h.claim.id, wants: h.wants });
+  }
+
+  private execute(build: Build, h: Held): void {
+    const action = build.claims!.action(h.claim.action);
+    h.phase = "executing";
+    this.desk.emit({
+      kind: "execute",
+      request: {
+        claim: h.claim.id,
+        build: build.id,
+        action: action.name,
+        argv: action.argv,
+        env: action.env,
+        inputRoot: h.root!,
+        files: h.files,
+        outputs: action.outputs,
+        timeoutMs: action.timeoutMs,
+        silenceMs: action.silenceMs,
+      },
+    });
+  }
+
+  /** Whether a claim in hand is still worth its slot. */
+  private reconsider(build: Build, h: Held): void {
+    const claims = build.claims!;
+    const { claim } = h;
+    if (!isOpen(claim)) {
+      if (h.phase === "executing") this.kill(h, "the claim was closed");
+      else if (h.phase !== "stopping") this.held.delete(claim.id);
+      return;
+    }
+    if (h.phase === "reported" || h.phase === "stopping") return;
+    let reason: string | undefined;
+    if (claims.sealed) reason = "the build is sealed";
+    else if (claims.cancelled) reason = "the build was cancelled";
+    else if (claims.actions.get(claim.action) === "done") reason = "another has the result";
+    else if (!claim.twin && claims.winnerOf(claim.action) !== claim) reason = "another claim won";
+    else if (claims.paused && h.phase !== "executing") reason = "the build was paused";
+    if (reason === undefined) return;
+    if (h.phase === "executing") this.kill(h, reason);
+    else this.drop(h, reason);
+  }
+
+  private kill(h: Held, reason: string): void {
+    h.phase = "stopping";
+    this.desk.emit({ kind: "kill", claim: h.claim.id, reason });
+  }
+
+  /** Gives a claim back that has not started. */
+  private drop(h: Held, reason: string): void {
+    h.phase = "reported";
+    this.desk.say(h.build, { kind: "abandon", claim: h.claim.id, reason }, { urgent: true });
+  }
+
+  private usage(h: Held, usage: Usage): Usage {
+    return { ...usage, fetchMs: h.fetchMs, fetchedBytes: h.fetchedBytes };
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The ledger of one live build: a grow-only Y.Map `author.inc.seq` → entry bytes. Yjs spreads and heals it; it decides nothing.
+ * The only door to yjs. Only the author's running incarnation sets a key; everyone else passes its updates on unchanged.
+ */
+import * as Y from "yjs";
+import { sha256Hex } from "../kernel/digest.ts";
+import { SwarmError } from "../kernel/errors.ts";
+import type { BuildId } from "../kernel/ids.ts";
+import type { Random } from "../kernel/random.ts";
+import { entryBytesMax, entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
+
+const mapName = "entries";
+/** A message of several updates stays below this, so that a frame never grows with the build. */
+const batchBytesMax = 1 << 20;
+
+interface Range {
+  readonly client: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Struct {
+  readonly range: Range;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The structs of an update, if it does nothing but add entries. Throws `malformed` for everything else the bytes prove wrong. */
+function structsOf(update: Uint8Array): Struct[] {
+  let decoded: ReturnType<typeof Y.decodeUpdate>;
+  try {
+    decoded = Y.decodeUpdate(update);
+  } catch (cause) {
+    throw new SwarmError("malformed", "not a Yjs update", { cause });
+  }
+  if (decoded.ds.clients.size > 0) throw new SwarmError("malformed", "the update deletes");
+  return decoded.structs.map((struct) => {
+    if (!(struct instanceof Y.Item)) throw new SwarmError("malformed", "the update holds more than entries");
+    if (struct.origin !== null || struct.rightOrigin !== null)
+      throw new SwarmError("malformed", "the update overwrites an entry");
+    if ((struct.parent as unknown) !== mapName || struct.parentSub === null)
+      throw new SwarmError("malformed", "the update writes elsewhere than to the entries");
+    const content = struct.content.getContent();
+    const bytes: unknown = content[0];
+    if (content.length !== 1 || !(bytes instanceof Uint8Array) || bytes.length > entryBytesMax)
+      throw new SwarmError("malformed", "the update holds something that is no entry");
+    const { client, clock } = struct.id;
+    return { range: { client, from: clock, to: clock + struct.length }, key: struct.parentSub, bytes };
+  });
+}
+
+/** The entries of an update from bytes somebody sent: the firewall. Throws `malformed`; signatures are the shell's to check. */
+export function readUpdate(build: BuildId, update: Uint8Array): SignedEntry[] {
+  return structsOf(update).map(({ key, bytes }) => {
+    const entry = readEntry(bytes);
+    if (entryKey(entry.entry) !== key || entry.entry.build !== build)
+      throw new SwarmError("malformed", "an entry stands under a key that is not its own");
+    return entry;
+  });
+}
+
+export class Ledger {
+  readonly build: BuildId;
+  private readonly doc: Y.Doc;
+  private readonly map: Y.Map<Uint8Array>;
+  /** Every update as it came, in an order that leaves no gap; `ranges` say what it holds. */
+  private readonly log: { readonly ranges: readonly Range[]; readonly update: Uint8Array }[] = [];
+  private readonly clocks = new Map<number, number>();
+  private digestText: string | undefined;
+
+  constructor(build: BuildId, random: Random) {
+    this.build = build;
+    this.doc = new Y.Doc({ guid: build, gc: false });
+    this.doc.clientID = random.uint32(); // random per start, never persisted: FACTS of Yjs in specs/ledger.md
+    this.map = this.doc.getMap(mapName);
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    return this.map.size;
+  }
+
+  /** All updates, in an order that can be applied. */
+  updates(): Uint8Array[] {
+    return this.log.map((l) => l.update);
+  }
+
+  /** Adds an own entry and returns the update that carries it. */
+  add(entry: SignedEntry): Uint8Array {
+    let update: Uint8Array | undefined;
+    const note = (bytes: Uint8Array) => {
+      update = bytes;
+    };
+    this.doc.on("update", note);
+    this.map.set(entryKey(entry.entry), entry.bytes);
+    this.doc.off("update", note);
+    const clock = this.clocks.get(this.doc.clientID) ?? 0;
+    this.record([{ client: this.doc.clientID, from: clock, to: clock + 1 }], update!);
+    return update!;
+  }
+
+  /**
+   * Applies an update whose entries passed the firewall and whose signatures hold. `new`: it taught us something.
+   * `gap`: something before it is missing, so it was left out (a gap costs Yjs quadratic time): sync with the sender.
+   */
+  apply(update: Uint8Array): "new" | "known" | "gap" {
+    const ranges = structsOf(update).map((s) => s.range);
+    const ends = new Map(this.clocks);
+    let fresh = false;
+    for (const range of ranges) {
+      const end = ends.get(range.client) ?? 0;
+      if (range.from > end) return "gap";
+      if (range.to > end) {
+        fresh = true;
+        ends.set(range.client, range.to);
+      }
+    }
+    if (!fresh) return "known";
+    Y.applyUpdate(this.doc, update);
+    this.record(ranges, update);
+    return "new";
+  }
+
+  /** What this node has, as a Yjs state vector. */
+  vector(): Uint8Array {
+    return Y.encodeStateVector(this.doc);
+  }
+
+  /** The updates that a holder of `vector` lacks, packed into batches of at most 1 MiB. Throws `malformed` for a broken vector. */
+  missingFor(vector: Uint8Array): Uint8Array[] {
+    let theirs: Map<number, number>;
+    try {
+      theirs = vector.length === 0 ? new Map() : Y.decodeStateVector(vector);
+    } catch (cause) {
+      throw new SwarmError("malformed", "not a state vector", { cause });
+    }
+    const batches: Uint8Array[] = [];
+    let batch: Uint8Array[] = [];
+    let size = 0;
+    const close = () => {
+      if (batch.length > 0) batches.push(batch.length === 1 ? batch[0]! : Y.mergeUpdates(batch));
+      batch = [];
+      size = 0;
+    };
+    for (const { ranges, update } of this.log) {
+      if (!ranges.some((r) => r.to > (theirs.get(r.client) ?? 0))) continue;
+      if (size + update.length > batchBytesMax) close();
+      batch.push(update);
+      size += update.length;
+    }
+    close();
+    return batches;
+  }
+
+  /** Equal ledgers have equal digests (16 hex digits). */
+  digest(): string {
+    this.digestText ??= sha256Hex([...this.clocks.entries()].sort(([a], [b]) => a - b).join(";")).slice(
+      0,
+      16,
+    );
+    return this.digestText;
+  }
+
+  private record(ranges: readonly Range[], update: Uint8Array): void {
+    for (const r of ranges) this.clocks.set(r.client, Math.max(this.clocks.get(r.client) ?? 0, r.to));
+    this.log.push({ ranges, update });
+    this.digestText = undefined;
+  }
+}

@@ -1,0 +1,333 @@
+/** The idle node's side: picks the ready actions that suit it best, spread over a small window, and asks their steward for them. */
+import { encode } from "../kernel/codec.ts";
+import { sha256Hex } from "../kernel/digest.ts";
+import type { ActionName, BuildId, PeerId } from "../kernel/ids.ts";
+import type { Message } from "../swarm/message.ts";
+import type { Vitals } from "../swarm/vitals.ts";
+import type { Why } from "../timeline/events.ts";
+import type { Build } from "./build.ts";
+import type { Desk } from "./desk.ts";
+import type { Granter } from "./granter.ts";
+import type { Holder } from "./holder.ts";
+import { guardDeclines, ineligible, type Scored, type SpeedClass, score } from "./score.ts";
+
+/** Actions shorter than this are asked for in bundles that last about so long. */
+const bundleMs = 120;
+const bundleActionsMax = 64;
+const backOffMsMin = 10;
+const backOffMsMax = 500;
+/** An ask that is not answered by then is forgotten. */
+const askMsMax = 1000;
+/** What we know of others may be this old. */
+const gossipAgeMs = 1000;
+
+interface Ask {
+  readonly build: BuildId;
+  readonly to: PeerId;
+  readonly count: number;
+  readonly untilMonoMs: number;
+}
+
+interface BackOff {
+  ms: number;
+  untilMonoMs: number;
+}
+
+export class Scheduler {
+  private readonly desk: Desk;
+  private readonly granter: Granter;
+  private readonly holder: Holder;
+  private readonly asks = new Map<string, Ask>();
+  private readonly backOffs = new Map<string, BackOff>();
+  private readonly readySince = new Map<BuildId, Map<number, number>>();
+  private readonly cursors = new Map<BuildId, number>();
+  private readonly viewsSaid = new Map<BuildId, Set<string>>();
+  private askCount = 0;
+
+  constructor(desk: Desk, granter: Granter, holder: Holder) {
+    this.desk = desk;
+    this.granter = granter;
+    this.holder = holder;
+  }
+
+  /** Asks for as much as this node can take up now. */
+  pump(): void {
+    this.forgetOldAsks();
+    if (this.desk.stopping || this.desk.config.slots === 0) return;
+    const self = this.desk.vitalsOf(this.desk.config.self);
+    if (!self) return;
+    for (const build of this.desk.liveBuilds()) this.noteReady(build);
+    // A self-grant is folded at once by the runtime, but only after this step: one ask a steward and step.
+    const asked = new Set<string>();
+    for (const build of this.byPriority()) {
+      for (let round = 0; round < this.desk.builders().length; round++) {
+        const room = this.room(build);
+        if (room <= 0) break;
+        if (!this.askFor(build, self, room, asked)) break;
+      }
+    }
+  }
+
+  granted(id: string): void {
+    const ask = this.asks.get(id);
+    this.asks.delete(id);
+    if (ask) this.backOffs.delete(`${ask.build}\n${ask.to}`);
+  }
+
+  denied(id: string, from: PeerId): void {
+    const ask = this.asks.get(id);
+    this.asks.delete(id);
+    if (ask) this.backOff(ask.build, from);
+  }
+
+  /** The build was folded anew or dropped. */
+  forget(build: BuildId): void {
+    this.readySince.delete(build);
+    this.cursors.delete(build);
+  }
+
+  deadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const ask of this.asks.values()) at = Math.min(at, ask.untilMonoMs);
+    for (const b of this.backOffs.values())
+      if (b.untilMonoMs > this.desk.now.monoMs) at = Math.min(at, b.untilMonoMs);
+    return at;
+  }
+
+  /** The nodes seen, scored for an action, best first; and those that may not build it, with the reason. */
+  candidates(build: Build, index: number): { scored: Scored[]; unfit: { peer: PeerId; reason: string }[] } {
+    const action = build.claims!.action(index);
+    const scored: Scored[] = [];
+    const unfit: { peer: PeerId; reason: string }[] = [];
+    const seen = this.seen();
+    const fastest = Math.max(...seen.map((v) => this.desk.estimates.speedOf(v.peer)), 1e-9);
+    for (const vitals of seen) {
+      const reason = ineligible(vitals, action, build.submission!.author);
+      if (reason !== undefined) unfit.push({ peer: vitals.peer, reason });
+      else
+        scored.push(
+          score(
+            vitals,
+            this.local(build, index, vitals.peer),
+            this.desk.estimates.speedOf(vitals.peer) / fastest,
+          ),
+        );
+    }
+    scored.sort((a, b) => b.score - a.score || (a.peer < b.peer ? -1 : 1));
+    return { scored, unfit };
+  }
+
+  /** How many more claims of a build's shortest ready work this node can take up. */
+  private room(build: Build): number {
+    const { slots } = this.desk.config;
+    let asked = 0;
+    for (const ask of this.asks.values()) asked += ask.count;
+    const inHand = this.holder.size + asked;
+    const first = build.claims!.actions.ready().next();
+    if (first.done) return 0;
+    const size = this.bundle(build, first.value);
+    const most = slots * size;
+    // Refill a bundle when half of it is done, so that the node never waits for the answer.
+    return inHand < (size === 1 ? slots : most / 2) ? most - inHand : 0;
+  }
+
+  private bundle(build: Build, index: number): number {
+    const { group } = build.claims!.action(index);
+    if (!this.desk.estimates.known(build.graph!.name, group)) return 1;
+    const ms = Math.max(1, this.desk.estimates.of(build.graph!.name, group));
+    return Math.min(bundleActionsMax, Math.max(1, Math.round(bundleMs / ms)));
+  }
+
+  private askFor(build: Build, self: Vitals, room: number, asked: Set<string>): boolean {
+    const { config, now, random } = this.desk;
+    const claims = build.claims!;
+    const alone = this.desk.builders().length === 1;
+    const idle = this.seen().reduce((sum, v) => sum + Math.max(0, v.slots - v.running), 0);
+    const width = alone ? room : room * this.desk.builders().length + idle + 4 * this.holder.size;
+    const window: number[] = [];
+    let aheadMs = 0;
+    for (const index of claims.actions.ready()) {
+      if (window.length >= width) break;
+      const action = claims.action(index);
+      const estimateMs = this.desk.estimates.of(build.graph!.name, action.group);
+      const usable =
+        ineligible(self, action, build.submission!.author) === undefined &&
+        !this.holder.coolingDown(build.id, index) &&
+        !(claims.failedAt(index, config.self) && this.granter.elsewhere(build, index, config.self)) &&
+        !this.guarded(build, index, estimateMs, aheadMs);
+      aheadMs += estimateMs;
+      if (usable) window.push(index);
+    }
+    const open = window.filter((index) => {
+      const steward = this.desk.stewardOf(build.id, claims.action(index).name);
+      return steward !== undefined && !asked.has(`${build.id}\n${steward}`) && this.mayAsk(build.id, steward);
+    });
+    if (open.length === 0) return false;
+    const chosen = open[alone ? 0 : random.below(Math.min(open.length, Math.max(1, idle + 1)))]!;
+    const steward = this.desk.stewardOf(build.id, claims.action(chosen).name)!;
+    asked.add(`${build.id}\n${steward}`);
+    const names: ActionName[] = [claims.action(chosen).name];
+    const most = Math.max(room, 4);
+    for (const index of open) {
+      if (names.length >= most) break;
+      const { name } = claims.action(index);
+      if (index !== chosen && this.desk.stewardOf(build.id, name) === steward) names.push(name);
+    }
+    const ask: Extract<Message, { kind: "ask" }> = {
+      kind: "ask",
+      id: `${config.inc}.${this.askCount++}`,
+      build: build.id,
+      count: room,
+      actions: names,
+      why: this.why(build, chosen),
+    };
+    if (steward === config.self) {
+      const answer = this.granter.ask(config.self, ask);
+      if ("denied" in answer) this.backOff(build.id, steward);
+      return true;
+    }
+    this.asks.set(ask.id, {
+      build: build.id,
+      to: steward,
+      count: Math.min(room, names.length),
+      untilMonoMs: now.monoMs + askMsMax,
+    });
+    this.desk.emit({ kind: "send", to: steward, message: ask });
+    return true;
+  }
+
+  private mayAsk(build: BuildId, steward: PeerId): boolean {
+    const backOff = this.backOffs.get(`${build}\n${steward}`);
+    if (backOff && backOff.untilMonoMs > this.desk.now.monoMs) return false;
+    for (const ask of this.asks.values()) if (ask.build === build && ask.to === steward) return false;
+    return true;
+  }
+
+  private backOff(build: BuildId, steward: PeerId): void {
+    const key = `${build}\n${steward}`;
+    const ms = Math.min(backOffMsMax, Math.max(backOffMsMin, (this.backOffs.get(key)?.ms ?? 0) * 2));
+    this.backOffs.set(key, { ms, untilMonoMs: this.desk.now.monoMs + ms });
+  }
+
+  private forgetOldAsks(): void {
+    for (const [id, ask] of this.asks)
+      if (ask.untilMonoMs <= this.desk.now.monoMs || this.desk.status(ask.to) === "dead")
+        this.asks.delete(id);
+  }
+
+  /** New ready work ends every back-off of its build; since when an action is ready lets the guard lapse. */
+  private noteReady(build: Build): void {
+    const { journal } = build.claims!.actions;
+    const from = this.cursors.get(build.id) ?? 0;
+    if (from === journal.length) return;
+    let since = this.readySince.get(build.id);
+    if (!since) {
+      since = new Map();
+      this.readySince.set(build.id, since);
+    }
+    let fresh = false;
+    for (let at = from; at < journal.length; at++) {
+      const { action, state } = journal[at]!;
+      if (state === "ready") {
+        since.set(action, this.desk.now.monoMs);
+        fresh = true;
+      } else since.delete(action);
+    }
+    this.cursors.set(build.id, journal.length);
+    if (fresh)
+      for (const [key, b] of this.backOffs)
+        if (key.startsWith(`${build.id}\n`)) b.untilMonoMs = Math.min(b.untilMonoMs, this.desk.now.monoMs);
+  }
+
+  private guarded(build: Build, index: number, estimateMs: number, readyAheadMs: number): boolean {
+    const ownSpeed = this.desk.estimates.speedOf(this.desk.config.self);
+    const since = this.readySince.get(build.id)?.get(index) ?? this.desk.now.monoMs;
+    if (this.desk.now.monoMs - since > estimateMs) return false;
+    const faster: SpeedClass[] = [];
+    for (const vitals of this.seen()) {
+      const speed = this.desk.estimates.speedOf(vitals.peer);
+      // Speeds are learned and noisy: a class is faster when it is clearly so.
+      if (
+        speed > ownSpeed * 1.2 &&
+        ineligible(vitals, build.claims!.action(index), build.submission!.author) === undefined
+      )
+        faster.push({ speed, slots: vitals.slots });
+    }
+    return (
+      faster.length > 0 &&
+      guardDeclines({
+        estimateMs,
+        ownSpeed,
+        readyAheadMs,
+        faster,
+        meanRemainingMs: estimateMs / 2,
+        ageMs: gossipAgeMs,
+      })
+    );
+  }
+
+  private seen(): Vitals[] {
+    return this.desk.alive().flatMap((peer) => this.desk.vitalsOf(peer) ?? []);
+  }
+
+  /** Share of an action's inputs made by a node, by count of its dependencies. */
+  private local(build: Build, index: number, peer: PeerId): number {
+    const claims = build.claims!;
+    const dependencies = claims.dependencies[index]!;
+    if (dependencies.length === 0) return build.submission!.event.holders.includes(peer) ? 1 : 0;
+    let here = 0;
+    for (const dependency of dependencies) {
+      const result = claims.resultOf(dependency);
+      if (result && claims.holdersOf(dependency, result).includes(peer)) here++;
+    }
+    return here / dependencies.length;
+  }
+
+  /** The reasons that go with an ask, and the view they stand on, recorded once per build. */
+  private why(build: Build, index: number): Why {
+    const { self } = this.desk.config;
+    const { scored } = this.candidates(build, index);
+    const own = scored.find((s) => s.peer === self);
+    const seen = this.seen();
+    const nodes = seen.map((v) => ({
+      peer: v.peer,
+      slots: v.slots,
+      running: v.running,
+      headroom: v.headroomCelsius === "unknown" ? "unknown" : Math.round(v.headroomCelsius / 5) * 5,
+      speed: Math.round(this.desk.estimates.speedOf(v.peer) * 10) / 10,
+    }));
+    const view = sha256Hex(encode(nodes)).slice(0, 16);
+    let said = this.viewsSaid.get(build.id);
+    if (!said) {
+      said = new Set();
+      this.viewsSaid.set(build.id, said);
+    }
+    if (!said.has(view)) {
+      said.add(view);
+      this.desk.say(build.id, { kind: "view", digest: view, nodes });
+    }
+    return {
+      score: own?.score ?? 0,
+      parts: { ...own?.parts },
+      view,
+      seen: seen.length,
+      ...(seen.length * 2 < this.desk.members.size ? { partial: true } : {}),
+      others: scored
+        .filter((s) => s.peer !== self)
+        .slice(0, 2)
+        .map((s) => [s.peer, s.score]),
+    };
+  }
+
+  private byPriority(): Build[] {
+    return this.desk
+      .liveBuilds()
+      .filter((b) => !b.claims!.paused && !b.claims!.cancelled && b.claims!.actions.readyCount > 0)
+      .sort(
+        (a, b) =>
+          b.submission!.event.priority - a.submission!.event.priority ||
+          a.submission!.wallMs - b.submission!.wallMs ||
+          (a.id < b.id ? -1 : 1),
+      );
+  }
+}
