@@ -1,0 +1,87 @@
+/** What to do next, as status says it: one command to copy and why. A pure decision over facts, the most urgent first. */
+import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
+import type { BuildState, NextAction } from "./api.ts";
+
+export interface NextBuild {
+  readonly build: BuildId;
+  readonly name: string;
+  readonly state: BuildState;
+  readonly submittedAtMs: number;
+  readonly actions: number;
+  readonly counts: { readonly done: number; readonly blocked: number };
+  /** This node submitted it. */
+  readonly own: boolean;
+  /** Its results were fetched through this node. */
+  readonly fetched: boolean;
+  /** The first of the actions that failed for good. */
+  readonly failedAction?: ActionName;
+}
+
+export interface NextFacts {
+  readonly members: number;
+  /** This node among them. */
+  readonly aliveMembers: number;
+  /** In any order; only the latest of each name counts, for it is what came of the earlier ones. */
+  readonly builds: readonly NextBuild[];
+}
+
+/** Stands for a spec of the reader's own; the CLI puts a real one in its place where it knows one. */
+export const specWord = "SPEC";
+
+export function nextAction(facts: NextFacts): NextAction {
+  const latest = latestOfEachName(facts.builds);
+  const all = (state: BuildState) => latest.filter((build) => build.state === state);
+
+  const running = all("running")[0] ?? all("paused")[0];
+  if (running)
+    return {
+      command: ["watch", running.build],
+      why: `${running.name} is ${running.state}: ${running.counts.done} of ${running.actions} actions are done${
+        running.counts.blocked > 0 ? `, ${running.counts.blocked} blocked` : ""
+      }${absent(facts)}`,
+    };
+
+  const failed = all("failed").find((build) => build.own);
+  if (failed)
+    return {
+      command: ["logs", failed.build, ...(failed.failedAction ? [failed.failedAction] : [])],
+      why: `${failed.name} failed${failed.failedAction ? ` in ${failed.failedAction}` : ""}; read why, mend it, submit again`,
+    };
+
+  const unfetched = all("complete").find((build) => build.own && !build.fetched);
+  if (unfetched)
+    return {
+      command: ["fetch", unfetched.build],
+      why: `${unfetched.name} is complete and its results are not fetched yet`,
+    };
+
+  if (!facts.builds.some((build) => build.own))
+    return {
+      command: ["submit", specWord],
+      why: `nothing was submitted from this node yet${
+        facts.members === 1
+          ? "; to add a machine first, run swarmd invite here and swarmd join there"
+          : absent(facts)
+      }`,
+    };
+
+  return {
+    command: null,
+    why:
+      facts.aliveMembers < facts.members
+        ? `all builds have ended${absent(facts)}`
+        : "all builds have ended and their results are fetched",
+  };
+}
+
+const absent = ({ members, aliveMembers }: NextFacts): string =>
+  aliveMembers < members ? `; ${aliveMembers} of ${members} members are here` : "";
+
+/** Newest first; builds submitted in one millisecond by id, so that every node says the same. */
+function latestOfEachName(builds: readonly NextBuild[]): NextBuild[] {
+  const ordered = builds.toSorted(
+    (a, b) => b.submittedAtMs - a.submittedAtMs || (a.build < b.build ? -1 : 1),
+  );
+  const names = new Set<string>();
+  return ordered.filter((build) => !names.has(build.name) && names.add(build.name));
+}

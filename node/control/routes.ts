@@ -1,0 +1,79 @@
+/**
+ * The routes of the control socket: one table that the server and the client share. A GET takes its input from the query, a POST
+ * from a JSON body, a PUT has the bytes themselves as its body. It stays light, for the CLI loads it at every start.
+ */
+import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
+import type { Role } from "../../protocol/timeline/events.ts";
+import type { Control } from "./api.ts";
+
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly path: string;
+  /** One JSON value; newline-delimited JSON with an empty line now and then; or the bytes of a blob. */
+  readonly answer: "json" | "lines" | "bytes";
+  /** How long the client bears not hearing a byte; the server's empty lines keep a quiet stream alive. */
+  readonly silenceMsMax: number;
+}
+
+export type RouteName = keyof Control;
+
+const quick = 30_000;
+const slow = 600_000;
+
+export const routes = {
+  status: { method: "GET", path: "/1/status", answer: "json", silenceMsMax: quick },
+  nodes: { method: "GET", path: "/1/nodes", answer: "json", silenceMsMax: quick },
+  builds: { method: "GET", path: "/1/builds", answer: "json", silenceMsMax: quick },
+  build: { method: "GET", path: "/1/build", answer: "json", silenceMsMax: quick },
+  watch: { method: "GET", path: "/1/watch", answer: "lines", silenceMsMax: 60_000 },
+  logs: { method: "GET", path: "/1/logs", answer: "lines", silenceMsMax: 60_000 },
+  resolveToolchains: { method: "POST", path: "/1/toolchains", answer: "json", silenceMsMax: quick },
+  missingBlobs: { method: "POST", path: "/1/missing", answer: "json", silenceMsMax: slow },
+  putBlob: { method: "PUT", path: "/1/blob", answer: "json", silenceMsMax: slow },
+  getBlob: { method: "GET", path: "/1/blob", answer: "bytes", silenceMsMax: slow },
+  getTree: { method: "GET", path: "/1/tree", answer: "json", silenceMsMax: slow },
+  submit: { method: "POST", path: "/1/submit", answer: "json", silenceMsMax: slow },
+  control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
+  invite: { method: "POST", path: "/1/invite", answer: "json", silenceMsMax: quick },
+  doctor: { method: "GET", path: "/1/doctor", answer: "json", silenceMsMax: 120_000 },
+  stop: { method: "POST", path: "/1/stop", answer: "json", silenceMsMax: 60_000 },
+} as const satisfies Record<RouteName, Route>;
+
+/** What each route takes. */
+export interface RouteInputs {
+  readonly status: Record<never, never>;
+  readonly nodes: Record<never, never>;
+  readonly builds: Record<never, never>;
+  readonly build: { readonly build: BuildId };
+  readonly watch: { readonly build: BuildId };
+  /** Either a build, perhaps with an action of it, or a node. */
+  readonly logs: {
+    readonly build?: BuildId;
+    readonly action?: ActionName;
+    readonly node?: string;
+    readonly follow: boolean;
+  };
+  readonly resolveToolchains: { readonly names: readonly string[] };
+  readonly missingBlobs: { readonly digests: readonly Digest[] };
+  readonly putBlob: { readonly digest: Digest };
+  readonly getBlob: { readonly digest: Digest };
+  readonly getTree: { readonly digest: Digest };
+  readonly submit: { readonly name: string; readonly graph: Digest; readonly priority: number };
+  readonly control: {
+    readonly build: BuildId;
+    readonly op: "pause" | "resume" | "cancel";
+    readonly reason?: string;
+  };
+  readonly invite: { readonly roles: readonly Role[]; readonly ttlMs: number };
+  readonly doctor: Record<never, never>;
+  readonly stop: Record<never, never>;
+}
+
+/** Of the body of a POST. */
+export const bodyBytesMax = 1 << 20;
+/** Of one question for missing blobs; the client asks several times for more. */
+export const digestsMax = 10_000;
+/** Of one line of a stream. */
+export const lineBytesMax = 4 << 20;
+/** Of one JSON answer: the view of a build of 200,000 actions fits. */
+export const answerBytesMax = 512 << 20;

@@ -1,0 +1,342 @@
+/**
+ * The daemon's side of the control socket: HTTP over a Unix socket that its owner alone may open. It checks and bounds what comes in, calls
+ * `Control`, and carries refusals back as `WireError`. It decides nothing.
+ */
+import { once } from "node:events";
+import { chmod, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import http from "node:http";
+import type { Socket } from "node:net";
+import path from "node:path";
+import { z } from "zod";
+import { isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
+import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
+import { type ActionName, type BuildId, type Digest, isBuildId } from "../../protocol/kernel/ids.ts";
+import { roles } from "../../protocol/timeline/events.ts";
+import type { Control, WireError } from "./api.ts";
+import { bodyBytesMax, digestsMax, type RouteInputs, type RouteName, routes } from "./routes.ts";
+import { shortPath } from "./socket.ts";
+
+export interface ControlServer {
+  /** Ends streams, lets answers under way finish (for at most two seconds), and takes the socket away. */
+  close(): Promise<void>;
+}
+
+export interface ControlServerOptions {
+  /** Hears of what a handler threw that is no refusal: a bug of ours. */
+  readonly onFault?: (fault: unknown, route: RouteName) => void;
+  /** A stream that is silent for this long gets an empty line, so that the client knows we live. */
+  readonly beatMs?: number;
+}
+
+/**
+ * Serves `control` on `socketPath`, mode 0600, in place of whatever socket lay there: the caller holds the home's lock. No request
+ * of others is ever answered, also not between bind and chmod.
+ */
+export async function serveControl(
+  control: Control,
+  socketPath: string,
+  options: ControlServerOptions = {},
+): Promise<ControlServer> {
+  const closing = new AbortController();
+  const server = http.createServer((request, response) => {
+    void answer(control, request, response, closing.signal, options);
+  });
+  server.requestTimeout = 0; // an upload takes as long as it takes; its sender is the owner of this process
+  server.headersTimeout = 10_000;
+  server.on("clientError", (_, socket) => socket.destroy());
+
+  // Node's own idea of an idle connection leaves out those that never asked anything.
+  const idle = new Set<Socket>();
+  server.on("connection", (socket) => {
+    idle.add(socket);
+    socket.once("close", () => idle.delete(socket));
+  });
+  server.on("request", ({ socket }, response) => {
+    idle.delete(socket);
+    response.once("close", () => {
+      if (closing.signal.aborted) socket.end();
+      else if (!socket.destroyed) idle.add(socket);
+    });
+  });
+
+  // Bound in a folder that nobody else can enter, then moved to its place: it is never there with wider rights.
+  const folder = await mkdtemp(path.join(path.dirname(path.resolve(socketPath)), ".control-"));
+  try {
+    const draft = path.join(folder, "s");
+    const short = shortPath(draft);
+    try {
+      server.listen(short.path);
+      await once(server, "listening");
+    } finally {
+      short.release();
+    }
+    await chmod(draft, 0o600);
+    await rename(draft, socketPath);
+  } catch (cause) {
+    server.close();
+    throw cause;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  const { ino } = await stat(socketPath);
+
+  return {
+    async close() {
+      if (closing.signal.aborted) return;
+      closing.abort();
+      const there = await stat(socketPath).catch(() => undefined);
+      if (there?.ino === ino) await rm(socketPath, { force: true });
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of idle) socket.destroy();
+      const force = setTimeout(() => server.closeAllConnections(), 2000);
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+interface Handler<K extends RouteName> {
+  /** From the JSON body of a POST, else from the query, where all is text. */
+  readonly input: z.ZodType<RouteInputs[K], unknown>;
+  run(
+    control: Control,
+    input: RouteInputs[K],
+    request: { readonly bytes: AsyncIterable<Uint8Array>; readonly signal: AbortSignal },
+  ): ReturnType<Control[K]>;
+}
+
+const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v), "is no build id");
+const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v), "is no digest");
+const nothing = z.strictObject({});
+
+const handlers: { readonly [K in RouteName]: Handler<K> } = {
+  status: { input: nothing, run: (control) => control.status() },
+  nodes: { input: nothing, run: (control) => control.nodes() },
+  builds: { input: nothing, run: (control) => control.builds() },
+  build: { input: z.strictObject({ build }), run: (control, input) => control.build(input.build) },
+  watch: {
+    input: z.strictObject({ build }),
+    run: (control, input, { signal }) => control.watch(input.build, signal),
+  },
+  logs: {
+    input: z
+      .strictObject({
+        build: build.optional(),
+        action: (z.string().min(1).max(512) as unknown as z.ZodType<ActionName>).optional(),
+        node: z.string().min(1).max(128).optional(),
+        follow: z.enum(["true", "false"]).transform((text) => text === "true"),
+      })
+      .refine((v) => (v.build === undefined) !== (v.node === undefined), "takes a build or a node")
+      .refine((v) => v.action === undefined || v.build !== undefined, "takes an action with its build"),
+    run: (control, { build, action, node, follow }, { signal }) =>
+      control.logs(
+        { subject: build !== undefined ? { build, action } : { node: node ?? "" }, follow },
+        signal,
+      ),
+  },
+  resolveToolchains: {
+    input: z.strictObject({ names: z.array(z.string().min(1).max(128)).max(1024) }),
+    run: (control, input) => control.resolveToolchains(input.names),
+  },
+  missingBlobs: {
+    input: z.strictObject({ digests: z.array(digest).max(digestsMax) }),
+    run: (control, input) => control.missingBlobs(input.digests),
+  },
+  putBlob: {
+    input: z.strictObject({ digest }),
+    run: (control, input, { bytes }) => control.putBlob(input.digest, upTo(sizeOf(input.digest), bytes)),
+  },
+  getBlob: {
+    input: z.strictObject({ digest }),
+    run: (control, input) => control.getBlob(input.digest),
+  },
+  getTree: { input: z.strictObject({ digest }), run: (control, input) => control.getTree(input.digest) },
+  submit: {
+    input: z.strictObject({
+      name: z.string().min(1).max(64),
+      graph: digest,
+      priority: z.int().min(-1000).max(1000),
+    }),
+    run: (control, input) => control.submit(input),
+  },
+  control: {
+    input: z.strictObject({
+      build,
+      op: z.enum(["pause", "resume", "cancel"]),
+      reason: z.string().max(256).optional(),
+    }),
+    run: (control, input) => control.control(input.build, input.op, input.reason),
+  },
+  invite: {
+    input: z.strictObject({
+      roles: z.array(z.enum(roles)).min(1).max(roles.length),
+      ttlMs: z
+        .int()
+        .positive()
+        .max(366 * 86_400_000),
+    }),
+    run: (control, input) => control.invite(input),
+  },
+  doctor: { input: nothing, run: (control) => control.doctor() },
+  stop: { input: nothing, run: (control) => control.stop() },
+};
+
+async function answer(
+  control: Control,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  closing: AbortSignal,
+  options: ControlServerOptions,
+) {
+  response.on("error", () => {}); // the client went away; `close` says so
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const signal = AbortSignal.any([gone.signal, closing]);
+  let name: RouteName | undefined;
+  try {
+    const url = new URL(request.url ?? "/", "http://swarmd");
+    name = routeOf(request.method ?? "", url.pathname);
+    const route = routes[name];
+    const handler = handlers[name] as Handler<RouteName>;
+    const given = route.method === "POST" ? await readJson(request) : Object.fromEntries(url.searchParams);
+    const input = handler.input.safeParse(given);
+    if (!input.success) throw new SwarmError("usage", `${url.pathname}: ${complaint(input.error)}`);
+    const reply = handler.run(control, input.data as never, {
+      bytes: bodyOf(request),
+      signal,
+    });
+    if (route.answer === "json") sendJson(response, 200, (await reply) ?? null);
+    else if (route.answer === "lines")
+      await sendLines(response, reply as AsyncIterable<unknown>, signal, options.beatMs ?? 15_000);
+    else await sendBytes(response, reply as AsyncIterable<Uint8Array>, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof SwarmError) && name !== undefined && !signal.aborted)
+      options.onFault?.(thrown, name);
+    refuse(response, thrown);
+    request.resume(); // what is left of a refused upload must not keep its connection
+  }
+}
+
+function routeOf(method: string, pathname: string): RouteName {
+  const candidates = (Object.keys(routes) as RouteName[]).filter((name) => routes[name].path === pathname);
+  if (candidates.length === 0)
+    throw new SwarmError("not-found", `the control socket has no route ${pathname.slice(0, 200)}`, {
+      remedy: "daemon and command line may differ in version: restart the daemon",
+    });
+  const name = candidates.find((candidate) => routes[candidate].method === method);
+  if (name === undefined)
+    throw new SwarmError(
+      "usage",
+      `${pathname} takes ${candidates.map((candidate) => routes[candidate].method).join(" or ")}, not ${method}`,
+    );
+  return name;
+}
+
+async function readJson(request: http.IncomingMessage): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of upTo(bodyBytesMax, bodyOf(request))) chunks.push(chunk);
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (cause) {
+    throw new SwarmError("malformed", "the body is not JSON", { cause });
+  }
+}
+
+/** The body; who stops reading it early may still answer. */
+const bodyOf = (request: http.IncomingMessage): AsyncIterable<Uint8Array> =>
+  request.iterator({ destroyOnReturn: false });
+
+/** What comes, refused with `too-large` once it is more than `maxBytes`. */
+async function* upTo(maxBytes: number, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let taken = 0;
+  for await (const chunk of bytes) {
+    taken += chunk.length;
+    if (taken > maxBytes) throw new SwarmError("too-large", `the body exceeds ${maxBytes} bytes`);
+    yield chunk;
+  }
+}
+
+function complaint(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue
+    ? `${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issue.message}`
+    : "wrong input";
+}
+
+function sendJson(response: http.ServerResponse, status: number, value: unknown) {
+  const body = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, { "content-type": "application/json", "content-length": body.length });
+  response.end(body);
+}
+
+const linesType = "application/x-ndjson";
+
+async function sendLines(
+  response: http.ServerResponse,
+  values: AsyncIterable<unknown>,
+  signal: AbortSignal,
+  beatMs: number,
+) {
+  const begin = () => {
+    if (response.headersSent) return;
+    response.setHeader("content-type", linesType);
+    response.flushHeaders();
+  };
+  // Headers wait for the first value or beat: a refusal before that has a status of its own.
+  const beat = setInterval(() => {
+    begin();
+    if (!response.writableNeedDrain) response.write("\n");
+  }, beatMs);
+  try {
+    for await (const value of values) {
+      if (signal.aborted) break;
+      begin();
+      beat.refresh();
+      await write(response, Buffer.from(`${JSON.stringify(value)}\n`), signal);
+    }
+    if (signal.aborted) throw new SwarmError("daemon-unreachable", "the daemon stops");
+  } finally {
+    clearInterval(beat);
+  }
+  begin();
+  response.end();
+}
+
+async function sendBytes(
+  response: http.ServerResponse,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+) {
+  for await (const chunk of bytes) {
+    if (signal.aborted) break;
+    await write(response, chunk, signal);
+  }
+  if (signal.aborted) response.destroy();
+  else response.end();
+}
+
+async function write(response: http.ServerResponse, bytes: Uint8Array, signal: AbortSignal) {
+  if (response.write(bytes) || signal.aborted) return;
+  await once(response, "drain", { signal }).catch(() => {}); // aborted: the loop above ends
+}
+
+/** Says why not: as the answer while nothing was sent, as the last line of a stream, by breaking off the bytes of a blob. */
+function refuse(response: http.ServerResponse, thrown: unknown) {
+  const error = wireErrorOf(thrown);
+  if (!response.headersSent) sendJson(response, statusOf(error.code), { error });
+  else if (response.getHeader("content-type") === linesType) response.end(`${JSON.stringify({ error })}\n`);
+  else response.destroy();
+}
+
+function wireErrorOf(thrown: unknown): WireError {
+  if (thrown instanceof SwarmError)
+    return { code: thrown.code, message: thrown.message, remedy: thrown.remedy };
+  return {
+    code: "refused",
+    message: `the daemon failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    remedy: "its log says more: the folder logs/ in the home",
+  };
+}
+
+const statusOf = (code: ErrorCode): number =>
+  code === "not-found" || code === "blob-missing" ? 404 : code === "too-large" ? 413 : 400;

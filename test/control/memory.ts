@@ -1,0 +1,446 @@
+/** A `Control` in memory: a whole swarm played by one object, for tests of the socket and of the command line. */
+import { createHash } from "node:crypto";
+import type {
+  ActionState,
+  ActionView,
+  BuildEvent,
+  BuildResult,
+  BuildState,
+  BuildSummary,
+  BuildView,
+  Control,
+  LogChunk,
+  NodeView,
+} from "../../node/control/api.ts";
+import { nextAction } from "../../node/control/next.ts";
+import { decodeGraph, dependenciesOf, type Graph } from "../../protocol/build/graph.ts";
+import { digestOf } from "../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
+import type { Vitals } from "../../protocol/swarm/vitals.ts";
+
+export interface MemoryOptions {
+  /** The first is the node itself. */
+  readonly nodes?: readonly string[];
+  readonly toolchains?: readonly string[];
+  /** Actions that fail. */
+  readonly failing?: readonly string[];
+  /** Awaited before each action ends. */
+  readonly pace?: (action: string) => Promise<void>;
+  /** A clock that stands still makes golden output. */
+  readonly nowMs?: number;
+}
+
+export class MemoryControl implements Control {
+  readonly blobs = new Map<Digest, Uint8Array>();
+  readonly trees = new Map<Digest, { path: string; digest: Digest; executable: boolean }[]>();
+  readonly fetched = new Set<BuildId>();
+  readonly tickets: string[] = [];
+  stopped = false;
+  private readonly options: Required<MemoryOptions>;
+  private readonly plays = new Map<BuildId, Play>();
+
+  constructor(options: MemoryOptions = {}) {
+    this.options = {
+      nodes: ["alpha"],
+      toolchains: ["cc", "g++", "ar", "patch"],
+      failing: [],
+      pace: async () => {},
+      nowMs: Date.UTC(2030, 0, 1),
+      ...options,
+    };
+  }
+
+  async status() {
+    const [node, ...peers] = await this.nodes();
+    const builds = await this.builds();
+    const live = builds.filter((build) => build.state === "running" || build.state === "paused");
+    const sum = (...states: ActionState[]) =>
+      live.reduce((total, build) => total + states.reduce((n, state) => n + build.counts[state], 0), 0);
+    return {
+      swarm: { id: "a".repeat(64), name: "test", members: 1 + peers.length },
+      node: node!,
+      peers,
+      builds,
+      counts: {
+        needed: sum("waiting", "ready"),
+        building: sum("claimed", "running"),
+        complete: sum("done"),
+        blocked: sum("blocked", "held"),
+        staged: 0,
+      },
+      next: nextAction({
+        members: 1 + peers.length,
+        aliveMembers: 1 + peers.length,
+        builds: builds.map((summary) => ({
+          ...summary,
+          own: true,
+          fetched: this.fetched.has(summary.build),
+          failedAction: this.play(summary.build).views.find((view) => view.state === "blocked")?.name,
+        })),
+      }),
+    };
+  }
+
+  async nodes(): Promise<NodeView[]> {
+    return this.options.nodes.map((name, index) => nodeView(name, index, this.options.toolchains));
+  }
+
+  async builds(): Promise<BuildSummary[]> {
+    return [...this.plays.values()].map((play) => play.summary()).reverse();
+  }
+
+  async build(build: BuildId): Promise<BuildView> {
+    return this.play(build).view();
+  }
+
+  async *watch(build: BuildId, signal: AbortSignal): AsyncGenerator<BuildEvent> {
+    const play = this.play(build);
+    const summary = play.summary();
+    const running = play.views
+      .filter((view) => view.state === "running")
+      .map((view) => ({ action: view.name, node: play.nodeOf(view.name), sinceMs: this.options.nowMs }));
+    yield { kind: "snapshot", summary, running };
+    let at = play.events.length;
+    while (!signal.aborted) {
+      while (at < play.events.length) yield play.events[at++]!;
+      if (play.state !== "running") {
+        yield { kind: "end", result: play.result() };
+        return;
+      }
+      await play.news(signal);
+    }
+  }
+
+  async *logs({ subject, follow }: Parameters<Control["logs"]>[0], signal: AbortSignal) {
+    const chunks: LogChunk[] = [];
+    for (const play of this.plays.values())
+      for (const view of play.views)
+        if (
+          view.state === "blocked" &&
+          ("node" in subject
+            ? play.nodeOf(view.name) === subject.node
+            : play.build === subject.build && (subject.action ?? view.name) === view.name)
+        )
+          chunks.push({
+            node: play.nodeOf(view.name),
+            build: play.build,
+            action: view.name,
+            stream: "stderr",
+            text: `${view.name}: it went wrong\n`,
+          });
+    yield* chunks;
+    if (follow) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  }
+
+  async resolveToolchains(names: readonly string[]) {
+    const missing = names.filter((name) => !this.options.toolchains.includes(name));
+    if (missing.length > 0)
+      throw new SwarmError("no-eligible-node", `no node offers ${missing.join(", ")}`, {
+        remedy: `install ${missing.join(" ")} on a member`,
+      });
+    return Object.fromEntries(names.map((name) => [name, `${name}-fingerprint`]));
+  }
+
+  async missingBlobs(digests: readonly Digest[]) {
+    return digests.filter((digest) => !this.blobs.has(digest));
+  }
+
+  async putBlob(digest: Digest, bytes: AsyncIterable<Uint8Array>) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of bytes) chunks.push(chunk);
+    const whole = Buffer.concat(chunks);
+    if (digestOf(whole) !== digest)
+      throw new SwarmError("blob-corrupt", `the bytes are not those of ${digest}`);
+    this.blobs.set(digest, whole);
+  }
+
+  async *getBlob(digest: Digest) {
+    const bytes = this.blobs.get(digest);
+    if (!bytes) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
+    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+  }
+
+  async getTree(digest: Digest) {
+    const tree = this.trees.get(digest);
+    if (!tree) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
+    return tree;
+  }
+
+  async submit(request: { readonly name: string; readonly graph: Digest; readonly priority: number }) {
+    const bytes = this.blobs.get(request.graph);
+    if (!bytes) throw new SwarmError("blob-missing", "the graph was not uploaded");
+    const graph = decodeGraph(bytes);
+    for (const file of graph.files)
+      if (!this.blobs.has(file.digest)) throw new SwarmError("blob-missing", `${file.path} was not uploaded`);
+    const serial = createHash("sha256").update(`${this.plays.size}`).digest("hex").slice(0, 10);
+    const build = `${request.name}-${serial}` as BuildId;
+    const play = new Play(build, graph, this, this.options, [...this.plays.values()]);
+    this.plays.set(build, play);
+    void play.run();
+    return { build };
+  }
+
+  async control(build: BuildId, op: "pause" | "resume" | "cancel") {
+    const play = this.play(build);
+    if (op === "cancel") play.cancel();
+  }
+
+  async invite({ ttlMs }: { readonly ttlMs: number }) {
+    const ticket = `swarmd1${"a".repeat(20)}${this.tickets.length}`;
+    this.tickets.push(ticket);
+    return {
+      ticket,
+      expiresAtMs: this.options.nowMs + ttlMs,
+      addresses: ["/ip4/192.0.2.7/tcp/4701"],
+    };
+  }
+
+  async doctor() {
+    return [{ check: "peers", level: "note" as const, text: "this node is alone", remedy: "swarmd invite" }];
+  }
+
+  async stop() {
+    this.stopped = true;
+  }
+
+  private play(build: BuildId): Play {
+    const play = this.plays.get(build);
+    if (!play) throw new SwarmError("not-found", `there is no build ${build}`);
+    return play;
+  }
+}
+
+/** One build, played in dependency order. */
+class Play {
+  readonly build: BuildId;
+  readonly events: BuildEvent[] = [];
+  readonly views: ActionView[];
+  state: BuildState = "running";
+  private readonly graph: Graph;
+  private readonly home: MemoryControl;
+  private readonly options: Required<MemoryOptions>;
+  private readonly earlier: readonly Play[];
+  private waiting: (() => void)[] = [];
+
+  constructor(
+    build: BuildId,
+    graph: Graph,
+    home: MemoryControl,
+    options: Required<MemoryOptions>,
+    earlier: readonly Play[],
+  ) {
+    this.build = build;
+    this.graph = graph;
+    this.home = home;
+    this.options = options;
+    this.earlier = earlier;
+    this.views = graph.actions.map((action) => ({
+      name: action.name,
+      group: action.group,
+      state: "waiting",
+      dependsOn: dependenciesOf(graph, action),
+      cached: false,
+      outputs: [],
+      attempts: [],
+    }));
+  }
+
+  async run() {
+    for (const [index, action] of this.graph.actions.entries()) {
+      const dependencies = dependenciesOf(this.graph, action);
+      if (dependencies.some((name) => this.views.find((view) => view.name === name)?.state !== "done")) {
+        this.set(index, { state: "held", waitsFor: `held behind ${dependencies[0]}` });
+        continue;
+      }
+      if (
+        this.earlier.some((play) =>
+          play.views.some((view) => view.name === action.name && view.state === "done"),
+        )
+      ) {
+        this.set(index, { state: "done", cached: true, outputs: this.makeOutputs(index) });
+        continue;
+      }
+      this.set(index, { state: "running" });
+      await this.options.pace(action.name);
+      if (this.state !== "running") return;
+      const failed = this.options.failing.includes(action.name);
+      const attempt = {
+        claim: `${index}` as never,
+        attempt: 1,
+        node: this.nodeOf(action.name),
+        steward: this.options.nodes[0]!,
+        usage: { fetchMs: 0, wallMs: 100, cpuMs: 90, maxRssBytes: 1000, fetchedBytes: 0 },
+      };
+      if (failed) {
+        const stderr = this.store(`${action.name}: it went wrong\n`);
+        this.set(index, {
+          state: "blocked",
+          attempts: [{ ...attempt, state: "failed", exitCode: 1, reason: "exit code 1", stderr }],
+        });
+      } else
+        this.set(index, {
+          state: "done",
+          attempts: [{ ...attempt, state: "done" }],
+          outputs: this.makeOutputs(index),
+        });
+    }
+    this.state = this.views.every((view) => view.state === "done") ? "complete" : "failed";
+    this.wake();
+  }
+
+  cancel() {
+    if (this.state !== "running") return;
+    this.state = "cancelled";
+    this.wake();
+  }
+
+  nodeOf(action: string): string {
+    const index = this.graph.actions.findIndex((a) => a.name === action);
+    return this.options.nodes[index % this.options.nodes.length]!;
+  }
+
+  news(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.waiting.push(resolve);
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  summary(): BuildSummary {
+    const counts = {
+      waiting: 0,
+      ready: 0,
+      claimed: 0,
+      running: 0,
+      done: 0,
+      blocked: 0,
+      held: 0,
+      cancelled: 0,
+    };
+    for (const view of this.views) counts[view.state]++;
+    return {
+      build: this.build,
+      name: this.graph.name,
+      state: this.state,
+      submitter: this.options.nodes[0]!,
+      submittedAtMs: this.options.nowMs + this.earlier.length,
+      wallMs: 100 * counts.done,
+      actions: this.views.length,
+      counts,
+    };
+  }
+
+  result(): BuildResult {
+    const ran = this.views.filter((view) => view.attempts.length > 0);
+    const byNode: Record<string, number> = {};
+    for (const view of ran) byNode[this.nodeOf(view.name)] = (byNode[this.nodeOf(view.name)] ?? 0) + 1;
+    const count = (state: ActionState) => this.views.filter((view) => view.state === state).length;
+    return {
+      build: this.build,
+      state: this.state,
+      actions: this.views.length,
+      executed: ran.filter((view) => view.state === "done").length,
+      cached: this.views.filter((view) => view.cached).length,
+      failed: count("blocked"),
+      blocked: count("blocked") + count("held"),
+      duplicated: 0,
+      wallMs: 100 * count("done"),
+      byNode,
+    };
+  }
+
+  view(): BuildView {
+    const result = this.result();
+    return {
+      ...this.summary(),
+      result,
+      actionViews: this.views,
+      cpuMs: 90 * result.executed,
+      fetchedBytes: 0,
+      byNodeUsage: Object.entries(result.byNode).map(([node, executed]) => ({
+        node,
+        executed,
+        wallMs: 100 * executed,
+        cpuMs: 90 * executed,
+        fetchedBytes: 0,
+      })),
+      criticalPath: { totalMs: 0, steps: [] },
+    };
+  }
+
+  private set(index: number, change: Partial<ActionView>) {
+    const view = { ...this.views[index]!, ...change };
+    this.views[index] = view;
+    this.events.push({
+      kind: "action",
+      action: view.name,
+      state: view.state,
+      node: view.cached ? undefined : this.nodeOf(view.name),
+      cached: view.cached || undefined,
+      ms: view.state === "done" && !view.cached ? 100 : undefined,
+      reason: view.state === "blocked" ? "exit code 1" : undefined,
+      counts: this.summary().counts,
+    });
+    this.wake();
+  }
+
+  private makeOutputs(index: number) {
+    return this.graph.actions[index]!.outputs.map(({ path, kind }) => {
+      const digest = this.store(`content of ${path}\n`);
+      if (kind === "folder") this.home.trees.set(digest, [{ path: "inner/file", digest, executable: false }]);
+      return { path, digest, kind, executable: kind === "file" };
+    });
+  }
+
+  private store(text: string): Digest {
+    const bytes = Buffer.from(text);
+    const digest = digestOf(bytes);
+    this.home.blobs.set(digest, bytes);
+    return digest;
+  }
+
+  private wake() {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function nodeView(name: string, index: number, toolchains: readonly string[]): NodeView {
+  const peerId = peerIdOf(new Uint8Array(32).fill(index + 1)) as PeerId;
+  return {
+    name,
+    peerId,
+    state: index === 0 ? "self" : "alive",
+    roles: index === 0 ? ["admin", "builder", "submitter"] : ["builder", "submitter"],
+    addresses: [`/ip4/192.0.2.${index + 7}/tcp/4701`],
+    vitals: vitalsOf(name, peerId, toolchains),
+    running: [],
+  };
+}
+
+const vitalsOf = (name: string, peer: PeerId, toolchains: readonly string[]): Vitals => ({
+  peer,
+  inc: "1-00000000" as Vitals["inc"],
+  name,
+  version: "0.1.0",
+  beat: 1,
+  slots: 4,
+  running: 0,
+  foreign: false,
+  frontier: "",
+  ledgers: {},
+  cores: 4,
+  load: 0.25,
+  pressurePercent: "unknown",
+  temperatureCelsius: "unknown",
+  headroomCelsius: "unknown",
+  memoryTotalBytes: 16e9,
+  memoryFreeBytes: 12.5e9,
+  diskTotalBytes: 500e9,
+  diskFreeBytes: 210e9,
+  sandbox: "bubblewrap",
+  target: "x86_64-linux-gnu",
+  toolchains: Object.fromEntries(toolchains.map((tool) => [tool, `${tool}-fingerprint`])),
+});
