@@ -1,0 +1,38 @@
+/** Tests wait for what they wait for: no sleeps, no retries, no mocked modules, nothing left out by accident. */
+import { type Fault, type Source, type SyntaxNode, walk } from "./source.ts";
+
+export function testManners(sources: readonly Source[]): Fault[] {
+  const faults: Fault[] = [];
+  for (const source of sources) {
+    if (!source.path.startsWith("test/") || source.path.startsWith("test/bench/")) continue;
+    const fault = (line: number, text: string) =>
+      faults.push({ path: source.path, line, rule: "tests", text });
+    for (const { target, specifier, line } of source.imports)
+      if (target === "node:timers" || specifier === "timers/promises")
+        fault(line, "no sleeps: wait for the condition (vi.waitFor, an event, a promise)");
+    for (const node of walk(source.program)) {
+      const line = source.lineOf(node.start);
+      if (node.type === "CallExpression") {
+        const name = dotted(node.callee as SyntaxNode);
+        if (/(^|\.)setTimeout$/.test(name))
+          fault(line, "no sleeps: wait for the condition (vi.waitFor, an event, a promise)");
+        if (name === "Atomics.wait") fault(line, "no sleeps");
+        if (/^vi\.(mock|doMock|hoisted)$/.test(name)) fault(line, "no mocked modules: pass a port");
+        if (/^(test|it|describe)(\.\w+)*\.only$/.test(name)) fault(line, "only: the others would not run");
+        if (/^(test|it|describe)(\.\w+)*\.(skip|todo)$/.test(name))
+          fault(line, "skip: say when (skipIf) or take it out");
+      }
+      if (node.type === "Property" && dotted(node.key as SyntaxNode) === "retry")
+        fault(line, "no retries: a test that fails sometimes has found something");
+    }
+  }
+  return faults;
+}
+
+/** `a.b.c` of nested members; calls in between are looked through. */
+function dotted(node: SyntaxNode): string {
+  if (node.type === "Identifier") return node.name as string;
+  if (node.type === "CallExpression") return dotted(node.callee as SyntaxNode);
+  if (node.type !== "MemberExpression") return "";
+  return `${dotted(node.object as SyntaxNode)}.${dotted(node.property as SyntaxNode)}`;
+}
