@@ -1,0 +1,295 @@
+/** The spec and its input files, read from disk: which files they are, what is in them, and where each content lies. */
+import { createHash } from "node:crypto";
+import { createReadStream, type Dirent } from "node:fs";
+import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { dirname, join, resolve as resolvePath } from "node:path";
+import type { InputFile } from "../../protocol/build/graph.ts";
+import { didYouMean } from "../../protocol/build/nearest.ts";
+import {
+  compileExcept,
+  compilePattern,
+  isPattern,
+  patternBase,
+  patternTrouble,
+  unescapePattern,
+} from "../../protocol/build/patterns.ts";
+import { type Problem, SpecError, type Trouble } from "../../protocol/build/problem.ts";
+import { specBytesMax } from "../../protocol/build/source.ts";
+import { parseSpec, problemAt, type Spec, type SpecInput } from "../../protocol/build/spec.ts";
+import { pathTrouble } from "../../protocol/build/workspace.ts";
+import { digestFrom } from "../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { byText, type Digest } from "../../protocol/kernel/ids.ts";
+
+export const inputFilesMax = 200_000;
+const foldersMax = 100_000;
+const depthMax = 64;
+const problemsMax = 100;
+const readersMax = 8;
+/** Up to this a file is hashed in one piece; above, it is streamed. */
+const wholeBytesMax = 1 << 20;
+
+/** The spec in a file. `shown` is how messages name it. Throws `not-found`, `too-large` or `SpecError`. */
+export async function readSpec(specFile: string, shown: string = specFile): Promise<Spec> {
+  let bytes: Buffer;
+  try {
+    const file = await open(specFile);
+    try {
+      const { size } = await file.stat();
+      if (size > specBytesMax)
+        throw new SwarmError("too-large", `${shown} has ${size} bytes; a spec has at most ${specBytesMax}`);
+      bytes = await file.readFile();
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof SwarmError) throw cause;
+    throw new SwarmError("not-found", `the spec ${shown} cannot be read: ${reasonOf(cause)}`, {
+      cause,
+      remedy: "name a spec file, such as specs/examples/hello.yaml",
+    });
+  }
+  return parseSpec(new TextDecoder().decode(bytes), shown);
+}
+
+/** What `readInputs` found. */
+export interface Inputs {
+  /** By workspace path, sorted. */
+  readonly files: InputFile[];
+  /** Where each content lies on this disk. */
+  readonly sources: Map<Digest, string>;
+}
+
+/**
+ * Every input file of a spec, paths relative to the folder of `specFile`. A link is read as what it leads to, if that lies in
+ * the same input. Throws `SpecError` naming what is missing, leads outside, or is no file.
+ */
+export async function readInputs(specFile: string, spec: Spec): Promise<Inputs> {
+  const base = dirname(resolvePath(specFile));
+  const walk: Walk = { found: [], problems: [], folders: 0 };
+  for (const input of spec.inputs) {
+    const refuse = (trouble: Trouble, at = input.path.at) => {
+      walk.problems.push(problemAt(spec, at, trouble));
+    };
+    await readInput(base, input, walk, refuse);
+    if (walk.found.length > inputFilesMax)
+      throw new SpecError([
+        problemAt(spec, input.path.at, {
+          message: `the inputs hold more than ${inputFilesMax} files`,
+          hint: "name narrower folders, or leave files out with except:",
+        }),
+      ]);
+  }
+  if (walk.problems.length > 0) throw new SpecError(walk.problems);
+  const found = walk.found.sort((a, b) => byText(a.path, b.path));
+  const files = new Array<InputFile>(found.length);
+  const sources = new Map<Digest, string>();
+  let next = 0;
+  const reader = async () => {
+    for (let i = next++; i < found.length; i = next++) {
+      const { path, disk, executable, sizeBytes } = found[i]!;
+      const digest = await digestOfFile(disk, sizeBytes, path);
+      files[i] = { path, digest, executable };
+      sources.set(digest, disk);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(readersMax, found.length) }, reader));
+  return { files, sources };
+}
+
+interface Walk {
+  readonly found: { path: string; disk: string; executable: boolean; sizeBytes: number }[];
+  readonly problems: Problem[];
+  folders: number;
+}
+
+type Refuse = (trouble: Trouble, at?: SpecInput["path"]["at"]) => void;
+
+async function readInput(base: string, input: SpecInput, walk: Walk, refuse: Refuse): Promise<void> {
+  const name = input.name.text.replace(/\/$/, "");
+  const written = input.path.text;
+  const nameTrouble = pathTrouble(name, `the name of the input ${name}`);
+  if (nameTrouble) return refuse(nameTrouble, input.name.at);
+  if (written.startsWith("/"))
+    return refuse({
+      message: `the input ${written} is absolute`,
+      hint: "write it relative to the spec's folder",
+    });
+  const excepts: ((path: string) => boolean)[] = [];
+  for (const except of input.except) {
+    const trouble = patternTrouble(except.text);
+    if (trouble) refuse(trouble, except.at);
+    else excepts.push(compileExcept(except.text));
+  }
+  const pattern = isPattern(written);
+  const trouble = pattern ? patternTrouble(written) : undefined;
+  if (trouble) return refuse(trouble);
+  const fixed = pattern ? patternBase(written) : unescapePattern(written);
+  const top = join(base, fixed);
+  let root: string;
+  let isFolder: boolean;
+  try {
+    root = await realpath(top);
+    isFolder = (await stat(root)).isDirectory();
+  } catch (cause) {
+    return refuse({
+      message: `the input ${written} cannot be read: ${reasonOf(cause)}`,
+      hint: await whyNotThere(base, fixed),
+    });
+  }
+  const before = walk.found.length;
+  if (!isFolder) {
+    if (pattern) return refuse({ message: `${fixed} is a file, so ${written} matches nothing` });
+    await addFile(walk, name, root, written, refuse);
+    return;
+  }
+  const depth = fixed === "" ? 0 : fixed.split("/").length;
+  const rest = written.split("/").slice(depth).join("/");
+  const test = pattern ? compilePattern(rest) : () => true;
+  await walkFolder(walk, refuse, { root, shown: fixed || ".", mount: name }, (relative) => {
+    return test(relative) && !excepts.some((except) => except(relative));
+  });
+  if (walk.found.length === before && walk.problems.length === 0)
+    refuse({
+      message: `the input ${written} holds no files`,
+      hint: "check the path, the pattern and except:",
+    });
+}
+
+interface Root {
+  /** Without links. */
+  readonly root: string;
+  /** How messages name it. */
+  readonly shown: string;
+  /** Its place in the workspace. */
+  readonly mount: string;
+}
+
+/** Files below a root that are wanted. Links are followed as long as they stay below it. */
+async function walkFolder(
+  walk: Walk,
+  refuse: Refuse,
+  top: Root,
+  wanted: (relative: string) => boolean,
+): Promise<void> {
+  const below = async (folder: string, relative: string, depth: number): Promise<void> => {
+    if (depth > depthMax)
+      return refuse({ message: `${top.shown}/${relative} lies deeper than ${depthMax} folders` });
+    if (++walk.folders > foldersMax)
+      return refuse({
+        message: `${top.shown} holds more than ${foldersMax} folders`,
+        hint: "name a narrower folder",
+      });
+    let entries: Dirent[];
+    try {
+      entries = await readdir(folder, { withFileTypes: true });
+    } catch (cause) {
+      return refuse({ message: `the folder ${top.shown}/${relative} cannot be read: ${reasonOf(cause)}` });
+    }
+    for (const entry of entries.sort((a, b) => byText(a.name, b.name))) {
+      if (walk.found.length > inputFilesMax || walk.problems.length > problemsMax) return;
+      const path = relative === "" ? entry.name : `${relative}/${entry.name}`;
+      const disk = join(folder, entry.name);
+      const shown = `${top.shown}/${path}`;
+      if (entry.name.includes("\ufffd")) {
+        if (wanted(path)) refuse({ message: `the name of ${shown} is not UTF-8`, hint: "rename it" });
+      } else if (entry.isDirectory()) await below(disk, path, depth + 1);
+      else if (!entry.isSymbolicLink()) {
+        if (wanted(path)) await addFile(walk, `${top.mount}/${path}`, disk, shown, refuse);
+      } else await link(disk, path, shown, depth);
+    }
+  };
+  const link = async (disk: string, path: string, shown: string, depth: number): Promise<void> => {
+    let target: string;
+    let isFolder: boolean;
+    try {
+      target = await realpath(disk);
+      isFolder = (await stat(target)).isDirectory();
+    } catch (cause) {
+      if (wanted(path))
+        refuse({
+          message: `the link ${shown} leads nowhere: ${reasonOf(cause)}`,
+          hint: "mend it, or leave it out with except:",
+        });
+      return;
+    }
+    if (!isFolder && !wanted(path)) return;
+    if (target !== top.root && !target.startsWith(`${top.root}/`))
+      return refuse({
+        message: `the link ${shown} leads out of the input`,
+        hint: "declare what it leads to as an input of its own, or leave it out with except:",
+      });
+    if (!isFolder) return addFile(walk, `${top.mount}/${path}`, target, shown, refuse);
+    if (`${dirname(disk)}/`.startsWith(`${target}/`))
+      return refuse({
+        message: `the link ${shown} leads to a folder it lies in`,
+        hint: "leave it out with except:",
+      });
+    await below(target, path, depth + 1);
+  };
+  await below(top.root, "", 0);
+}
+
+async function addFile(walk: Walk, path: string, disk: string, shown: string, refuse: Refuse): Promise<void> {
+  const status = await stat(disk);
+  if (!status.isFile())
+    return refuse({ message: `${shown} is no regular file`, hint: "leave it out with except:" });
+  walk.found.push({ path, disk, executable: (status.mode & 0o100) !== 0, sizeBytes: status.size });
+}
+
+/** The digest of what is in the file now, which may be more or less than `expectedBytes`. */
+async function digestOfFile(disk: string, expectedBytes: number, path: string): Promise<Digest> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  try {
+    if (expectedBytes <= wholeBytesMax) {
+      const bytes = await readFile(disk);
+      hash.update(bytes);
+      sizeBytes = bytes.length;
+    } else
+      for await (const chunk of createReadStream(disk, { highWaterMark: wholeBytesMax })) {
+        hash.update(chunk as Buffer);
+        sizeBytes += (chunk as Buffer).length;
+      }
+  } catch (cause) {
+    throw new SwarmError("not-found", `the input file ${path} cannot be read: ${reasonOf(cause)}`, {
+      cause,
+      remedy: "make it readable for you, or leave it out with except:",
+    });
+  }
+  return digestFrom(hash.digest("hex"), sizeBytes);
+}
+
+/** What to do about a path that is not there: the first part that is missing decides. */
+async function whyNotThere(base: string, path: string): Promise<string> {
+  let folder = base;
+  for (const segment of path.split("/")) {
+    const entries = await readdir(folder).catch(() => undefined);
+    if (segment === "." || segment === ".." || entries?.includes(segment)) {
+      folder = join(folder, segment);
+      continue;
+    }
+    if (path.includes("node_modules"))
+      return `${segment} is not there: run npm ci in a clone of the project that the spec belongs to`;
+    return didYouMean(segment, entries ?? []) ?? "paths are relative to the folder of the spec";
+  }
+  return "paths are relative to the folder of the spec";
+}
+
+function reasonOf(cause: unknown): string {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return "no such file or folder";
+    case "ENOTDIR":
+      return "a part of the path is no folder";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied";
+    case "EISDIR":
+      return "it is a folder";
+    case "ELOOP":
+      return "its links go in a circle";
+    default:
+      return (cause as Error).message;
+  }
+}

@@ -1,0 +1,192 @@
+/** The form of a spec: its keys and their types, as zod checks them and as editors learn them from specs/spec.schema.json. */
+import { z } from "zod";
+
+/** A refusal that reads behind the name of the key: "is missing", "must be …". */
+const must = (what: string) => ({
+  error: (issue: { input?: unknown }) => (issue.input === undefined ? "is missing" : `must be ${what}`),
+});
+
+export const actionNamePattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+export const variablePattern = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
+const specNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+const channelPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const toolPattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+export const durationPattern = /^([0-9]{1,6}(ms|s|m|h|d))+$/;
+export const countMax = 100_000;
+
+const nonEmpty = z.string(must("text")).min(1, "must not be empty");
+const path = nonEmpty.max(4096, "must have at most 4096 characters");
+const commandText = nonEmpty.max(128 << 10, "must have at most 131072 characters");
+const listOr = <T extends z.ZodType>(item: T, what: string) =>
+  z.union([item, z.array(item, must(what)).max(10_000, "must have at most 10000 items")], must(what));
+const paths = listOr(path, "a path or a list of paths");
+const duration = z
+  .string(must("a duration such as 90s, 10m or 1h30m"))
+  .regex(durationPattern, "must be a duration such as 90s, 10m or 1h30m");
+const retries = z
+  .int(must("a whole number from 0 to 100"))
+  .min(0, "must be at least 0")
+  .max(100, "must be at most 100");
+const cache = z.boolean(must("true or false"));
+const silence = z.union([duration, z.literal("none")], must("a duration such as 5m, or none"));
+const tool = z
+  .string(must("the name of a tool"))
+  .regex(toolPattern, "must be the name of a tool, such as g++");
+const toolchain = listOr(tool, "the name of a tool or a list of them").describe(
+  "Tools that actions use; each is resolved to a fingerprint at submit, which is part of the key.",
+);
+const env = z
+  .record(
+    z.string().regex(envNamePattern, "must be the name of an environment variable"),
+    z.string(must("text")).max(128 << 10, "must have at most 131072 characters"),
+    must("a map of names to text"),
+  )
+  .describe("Environment variables; an action's own are added to those at the top.");
+
+const input = z.strictObject(
+  { path, except: paths.optional().describe("Patterns, relative to the input, of files to leave out.") },
+  must("a path, or a map with path and except"),
+);
+const each = z.union(
+  [
+    paths,
+    z.strictObject({
+      values: z.array(nonEmpty, must("a list of texts")).min(1, "must not be empty").max(countMax),
+    }),
+    z.strictObject({
+      count: z
+        .int(must("a whole number"))
+        .min(1, "must be at least 1")
+        .max(countMax, `must be at most ${countMax}`),
+    }),
+  ],
+  must("a pattern, a list of patterns, {values: [...]} or {count: N}"),
+);
+const promise = z.strictObject(
+  {
+    like: path.describe("An input folder: the output holds at least the same relative paths."),
+    except: paths.optional().describe("Patterns, relative to that folder, of files that are not promised."),
+  },
+  must("empty, or a map with like and except"),
+);
+
+const actionSchema = z.strictObject(
+  {
+    run: z
+      .union(
+        [commandText, z.array(commandText).min(1, "must not be empty").max(10_000)],
+        must("text or a list of texts"),
+      )
+      .describe("Text runs in /bin/sh -e; a list is executed as it stands."),
+    in: paths
+      .optional()
+      .describe(
+        "Files, folders and patterns that the action reads; also outputs of others, which it then waits for.",
+      ),
+    out: z
+      .union(
+        [paths, z.record(path, z.union([z.null(), promise], must("empty, or a map with like and except")))],
+        must("a path, a list of paths, or a map of paths"),
+      )
+      .optional()
+      .describe("What the action makes; a trailing slash says that it is a folder."),
+    foreach: z
+      .object({ except: paths.optional() }, must("a map of one variable to a pattern"))
+      .catchall(each)
+      .optional()
+      .describe("One action for each file that matches; the variable stands for it."),
+    toolchain: toolchain.optional(),
+    env: env.optional(),
+    timeout: duration.optional().describe("Hard limit of one run; 30m if nothing is said."),
+    silence: silence.optional().describe("Limit of a run without a byte of output."),
+    retries: retries
+      .optional()
+      .describe("Further attempts when a node fails; a command that fails is not repeated for it."),
+    cache: cache.optional().describe("false: the result is never taken from the cache, nor kept in it."),
+  },
+  must("a map with run"),
+);
+
+const defaultsSchema = z.strictObject(
+  {
+    timeout: duration.optional(),
+    silence: silence.optional(),
+    retries: retries.optional(),
+    cache: cache.optional(),
+  },
+  must("a map"),
+);
+
+const releaseSchema = z.strictObject(
+  {
+    channel: z
+      .string(must("text"))
+      .regex(channelPattern, "must be lower-case letters, digits and dashes")
+      .default("stable"),
+    format: z.enum(["files"], must("files, the one format there is")).default("files"),
+    include: listOr(nonEmpty, "the name of an action or a list of them").describe(
+      "Actions whose outputs are released.",
+    ),
+  },
+  must("a map with include"),
+);
+
+export const specSchema = z.strictObject(
+  {
+    swarmd: z.literal(1, must("1, the version of this format")).describe("The version of this format."),
+    name: z
+      .string(must("text"))
+      .regex(
+        specNamePattern,
+        "must be lower-case letters, digits, dots, dashes and underscores (64 at most)",
+      ),
+    inputs: z
+      .record(
+        path,
+        z.union([path, input], must("a path, or a map with path and except")),
+        must("a map of names to paths"),
+      )
+      .optional()
+      .describe("Name in the workspace → file, folder or pattern, relative to this file."),
+    toolchain: toolchain.optional(),
+    env: env.optional(),
+    defaults: defaultsSchema.optional().describe("What actions take where they say nothing."),
+    actions: z
+      .record(
+        z
+          .string()
+          .regex(
+            actionNamePattern,
+            "must be letters, digits, dots, dashes, plus signs and underscores (64 at most)",
+          ),
+        actionSchema,
+        must("a map of names to actions"),
+      )
+      .refine((actions) => Object.keys(actions).length > 0, "must name at least one action")
+      .refine((actions) => Object.keys(actions).length <= 10_000, "must have at most 10000 actions"),
+    release: releaseSchema.optional(),
+  },
+  must("a map with swarmd, name and actions"),
+);
+
+export type SpecForm = z.infer<typeof specSchema>;
+
+/** The keys that are known at a place in a spec; empty where any key may stand. */
+export function knownKeys(path: readonly (string | number)[]): readonly string[] {
+  const [top, , field] = path;
+  if (path.length === 0) return Object.keys(specSchema.shape);
+  if (path.length === 1 && top === "defaults") return Object.keys(defaultsSchema.shape);
+  if (path.length === 1 && top === "release") return Object.keys(releaseSchema.shape);
+  if (path.length === 2 && top === "inputs") return Object.keys(input.shape);
+  if (path.length === 2 && top === "actions") return Object.keys(actionSchema.shape);
+  if (path.length === 4 && field === "out") return Object.keys(promise.shape);
+  if (path.length === 4 && field === "foreach") return ["values", "count"];
+  return [];
+}
+
+/** The JSON Schema (draft 7) of a spec, for editors. */
+export function specJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(specSchema, { target: "draft-7", io: "input" }) as Record<string, unknown>;
+  return { title: "swarmd spec", ...schema };
+}
