@@ -14,7 +14,7 @@ import { type Identity, obtainIdentity, obtainRootKey } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import { openEventStore } from "./store/events.ts";
 
-export const homeVersion = 1;
+const homeVersion = 1;
 
 /** How long the founder's own certificate opens connections. Other admins renew theirs on sight; the founder may be alone. */
 const founderTtlMs = 10 * 365 * 86_400_000;

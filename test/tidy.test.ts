@@ -218,6 +218,12 @@ const planted: readonly (readonly [rule: string, what: string, file: string, tex
     "test/core.test.ts",
     `import { setTimeout as sleep } from "node:timers/promises"; sleep;`,
   ],
+  [
+    "tests",
+    "a sleep by a whole import",
+    "test/core.test.ts",
+    `import timers from "timers/promises"; timers;`,
+  ],
   ["tests", "a mocked module", "test/core.test.ts", `vi.mock("../node/log.ts");`],
   ["tests", "one test alone", "test/core.test.ts", `test.only("x", () => {});`],
   ["tests", "a test left out", "test/core.test.ts", `describe.skip("x", () => {});`],
@@ -254,6 +260,11 @@ export type P = Promise<Date>;
 export const written = (ms: number) => new Date(ms).toISOString();
 `;
   expect(said(purity(sourcesOf(treeWith({ "protocol/core.ts": text }))))).toEqual([]);
+});
+
+test("a turn of the event loop is no sleep", () => {
+  const text = `import { setImmediate as turn } from "node:timers/promises";\nawait turn();\n`;
+  expect(said(testManners(sourcesOf(treeWith({ "test/core.test.ts": text }))))).toEqual([]);
 });
 
 test("a file that does not parse is named", () => {

@@ -25,7 +25,7 @@ import {
   versionPlace,
 } from "./places.ts";
 
-export const storeVersion = 1;
+const storeVersion = 1;
 
 /** Different results kept for one action key, and holders kept for each; beyond that the oldest go. */
 const resultsMax = 8;

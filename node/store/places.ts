@@ -3,13 +3,13 @@ import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel
 import { readEntry, type SignedEntry } from "../../protocol/timeline/entry.ts";
 
 /** The number of hex digits (one digit itself), then the digits: sorts as text the way the numbers sort. */
-export function orderedText(n: number): string {
+function orderedText(n: number): string {
   const digits = n.toString(16);
   return digits.length.toString(16) + digits;
 }
 
 /** The number of an `orderedText`. */
-export const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 16);
+const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 16);
 
 export const versionPlace = "version";
 

@@ -4,7 +4,8 @@ import type { Entry } from "../timeline/entry.ts";
 import type { Role } from "../timeline/events.ts";
 import { swarmIdOf } from "./members.ts";
 
-export const rootIncarnation = "0-00000000" as Incarnation;
+/** It says nothing else, ever. */
+const rootIncarnation = "0-00000000" as Incarnation;
 
 const founderRoles: readonly Role[] = ["admin", "releaser", "builder", "submitter"];
 

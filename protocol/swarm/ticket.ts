@@ -11,8 +11,8 @@ import { isHash, isPeerId, type PeerId, type SwarmId } from "../kernel/ids.ts";
 import { roles } from "../timeline/events.ts";
 
 export const ticketTextMax = 8192;
-export const ticketAddrsMax = 16;
-export const ticketAddrTextMax = 200;
+const ticketAddrsMax = 16;
+const ticketAddrTextMax = 200;
 
 const prefix = "swarmd1";
 const checksumBytes = 4;

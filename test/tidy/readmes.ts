@@ -28,7 +28,7 @@ export function readmes(tree: Tree): Fault[] {
 }
 
 function isDescribed(folder: string): boolean {
-  if (/(^|\/)(gen|fixtures|data)(\/|$)/.test(folder)) return false;
+  if (/(^|\/)(gen|fixtures)(\/|$)|^specs\/examples\/./.test(folder)) return false;
   return !folder.startsWith("test") || testFolders.includes(folder);
 }
 

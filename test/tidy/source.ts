@@ -13,7 +13,7 @@ export interface Fault {
 /** Text of every file, by path from the project's root with `/`. */
 export type Tree = ReadonlyMap<string, string>;
 
-export interface Import {
+interface Import {
   /** A path in the tree, or the name of a package (`node:fs`, `@scope/name`), without what follows it. */
   readonly target: string;
   readonly specifier: string;
@@ -47,7 +47,7 @@ export function sourcesOf(tree: Tree): Source[] {
     .map(([file, text]) => readSource(file, text));
 }
 
-export function readSource(file: string, text: string): Source {
+function readSource(file: string, text: string): Source {
   const { program, comments, errors, module } = parseSync(file, text, { lang: "ts", sourceType: "module" });
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]!.message}`);
   const starts = [0];

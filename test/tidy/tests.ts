@@ -7,9 +7,6 @@ export function testManners(sources: readonly Source[]): Fault[] {
     if (!source.path.startsWith("test/") || source.path.startsWith("test/bench/")) continue;
     const fault = (line: number, text: string) =>
       faults.push({ path: source.path, line, rule: "tests", text });
-    for (const { target, specifier, line } of source.imports)
-      if (target === "node:timers" || specifier === "timers/promises")
-        fault(line, "no sleeps: wait for the condition (vi.waitFor, an event, a promise)");
     for (const node of walk(source.program)) {
       const line = source.lineOf(node.start);
       if (node.type === "CallExpression") {
@@ -22,11 +19,22 @@ export function testManners(sources: readonly Source[]): Fault[] {
         if (/^(test|it|describe)(\.\w+)*\.(skip|todo)$/.test(name))
           fault(line, "skip: say when (skipIf) or take it out");
       }
+      if (node.type === "ImportDeclaration" && sleeps(node))
+        fault(line, "no sleeps: wait for the condition (vi.waitFor, an event, a promise)");
       if (node.type === "Property" && dotted(node.key as SyntaxNode) === "retry")
         fault(line, "no retries: a test that fails sometimes has found something");
     }
   }
   return faults;
+}
+
+/** Whether an import brings in timers that wait for time to pass. */
+function sleeps(declaration: SyntaxNode): boolean {
+  if (!/^(node:)?timers(\/promises)?$/.test((declaration.source as { value: string }).value)) return false;
+  return (declaration.specifiers as { imported?: { name?: string } }[]).some(
+    ({ imported }) =>
+      imported === undefined || /^(setTimeout|setInterval|scheduler)$/.test(imported.name ?? ""),
+  );
 }
 
 /** `a.b.c` of nested members; calls in between are looked through. */
