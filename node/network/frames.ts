@@ -1,0 +1,191 @@
+/** Length-prefixed frames on a libp2p stream: four bytes of length (big endian), then the payload; bounded, with back-pressure both ways. */
+import type { Stream, StreamCloseEvent, StreamMessageEvent } from "@libp2p/interface";
+import { Uint8ArrayList } from "uint8arraylist";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+
+const headerBytes = 4;
+/** Below this a copy is cheaper than a write of its own for header and payload. */
+const copyBytesMax = 16 << 10;
+/** A reader that falls this far behind its consumer pauses the stream. */
+const readAheadBytes = 256 << 10;
+
+/** One frame made of `parts`, ready to be sent. */
+export function frame(...parts: readonly Uint8Array[]): Uint8Array | Uint8ArrayList {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const header = new Uint8Array(headerBytes);
+  new DataView(header.buffer).setUint32(0, length);
+  return length > copyBytesMax ? new Uint8ArrayList(header, ...parts) : Buffer.concat([header, ...parts]);
+}
+
+/** Cuts what arrives into frames and hands each on at once. */
+export class FrameSplitter {
+  readonly #buffer = new Uint8ArrayList();
+  readonly #maxBytes: number;
+  readonly #onFrame: (payload: Uint8Array) => void;
+
+  constructor(maxBytes: number, onFrame: (payload: Uint8Array) => void) {
+    this.#maxBytes = maxBytes;
+    this.#onFrame = onFrame;
+  }
+
+  /** Throws `too-large` as soon as a header announces more than the bound; nothing after it may be pushed. */
+  push(bytes: Uint8Array | Uint8ArrayList): void {
+    const buffer = this.#buffer;
+    buffer.append(bytes);
+    while (buffer.byteLength >= headerBytes) {
+      const length = buffer.getUint32(0);
+      if (length > this.#maxBytes)
+        throw new SwarmError(
+          "too-large",
+          `a frame of ${length} bytes exceeds the bound of ${this.#maxBytes}`,
+        );
+      const end = headerBytes + length;
+      if (buffer.byteLength < end) return;
+      const payload = length === 0 ? new Uint8Array() : buffer.subarray(headerBytes, end);
+      buffer.consume(end);
+      this.#onFrame(payload);
+    }
+  }
+}
+
+/**
+ * The frames of a stream until the other side closes it. A slow consumer pauses the sender. Throws what broke the stream, and
+ * `too-large` for a frame over the bound; leaving early aborts the stream.
+ */
+export async function* readFrames(stream: Stream, maxBytes: number): AsyncGenerator<Uint8Array, void> {
+  const ready: Uint8Array[] = [];
+  let readyBytes = 0;
+  let ended = stream.readableEnded || !["open", "closing"].includes(stream.status);
+  let failure: Error | undefined;
+  let wake = () => {};
+  const splitter = new FrameSplitter(maxBytes, (payload) => {
+    ready.push(payload);
+    readyBytes += payload.length + headerBytes;
+  });
+  const onMessage = ({ data }: StreamMessageEvent) => {
+    if (failure) return;
+    try {
+      splitter.push(data);
+    } catch (cause) {
+      failure = cause as Error;
+      stream.abort(failure);
+    }
+    if (readyBytes > readAheadBytes) pause(stream);
+    wake();
+  };
+  const onEnd = () => {
+    ended = true;
+    wake();
+  };
+  const onClose = (event: StreamCloseEvent) => {
+    resume(stream); // hands on what was held back by a pause
+    failure ??= event.error;
+    onEnd();
+  };
+  stream.addEventListener("message", onMessage);
+  stream.addEventListener("end", onEnd);
+  stream.addEventListener("close", onClose);
+  try {
+    for (let next = 0; ; ) {
+      if (next < ready.length) {
+        const payload = ready[next++]!;
+        yield payload;
+        continue;
+      }
+      ready.length = 0;
+      next = 0;
+      readyBytes = 0;
+      resume(stream);
+      if (ready.length > 0) continue;
+      if (failure) throw failure;
+      if (ended) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  } finally {
+    stream.removeEventListener("message", onMessage);
+    stream.removeEventListener("end", onEnd);
+    stream.removeEventListener("close", onClose);
+    if (!ended) stream.abort(new SwarmError("refused", "nobody reads this stream any more"));
+  }
+}
+
+/** The one frame that is expected; `malformed` when the stream ends without it, `timed-out` when it does not come. The stream stays open. */
+export async function readFrame(stream: Stream, maxBytes: number, timeoutMs: number): Promise<Uint8Array> {
+  return await new Promise((resolve, reject) => {
+    const done = (settle: () => void) => {
+      clearTimeout(timer);
+      stream.removeEventListener("message", onMessage);
+      stream.removeEventListener("end", onEnd);
+      stream.removeEventListener("close", onEnd);
+      settle();
+    };
+    const timer = setTimeout(
+      () => done(() => reject(new SwarmError("timed-out", `no answer within ${timeoutMs} ms`))),
+      timeoutMs,
+    );
+    const splitter = new FrameSplitter(maxBytes, (payload) => done(() => resolve(payload)));
+    const onMessage = ({ data }: StreamMessageEvent) => {
+      try {
+        splitter.push(data);
+      } catch (cause) {
+        done(() => reject(cause));
+      }
+    };
+    const onEnd = () => done(() => reject(new SwarmError("malformed", "the stream ended without an answer")));
+    stream.addEventListener("message", onMessage);
+    stream.addEventListener("end", onEnd);
+    stream.addEventListener("close", onEnd);
+    if (stream.readableEnded || !["open", "closing"].includes(stream.status)) onEnd();
+  });
+}
+
+/** Sends one frame and waits while the receiver is behind; `timed-out` if it stays so, `peer-unreachable` if it goes. */
+export async function writeFrame(
+  stream: Stream,
+  parts: readonly Uint8Array[],
+  timeoutMs: number,
+): Promise<void> {
+  stream.send(frame(...parts));
+  if (stream.writableNeedsDrain) await drained(stream, timeoutMs);
+}
+
+/** Not `stream.onDrain()`: in @libp2p/utils 7.4 its promise stays resolved for ever after the first drain. */
+async function drained(stream: Stream, timeoutMs: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onDrain = () => {
+    // the stream's own listener came first and has queued what goes on sending
+    queueMicrotask(() => {
+      if (!stream.writableNeedsDrain) resolve();
+    });
+  };
+  const onClose = () => reject(new SwarmError("peer-unreachable", "the receiver is gone"));
+  const timer = setTimeout(
+    () => reject(new SwarmError("timed-out", "the receiver does not take what it asked for")),
+    timeoutMs,
+  );
+  stream.addEventListener("drain", onDrain);
+  stream.addEventListener("close", onClose);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    stream.removeEventListener("drain", onDrain);
+    stream.removeEventListener("close", onClose);
+  }
+}
+
+function pause(stream: Stream) {
+  if (stream.readStatus === "readable") stream.pause();
+}
+
+function resume(stream: Stream) {
+  if (stream.readStatus !== "paused") return;
+  try {
+    stream.resume();
+  } catch {
+    // what was held back is handed on before the muxer tells the other side, which may be gone
+  }
+}

@@ -1,0 +1,71 @@
+/** Gossip to all members: one gossipsub topic per swarm. Messages are unsigned here (the entries inside are signed) and named by their content. */
+import { createHash } from "node:crypto";
+import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
+import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import { gossipBytesMax } from "../../protocol/swarm/message.ts";
+import type { Log } from "../log.ts";
+
+export type { GossipSub };
+
+export const gossipService = () =>
+  gossipsub({
+    globalSignaturePolicy: "StrictNoSign",
+    msgIdFn: (message) => createHash("sha256").update(message.data).digest(),
+    allowPublishToZeroTopicPeers: true,
+    ignoreDuplicatePublishError: true,
+    fallbackToFloodsub: false,
+    emitSelf: false,
+    maxInboundStreams: 4,
+    maxOutboundStreams: 4,
+    maxInboundDataLength: 4 << 20,
+    maxOutboundBufferSize: 16 << 20,
+    // members are trusted to speak gossipsub; many of them may share one address, and a restart is no misbehaviour
+    scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
+  });
+
+export interface GossipChannel {
+  /** Best effort; over `gossipBytesMax` dropped with a warning, for no sender of ours makes such a message. */
+  publish(message: Uint8Array): void;
+  /** Whether gossip can flow to this peer: false until its identify has run, and after its stream broke. */
+  reaches(peer: PeerId): boolean;
+}
+
+/** Subscribes to the swarm's topic. Call after the host has started. */
+export function openGossip(options: {
+  readonly service: GossipSub;
+  readonly swarm: SwarmId;
+  readonly admits: (peer: PeerId) => boolean;
+  readonly received: (message: Uint8Array) => void;
+  readonly log: Log;
+}): GossipChannel {
+  const { service, log } = options;
+  const topic = `/swarmd/1/gossip/${options.swarm}`;
+  service.addEventListener("gossipsub:message", ({ detail }) => {
+    if (detail.msg.topic !== topic || detail.msg.data.length > gossipBytesMax) return;
+    // between a revocation and the end of its connection a peer's stream is still open
+    if (!options.admits(detail.propagationSource.toString() as PeerId)) return;
+    try {
+      options.received(detail.msg.data);
+    } catch (error) {
+      log.warn(
+        { peer: detail.propagationSource.toString(), err: error },
+        "a gossiped message was not understood",
+      );
+    }
+  });
+  service.subscribe(topic);
+  return {
+    publish(message) {
+      if (message.length > gossipBytesMax) {
+        log.warn({ bytes: message.length }, "gossip dropped: over the size bound");
+        return;
+      }
+      service.publish(topic, message).catch((error) => log.debug({ err: error }, "gossip was not published"));
+    },
+    reaches: (peer) => streamsOf(service).has(peer),
+  };
+}
+
+/** gossipsub forgets a broken outbound stream without a word and opens none again; its table of them is public in the class, not in its interface. */
+const streamsOf = (service: GossipSub) =>
+  (service as unknown as { readonly streamsOutbound: ReadonlyMap<string, unknown> }).streamsOutbound;

@@ -1,0 +1,87 @@
+/** The only door to libp2p's host: how a swarmd node is put together from its parts, and which limits they get. */
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { type Identify, identify } from "@libp2p/identify";
+import type { Libp2p as Libp2pHost } from "@libp2p/interface";
+import { mdns } from "@libp2p/mdns";
+import { type Ping, ping } from "@libp2p/ping";
+import { tcp } from "@libp2p/tcp";
+import { tls } from "@libp2p/tls";
+import { yamux } from "@libp2p/yamux";
+import { createLibp2p } from "libp2p";
+import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import type { Gate } from "./gate.ts";
+import { type GossipSub, gossipService } from "./gossip.ts";
+import { type KadDHT, locateService } from "./locate.ts";
+
+export type Host = Libp2pHost<{ identify: Identify; ping: Ping; gossip: GossipSub; dht: KadDHT }>;
+
+export interface HostOptions {
+  /** Seed of the node's Ed25519 key, 32 bytes. */
+  readonly privateKey: Uint8Array;
+  readonly swarm: SwarmId;
+  readonly listen: readonly string[];
+  /** Told to others beside the addresses that are listened on. */
+  readonly announce: readonly string[];
+  readonly mdns: boolean;
+  readonly gate: Gate;
+}
+
+/** The parts that any of our hosts has: one encrypted, multiplexed transport. */
+const transport = async (privateKey: Uint8Array) => ({
+  privateKey: await generateKeyPairFromSeed("Ed25519", privateKey),
+  nodeInfo: { name: "swarmd", userAgent: "swarmd" },
+  transports: [tcp()],
+  connectionEncrypters: [tls()],
+  streamMuxers: [
+    yamux({
+      // a paused stream buffers up to its window, which must stay below maxReadBufferLength (4 MiB)
+      streamOptions: { maxStreamWindowSize: 2 << 20 },
+    }),
+  ],
+});
+
+/** A host with every service of a member, not yet started. */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const { gate } = options;
+  return await createLibp2p({
+    ...(await transport(options.privateKey)),
+    start: false,
+    addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
+    connectionGater: {
+      denyDialPeer: (peer) => !gate.admits(peer.toString() as PeerId),
+    },
+    connectionManager: {
+      maxConnections: 1_024,
+      inboundConnectionThreshold: 100,
+      maxIncomingPendingConnections: 64,
+      addressDialTimeout: 2_000,
+      dialTimeout: 10_000,
+      // the peer book hands addresses over best first
+      addressSorter: () => 0,
+      // libp2p's own reconnecting stands back: redialling is dialer.ts
+      reconnectRetries: 0,
+    },
+    ...(options.mdns
+      ? { peerDiscovery: [mdns({ serviceTag: `swarmd-${options.swarm.slice(0, 16)}` })] }
+      : {}),
+    services: {
+      identify: gate.guardService(
+        // links.ts runs it once the peer is admitted
+        identify({ runOnConnectionOpen: false, maxInboundStreams: 4, maxOutboundStreams: 4 }),
+      ),
+      ping: gate.guardService(ping({ maxInboundStreams: 8 })),
+      gossip: gate.guardService(gossipService()),
+      dht: gate.guardService(locateService(options.swarm)),
+    },
+  });
+}
+
+/** A host that only dials, for a node that is no member yet; started. */
+export async function createDialingHost(privateKey: Uint8Array): Promise<Libp2pHost> {
+  return await createLibp2p({
+    ...(await transport(privateKey)),
+    addresses: { listen: [] },
+    connectionMonitor: { enabled: false },
+    connectionManager: { addressDialTimeout: 5_000, dialTimeout: 15_000, addressSorter: () => 0 },
+  });
+}

@@ -1,0 +1,237 @@
+/** The network as a daemon holds it: one host, its links to the other members, and what runs over them. */
+import type { Connection } from "@libp2p/interface";
+import { peerIdFromString } from "@libp2p/peer-id";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import type { NetworkHandlers } from "../../protocol/ports.ts";
+import type { Log } from "../log.ts";
+import type { BlobStore, Mesh, TailSource } from "../ports.ts";
+import { admissionHandler, admissionProtocol } from "./admission.ts";
+import { blobsHandler } from "./blob-server.ts";
+import { blobsProtocol, streamsMax } from "./blob-wire.ts";
+import { Dialer } from "./dialer.ts";
+import { Gate, peerOf } from "./gate.ts";
+import { openGossip } from "./gossip.ts";
+import { createHost } from "./libp2p.ts";
+import { Links } from "./links.ts";
+import { createLocator, type Locator } from "./locate.ts";
+import { messagesHandler, messagesProtocol } from "./messages.ts";
+import { bestFirst, isLoopback, PeerBook } from "./peer-book.ts";
+import { createRemoteBlobs } from "./remote-blobs.ts";
+import { tailHandler, tailOf, tailProtocol, tailsMax } from "./tail.ts";
+
+/** Where a daemon listens unless told otherwise. */
+export const listenDefault: readonly string[] = ["/ip4/0.0.0.0/tcp/4701", "/ip6/::/tcp/4701"];
+
+/** How often links are looked over for gossip that stopped flowing. */
+const sweepMs = 5_000;
+const identifyMsMax = 10_000;
+
+export interface MeshOptions {
+  /** Seed of the node's Ed25519 key, 32 bytes. */
+  readonly privateKey: Uint8Array;
+  readonly swarm: SwarmId;
+  /** Multiaddrs; port 0 takes a free one. */
+  readonly listen?: readonly string[];
+  /** Multiaddrs to tell others beside those. */
+  readonly announce?: readonly string[];
+  /** The peer book. */
+  readonly bookFile: string;
+  readonly handlers: NetworkHandlers;
+  readonly blobs: Pick<BlobStore, "has" | "stream">;
+  readonly tails: TailSource;
+  readonly log: Log;
+  /** Finds members on the LAN; by default unless all of `listen` is loopback. */
+  readonly mdns?: boolean;
+}
+
+/** Throws `address-in-use` when a port is taken, `usage` for an address that cannot be listened on. */
+export async function createMesh(options: MeshOptions): Promise<Mesh & { readonly locator: Locator }> {
+  const { handlers, swarm, log } = options;
+  const listen = (options.listen ?? listenDefault).map(readAddress);
+  const announce = (options.announce ?? []).map(readAddress);
+  const traffic = { receivedBytes: 0, sentBytes: 0 };
+  let stopped = false;
+  const gate = new Gate((peer) => !stopped && handlers.admits(peer));
+  const host = await createHost({
+    privateKey: options.privateKey,
+    swarm,
+    listen: listen.map(String),
+    announce: announce.map(String),
+    mdns: options.mdns ?? !listen.every(isLoopback),
+    gate,
+  });
+  const book = await PeerBook.open(options.bookFile, host.peerId.toString() as PeerId, log);
+
+  const links: Links = new Links({
+    handlers,
+    gate,
+    log,
+    linked: (connection) => void identify(connection),
+    closed(peer, linkedMs) {
+      const other = links.to(peer);
+      if (other) void identify(other);
+      else dialer.lost(peer, linkedMs);
+      if (!gate.admits(peer)) host.peerStore.delete(peerIdFromString(peer)).catch(() => {});
+    },
+  });
+  const dialer = new Dialer({
+    admits: gate.admits,
+    connected: (peer) => links.to(peer) !== undefined,
+    addresses: (peer) => book.addresses(peer),
+    dial: (peer, addresses) => host.dial(addresses.map((address) => multiaddr(`${address}/p2p/${peer}`))),
+    log,
+  });
+  const remoteBlobs = createRemoteBlobs({
+    connectionTo: (peer) => links.to(peer),
+    received(bytes) {
+      traffic.receivedBytes += bytes;
+    },
+  });
+
+  /** Learns a member's addresses and makes gossipsub and the DHT notice it: both wait for this. */
+  async function identify(connection: Connection) {
+    if (identifying.has(connection)) return;
+    identifying.add(connection);
+    const peer = peerOf(connection);
+    try {
+      const { listenAddrs } = await host.services.identify.identify(connection, {
+        signal: AbortSignal.timeout(identifyMsMax),
+      });
+      const dialled = connection.direction === "outbound" ? [connection.remoteAddr] : [];
+      book.add(peer, [...dialled, ...bestFirst(listenAddrs)].map(String), {
+        viaLoopback: isLoopback(connection.remoteAddr),
+      });
+    } catch (error) {
+      log.debug({ peer, err: error }, "a member did not say who it is; the next sweep asks again");
+    } finally {
+      identifying.delete(connection);
+    }
+  }
+  const identifying = new Set<Connection>();
+
+  host.addEventListener("connection:open", ({ detail }) => links.opened(detail));
+  host.addEventListener("connection:close", ({ detail }) => links.ended(detail));
+  host.addEventListener("peer:discovery", ({ detail }) => {
+    const peer = detail.id.toString() as PeerId;
+    if (!gate.admits(peer)) return;
+    if (book.add(peer, detail.multiaddrs.map(String), { viaLoopback: false })) dialer.ensure([peer]);
+  });
+  await host.handle(
+    admissionProtocol,
+    admissionHandler({
+      handlers,
+      judged(connection) {
+        gate.recheck();
+        links.settle(connection);
+      },
+      refused: (connection, why) => links.refuse(connection, why),
+      log,
+    }),
+    { maxInboundStreams: 2 },
+  );
+  await host.handle(
+    messagesProtocol,
+    gate.guard(
+      messagesHandler({
+        handlers: { admits: gate.admits, message: (from, message) => handlers.message(from, message) },
+        connected: (peer) => links.connected(peer),
+        misspoke: (connection) => links.refuse(connection, "it sends what is no message"),
+        log,
+      }),
+    ),
+    { maxInboundStreams: 1 },
+  );
+  await host.handle(
+    blobsProtocol,
+    gate.guard(
+      blobsHandler({
+        blobs: options.blobs,
+        log,
+        sent(bytes) {
+          traffic.sentBytes += bytes;
+        },
+      }),
+    ),
+    { maxInboundStreams: streamsMax },
+  );
+  await host.handle(tailProtocol, gate.guard(tailHandler({ tails: options.tails, log })), {
+    maxInboundStreams: tailsMax,
+  });
+
+  try {
+    await host.start();
+  } catch (cause) {
+    throw listenError(listen, cause);
+  }
+  const gossip = openGossip({
+    service: host.services.gossip,
+    swarm,
+    admits: gate.admits,
+    received: (message) => handlers.gossip(message),
+    log,
+  });
+  const sweep = setInterval(() => {
+    for (const peer of links.peers()) if (!gossip.reaches(peer)) void identify(links.to(peer)!);
+  }, sweepMs);
+  dialer.ensure(book.peers());
+
+  return {
+    remoteBlobs,
+    locator: createLocator(host.services.dht),
+    send: (to, message) => links.send(to, message),
+    gossip: (message) => gossip.publish(message),
+    tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),
+    addresses: () => host.getMultiaddrs().map(String),
+    addressesOf: (peer) => [...book.addresses(peer)],
+    know(peer, addresses) {
+      book.add(peer, addresses, { viaLoopback: true });
+      dialer.now(peer);
+    },
+    membersChanged() {
+      links.recheck();
+      dialer.ensure(book.peers());
+    },
+    traffic: () => ({ ...traffic }),
+    async stop() {
+      if (stopped) return;
+      stopped = true;
+      clearInterval(sweep);
+      dialer.stop();
+      gate.close();
+      remoteBlobs.stop();
+      links.stop();
+      await host.stop();
+      await book.flush();
+    },
+  };
+}
+
+function readAddress(text: string): Multiaddr {
+  try {
+    return multiaddr(text);
+  } catch (cause) {
+    throw new SwarmError("usage", `${text} is no multiaddr`, {
+      cause,
+      remedy: "write it like /ip4/0.0.0.0/tcp/4701",
+    });
+  }
+}
+
+function listenError(listen: readonly Multiaddr[], cause: unknown): SwarmError {
+  const where = listen.join(", ");
+  return /EADDRINUSE/.test(messagesOf(cause))
+    ? new SwarmError("address-in-use", `another program listens on ${where}`, {
+        cause,
+        remedy: "choose another port: --listen /ip4/0.0.0.0/tcp/4702",
+      })
+    : new SwarmError("usage", `cannot listen on ${where}`, { cause });
+}
+
+/** All that an error and those inside it say. */
+function messagesOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const inner = error instanceof AggregateError ? error.errors : [];
+  return [error.message, ...inner.map(messagesOf), error.cause ? messagesOf(error.cause) : ""].join(" ");
+}

@@ -1,0 +1,134 @@
+/** The real network, in one process on loopback. */
+import { readFile, writeFile } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { networkContract } from "../contract/network.ts";
+import { TestSwarm, until } from "./swarm.ts";
+
+networkContract("the mesh", async () => {
+  const swarm = new TestSwarm();
+  const [a, b] = await swarm.pair();
+  const probe = (from: typeof a, to: typeof a) => {
+    const message = Buffer.from(`probe of ${from.peer} ${from.gossiped.length} ${Math.random()}`);
+    from.mesh.gossip(message);
+    return to.gossiped.length > 0;
+  };
+  await until(() => probe(a, b) && probe(b, a));
+  a.gossiped.length = b.gossiped.length = 0;
+  const end = (member: typeof a) => ({ network: member.mesh, ...member });
+  return {
+    a: end(a),
+    b: end(b),
+    settle: until,
+    cut() {
+      a.members.delete(b.peer);
+      a.mesh.membersChanged();
+    },
+    heal() {
+      a.members.add(b.peer);
+      a.mesh.membersChanged();
+    },
+    stop: () => swarm.stop(),
+  };
+});
+
+describe("the mesh", () => {
+  let swarm: TestSwarm;
+  beforeEach(() => {
+    swarm = new TestSwarm();
+  });
+  afterEach(async () => await swarm.stop());
+
+  it("connects every member to every other from one address each, and gossip reaches all", async () => {
+    const members = await Promise.all(["a", "b", "c", "d", "e", "f"].map((name) => swarm.start(name)));
+    for (const from of members) for (const to of members) if (from !== to) swarm.introduce(from, to);
+    await until(() => members.every((m) => m.connected().length === members.length - 1));
+    let round = 0;
+    const heardBy = (author: number) =>
+      members.filter((m) => m.gossiped.some((g) => Buffer.from(g).toString().startsWith(`${author} `)))
+        .length;
+    await until(() => {
+      round++;
+      members.forEach((m, author) => {
+        if (heardBy(author) < members.length - 1) m.mesh.gossip(Buffer.from(`${author} ${round}`));
+      });
+      return members.every((_, author) => heardBy(author) === members.length - 1);
+    });
+    for (const m of members) expect(m.links.filter(({ kind }) => kind === "disconnected")).toEqual([]);
+  });
+
+  it("finds the others again by its peer book, on either side's own word", async () => {
+    const [a, b] = await swarm.pair();
+    const listen = a.mesh.addresses().map((address) => address.replace(/\/p2p\/.*/, ""));
+    await until(() => b.mesh.addressesOf(a.peer).length > 0 && a.mesh.addressesOf(b.peer).length > 0);
+    await swarm.end(a);
+    await until(() => b.connected().length === 0);
+    const again = await swarm.start("a", { listen, members: [b.peer] });
+    await until(() => again.connected().includes(b.peer) && b.connected().includes(a.peer));
+  });
+
+  it("is redialled by the others when its own book is lost", async () => {
+    const [a, b] = await swarm.pair();
+    const listen = a.mesh.addresses().map((address) => address.replace(/\/p2p\/.*/, ""));
+    await until(() => b.mesh.addressesOf(a.peer).length > 0);
+    await swarm.end(a);
+    await until(() => b.connected().length === 0);
+    const bookFile = await swarm.file("another.json");
+    const again = await swarm.start("a", { listen, members: [b.peer], bookFile });
+    await until(() => again.connected().includes(b.peer) && b.connected().includes(a.peer));
+  });
+
+  it("learns the listening address of who dialled it, and keeps it on disk", async () => {
+    const [a, b] = await swarm.pair();
+    const own = a.mesh.addresses().map((address) => address.replace(/\/p2p\/.*/, ""));
+    await until(() => b.mesh.addressesOf(a.peer).includes(own[0]!));
+    await swarm.end(b);
+    const book = JSON.parse(await readFile(await swarm.file("b.json"), "utf8"));
+    expect(book.peers[a.peer]).toEqual(own);
+  });
+
+  it("starts with a damaged peer book, and sets it aside", async () => {
+    const bookFile = await swarm.file("a.json");
+    await writeFile(bookFile, '{"version":1,"peers":{');
+    await swarm.start("a", { bookFile });
+    expect(await readFile(`${bookFile}.damaged`, "utf8")).toBe('{"version":1,"peers":{');
+  });
+
+  it("refuses a port that is taken", async () => {
+    const a = await swarm.start("a");
+    const listen = a.mesh.addresses().map((address) => address.replace(/\/p2p\/.*/, ""));
+    await expect(swarm.start("b", { listen })).rejects.toMatchObject({ code: "address-in-use" });
+  });
+
+  it("ends the connections of a peer that is no member any more, and drops what it still says", async () => {
+    const [a, b] = await swarm.pair();
+    a.members.delete(b.peer);
+    b.mesh.send(a.peer, Buffer.from("too late"));
+    a.mesh.membersChanged();
+    await until(() => a.connected().length === 0 && b.connected().length === 0);
+    expect(a.received).toEqual([]);
+  });
+
+  it("finds who provides a blob", async () => {
+    const [a, b] = await swarm.pair();
+    const digest = a.store(Buffer.from("a build root"));
+    const signal = AbortSignal.timeout(10_000);
+    const found: string[] = [];
+    const provided = async () => {
+      // the routing table fills a moment after the connection stands
+      for (;;)
+        try {
+          return await a.mesh.locator.provide(digest, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          await new Promise(setImmediate);
+          if (signal.aborted) throw error;
+        }
+    };
+    await provided();
+    for await (const peer of b.mesh.locator.holders(digest, signal)) {
+      found.push(peer);
+      break;
+    }
+    expect(found).toEqual([a.peer]);
+  });
+});
