@@ -279,6 +279,11 @@ export class Granter {
     return undefined;
   }
 
+  /** When this node first saw an open claim, monotonic milliseconds. */
+  seenMonoMs(claim: ClaimId): number | undefined {
+    return this.claimSeenMonoMs.get(claim);
+  }
+
   /** The build was folded anew or dropped: everything noted of it is stale. */
   forget(build: BuildId): void {
     this.prepared.delete(build);

@@ -1,0 +1,63 @@
+/** What a running daemon finds about itself and its swarm, each finding with its remedy. */
+import type { Core } from "../protocol/core.ts";
+import { diskFreeBytesMin, temperatureCelsiusMax } from "../protocol/work/score.ts";
+import type { Finding } from "./control/api.ts";
+import type { Mesh } from "./ports.ts";
+import type { Queries } from "./queries.ts";
+
+export function checkDaemon(core: Core, queries: Queries, mesh: Pick<Mesh, "addresses">): Finding[] {
+  const { desk } = core;
+  const vitals = desk.vitals();
+  const nodes = queries.nodes();
+  const dead = nodes.filter((n) => n.state === "dead");
+  const findings: Finding[] = [
+    { check: "listening", level: "ok", text: mesh.addresses().join(", ") || "on no address" },
+    dead.length === 0
+      ? { check: "members", level: "ok", text: `all ${nodes.length} are there` }
+      : {
+          check: "members",
+          level: "note",
+          text: `${dead.map((n) => n.name).join(", ")} ${dead.length === 1 ? "is" : "are"} away`,
+          remedy: "start the daemon there: swarmd run --detach",
+        },
+  ];
+  if (!vitals)
+    return [
+      ...findings,
+      { check: "sensors", level: "bad", text: "no reading yet", remedy: "try again in a second" },
+    ];
+  findings.push(
+    vitals.temperatureCelsius === "unknown"
+      ? {
+          check: "temperature",
+          level: "note",
+          text: "no sensor: heat is not taken into account on this node",
+        }
+      : vitals.temperatureCelsius >= temperatureCelsiusMax
+        ? {
+            check: "temperature",
+            level: "bad",
+            text: `${vitals.temperatureCelsius} °C: it takes no work`,
+            remedy: "cool it, or give it fewer slots: swarmd run --slots N",
+          }
+        : { check: "temperature", level: "ok", text: `${vitals.temperatureCelsius} °C` },
+    vitals.diskFreeBytes < diskFreeBytesMin
+      ? {
+          check: "room",
+          level: "bad",
+          text: "the disk is nearly full: it takes no work",
+          remedy: "free some space on the disk of the home",
+        }
+      : { check: "room", level: "ok", text: `${Math.floor(vitals.diskFreeBytes / 2 ** 30)} GiB free` },
+  );
+  if (vitals.sandbox === "none")
+    findings.push({
+      check: "daemon's sandbox",
+      level: vitals.foreign ? "note" : "bad",
+      text: vitals.foreign
+        ? "it runs what others submit without a sandbox"
+        : "without bubblewrap it runs only what it submitted itself",
+      remedy: "apt-get install bubblewrap, then restart the daemon",
+    });
+  return findings;
+}

@@ -1,0 +1,218 @@
+/** The daemon: the only place where all parts of a node are put together, and taken apart again. */
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { Core } from "../protocol/core.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { PeerId } from "../protocol/kernel/ids.ts";
+import { Runtime } from "../protocol/runtime.ts";
+import { createExecutor } from "./build/executor.ts";
+import { probeTarget, probeToolchains } from "./build/toolchains.ts";
+import { createClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import type { Control } from "./control/api.ts";
+import { serveControl } from "./control/server.ts";
+import type { Home } from "./home.ts";
+import { nextIncarnation } from "./identity.ts";
+import { lockHome } from "./lock.ts";
+import type { Log } from "./log.ts";
+import { createMesh } from "./network/mesh.ts";
+import { createOperator } from "./operator.ts";
+import type { Mesh } from "./ports.ts";
+import { Queries } from "./queries.ts";
+import { createSensors } from "./sensors/sensors.ts";
+import { createArtifacts } from "./store/artifacts.ts";
+import { openBlobStore } from "./store/blobs.ts";
+import { openEventStore } from "./store/events.ts";
+import { version } from "./version.ts";
+
+export interface DaemonOptions {
+  readonly home: Home;
+  readonly config: Config;
+  readonly log: Log;
+  /** Members to dial although the peer book does not know them yet: those of the ticket. */
+  readonly know?: readonly { readonly peer: PeerId; readonly addresses: readonly string[] }[];
+}
+
+export interface Daemon {
+  readonly control: Control;
+  readonly addresses: readonly string[];
+  /** Actions end, `node.down` is said, everything closes. Safe to call twice. */
+  stop(reason: string): Promise<void>;
+  /** Resolves when the daemon has stopped, whoever asked for it. */
+  readonly stopped: Promise<void>;
+}
+
+/** Throws `home-locked`, `not-a-member`, `address-in-use` and what the stores refuse; nothing is left running then. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { home, config, log } = options;
+  const { swarm, places, identity } = home;
+  if (!swarm)
+    throw new SwarmError("not-a-member", `${home.dir} belongs to no swarm yet`, {
+      remedy: "found one: swarmd init; or enter one: swarmd join TICKET",
+    });
+  const closers: (() => unknown)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const lock = await lockHome(home.dir);
+    closers.push(() => lock.release());
+    const events = await openEventStore(places.timeline);
+    closers.push(() => events.close());
+    const blobs = await openBlobStore(places.blobs);
+    const inc = await nextIncarnation(places.identity);
+    const [toolchains, target, restored] = await Promise.all([
+      probeToolchains({ cacheFile: path.join(places.work, "toolchains.json") }),
+      probeTarget(),
+      events.restore(),
+    ]);
+    const executor = await createExecutor({
+      blobs,
+      dir: places.work,
+      slots: config.slots,
+      sandbox: config.sandbox,
+      log,
+    });
+    closers.push(() => executor.stop());
+    const clock = createClock();
+    closers.push(() => clock.stop());
+
+    const later: { mesh?: Mesh } = {};
+    const mesh = (): Mesh => {
+      if (!later.mesh) throw new SwarmError("peer-unreachable", "the network is not up yet");
+      return later.mesh;
+    };
+    const artifacts = createArtifacts({
+      blobs,
+      remote: {
+        stat: (peer, digests) => mesh().remoteBlobs.stat(peer, digests),
+        get: (peer, digest, offset) => mesh().remoteBlobs.get(peer, digest, offset),
+      },
+      events,
+      self: identity.peer,
+      log,
+    });
+    const core = new Core(
+      {
+        swarm: swarm.id,
+        self: identity.peer,
+        name: home.name,
+        inc,
+        seed: new Uint8Array(randomBytes(16)),
+        version,
+        slots: config.slots,
+        unsafeNoSandbox: config.unsafeNoSandbox,
+      },
+      clock.now(),
+    );
+    const waiters = new Set<() => void>();
+    let saidDown: () => void = () => {};
+    const down = new Promise<void>((resolve) => {
+      saidDown = resolve;
+    });
+    const runtime = new Runtime(
+      core,
+      {
+        clock,
+        signer: identity.signer,
+        events,
+        network: {
+          send: (to, message) => later.mesh?.send(to, message),
+          gossip: (message) => later.mesh?.gossip(message),
+        },
+        artifacts,
+        executor,
+      },
+      {
+        stepped: () => {
+          for (const wake of waiters) wake();
+          waiters.clear();
+        },
+        refused: (peer, error) => log.warn({ peer, code: error.code, err: error.message }, "refused"),
+        trouble: (error) => log.error(error, "a write failed; the node is silent until it succeeds"),
+        membersChanged: () => later.mesh?.membersChanged(),
+        stopped: saidDown,
+      },
+    );
+    closers.push(() => runtime.halt());
+    runtime.start(restored);
+
+    later.mesh = await createMesh({
+      privateKey: identity.seed(),
+      swarm: swarm.id,
+      listen: config.listen,
+      announce: config.announce,
+      mdns: config.mdns,
+      bookFile: places.peerBook,
+      handlers: runtime.handlers(),
+      blobs,
+      tails: executor,
+      log,
+    });
+    const { mesh: up } = later;
+    closers.push(() => up.stop());
+    for (const { peer, addresses } of options.know ?? []) up.know(peer, addresses);
+
+    const sensors = createSensors({
+      diskPath: config.diskPath ?? home.dir,
+      toolchains,
+      sandbox: executor.sandbox,
+      target,
+    });
+    closers.push(sensors.watch((vitals) => runtime.input({ kind: "sensed", vitals })));
+
+    const queries = new Queries(core, up);
+    let stopping: Promise<void> | undefined;
+    let resolveStopped: () => void = () => {};
+    const stopped = new Promise<void>((resolve) => {
+      resolveStopped = resolve;
+    });
+    const stop = (reason: string): Promise<void> => {
+      stopping ??= (async () => {
+        log.info({ reason }, "stopping");
+        await new Promise<void>((resolve) => runtime.command({ kind: "stop", reason }, () => resolve()));
+        await down;
+        await closeAll();
+        log.info("stopped");
+        resolveStopped();
+      })();
+      return stopping;
+    };
+    const control = createOperator({
+      home: home.dir,
+      runtime,
+      queries,
+      blobs,
+      artifacts,
+      tails: executor,
+      mesh: up,
+      changed: (signal) =>
+        new Promise((resolve) => {
+          waiters.add(resolve);
+          signal?.addEventListener("abort", () => resolve(), { once: true });
+        }),
+      // The answer must go out before the socket goes: stopping starts, the asker sees the socket close.
+      stop: async () => {
+        setImmediate(() => void stop("asked to"));
+      },
+    });
+    const server = await serveControl(control, places.controlSocket, {
+      onFault: (fault, route) => log.error({ err: fault, route }, "a request failed by a fault of ours"),
+    });
+    closers.push(() => server.close());
+    log.info(
+      {
+        node: home.name,
+        peer: identity.peer,
+        swarm: swarm.name,
+        addresses: up.addresses(),
+        sandbox: executor.sandbox,
+      },
+      "running",
+    );
+    return { control, addresses: up.addresses(), stop, stopped };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}

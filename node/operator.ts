@@ -1,0 +1,237 @@
+/** What people ask of a daemon: the control interface, made of the runtime, the queries and the stores. It decides nothing about builds. */
+import { randomBytes } from "node:crypto";
+import type { Command, CommandReply } from "../protocol/contract.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
+import type { Artifacts } from "../protocol/ports.ts";
+import type { Runtime } from "../protocol/runtime.ts";
+import { encodeTicket } from "../protocol/swarm/ticket.ts";
+import type { Claims } from "../protocol/work/claims.ts";
+import { checkDaemon } from "./checks.ts";
+import type { BuildEvent, Control, StatusView } from "./control/api.ts";
+import { readFetched } from "./control/fetched.ts";
+import { nextAction } from "./control/next.ts";
+import { drawTicketKey } from "./invitation.ts";
+import { logsOf } from "./logs.ts";
+import type { BlobStore, Mesh, TailSource } from "./ports.ts";
+import type { Queries } from "./queries.ts";
+
+/** A watcher that falls further behind than this gets a new snapshot. */
+const behindMax = 5000;
+const ticketMsMax = 24 * 3600_000;
+
+export interface OperatorParts {
+  readonly home: string;
+  readonly runtime: Runtime;
+  readonly queries: Queries;
+  readonly blobs: BlobStore;
+  readonly artifacts: Artifacts;
+  readonly tails: TailSource;
+  readonly mesh: Mesh;
+  /** Resolves after the next step that may have changed something. */
+  readonly changed: (signal?: AbortSignal) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+export function createOperator(parts: OperatorParts): Control {
+  const { runtime, queries, blobs, artifacts, mesh } = parts;
+  const { core } = runtime;
+  const { desk } = core;
+
+  const command = async (request: Command): Promise<Extract<CommandReply, { ok: true }>> => {
+    const reply = await new Promise<CommandReply>((resolve) => runtime.command(request, resolve));
+    if (!reply.ok) throw new SwarmError(reply.code, reply.message, { remedy: reply.remedy });
+    return reply;
+  };
+
+  const bring = async (digest: Digest): Promise<void> => {
+    if (blobs.has(digest)) return;
+    const missing = await new Promise<Digest[]>((resolve) =>
+      artifacts.fetch([{ digest, from: desk.preferred([]) }], (gone) => resolve(gone)),
+    );
+    if (missing.length > 0)
+      throw new SwarmError("blob-missing", `no member that can be reached has ${digest}`, {
+        remedy: "see which members are away: swarmd status",
+      });
+  };
+
+  const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted && desk.builds.has(id) && !desk.builds.get(id)?.claims?.sealed)
+      await parts.changed(signal);
+  };
+
+  return {
+    status: async (): Promise<StatusView> => {
+      const nodes = queries.nodes();
+      const builds = queries.builds();
+      const fetched = await readFetched(parts.home);
+      const counts = { needed: 0, building: 0, complete: 0, blocked: 0, staged: 0 };
+      for (const { state, counts: c } of builds) {
+        if (state !== "running" && state !== "paused") continue;
+        counts.needed += c.waiting + c.ready;
+        counts.building += c.claimed + c.running;
+        counts.complete += c.done;
+        counts.blocked += c.blocked + c.held;
+      }
+      const own = queries.nameOf(desk.config.self);
+      return {
+        swarm: { id: desk.config.swarm, name: desk.members.swarmName, members: desk.members.size },
+        node: nodes.find((n) => n.state === "self")!,
+        peers: nodes.filter((n) => n.state !== "self"),
+        builds,
+        counts,
+        next: nextAction({
+          members: desk.members.size,
+          aliveMembers: nodes.filter((n) => n.state === "self" || n.state === "alive").length,
+          builds: builds.map((b) => ({
+            ...b,
+            own: b.submitter === own,
+            fetched: fetched.has(b.build),
+            failedAction: firstBlocked(desk.builds.get(b.build)?.claims),
+          })),
+        }),
+      };
+    },
+    nodes: async () => queries.nodes(),
+    builds: async () => queries.builds(),
+    build: async (id) => queries.view(queries.find(id)),
+    watch: (id, signal) => watch(parts, id, signal),
+    logs: (request, signal) =>
+      logsOf(request, signal, {
+        core,
+        queries,
+        tails: parts.tails,
+        mesh,
+        ended,
+        read: async (digest) => {
+          await bring(digest).catch(() => {});
+          return blobs.has(digest) ? blobs.read(digest) : null;
+        },
+      }),
+    resolveToolchains: async (names) => resolveToolchains(parts, names),
+    missingBlobs: async (digests) => digests.filter((d) => !blobs.has(d)),
+    putBlob: (digest, bytes) => blobs.putStream(digest, bytes),
+    getBlob: async function* (digest) {
+      await bring(digest);
+      yield* blobs.stream(digest);
+    },
+    getTree: async (digest) => {
+      const files = await new Promise<Awaited<ReturnType<Control["getTree"]>> | null>((resolve) =>
+        artifacts.readTree({ digest, from: desk.preferred([]) }, (found) => resolve(found && [...found])),
+      );
+      if (!files)
+        throw new SwarmError("blob-missing", `no member that can be reached has the folder ${digest}`);
+      return files;
+    },
+    submit: async ({ name, graph, priority }) => {
+      const nonce = randomBytes(8).toString("hex");
+      const reply = await command({ kind: "submit", name, graph, nonce, priority });
+      return { build: reply.build! };
+    },
+    control: async (build, op, reason) => {
+      await command({ kind: "control", build, op, ...(reason === undefined ? {} : { reason }) });
+    },
+    invite: async ({ roles, ttlMs }) => {
+      if (!(ttlMs > 0 && ttlMs <= ticketMsMax))
+        throw new SwarmError("usage", "a ticket is good for at most 24 hours", {
+          remedy: "swarmd invite --ttl 1h",
+        });
+      const { ticket, secret, key } = drawTicketKey();
+      const notAfterMs = Math.floor(Date.now() + ttlMs);
+      await command({ kind: "invite", ticket, key, roles, notAfterMs });
+      const addrs = mesh.addresses().slice(0, 16);
+      const text = encodeTicket({
+        swarm: desk.config.swarm,
+        swarmName: desk.members.swarmName,
+        ticket,
+        issuer: desk.config.self,
+        addrs,
+        roles: [...roles],
+        notAfterMs,
+        secret,
+      });
+      return { ticket: text, expiresAtMs: notAfterMs, addresses: addrs };
+    },
+    doctor: async () => checkDaemon(core, queries, mesh),
+    stop: parts.stop,
+  };
+}
+
+function firstBlocked(claims: Claims | undefined) {
+  if (!claims || claims.actions.counts.blocked === 0) return undefined;
+  for (let index = 0; index < claims.actions.size; index++)
+    if (claims.actions.get(index) === "blocked") return claims.action(index).name;
+  return undefined;
+}
+
+/** Fingerprints from the first node that offers all of them, this one before others; else it says who comes nearest. */
+function resolveToolchains(
+  { runtime, queries }: OperatorParts,
+  names: readonly string[],
+): Record<string, string> {
+  const { desk } = runtime.core;
+  const offers = [desk.config.self, ...desk.alive().filter((p) => p !== desk.config.self)]
+    .flatMap((peer) => desk.vitalsOf(peer) ?? [])
+    .map((v) => ({
+      name: queries.nameOf(v.peer),
+      toolchains: v.toolchains,
+      missing: names.filter((n) => !Object.hasOwn(v.toolchains, n)),
+    }));
+  const full = offers.find((o) => o.missing.length === 0);
+  if (full) return Object.fromEntries(names.map((n) => [n, full.toolchains[n]!]));
+  const nearest = [...offers].sort((a, b) => a.missing.length - b.missing.length)[0];
+  throw new SwarmError(
+    "no-eligible-node",
+    nearest
+      ? `no node offers ${names.join(", ")} together; ${nearest.name} comes nearest and lacks ${nearest.missing.join(", ")}`
+      : "no node has told what it offers yet",
+    {
+      remedy: nearest
+        ? `install ${nearest.missing.join(", ")} on ${nearest.name}, then restart its daemon`
+        : "try again in a second",
+    },
+  );
+}
+
+/** Follows a build: a snapshot, every transition, the end. */
+async function* watch(parts: OperatorParts, id: BuildId, signal: AbortSignal): AsyncIterable<BuildEvent> {
+  const { queries } = parts;
+  const snapshot = (): BuildEvent => {
+    const build = queries.find(id);
+    return { kind: "snapshot", summary: queries.summary(build), running: queries.running(build) };
+  };
+  let claims = queries.find(id).claims;
+  let cursor = claims?.actions.journal.length ?? 0;
+  yield snapshot();
+  while (!signal.aborted) {
+    const build = queries.find(id);
+    const journal = build.claims?.actions.journal ?? [];
+    if (build.claims !== claims || journal.length - cursor > behindMax) {
+      claims = build.claims;
+      cursor = journal.length;
+      yield snapshot();
+    }
+    for (; claims && cursor < journal.length; cursor++) {
+      const { action, state } = journal[cursor]!;
+      const attempts = claims.claimsOf(action);
+      const claim = attempts.find((c) => c.done) ?? attempts.at(-1);
+      const reason = state === "blocked" ? claim?.fail?.reason : undefined;
+      const ms = claim?.done?.usage?.wallMs;
+      yield {
+        kind: "action",
+        action: claims.action(action).name,
+        state,
+        ...(claim ? { node: queries.nameOf(claim.holder) } : {}),
+        ...(state === "done" && claims.wasCached(action) && !claim?.done ? { cached: true } : {}),
+        ...(state === "done" && ms !== undefined ? { ms } : {}),
+        ...(reason !== undefined ? { reason } : {}),
+        counts: { ...claims.actions.counts },
+      };
+    }
+    if (claims?.sealed) {
+      yield { kind: "end", result: queries.result(build) };
+      return;
+    }
+    await parts.changed(signal);
+  }
+}

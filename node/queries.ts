@@ -1,0 +1,263 @@
+/** All reads: views of the core's state for the CLI and, later, the gateway. Nothing here changes anything. */
+import type { Core } from "../protocol/core.ts";
+import { factualPath } from "../protocol/explain/factual-path.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { BuildId, PeerId } from "../protocol/kernel/ids.ts";
+import { type ActionState, actionStates } from "../protocol/work/actions.ts";
+import type { Build } from "../protocol/work/build.ts";
+import type { Claim, Claims } from "../protocol/work/claims.ts";
+import type {
+  ActionView,
+  AttemptView,
+  BuildResult,
+  BuildSummary,
+  BuildView,
+  NodeView,
+  RunningAction,
+} from "./control/api.ts";
+import type { Mesh } from "./ports.ts";
+
+export class Queries {
+  private readonly core: Core;
+  private readonly mesh: Pick<Mesh, "addresses" | "addressesOf">;
+
+  constructor(core: Core, mesh: Pick<Mesh, "addresses" | "addressesOf">) {
+    this.core = core;
+    this.mesh = mesh;
+  }
+
+  /** The name people use for a node; the end of its id for one that is no member any more. */
+  nameOf(peer: PeerId): string {
+    return this.core.desk.members.get(peer)?.name ?? peer.slice(-8);
+  }
+
+  nodes(): NodeView[] {
+    const { desk } = this.core;
+    return desk.members.all().map((member) => {
+      const own = member.peer === desk.config.self;
+      return {
+        name: member.name,
+        peerId: member.peer,
+        state: own ? "self" : desk.status(member.peer),
+        roles: member.roles,
+        addresses: own ? this.mesh.addresses() : this.mesh.addressesOf(member.peer),
+        vitals: desk.vitalsOf(member.peer) ?? null,
+        running: this.runningOn(member.peer),
+      };
+    });
+  }
+
+  node(name: string): NodeView {
+    const found = this.nodes().find((n) => n.name === name || n.peerId === name);
+    if (!found)
+      throw new SwarmError("not-found", `there is no node ${name}`, {
+        remedy: "see the nodes: swarmd node list",
+      });
+    return found;
+  }
+
+  /** Newest first. */
+  builds(): BuildSummary[] {
+    return [...this.core.desk.builds.values()]
+      .filter((b) => b.submission)
+      .map((b) => this.summary(b))
+      .sort((a, b) => b.submittedAtMs - a.submittedAtMs || (a.build < b.build ? -1 : 1));
+  }
+
+  find(id: BuildId): Build {
+    const build = this.core.desk.builds.get(id);
+    if (!build?.submission)
+      throw new SwarmError("not-found", `there is no build ${id}`, {
+        remedy: "see the builds: swarmd history",
+      });
+    return build;
+  }
+
+  summary(build: Build): BuildSummary {
+    const { event, author, wallMs: submittedAtMs } = build.submission!;
+    const { claims } = build;
+    return {
+      build: build.id,
+      name: event.name,
+      state: claims?.sealed?.event.state ?? (claims && !claims.settled ? claims.state : "running"),
+      submitter: this.nameOf(author),
+      submittedAtMs,
+      wallMs:
+        claims?.sealed?.event.wallMs ?? Math.max(0, Math.round(this.core.desk.now.wallMs - submittedAtMs)),
+      actions: event.actions,
+      counts: claims
+        ? { ...claims.actions.counts }
+        : ({ ...Object.fromEntries(actionStates.map((s) => [s, 0])), waiting: event.actions } as Record<
+            ActionState,
+            number
+          >),
+    };
+  }
+
+  result(build: Build): BuildResult {
+    const summary = this.summary(build);
+    const { claims } = build;
+    const byNode: Record<string, number> = {};
+    const counted = { executed: 0, cached: 0, failed: 0, duplicated: 0 };
+    for (let index = 0; claims && index < claims.actions.size; index++) {
+      const attempts = claims.claimsOf(index);
+      const done = attempts.filter((c) => c.done);
+      if (done.length > 0) counted.executed++;
+      else if (claims.wasCached(index)) counted.cached++;
+      counted.duplicated += Math.max(0, done.length - 1);
+      counted.failed += attempts.filter((c) => c.fail?.cause === "deterministic").length;
+      for (const holder of new Set(done.map((c) => this.nameOf(c.holder))))
+        byNode[holder] = (byNode[holder] ?? 0) + 1;
+    }
+    return {
+      build: build.id,
+      state: summary.state,
+      actions: summary.actions,
+      executed: counted.executed,
+      cached: counted.cached,
+      failed: counted.failed,
+      blocked: summary.counts.blocked,
+      duplicated: counted.duplicated,
+      wallMs: summary.wallMs,
+      byNode,
+    };
+  }
+
+  view(build: Build): BuildView {
+    const { claims } = build;
+    const usage = new Map<
+      string,
+      { executed: number; wallMs: number; cpuMs: number; fetchedBytes: number }
+    >();
+    for (const claim of claims?.claims.values() ?? []) {
+      const used = claim.done?.usage ?? claim.fail?.usage;
+      if (!used) continue;
+      const name = this.nameOf(claim.holder);
+      const sum = usage.get(name) ?? { executed: 0, wallMs: 0, cpuMs: 0, fetchedBytes: 0 };
+      sum.executed += claim.done ? 1 : 0;
+      sum.wallMs += used.wallMs;
+      sum.cpuMs += used.cpuMs;
+      sum.fetchedBytes += used.fetchedBytes;
+      usage.set(name, sum);
+    }
+    const byNodeUsage = [...usage.entries()]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([node, u]) => ({ node, ...u }));
+    return {
+      ...this.summary(build),
+      result: this.result(build),
+      actionViews: claims ? claims.graph.actions.map((_, index) => this.action(build, claims, index)) : [],
+      cpuMs: byNodeUsage.reduce((sum, u) => sum + u.cpuMs, 0),
+      fetchedBytes: byNodeUsage.reduce((sum, u) => sum + u.fetchedBytes, 0),
+      byNodeUsage,
+      criticalPath: claims ? factualPath(claims, (peer) => this.nameOf(peer)) : { totalMs: 0, steps: [] },
+    };
+  }
+
+  /** Open claims whose holder said `start`, or runs them here. */
+  running(build: Build): RunningAction[] {
+    const { desk } = this.core;
+    const running: RunningAction[] = [];
+    for (const claim of build.claims?.openClaims ?? [])
+      running.push({
+        action: build.claims!.action(claim.action).name,
+        node: this.nameOf(claim.holder),
+        sinceMs: Math.max(
+          0,
+          Math.round(desk.now.monoMs - (this.core.granter.seenMonoMs(claim.id) ?? desk.now.monoMs)),
+        ),
+      });
+    return running;
+  }
+
+  private runningOn(peer: PeerId): NodeView["running"] {
+    return [...this.core.desk.builds.values()].flatMap((build) =>
+      [...(build.claims?.openClaims ?? [])]
+        .filter((c) => c.holder === peer)
+        .map((c) => ({
+          build: build.id,
+          action: build.claims!.action(c.action).name,
+          sinceMs: Math.max(
+            0,
+            Math.round(
+              this.core.desk.now.monoMs - (this.core.granter.seenMonoMs(c.id) ?? this.core.desk.now.monoMs),
+            ),
+          ),
+        })),
+    );
+  }
+
+  private action(build: Build, claims: Claims, index: number): ActionView {
+    const { name, group } = claims.action(index);
+    const attempts = claims.claimsOf(index);
+    const result = claims.resultOf(index);
+    const key = result?.key ?? attempts.at(-1)?.key;
+    const state = claims.actions.get(index);
+    const waitsFor = this.waitsFor(build, claims, index);
+    return {
+      name,
+      group,
+      state,
+      dependsOn: claims.dependencies[index]!.map((d) => claims.action(d).name),
+      ...(key ? { key } : {}),
+      cached: claims.wasCached(index) && !attempts.some((c) => c.done),
+      outputs: result?.result.outputs ?? [],
+      attempts: attempts.map((c) => this.attempt(c, claims)),
+      ...(waitsFor ? { waitsFor } : {}),
+    };
+  }
+
+  private attempt(claim: Claim, claims: Claims): AttemptView {
+    const { fail, done } = claim;
+    const result = done && claims.resultsOf(claim.action).find((r) => r.hash === done.resultHash);
+    const reason = fail?.reason ?? claim.abandoned ?? claim.expired;
+    const outs = fail ?? result?.result;
+    const usage = done?.usage ?? fail?.usage;
+    return {
+      claim: claim.id,
+      attempt: claim.attempt,
+      node: this.nameOf(claim.holder),
+      steward: this.nameOf(claim.steward),
+      state: done
+        ? "done"
+        : fail
+          ? "failed"
+          : claim.abandoned !== undefined
+            ? "abandoned"
+            : claim.expired !== undefined
+              ? "expired"
+              : claim.started
+                ? "running"
+                : "claimed",
+      ...(reason !== undefined ? { reason } : {}),
+      ...(fail?.exitCode !== undefined ? { exitCode: fail.exitCode } : {}),
+      ...(usage ? { usage } : {}),
+      ...(outs?.stdout ? { stdout: outs.stdout } : {}),
+      ...(outs?.stderr ? { stderr: outs.stderr } : {}),
+      ...(claim.why ? { why: claim.why } : {}),
+    };
+  }
+
+  private waitsFor(build: Build, claims: Claims, index: number): string | undefined {
+    const state = claims.actions.get(index);
+    if (state === "waiting" || state === "held") {
+      const open = claims.dependencies[index]!.filter((d) => claims.actions.get(d) !== "done").map(
+        (d) => claims.action(d).name,
+      );
+      const shown = open.slice(0, 3).join(", ");
+      return `${state === "held" ? "blocked behind" : "waits for"} ${shown}${open.length > 3 ? ` and ${open.length - 3} more` : ""}`;
+    }
+    if (state !== "ready") return undefined;
+    const { scored, unfit } = this.core.scheduler.candidates(build, index);
+    if (scored.length > 0)
+      return `waits for a free slot on ${scored
+        .map((s) => this.nameOf(s.peer))
+        .slice(0, 4)
+        .join(", ")}`;
+    if (unfit.length === 0) return "waits for a node to be heard";
+    return `no node may build it: ${unfit
+      .slice(0, 4)
+      .map((u) => `${this.nameOf(u.peer)} ${u.reason}`)
+      .join("; ")}`;
+  }
+}
