@@ -37,7 +37,7 @@ export interface EventBatch {
 
 /** What was on disk at the last start. */
 export interface Restored {
-  /** Entries that belong to no live ledger. */
+  /** The entries that belong to no build, in any order. Those of builds whose ledger was dropped are only found by `range`. */
   readonly entries: readonly SignedEntry[];
   readonly ledgers: readonly { readonly build: BuildId; readonly updates: readonly Uint8Array[] }[];
 }

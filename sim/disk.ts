@@ -182,7 +182,7 @@ export class Disk {
     const { chains, updates } = this.contents;
     const all = [...chains.values()].flatMap((chain) => [...chain.values()]);
     return {
-      entries: all.filter(({ entry }) => entry.build === undefined || !updates.has(entry.build)),
+      entries: all.filter(({ entry }) => entry.build === undefined),
       ledgers: [...updates].map(([build, list]) => ({ build, updates: [...list] })),
     };
   }

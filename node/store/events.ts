@@ -12,12 +12,12 @@ import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import {
-  buildOf,
   entryOf,
   entryPlace,
-  entryPlaces,
-  entryValue,
+  placeOf,
   resultPlace,
+  type Shelf,
+  timelinePlaces,
   updateAt,
   updatePlace,
   updatePlaces,
@@ -93,8 +93,8 @@ class LevelEvents implements DiskEvents {
   write(batch: EventBatch, done: (error?: Failure) => void): void {
     const operations: Operation[] = batch.entries.map((entry) => ({
       type: "put",
-      key: entryPlace(entry.entry.author, entry.entry.inc, entry.entry.seq),
-      value: entryValue(entry),
+      key: placeOf(entry),
+      value: entry.bytes,
     }));
     for (const { build, update } of batch.updates) {
       const n = this.#nextUpdate.get(build) ?? 0;
@@ -120,10 +120,19 @@ class LevelEvents implements DiskEvents {
       queueMicrotask(() => done([]));
       return;
     }
-    const gte = entryPlace(author, inc, Math.max(0, fromSeq));
-    const lte = entryPlace(author, inc, toSeq);
-    this.#read((database) => database.values({ gte, lte }).all()).then(
-      (values) => done(values.flatMap((value) => entryOf(value) ?? [])),
+    const valuesOn = (shelf: Shelf) => (database: Database) => {
+      const gte = entryPlace(shelf, author, inc, Math.max(0, fromSeq));
+      const lte = entryPlace(shelf, author, inc, toSeq);
+      return database.values({ gte, lte }).all();
+    };
+    Promise.all([this.#read(valuesOn("timeline")), this.#read(valuesOn("builds"))]).then(
+      (values) =>
+        done(
+          values
+            .flat()
+            .flatMap((value) => entryOf(value) ?? [])
+            .sort(bySeq),
+        ),
       () => done([]),
     );
   }
@@ -156,10 +165,8 @@ class LevelEvents implements DiskEvents {
     await this.#flushing;
     const entries: SignedEntry[] = [];
     let unreadable = 0;
-    for await (const values of chunksOf(this.#database, entryPlaces)) {
+    for await (const values of chunksOf(this.#database, timelinePlaces)) {
       for (const value of values) {
-        const build = buildOf(value);
-        if (build !== undefined && this.#nextUpdate.has(build)) continue;
         const entry = entryOf(value);
         if (entry) entries.push(entry);
         else unreadable++;
@@ -250,6 +257,8 @@ class LevelEvents implements DiskEvents {
     return value === undefined ? [] : (decode(value, resultBytesMax) as Known[]);
   }
 }
+
+const bySeq = (a: SignedEntry, b: SignedEntry) => a.entry.seq - b.entry.seq;
 
 async function* chunksOf(database: Database, [gte, lt]: readonly [string, string]) {
   const iterator = database.values({ gte, lt });

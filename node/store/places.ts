@@ -1,4 +1,4 @@
-/** Where things lie in the event store: keys that sort as what they name does, and the value an entry is kept in. */
+/** Where things lie in the event store: keys that sort as what they name does, and what an entry is kept as. */
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
 import { readEntry, type SignedEntry } from "../../protocol/timeline/entry.ts";
 
@@ -13,15 +13,24 @@ const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 1
 
 export const versionPlace = "version";
 
-/** All entries, as a half-open range of keys. */
-export const entryPlaces = ["e/", "e0"] as const;
+/** What no build carries and what builds carry lie apart, so that a start reads the timeline and not every build ever made. */
+export type Shelf = "timeline" | "builds";
+const shelves = { timeline: "e", builds: "b" } as const;
+
+/** All entries of the timeline, as a half-open range of keys. */
+export const timelinePlaces = ["e/", "e0"] as const;
 /** All updates of all live ledgers. */
 export const updatePlaces = ["u/", "u0"] as const;
 
 /** By author, incarnation in order of starts, then sequence number. */
-export function entryPlace(author: PeerId, inc: Incarnation, seq: number): string {
+export function entryPlace(shelf: Shelf, author: PeerId, inc: Incarnation, seq: number): string {
   const [counter, nonce] = inc.split("-");
-  return `e/${author}/${orderedText(Number(counter))}-${nonce}/${orderedText(seq)}`;
+  return `${shelves[shelf]}/${author}/${orderedText(Number(counter))}-${nonce}/${orderedText(seq)}`;
+}
+
+/** Where an entry lies. */
+export function placeOf({ entry }: SignedEntry): string {
+  return entryPlace(entry.build === undefined ? "timeline" : "builds", entry.author, entry.inc, entry.seq);
 }
 
 export const updatePlace = (build: BuildId, n: number): string => `u/${build}/${orderedText(n)}`;
@@ -37,27 +46,10 @@ export function updateAt(place: string): { build: BuildId; n: number } {
 
 export const resultPlace = (key: Digest): string => `r/${key}`;
 
-/** The length of the build's name (0: none), the name, then the entry's bytes: its build is known without decoding it. */
-export function entryValue({ entry, bytes }: SignedEntry): Uint8Array {
-  const build = Buffer.from(entry.build ?? "", "latin1");
-  const value = new Uint8Array(1 + build.length + bytes.length);
-  value[0] = build.length;
-  value.set(build, 1);
-  value.set(bytes, 1 + build.length);
-  return value;
-}
-
-/** The build an entry belongs to, if any. */
-export function buildOf(value: Uint8Array): BuildId | undefined {
-  const length = value[0] ?? 0;
-  if (length === 0) return undefined;
-  return Buffer.from(value.buffer, value.byteOffset + 1, length).toString("latin1") as BuildId;
-}
-
 /** The entry of a value; undefined when the bytes no longer decode. */
 export function entryOf(value: Uint8Array): SignedEntry | undefined {
   try {
-    return readEntry(new Uint8Array(value.subarray(1 + (value[0] ?? 0))));
+    return readEntry(new Uint8Array(value));
   } catch {
     return undefined;
   }

@@ -151,14 +151,15 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       expect(restored.ledgers[0]?.updates.map((u) => u[0])).toEqual([...Array(18).keys()]);
     });
 
-    test("entries of a live ledger are restored with it, not beside it", async () => {
+    test("entries of a build are not restored beside its ledger, and lie in one chain with the others", async () => {
       const inLedger = entryAt(0, { build });
       await write({ entries: [inLedger, entryAt(1)], updates: [{ build, update: bytes(1) }] });
-      expect(idsOf((await restart()).entries)).toEqual([entryAt(1).id]);
-      expect(await seqs(0, 9)).toEqual([0, 1]);
+      await write({ entries: [entryAt(2, { build }), entryAt(3)] });
+      expect(idsOf((await restart()).entries)).toEqual(idsOf([entryAt(1), entryAt(3)]));
+      expect(await seqs(0, 9)).toEqual([0, 1, 2, 3]);
     });
 
-    test("a dropped ledger loses its updates and keeps its entries, and others are not touched", async () => {
+    test("a dropped ledger loses its updates, its entries are found in their chain, and others are not touched", async () => {
       const entry = entryAt(0, { build });
       await write({ entries: [entry], updates: [{ build, update: bytes(1) }] });
       await write({
@@ -170,7 +171,7 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       await write({ dropped: [build] });
       const restored = await restart();
       expect(restored.ledgers).toEqual([{ build: other, updates: [bytes(3)] }]);
-      expect(idsOf(restored.entries)).toEqual([entry.id]);
+      expect(restored.entries).toEqual([]);
       expect(await seqs(0, 9)).toEqual([0]);
     });
 
