@@ -2,13 +2,10 @@
 import type { ActionName } from "../kernel/ids.ts";
 import type { FileSet, GraphAction } from "./graph.ts";
 
-/** The actions in dependency order, or a cycle: each one takes an output of the next, the last one of the first. */
-export function order(
-  actions: readonly GraphAction[],
-  sets: readonly FileSet[],
-): GraphAction[] | { readonly cycle: readonly ActionName[] } {
+/** For each action the places in the list of those it depends on, ascending, each once. */
+export function dependencyIndexes(actions: readonly GraphAction[], sets: readonly FileSet[]): number[][] {
   const byName = new Map(actions.map((action, i) => [action.name, i]));
-  const dependencies = actions.map((action) => {
+  return actions.map((action) => {
     const indexes = new Set<number>();
     for (const set of action.inputs) {
       const from = sets[set]?.from;
@@ -17,6 +14,14 @@ export function order(
     }
     return [...indexes].sort((a, b) => a - b);
   });
+}
+
+/** The actions in dependency order, or a cycle: each one takes an output of the next, the last one of the first. */
+export function order(
+  actions: readonly GraphAction[],
+  sets: readonly FileSet[],
+): GraphAction[] | { readonly cycle: readonly ActionName[] } {
+  const dependencies = dependencyIndexes(actions, sets);
   const ordered: GraphAction[] = [];
   const state = new Uint8Array(actions.length); // 0 not seen, 1 on the path, 2 placed
   for (let root = 0; root < actions.length; root++) {
