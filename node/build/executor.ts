@@ -1,0 +1,369 @@
+/**
+ * The executor: runs actions in at most `slots` places at once, watches their limits, and stores what they made. Whatever goes wrong on
+ * this node is an infrastructure failure; what the command did itself is a deterministic one.
+ */
+import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ExecuteOutcome, ExecuteRequest } from "../../protocol/contract.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { ClaimId, Digest } from "../../protocol/kernel/ids.ts";
+import type { Executor } from "../../protocol/ports.ts";
+import type { Usage } from "../../protocol/timeline/events.ts";
+import type { Log } from "../log.ts";
+import type { TailSource } from "../ports.ts";
+import type { DiskBlobs } from "../store/blobs.ts";
+import { startJanitor } from "./janitor.ts";
+import { type JobEnd, type Launcher, startLauncher } from "./launcher.ts";
+import { collectOutputs } from "./outputs.ts";
+import { childrenOf, groupLives, peakRssBytes, signal } from "./processes.ts";
+import { actionPath, openSandbox, type SandboxKind } from "./sandbox.ts";
+import { isVariableName } from "./shell.ts";
+import { createTail } from "./tail.ts";
+import { startWarden } from "./warden.ts";
+import { createWorkspaces, type Workspace } from "./workspace.ts";
+
+export interface ExecutorOptions {
+  readonly blobs: DiskBlobs;
+  /** Its own folder, emptied at start; on the same disk as the blobs, else nothing can be linked. */
+  readonly dir: string;
+  readonly slots: number;
+  readonly sandbox: "auto" | SandboxKind;
+  readonly log: Pick<Log, "debug" | "info" | "warn">;
+  /** Per stream. An action that writes more is failed. */
+  readonly logBytesMax?: number;
+  /** From TERM to KILL. */
+  readonly graceMs?: number;
+}
+
+export interface LocalExecutor extends Executor, TailSource {
+  readonly sandbox: SandboxKind;
+  /** Kills what runs (each reports `stopped`), removes the folder's contents, ends its helpers. */
+  stop(): Promise<void>;
+}
+
+const queueMax = 4096;
+const watchMs = 100;
+/** First look at memory, then each time as long again. */
+const firstSampleMs = 100;
+const reasonCharsMax = 500;
+
+/** One request from `execute` to its callback. */
+interface Run {
+  readonly request: ExecuteRequest;
+  readonly done: (outcome: ExecuteOutcome) => void;
+  workspace?: Workspace;
+  launcher?: Launcher;
+  startedMs: number;
+  /** Why it is being ended before its time; the first reason stands. */
+  verdict?: Verdict;
+  /** When its end began, and whether TERM has reached it. */
+  endMs?: number;
+  termed: boolean;
+  loggedBytes: number;
+  loggedAtMs: number;
+  sampleAtMs: number;
+  peakRssBytes: number;
+}
+
+type Verdict =
+  | { readonly kind: "stopped"; readonly reason: string }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Throws `sandbox-missing` or `tool-missing` (see `openSandbox`). */
+export async function createExecutor(options: ExecutorOptions): Promise<LocalExecutor> {
+  const { blobs, slots, log } = options;
+  const logBytesMax = options.logBytesMax ?? 64 << 20;
+  const graceMs = options.graceMs ?? 5000;
+  const dir = path.resolve(options.dir);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox);
+  const boxed = sandbox.kind === "bubblewrap";
+  log.info({ sandbox: sandbox.kind, slots }, "actions can run");
+  const helperEnv = { PATH: actionPath };
+  const warden = startWarden(dir, helperEnv);
+  const janitor = startJanitor((message) => log.warn({ message }, "a workspace cannot be removed"));
+  const workspaces = createWorkspaces(blobs, path.join(dir, "actions"), janitor.discard);
+
+  const idle: Launcher[] = [];
+  const launchers = new Set<Launcher>();
+  const queue: Run[] = [];
+  const runs = new Map<ClaimId, Run>();
+  let busy = 0;
+  let stopping = false;
+  let watch: NodeJS.Timeout | undefined;
+
+  function launcher(): Launcher {
+    const waiting = idle.pop();
+    if (waiting) return waiting;
+    const fresh = startLauncher(helperEnv, sandbox.prefix, () => {
+      launchers.delete(fresh);
+      warden.forget(fresh.pid);
+      const at = idle.indexOf(fresh);
+      if (at >= 0) idle.splice(at, 1);
+    });
+    launchers.add(fresh);
+    warden.watch(fresh.pid);
+    return fresh;
+  }
+
+  function pump() {
+    while (busy < slots) {
+      const run = queue.shift();
+      if (!run) return;
+      busy++;
+      perform(run).then((outcome) => {
+        busy--;
+        report(run, outcome);
+        pump();
+      });
+    }
+  }
+
+  function report(run: Run, outcome: ExecuteOutcome) {
+    runs.delete(run.request.claim);
+    if (runs.size === 0) {
+      clearInterval(watch);
+      watch = undefined;
+    }
+    run.done(outcome);
+  }
+
+  /** Never rejects. */
+  async function perform(run: Run): Promise<ExecuteOutcome> {
+    try {
+      if (run.verdict) return outcomeOf(run.verdict);
+      const fault = badEnvironment(run.request.env, boxed);
+      if (fault) return { kind: "failed", cause: "deterministic", reason: fault };
+      run.workspace = await workspaces.prepare(run.request, boxed);
+      if (run.verdict) return outcomeOf(run.verdict);
+      const end = await launch(run, run.workspace);
+      return await conclude(run, run.workspace, end);
+    } catch (cause) {
+      return failureOf(cause);
+    } finally {
+      run.workspace?.release();
+    }
+  }
+
+  function launch(run: Run, workspace: Workspace): Promise<JobEnd> {
+    return new Promise((resolve, reject) => {
+      const mine = launcher();
+      try {
+        const start = sandbox.start(workspace, run.request.argv, run.request.env);
+        run.startedMs = performance.now();
+        run.loggedAtMs = run.startedMs;
+        run.sampleAtMs = run.startedMs + firstSampleMs;
+        mine.run({ dir: workspace.dir, ...start }, (end) => {
+          run.launcher = undefined;
+          if (launchers.has(mine) && !stopping) idle.push(mine);
+          else mine.close();
+          if (end.kind === "lost" || end.group === undefined) resolve(end);
+          else clearGroup(end.group).then(() => resolve(end));
+        });
+        run.launcher = mine;
+        watch ??= setInterval(look, watchMs);
+      } catch (cause) {
+        idle.push(mine);
+        reject(cause);
+      }
+    });
+  }
+
+  async function conclude(run: Run, workspace: Workspace, end: JobEnd): Promise<ExecuteOutcome> {
+    const wallMs = Math.round(performance.now() - run.startedMs);
+    if (run.verdict?.kind === "stopped") return outcomeOf(run.verdict);
+    if (end.kind === "lost") return { kind: "failed", cause: "infrastructure", reason: end.reason };
+    const usage: Usage = {
+      fetchMs: 0,
+      wallMs,
+      cpuMs: end.cpuMs,
+      maxRssBytes: run.peakRssBytes,
+      fetchedBytes: 0,
+    };
+    const boxFault = boxed && end.status !== 0 && end.stderr ? boxComplaint(workspace) : undefined;
+    if (boxFault?.infrastructure)
+      return { kind: "failed", cause: "infrastructure", reason: boxFault.reason, usage };
+    const said: { stdout?: Digest; stderr?: Digest } = {};
+    if (end.stdout) said.stdout = await blobs.takeFile(`${workspace.dir}/out`);
+    if (end.stderr) said.stderr = await blobs.takeFile(`${workspace.dir}/err`);
+    const failed = (reason: string, more: { exitCode?: number; signal?: string } = {}): ExecuteOutcome => ({
+      kind: "failed",
+      cause: "deterministic",
+      reason: clip(reason),
+      ...more,
+      ...said,
+      usage,
+    });
+    if (run.verdict) return failed(run.verdict.reason);
+    const altered = boxed ? undefined : run.request.files.find((file) => !blobs.has(file.digest));
+    if (altered) return failed(`the command wrote into its input ${altered.path}`);
+    if (end.status !== 0) {
+      const died = signalOf(end.status);
+      const reason = boxFault?.reason ?? (died ? `killed by ${died}` : `exit code ${end.status}`);
+      return failed(reason, { exitCode: end.status, ...(died && { signal: died }) });
+    }
+    const collected = await collectOutputs(run.request.outputs, `${workspace.dir}/work`, blobs);
+    if ("fault" in collected) return failed(collected.fault, { exitCode: 0 });
+    if (run.verdict) return outcomeOf(run.verdict);
+    return { kind: "done", result: { outputs: collected.outputs, ...said }, usage };
+  }
+
+  /** Looks after everything that runs: limits first, then memory, then whoever is being ended. */
+  function look() {
+    const now = performance.now();
+    for (const run of runs.values()) {
+      if (!run.launcher || !run.workspace) continue;
+      if (!run.verdict) judge(run, run.workspace, now);
+      if (run.verdict) end(run, now);
+      else if (now >= run.sampleAtMs) {
+        run.sampleAtMs = now + (now - run.startedMs);
+        const leader = leaderOf(run);
+        if (leader !== undefined) run.peakRssBytes = Math.max(run.peakRssBytes, peakRssBytes(leader));
+      }
+    }
+  }
+
+  function judge(run: Run, workspace: Workspace, now: number) {
+    const { timeoutMs, silenceMs } = run.request;
+    const out = sizeOfFile(`${workspace.dir}/out`);
+    const err = sizeOfFile(`${workspace.dir}/err`);
+    if (out + err !== run.loggedBytes) {
+      run.loggedBytes = out + err;
+      run.loggedAtMs = now;
+    }
+    let reason: string | undefined;
+    if (out > logBytesMax || err > logBytesMax)
+      reason = `wrote more than ${logBytesMax} bytes to ${out > logBytesMax ? "stdout" : "stderr"}`;
+    else if (now - run.startedMs > timeoutMs) reason = `timed out after ${timeoutMs} ms`;
+    else if (silenceMs > 0 && now - run.loggedAtMs > silenceMs) reason = `silent for ${silenceMs} ms`;
+    if (reason !== undefined) run.verdict = { kind: "failed", reason };
+  }
+
+  /** What the launcher started: the leader of the action's session, or its box. */
+  const leaderOf = (run: Run): number | undefined =>
+    run.launcher && (run.launcher.leader() ?? childrenOf(run.launcher.pid)[0]);
+
+  /** TERM once, KILL when the grace is over. Called again and again until the action has ended. */
+  function end(run: Run, now: number) {
+    run.endMs ??= now;
+    const leader = leaderOf(run);
+    if (leader === undefined) return;
+    // The box's inner process leads the session of all in it; the outer one would take them down without a warning.
+    const session = boxed ? childrenOf(leader)[0] : leader;
+    if (now - run.endMs >= graceMs) {
+      if (session !== undefined) signal(-session, "SIGKILL");
+      signal(leader, "SIGKILL");
+    } else if (!run.termed && session !== undefined) run.termed = signal(-session, "SIGTERM");
+  }
+
+  function kill(claim: ClaimId, reason: string) {
+    const run = runs.get(claim);
+    if (!run || run.verdict?.kind === "stopped") return;
+    run.verdict = { kind: "stopped", reason };
+    const waiting = queue.indexOf(run);
+    if (waiting >= 0) {
+      queue.splice(waiting, 1);
+      queueMicrotask(() => report(run, { kind: "stopped", reason }));
+    } else if (run.launcher) end(run, performance.now());
+  }
+
+  return {
+    sandbox: sandbox.kind,
+    tail: createTail(function* () {
+      for (const run of runs.values())
+        if (run.launcher && run.workspace)
+          yield { build: run.request.build, action: run.request.action, dir: run.workspace.dir };
+    }).tail,
+    execute(request, done) {
+      const run: Run = {
+        request,
+        done,
+        startedMs: 0,
+        loggedBytes: 0,
+        loggedAtMs: 0,
+        sampleAtMs: 0,
+        peakRssBytes: 0,
+        termed: false,
+      };
+      const refusal = stopping
+        ? "the executor has stopped"
+        : slots === 0
+          ? "this node has no slots"
+          : queue.length >= queueMax
+            ? `more than ${queueMax} actions wait for a slot`
+            : runs.has(request.claim)
+              ? `the claim ${request.claim} runs already`
+              : undefined;
+      if (refusal !== undefined)
+        return queueMicrotask(() => done({ kind: "failed", cause: "infrastructure", reason: refusal }));
+      runs.set(request.claim, run);
+      queue.push(run);
+      queueMicrotask(pump);
+    },
+    kill,
+    async stop() {
+      stopping = true;
+      for (const claim of [...runs.keys()]) kill(claim, "the node stops");
+      while (runs.size > 0) await delay(10);
+      for (const each of launchers) each.close();
+      while (launchers.size > 0) await delay(5);
+      warden.dismiss();
+      await janitor.stop();
+      await rm(dir, { recursive: true, force: true, maxRetries: 2 });
+    },
+  };
+}
+
+const outcomeOf = (verdict: Verdict): ExecuteOutcome =>
+  verdict.kind === "stopped"
+    ? { kind: "stopped", reason: verdict.reason }
+    : { kind: "failed", cause: "deterministic", reason: verdict.reason };
+
+const clip = (text: string) => (text.length > reasonCharsMax ? `${text.slice(0, reasonCharsMax)}…` : text);
+
+/** A job that no node could start is the submitter's doing; everything else that is thrown here is ours. */
+function failureOf(cause: unknown): ExecuteOutcome {
+  const deterministic =
+    cause instanceof SwarmError && (cause.code === "too-large" || cause.code === "malformed");
+  return {
+    kind: "failed",
+    cause: deterministic ? "deterministic" : "infrastructure",
+    reason: clip(cause instanceof Error ? cause.message : String(cause)),
+  };
+}
+
+function badEnvironment(env: Readonly<Record<string, string>>, boxed: boolean): string | undefined {
+  for (const [name, value] of Object.entries(env)) {
+    if (name === "" || name.includes("=") || name.includes("\0") || value.includes("\0"))
+      return `not an environment variable: ${JSON.stringify(name)}`;
+    if (!boxed && !isVariableName(name))
+      return `the environment variable ${JSON.stringify(name)} has no name that a shell can hold`;
+  }
+  return undefined;
+}
+
+/** What bubblewrap says when it fails before (or in) starting the command. A command that is not there is the command's doing. */
+function boxComplaint(workspace: Workspace): { infrastructure: boolean; reason: string } | undefined {
+  const file = `${workspace.dir}/err`;
+  if (sizeOfFile(file) > 4096) return undefined;
+  const text = readFileSync(file, "utf8");
+  if (!text.startsWith("bwrap: ")) return undefined;
+  const reason = clip(text.trim());
+  return { infrastructure: !text.startsWith("bwrap: execvp "), reason };
+}
+
+const signalNames = new Map(Object.entries(os.constants.signals).map(([name, number]) => [number, name]));
+
+const signalOf = (status: number): string | undefined =>
+  status > 128 ? signalNames.get(status - 128) : undefined;
+
+const sizeOfFile = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
+/** Ends what an unboxed action left in its process group, and waits (at most a second) until it is gone. */
+async function clearGroup(group: number): Promise<void> {
+  for (let round = 0; round < 200 && signal(-group, "SIGKILL") && groupLives(group); round++) await delay(5);
+}

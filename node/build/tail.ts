@@ -1,0 +1,96 @@
+/** Live output of running actions, read from the files they write to: nothing is kept in memory, no reader slows an action. */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
+import type { TailChunk, TailRequest, TailSource } from "../ports.ts";
+
+/** What a reader gets of the past, and how far it may lag, per stream. */
+export const tailBytesMax = 256 << 10;
+const chunkBytesMax = 60 << 10;
+const pollMs = 100;
+
+/** One that runs; `dir` holds the files `out` and `err`. */
+export interface TailedAction {
+  readonly build: BuildId;
+  readonly action: ActionName;
+  readonly dir: string;
+}
+
+const streams = [
+  { name: "out", stream: "stdout" },
+  { name: "err", stream: "stderr" },
+] as const;
+
+/** Tails of what `running` lists at any moment. A reader holds its files open, so it sees their end after the action's. */
+export function createTail(running: () => Iterable<TailedAction>): TailSource {
+  return {
+    async *tail(request: TailRequest, signal: AbortSignal): AsyncIterable<TailChunk> {
+      const readers = new Map<string, Reader>();
+      try {
+        while (!signal.aborted) {
+          const live = new Set<string>();
+          for (const action of running()) {
+            if (request.build !== undefined && request.build !== action.build) continue;
+            if (request.action !== undefined && request.action !== action.action) continue;
+            for (const { name, stream } of streams) {
+              const file = `${action.dir}/${name}`;
+              live.add(file);
+              if (!readers.has(file)) {
+                const reader = openReader(file, { build: action.build, action: action.action, stream });
+                if (reader) readers.set(file, reader);
+              }
+            }
+          }
+          for (const [file, reader] of readers) {
+            for (let chunk = reader.next(); chunk; chunk = reader.next()) {
+              yield chunk;
+              if (signal.aborted) return;
+            }
+            if (live.has(file)) continue;
+            const last = reader.close();
+            readers.delete(file);
+            if (last) yield last;
+          }
+          if (!request.follow) return;
+          await delay(pollMs, undefined, { signal, ref: false }).catch(() => {});
+        }
+      } finally {
+        for (const reader of readers.values()) reader.close();
+      }
+    },
+  };
+}
+
+interface Reader {
+  next(): TailChunk | undefined;
+  /** Half a character at the very end, if there is one. */
+  close(): TailChunk | undefined;
+}
+
+function openReader(file: string, about: Omit<TailChunk, "text">): Reader | undefined {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    return undefined; // not made yet, or gone already
+  }
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(chunkBytesMax);
+  let at = 0;
+  return {
+    next() {
+      const size = fstatSync(fd).size;
+      at = Math.max(Math.min(at, size), size - tailBytesMax);
+      const length = readSync(fd, buffer, 0, buffer.length, at);
+      if (length === 0) return undefined;
+      at += length;
+      const text = decoder.decode(buffer.subarray(0, length), { stream: true });
+      return { ...about, text };
+    },
+    close() {
+      closeSync(fd);
+      const text = decoder.decode();
+      return text === "" ? undefined : { ...about, text };
+    },
+  };
+}

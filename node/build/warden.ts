@@ -1,0 +1,100 @@
+/**
+ * The warden: one small shell process per daemon that outlives it. When the daemon is gone, however it went, the pipe closes and
+ * the warden kills every process of every action. bubblewrap's pid namespace makes that complete; without it, children that
+ * left their session are found by a variable in their environment, which a process may have dropped.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+
+/**
+ * Launchers are stopped first, so that none starts another action while they are looked through. `$1` is the folder that every
+ * unboxed action has in TMPDIR or HOME.
+ */
+const script = `exec 2>/dev/null
+dir=$1; launchers=' '; sessions=' '
+while read -r word; do
+  case $word in
+    dismissed) exit 0;;
+    -*) word=\${word#-}; case $launchers in *" $word "*) launchers="\${launchers%% $word *} \${launchers#* $word }";; esac;;
+    *) launchers="$launchers$word ";;
+  esac
+done
+check() {
+  [ "$1" = Z ] && return
+  case $launchers in *" $2 "*) sessions="$sessions$pid "; found="$found $pid"; return;; esac
+  case $sessions in *" $4 "*) found="$found $pid";; esac
+}
+for l in $launchers; do kill -STOP "$l"; done
+rounds=0
+while [ $rounds -lt 50 ]; do
+  rounds=$((rounds + 1)); found=
+  for f in /proc/[0-9]*/stat; do
+    read -r line <"$f" || continue
+    pid=\${line%% *}
+    check \${line##*) }
+  done
+  [ -z "$found" ] && break
+  kill -KILL $found
+done
+for l in $launchers; do kill -KILL "$l"; done
+rounds=0
+while [ $rounds -lt 10 ]; do
+  rounds=$((rounds + 1))
+  found=$(grep -slF -e "TMPDIR=$dir/" -e "HOME=$dir/" /proc/[0-9]*/environ)
+  [ -z "$found" ] && break
+  for f in $found; do f=\${f#/proc/}; kill -KILL "\${f%/environ}"; done
+done
+`;
+
+const restartMs = 1000;
+
+export interface Warden {
+  /** A launcher whose actions are to be killed when the daemon is gone. */
+  watch(pid: number): void;
+  /** It has ended; its pid may soon be somebody else's. */
+  forget(pid: number): void;
+  /** The daemon has cleaned up itself. */
+  dismiss(): void;
+}
+
+/** Starts the warden for actions below `dir` (absolute). If it dies it is started again. */
+export function startWarden(dir: string, env: Readonly<Record<string, string>>): Warden {
+  const pids = new Set<number>();
+  let dismissed = false;
+  let restart: NodeJS.Timeout | undefined;
+  let child = start();
+
+  function start(): ChildProcess {
+    const fresh = spawn("/bin/sh", ["-c", script, "warden", dir], {
+      stdio: ["pipe", "ignore", "ignore"],
+      env: { ...env },
+      cwd: "/",
+      detached: true,
+    });
+    fresh.stdin!.on("error", () => {}); // it died: "exit" tells
+    fresh.on("error", () => {});
+    fresh.on("exit", () => {
+      restart = setTimeout(() => {
+        if (!dismissed) child = start();
+      }, restartMs);
+      restart.unref();
+    });
+    for (const pid of pids) fresh.stdin!.write(`${pid}\n`);
+    return fresh;
+  }
+
+  return {
+    watch(pid) {
+      pids.add(pid);
+      child.stdin!.write(`${pid}\n`);
+    },
+    forget(pid) {
+      pids.delete(pid);
+      child.stdin!.write(`-${pid}\n`);
+    },
+    dismiss() {
+      dismissed = true;
+      clearTimeout(restart);
+      child.stdin!.end("dismissed\n");
+    },
+  };
+}

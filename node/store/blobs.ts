@@ -1,0 +1,327 @@
+/**
+ * The blob store: content-addressed files on disk, `<2 hex>/<62 hex>`, complete and never changed. Whatever comes in is written
+ * beside its place, verified, then renamed there. Its format is specified in specs/execution.md.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { chmod, copyFile, type FileHandle, open, rename, rm, utimes } from "node:fs/promises";
+import path from "node:path";
+import {
+  digestFrom,
+  digestOf,
+  emptyDigest,
+  hashOf,
+  sha256Hex,
+  sizeOf,
+} from "../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Digest } from "../../protocol/kernel/ids.ts";
+import { codeOf } from "../files.ts";
+import type { BlobStore } from "../ports.ts";
+
+/**
+ * The modification time of every stored blob (1980-01-02 UTC, the first day that every archive format can name). Actions see equal
+ * times wherever they run, and a file whose time is another one has been written to.
+ */
+export const blobTimeSeconds = 315_619_200;
+
+/** Up to here a blob is read, hashed and written in one go on the calling thread: cheaper than handing it to another one. */
+const smallBytesMax = 256 << 10;
+const chunkBytes = 1 << 20;
+const partialDaysMax = 7;
+
+export interface BlobStoreOptions {
+  /** fsync each blob before it appears: survives a power cut, not only a crash of the daemon. Default false. */
+  readonly fsync?: boolean;
+}
+
+/** The store as the node that owns the disk sees it. */
+export interface DiskBlobs extends BlobStore {
+  /** Like `path`, for a file of mode 0555. A hard link shares its mode, so it is a second file, copied when first asked for. */
+  executablePath(digest: Digest): Promise<string>;
+  /** Moves a regular file that nobody writes any more into the store. Throws `refused` for anything but a regular file. */
+  takeFile(file: string): Promise<Digest>;
+}
+
+/** Opens (or makes) the store in `dir`. What an interrupted write left is cleared; partial transfers stay for a week. */
+export async function openBlobStore(dir: string, options: BlobStoreOptions = {}): Promise<DiskBlobs> {
+  const root = path.resolve(dir);
+  const partials = path.join(root, "partial");
+  const drafts = path.join(root, "tmp");
+  const aside = path.join(root, "bad");
+  const fsync = options.fsync ?? false;
+  rmSync(drafts, { recursive: true, force: true });
+  for (const folder of [partials, drafts, aside]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (let i = 0; i < 256; i++)
+    mkdirSync(path.join(root, i.toString(16).padStart(2, "0")), { recursive: true });
+  const oldestMs = Date.now() - partialDaysMax * 86_400_000;
+  for (const name of readdirSync(partials)) {
+    const file = path.join(partials, name);
+    if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < oldestMs) rmSync(file, { force: true });
+  }
+
+  const placeOf = (digest: Digest) => `${root}/${digest.slice(0, 2)}/${digest.slice(2, 64)}`;
+  const partialOf = (digest: Digest) => path.join(partials, `${hashOf(digest)}-${sizeOf(digest)}`);
+  const draft = () => path.join(drafts, randomBytes(9).toString("hex"));
+  /** Digests whose partial file a transfer of this process is writing. */
+  const incoming = new Set<Digest>();
+
+  if (!intact(placeOf(emptyDigest), emptyDigest)) await store(new Uint8Array(), emptyDigest);
+
+  function intact(file: string, digest: Digest): boolean {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (!found?.isFile()) return false;
+    if (found.size === sizeOf(digest) && found.mtimeMs === blobTimeSeconds * 1000) return true;
+    return recheck(file, found, digest);
+  }
+
+  /** Rare: the file was written to, or its times were lost when a home was copied. The bytes decide. */
+  function recheck(file: string, found: Stats, digest: Digest): boolean {
+    if (found.size === sizeOf(digest) && hashFileNow(file) === hashOf(digest)) {
+      utimesSync(file, blobTimeSeconds, blobTimeSeconds);
+      return true;
+    }
+    renameSync(file, path.join(aside, hashOf(digest)));
+    return false;
+  }
+
+  function existing(digest: Digest): string {
+    const file = placeOf(digest);
+    if (!intact(file, digest)) throw missing(digest);
+    return file;
+  }
+
+  /** The last steps of every way in: mode, time, durability, then the name. */
+  async function settle(file: string, digest: Digest, mode = 0o444, place = placeOf(digest)) {
+    await chmod(file, mode);
+    await utimes(file, blobTimeSeconds, blobTimeSeconds);
+    if (fsync) await syncPath(file);
+    await rename(file, place);
+    if (fsync) await syncPath(path.dirname(place));
+  }
+
+  async function store(bytes: Uint8Array, digest: Digest): Promise<void> {
+    const file = draft();
+    try {
+      if (bytes.length <= smallBytesMax && !fsync) {
+        writeFileSync(file, bytes, { flag: "wx", mode: 0o444 });
+        utimesSync(file, blobTimeSeconds, blobTimeSeconds);
+        renameSync(file, placeOf(digest));
+        return;
+      }
+      const handle = await open(file, "wx", 0o444);
+      try {
+        await handle.writeFile(bytes);
+      } finally {
+        await handle.close();
+      }
+      await settle(file, digest);
+    } catch (cause) {
+      rmSync(file, { force: true });
+      throw refusal(cause, digest);
+    }
+  }
+
+  async function copyIn(file: string): Promise<Digest> {
+    const copy = draft();
+    try {
+      await copyFile(file, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+      const digest = await hashFile(copy);
+      if (intact(placeOf(digest), digest)) await rm(copy);
+      else await settle(copy, digest);
+      return digest;
+    } catch (cause) {
+      await rm(copy, { force: true });
+      throw refusal(cause, file);
+    }
+  }
+
+  /** Appends what comes to `handle`; throws `too-large` beyond the size that the digest names. */
+  async function receive(handle: FileHandle, digest: Digest, bytes: AsyncIterable<Uint8Array>, from: number) {
+    const hash = createHash("sha256");
+    let size = 0;
+    if (from > 0)
+      for await (const chunk of handle.createReadStream({ start: 0, end: from - 1, autoClose: false })) {
+        hash.update(chunk);
+        size += chunk.length;
+      }
+    if (size !== from)
+      throw new SwarmError("refused", `the kept part of ${digest} has ${size} bytes, not ${from}`);
+    for await (const chunk of bytes) {
+      if (size + chunk.length > sizeOf(digest))
+        throw new SwarmError("too-large", `more bytes came than ${digest} has`);
+      hash.update(chunk);
+      let at = 0;
+      while (at < chunk.length)
+        at += (await handle.write(chunk, at, chunk.length - at, size + at)).bytesWritten;
+      size += chunk.length;
+    }
+    if (size !== sizeOf(digest) || hash.digest("hex") !== hashOf(digest))
+      throw new SwarmError("blob-corrupt", `what came is not ${digest}`);
+  }
+
+  function keptBytes(digest: Digest): number {
+    if (incoming.has(digest)) return 0;
+    const kept = statSync(partialOf(digest), { throwIfNoEntry: false })?.size ?? 0;
+    return kept < sizeOf(digest) ? kept : 0;
+  }
+
+  return {
+    has: (digest) => intact(placeOf(digest), digest),
+    path: existing,
+    async executablePath(digest) {
+      const source = existing(digest);
+      const place = `${source}.x`;
+      const found = statSync(place, { throwIfNoEntry: false });
+      if (found && found.size === sizeOf(digest) && found.mtimeMs === blobTimeSeconds * 1000) return place;
+      const copy = draft();
+      try {
+        await copyFile(source, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+        await settle(copy, digest, 0o555, place);
+      } catch (cause) {
+        await rm(copy, { force: true });
+        throw refusal(cause, digest);
+      }
+      return place;
+    },
+    async read(digest) {
+      const file = existing(digest);
+      let bytes: Uint8Array;
+      if (sizeOf(digest) <= smallBytesMax) bytes = readFileSync(file);
+      else {
+        const handle = await open(file, "r");
+        try {
+          bytes = await handle.readFile();
+        } finally {
+          await handle.close();
+        }
+      }
+      if (bytes.length === sizeOf(digest) && sha256Hex(bytes) === hashOf(digest)) return bytes;
+      renameSync(file, path.join(aside, hashOf(digest)));
+      throw new SwarmError("blob-corrupt", `${digest} no longer matches its bytes on this disk`, {
+        remedy: "it was set aside and will be fetched or made again; check the disk",
+      });
+    },
+    async *stream(digest, offset = 0) {
+      const file = existing(digest);
+      if (!Number.isSafeInteger(offset) || offset < 0 || offset > sizeOf(digest))
+        throw new SwarmError("refused", `${digest} has no offset ${offset}`);
+      yield* createReadStream(file, { start: offset, highWaterMark: smallBytesMax });
+    },
+    async put(bytes) {
+      const digest = digestOf(bytes);
+      if (!intact(placeOf(digest), digest)) await store(bytes, digest);
+      return digest;
+    },
+    async putStream(digest, bytes, from = 0) {
+      if (intact(placeOf(digest), digest)) return;
+      const shared = incoming.has(digest);
+      if (from !== 0 && (shared || from !== keptBytes(digest)))
+        throw new SwarmError("refused", `nothing of ${digest} is kept up to byte ${from}`);
+      const file = shared ? draft() : partialOf(digest);
+      if (!shared) incoming.add(digest);
+      try {
+        const handle = await open(file, from > 0 ? "r+" : "w+", 0o600);
+        try {
+          await receive(handle, digest, bytes, from);
+        } finally {
+          await handle.close();
+        }
+        await settle(file, digest);
+      } catch (cause) {
+        const error = refusal(cause, digest);
+        const wrong = error instanceof SwarmError && endsTransfer.has(error.code);
+        if (shared || wrong) await rm(file, { force: true });
+        throw error;
+      } finally {
+        if (!shared) incoming.delete(digest);
+      }
+    },
+    resumeAt: keptBytes,
+    async putFile(file) {
+      requireRegular(file);
+      return copyIn(file);
+    },
+    async takeFile(file) {
+      // A second name of the inode would stay writable for whoever has it.
+      if (requireRegular(file).nlink !== 1) return copyIn(file);
+      try {
+        const digest = await hashFile(file);
+        if (intact(placeOf(digest), digest)) rmSync(file);
+        else await settle(file, digest);
+        return digest;
+      } catch (cause) {
+        if (codeOf(cause) === "EXDEV") return copyIn(file);
+        throw refusal(cause, file);
+      }
+    },
+  };
+}
+
+/** After these nothing of a transfer is worth keeping. */
+const endsTransfer = new Set(["blob-corrupt", "too-large", "disk-full"]);
+
+const missing = (digest: Digest) => new SwarmError("blob-missing", `${digest} is not on this disk`);
+
+function requireRegular(file: string): Stats {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  if (!found?.isFile()) throw new SwarmError("refused", `${file} is not a regular file`);
+  return found;
+}
+
+function refusal(cause: unknown, what: string): unknown {
+  const code = codeOf(cause);
+  if (code !== "ENOSPC" && code !== "EDQUOT") return cause;
+  return new SwarmError("disk-full", `no room on the disk to store ${what}`, {
+    cause,
+    remedy: "free disk space, or give the node another home",
+  });
+}
+
+async function hashFile(file: string): Promise<Digest> {
+  if (statSync(file).size <= smallBytesMax) return digestOf(readFileSync(file));
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of createReadStream(file, { highWaterMark: chunkBytes })) {
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  return digestFrom(hash.digest("hex"), size);
+}
+
+function hashFileNow(file: string): string {
+  const hash = createHash("sha256");
+  const chunk = new Uint8Array(chunkBytes);
+  const fd = openSync(file, "r");
+  try {
+    for (let n = readSync(fd, chunk); n > 0; n = readSync(fd, chunk)) hash.update(chunk.subarray(0, n));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest("hex");
+}
+
+async function syncPath(file: string) {
+  const handle = await open(file, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
