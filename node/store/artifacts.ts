@@ -1,0 +1,306 @@
+/**
+ * Artifacts: blobs of the swarm brought to this disk, and what the action cache can answer with now. Concurrent requests for one
+ * blob share one transfer; a peer that fails is passed over.
+ */
+import type { InputFile } from "../../protocol/build/graph.ts";
+import { decodeDirectory } from "../../protocol/build/reapi.ts";
+import type { CacheHit, Want } from "../../protocol/contract.ts";
+import { emptyDigest, sizeOf } from "../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { byText, type Digest, type PeerId } from "../../protocol/kernel/ids.ts";
+import type { Artifacts, EventStore } from "../../protocol/ports.ts";
+import type { ActionResult } from "../../protocol/timeline/events.ts";
+import type { Log } from "../log.ts";
+import type { BlobStore, RemoteBlobs } from "../ports.ts";
+
+/** Transfers under way at once, and of them from one peer. */
+const transfersMax = 8;
+/** Peers asked for one blob before it counts as missing. */
+const peersMax = 16;
+const readBytesMax = 64 << 20;
+const treeDepthMax = 64;
+const treeFilesMax = 1_000_000;
+/** Digests in one question to a peer. */
+const statMax = 4096;
+/** A peer that takes longer to answer is no help to a cache. */
+const statTimeoutMs = 2000;
+/** Directories of one level of a tree that are fetched together. */
+const treeWidth = 256;
+
+export interface ArtifactsOptions {
+  readonly blobs: BlobStore;
+  readonly remote: RemoteBlobs;
+  readonly events: Pick<EventStore, "result">;
+  readonly self: PeerId;
+  readonly log: Pick<Log, "debug">;
+}
+
+export function createArtifacts(options: ArtifactsOptions): Artifacts {
+  const { blobs, remote, events, self, log } = options;
+  /** Blobs under way: who is asked for them, and how many bytes came in the end. */
+  const transfers = new Map<Digest, { readonly from: readonly PeerId[]; readonly bytes: Promise<number> }>();
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  /** Transfers under way by peer: of several holders the least busy one is asked first. */
+  const load = new Map<PeerId, number>();
+
+  async function withPlace<T>(work: () => Promise<T>): Promise<T> {
+    if (running >= transfersMax) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  }
+
+  /** Resolves to the bytes that crossed the network; throws `blob-missing` when nobody asked had it, `disk-full`. */
+  function obtain(want: Want): Promise<number> {
+    if (blobs.has(want.digest)) return Promise.resolve(0);
+    const shared = transfers.get(want.digest);
+    if (shared)
+      return shared.bytes.then(
+        () => 0,
+        (cause) => {
+          const others = want.from.filter((peer) => !shared.from.includes(peer));
+          if (others.length === 0) throw cause;
+          return obtain({ digest: want.digest, from: others });
+        },
+      );
+    const bytes = withPlace(() => fromAnyone(want)).finally(() => transfers.delete(want.digest));
+    transfers.set(want.digest, { from: want.from, bytes });
+    return bytes;
+  }
+
+  async function fromAnyone(want: Want): Promise<number> {
+    const left = new Set(want.from.filter((peer) => peer !== self).slice(0, peersMax));
+    let received = 0;
+    while (left.size > 0) {
+      const peer = leastBusy(left);
+      left.delete(peer);
+      load.set(peer, (load.get(peer) ?? 0) + 1);
+      try {
+        return received + (await transferFrom(peer, want.digest));
+      } catch (cause) {
+        if (cause instanceof Interrupted) received += cause.receivedBytes;
+        const error = cause instanceof Interrupted ? cause.cause : cause;
+        if (error instanceof SwarmError && error.code === "disk-full") throw error;
+        log.debug({ peer, digest: want.digest, error: String(error) }, "a peer did not deliver a blob");
+      } finally {
+        const busy = load.get(peer)! - 1;
+        if (busy === 0) load.delete(peer);
+        else load.set(peer, busy);
+      }
+    }
+    throw new SwarmError("blob-missing", `nobody asked has ${want.digest}`);
+  }
+
+  /** The first of the least busy, so that the order given still counts among equals. */
+  function leastBusy(peers: ReadonlySet<PeerId>): PeerId {
+    let best: PeerId | undefined;
+    for (const peer of peers)
+      if (best === undefined || (load.get(peer) ?? 0) < (load.get(best) ?? 0)) best = peer;
+    return best!;
+  }
+
+  /** Resumes what is kept of it; if the whole then is wrong, the kept part may have been, and it is tried once from the start. */
+  async function transferFrom(peer: PeerId, digest: Digest): Promise<number> {
+    let received = 0;
+    const attempt = async (offset: number) => {
+      const counted = async function* () {
+        for await (const chunk of remote.get(peer, digest, offset)) {
+          received += chunk.length;
+          yield chunk;
+        }
+      };
+      await blobs.putStream(digest, counted(), offset);
+    };
+    const offset = blobs.resumeAt(digest);
+    try {
+      await attempt(offset).catch((cause) => {
+        if (offset > 0 && cause instanceof SwarmError && cause.code === "blob-corrupt") return attempt(0);
+        throw cause;
+      });
+      return received;
+    } catch (cause) {
+      throw new Interrupted(received, cause);
+    }
+  }
+
+  async function wholeBlob(want: Want): Promise<Uint8Array | null> {
+    if (want.digest === emptyDigest) return new Uint8Array();
+    if (sizeOf(want.digest) > readBytesMax) return null;
+    try {
+      await obtain(want);
+      return await blobs.read(want.digest);
+    } catch (cause) {
+      if (!(cause instanceof SwarmError && cause.code === "blob-corrupt")) return null;
+    }
+    // The own copy was bad and is set aside: once more, from the others.
+    return obtain(want)
+      .then(() => blobs.read(want.digest))
+      .catch(() => null);
+  }
+
+  /** Level by level. Null when a part cannot be had, is malformed, or the whole is beyond the bounds. */
+  async function wholeTree(want: Want): Promise<InputFile[] | null> {
+    const files: InputFile[] = [];
+    let folders = 0;
+    let level = [{ at: "", digest: want.digest }];
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > treeDepthMax) return null;
+      const next: typeof level = [];
+      for (let start = 0; start < level.length; start += treeWidth) {
+        const part = level.slice(start, start + treeWidth);
+        const read = await Promise.all(part.map((one) => wholeBlob({ digest: one.digest, from: want.from })));
+        for (const [index, bytes] of read.entries()) {
+          if (!bytes) return null;
+          const { at } = part[index]!;
+          const directory = directoryOf(bytes);
+          if (!directory || directory.symlinks.length > 0) return null;
+          for (const { name, digest, executable } of directory.files)
+            files.push({ path: at + name, digest, executable });
+          for (const { name, digest } of directory.directories) next.push({ at: `${at}${name}/`, digest });
+          folders += directory.directories.length;
+          if (files.length + folders > treeFilesMax) return null;
+        }
+      }
+      level = next;
+    }
+    return files.sort((a, b) => byText(a.path, b.path));
+  }
+
+  /** Everything that a result's outputs stand for, folders with all below them; null when a Directory cannot be had. */
+  async function bytesOf(result: ActionResult, holders: readonly PeerId[]): Promise<Digest[] | null> {
+    const all = new Set<Digest>();
+    for (const output of result.outputs) {
+      all.add(output.digest);
+      if (output.kind === "file") continue;
+      const files = await wholeTree({ digest: output.digest, from: holders });
+      if (!files) return null;
+      for (const file of files) all.add(file.digest);
+    }
+    for (const log of [result.stdout, result.stderr]) if (log) all.add(log);
+    all.delete(emptyDigest);
+    return [...all];
+  }
+
+  async function lookUp(keys: readonly Digest[]): Promise<CacheHit[]> {
+    const known = await Promise.all(
+      keys.map(
+        (key) =>
+          new Promise<{ key: Digest; result: ActionResult; holders: PeerId[] } | undefined>((resolve) =>
+            events.result(key, (found) => resolve(found ? { key, ...found } : undefined)),
+          ),
+      ),
+    );
+    const candidates = await Promise.all(
+      known
+        .filter((found) => found !== undefined)
+        .map(async (found) => ({ ...found, needs: await bytesOf(found.result, found.holders) })),
+    );
+    const hits = new Map<Digest, CacheHit>();
+    const open: { key: Digest; result: ActionResult; holders: PeerId[]; needs: Digest[] }[] = [];
+    for (const { needs, ...candidate } of candidates) {
+      if (!needs) continue;
+      if (needs.every((digest) => blobs.has(digest)))
+        hits.set(candidate.key, { key: candidate.key, result: candidate.result, from: self });
+      else open.push({ ...candidate, needs });
+    }
+    // One question to each holder, about all it is said to hold, all at once.
+    const questions = new Map<PeerId, Set<Digest>>();
+    for (const { holders, needs } of open)
+      for (const peer of holders.slice(0, peersMax)) {
+        if (peer === self) continue;
+        const asked = questions.get(peer) ?? new Set();
+        for (const digest of needs) asked.add(digest);
+        questions.set(peer, asked);
+      }
+    const answers = new Map<PeerId, Set<Digest>>();
+    await Promise.all(
+      [...questions].map(async ([peer, digests]) => answers.set(peer, await ask(peer, [...digests]))),
+    );
+    for (const { key, result, holders, needs } of open) {
+      const from = holders.find((peer) => {
+        const held = answers.get(peer);
+        return held !== undefined && needs.every((digest) => held.has(digest));
+      });
+      if (from !== undefined) hits.set(key, { key, result, from });
+    }
+    return keys.flatMap((key) => hits.get(key) ?? []);
+  }
+
+  /** What a peer says it holds; what it has not said in time counts as not held. */
+  async function ask(peer: PeerId, digests: readonly Digest[]): Promise<Set<Digest>> {
+    const held = new Set<Digest>();
+    try {
+      for (let start = 0; start < digests.length; start += statMax)
+        for (const digest of await inTime(remote.stat(peer, digests.slice(start, start + statMax))))
+          held.add(digest);
+    } catch (cause) {
+      log.debug({ peer, error: String(cause) }, "a peer did not say what it holds");
+    }
+    return held;
+  }
+
+  return {
+    fetch(wants, done) {
+      const missing: Digest[] = [];
+      let fetchedBytes = 0;
+      Promise.all(
+        wants.map((want) =>
+          obtain(want).then(
+            (bytes) => {
+              fetchedBytes += bytes;
+            },
+            () => {
+              missing.push(want.digest);
+            },
+          ),
+        ),
+      ).then(() => done(missing.sort(byText), fetchedBytes));
+    },
+    read(want, done) {
+      wholeBlob(want).then(done);
+    },
+    readTree(want, done) {
+      wholeTree(want).then(done);
+    },
+    lookUp(keys, done) {
+      lookUp(keys).then(done);
+    },
+  };
+}
+
+/** Throws `timed-out`. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SwarmError("timed-out", "no answer in time")), statTimeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A transfer that failed after some bytes had come. */
+class Interrupted extends Error {
+  readonly receivedBytes: number;
+
+  constructor(receivedBytes: number, cause: unknown) {
+    super("a transfer was interrupted", { cause });
+    this.receivedBytes = receivedBytes;
+  }
+}
+
+function directoryOf(bytes: Uint8Array): ReturnType<typeof decodeDirectory> | undefined {
+  try {
+    return decodeDirectory(bytes);
+  } catch {
+    return undefined;
+  }
+}
