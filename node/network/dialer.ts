@@ -8,6 +8,7 @@ const delayMsMax = 15_000;
 const steadyMs = 5_000;
 
 export interface DialerOptions {
+  readonly self: PeerId;
   readonly admits: (peer: PeerId) => boolean;
   readonly connected: (peer: PeerId) => boolean;
   /** Best first. */
@@ -45,11 +46,17 @@ export class Dialer {
     void this.#dial(peer, attempts);
   }
 
-  /** Sees to it that these are connected or being dialled. */
+  /**
+   * Sees to it that these are connected or being dialled. Of two that start together the one with the lower id dials, the
+   * other waits a moment: one connection does for both.
+   */
   ensure(peers: readonly PeerId[]): void {
     for (const peer of peers) {
-      const attempts = this.#peers.get(peer);
-      if (!attempts?.timer) void this.#dial(peer, attempts ?? this.#attempts(peer));
+      if (!this.#wanted(peer)) continue;
+      const attempts = this.#attempts(peer);
+      if (attempts.timer) continue;
+      if (this.#options.self < peer) void this.#dial(peer, attempts);
+      else this.#later(peer, attempts);
     }
   }
 

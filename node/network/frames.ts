@@ -56,7 +56,7 @@ export class FrameSplitter {
 export async function* readFrames(stream: Stream, maxBytes: number): AsyncGenerator<Uint8Array, void> {
   const ready: Uint8Array[] = [];
   let readyBytes = 0;
-  let ended = stream.readableEnded || !["open", "closing"].includes(stream.status);
+  let ended = isSpent(stream);
   let failure: Error | undefined;
   let wake = () => {};
   const splitter = new FrameSplitter(maxBytes, (payload) => {
@@ -86,6 +86,8 @@ export async function* readFrames(stream: Stream, maxBytes: number): AsyncGenera
   stream.addEventListener("message", onMessage);
   stream.addEventListener("end", onEnd);
   stream.addEventListener("close", onClose);
+  // listening hands on in a microtask what was there before
+  if (stream.readableEnded) queueMicrotask(onEnd);
   try {
     for (let next = 0; ; ) {
       if (next < ready.length) {
@@ -138,7 +140,7 @@ export async function readFrame(stream: Stream, maxBytes: number, timeoutMs: num
     stream.addEventListener("message", onMessage);
     stream.addEventListener("end", onEnd);
     stream.addEventListener("close", onEnd);
-    if (stream.readableEnded || !["open", "closing"].includes(stream.status)) onEnd();
+    if (isSpent(stream)) onEnd();
   });
 }
 
@@ -176,6 +178,10 @@ async function drained(stream: Stream, timeoutMs: number): Promise<void> {
     stream.removeEventListener("close", onClose);
   }
 }
+
+/** Nothing more will come: `end` may have been said before anyone listened, and with bytes still to be read. */
+const isSpent = (stream: Stream): boolean =>
+  stream.readBufferLength === 0 && (stream.readableEnded || !["open", "closing"].includes(stream.status));
 
 function pause(stream: Stream) {
   if (stream.readStatus === "readable") stream.pause();

@@ -1,7 +1,7 @@
 /** The only door to libp2p's host: how a swarmd node is put together from its parts, and which limits they get. */
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { type Identify, identify } from "@libp2p/identify";
-import type { Libp2p as Libp2pHost } from "@libp2p/interface";
+import type { Connection, Libp2p as Libp2pHost } from "@libp2p/interface";
 import { mdns } from "@libp2p/mdns";
 import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
@@ -43,7 +43,7 @@ const transport = async (privateKey: Uint8Array) => ({
 /** A host with every service of a member, not yet started. */
 export async function createHost(options: HostOptions): Promise<Host> {
   const { gate } = options;
-  return await createLibp2p({
+  const host = await createLibp2p({
     ...(await transport(options.privateKey)),
     start: false,
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
@@ -74,6 +74,23 @@ export async function createHost(options: HostOptions): Promise<Host> {
       dht: gate.guardService(locateService(options.swarm)),
     },
   });
+  host.addEventListener("connection:open", ({ detail }) => makeAbortSafe(detail));
+  return host;
+}
+
+/**
+ * In libp2p 3.3 aborting a connection whose transport is already closed throws out of the muxer and leaves the socket as it
+ * is; the connection monitor does so where nobody catches it, which would end the process.
+ */
+function makeAbortSafe(connection: Connection) {
+  const abort = connection.abort.bind(connection);
+  connection.abort = (error) => {
+    try {
+      abort(error);
+    } catch {
+      connection.close().catch(() => {});
+    }
+  };
 }
 
 /** A host that only dials, for a node that is no member yet; started. */

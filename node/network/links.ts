@@ -85,7 +85,7 @@ export class Links {
     const address = connection.remoteAddr.toString();
     this.#options.log.info({ peer: link.peer, address, why }, "a connection was refused");
     this.ended(connection);
-    hangUp(connection, new SwarmError("not-a-member", why));
+    connection.abort(new SwarmError("not-a-member", why));
   }
 
   /** A connection is gone. */
@@ -185,7 +185,7 @@ export class Links {
   #broken(link: Link) {
     if (link.state === "closed") return;
     this.ended(link.connection);
-    hangUp(link.connection, new Error("its line broke"));
+    link.connection.abort(new Error("its line broke"));
   }
 
   #activate(link: Link) {
@@ -203,14 +203,5 @@ export class Links {
         this.#activate(other);
         return;
       }
-  }
-}
-
-/** At once, whatever state it is in: the muxer throws when its transport is already closed, and would leave that open. */
-function hangUp(connection: Connection, why: Error) {
-  try {
-    connection.abort(why);
-  } catch {
-    connection.close().catch(() => {});
   }
 }

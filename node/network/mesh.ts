@@ -18,6 +18,7 @@ import { Links } from "./links.ts";
 import { createLocator, type Locator } from "./locate.ts";
 import { messagesHandler, messagesProtocol } from "./messages.ts";
 import { bestFirst, isLoopback, PeerBook } from "./peer-book.ts";
+import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
 import { tailHandler, tailOf, tailProtocol, tailsMax } from "./tail.ts";
 
@@ -26,6 +27,8 @@ export const listenDefault: readonly string[] = ["/ip4/0.0.0.0/tcp/4701", "/ip6/
 
 /** How often links are looked over for gossip that stopped flowing. */
 const sweepMs = 5_000;
+/** How often some member is asked whom it knows, for those that join without dialling us. */
+const hearsayMs = 30_000;
 const identifyMsMax = 10_000;
 
 export interface MeshOptions {
@@ -77,6 +80,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
     },
   });
   const dialer = new Dialer({
+    self: host.peerId.toString() as PeerId,
     admits: gate.admits,
     connected: (peer) => links.to(peer) !== undefined,
     addresses: (peer) => book.addresses(peer),
@@ -103,6 +107,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
       book.add(peer, [...dialled, ...bestFirst(listenAddrs)].map(String), {
         viaLoopback: isLoopback(connection.remoteAddr),
       });
+      await askForPeers(connection);
     } catch (error) {
       log.debug({ peer, err: error }, "a member did not say who it is; the next sweep asks again");
     } finally {
@@ -111,12 +116,20 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
   }
   const identifying = new Set<Connection>();
 
+  /** A member's peer book, for those that are not in ours. */
+  async function askForPeers(connection: Connection) {
+    const viaLoopback = isLoopback(connection.remoteAddr);
+    for (const [peer, addresses] of await peersOf(connection))
+      if (book.add(peer, addresses, { viaLoopback, hearsay: true })) dialer.ensure([peer]);
+  }
+
   host.addEventListener("connection:open", ({ detail }) => links.opened(detail));
   host.addEventListener("connection:close", ({ detail }) => links.ended(detail));
   host.addEventListener("peer:discovery", ({ detail }) => {
     const peer = detail.id.toString() as PeerId;
     if (!gate.admits(peer)) return;
-    if (book.add(peer, detail.multiaddrs.map(String), { viaLoopback: false })) dialer.ensure([peer]);
+    const addresses = detail.multiaddrs.map(String);
+    if (book.add(peer, addresses, { viaLoopback: false, hearsay: true })) dialer.ensure([peer]);
   });
   await host.handle(
     admissionProtocol,
@@ -159,6 +172,9 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
   await host.handle(tailProtocol, gate.guard(tailHandler({ tails: options.tails, log })), {
     maxInboundStreams: tailsMax,
   });
+  await host.handle(peersProtocol, gate.guard(peersHandler({ book, admits: gate.admits, log })), {
+    maxInboundStreams: 2,
+  });
 
   try {
     await host.start();
@@ -175,6 +191,11 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
   const sweep = setInterval(() => {
     for (const peer of links.peers()) if (!gossip.reaches(peer)) void identify(links.to(peer)!);
   }, sweepMs);
+  const hearsay = setInterval(() => {
+    const peers = links.peers();
+    const connection = links.to(peers[Math.floor(Math.random() * peers.length)]!);
+    if (connection) askForPeers(connection).catch((error) => log.debug({ err: error }, "no peers were told"));
+  }, hearsayMs);
   dialer.ensure(book.peers());
 
   return {
@@ -198,6 +219,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
       if (stopped) return;
       stopped = true;
       clearInterval(sweep);
+      clearInterval(hearsay);
       dialer.stop();
       gate.close();
       remoteBlobs.stop();

@@ -99,8 +99,15 @@ export class PeerBook {
     return this.#peers.get(peer) ?? [];
   }
 
-  /** Puts what can be dialled of these before what is known; the oldest go when it is too much. False when nothing changed. */
-  add(peer: PeerId, addresses: readonly string[], options: { readonly viaLoopback: boolean }): boolean {
+  /**
+   * Takes in what can be dialled of these: before what is known, or after it when it is hearsay; the last go when it is too
+   * much. False when nothing changed.
+   */
+  add(
+    peer: PeerId,
+    addresses: readonly string[],
+    { viaLoopback, hearsay = false }: { readonly viaLoopback: boolean; readonly hearsay?: boolean },
+  ): boolean {
     if (peer === this.#self) return false;
     const known = this.#peers.get(peer) ?? [];
     if (known.length === 0 && this.#peers.size >= peersMax) return false;
@@ -108,9 +115,9 @@ export class PeerBook {
       const address = dialable(text, peer);
       if (!address || isLinkLocal(address)) return [];
       // another machine's loopback address is our own
-      return isLoopback(address) && !options.viaLoopback ? [] : [address.toString()];
+      return isLoopback(address) && !viaLoopback ? [] : [address.toString()];
     });
-    const merged = [...new Set([...fresh, ...known])].slice(0, addressesMax);
+    const merged = [...new Set(hearsay ? [...known, ...fresh] : [...fresh, ...known])].slice(0, addressesMax);
     if (merged.length === known.length && merged.every((address, at) => address === known[at])) return false;
     this.#peers.set(peer, merged);
     this.#timer ??= setTimeout(() => this.#save(), saveDelayMs);

@@ -56,6 +56,17 @@ describe("the mesh", () => {
     for (const m of members) expect(m.links.filter(({ kind }) => kind === "disconnected")).toEqual([]);
   });
 
+  it("finds through one member all that it knows, as soon as they are admitted", async () => {
+    const [a, b] = await swarm.pair();
+    const c = await swarm.start("c", { members: [a.peer] });
+    swarm.introduce(c, a);
+    await until(() => c.mesh.addressesOf(b.peer).length > 0);
+    expect(c.connected()).not.toContain(b.peer);
+    c.members.add(b.peer);
+    c.mesh.membersChanged();
+    await until(() => c.connected().includes(b.peer) && b.connected().includes(c.peer));
+  });
+
   it("finds the others again by its peer book, on either side's own word", async () => {
     const [a, b] = await swarm.pair();
     const listen = a.mesh.addresses().map((address) => address.replace(/\/p2p\/.*/, ""));
