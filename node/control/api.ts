@@ -87,6 +87,8 @@ export interface ActionView {
   readonly dependsOn: readonly ActionName[];
   readonly key?: Digest;
   readonly cached: boolean;
+  /** The spec releases its outputs. */
+  readonly released?: boolean;
   /** Of the valid result, where there is one. */
   readonly outputs: readonly Output[];
   readonly attempts: readonly AttemptView[];

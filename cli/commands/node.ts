@@ -1,0 +1,96 @@
+/** `swarmd node list` and `swarmd node show NAME`: the machines of the swarm. */
+import type { NodeView } from "../../node/control/api.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Command, Context } from "../command.ts";
+import { nodeColumns, nodeRow } from "../node-table.ts";
+import { notFound, selectNode } from "../select.ts";
+import { bytesText, durationText } from "../units.ts";
+
+export const node: Command = {
+  name: "node",
+  args: "<list|show> [name]",
+  description: "List the nodes of the swarm, or show one",
+  examples: ["node list", "node list --json", "node show pc"],
+  async run(context, [what, word]) {
+    if (what === "list" && word === undefined) return list(context);
+    if (what === "show") {
+      if (word === undefined)
+        throw new SwarmError("usage", "node show takes the name of a node", {
+          remedy: `the nodes: ${context.commandLine(["node", "list"])}`,
+        });
+      return show(context, selectNode(await context.control.nodes(), word));
+    }
+    if (what === "list")
+      throw new SwarmError("usage", "node list takes no name", { remedy: "node show NAME" });
+    const refusal = notFound(
+      "command",
+      `node ${what}`,
+      ["node list", "node show"],
+      "node list, node show NAME",
+    );
+    throw new SwarmError("usage", refusal.message, { remedy: refusal.remedy });
+  },
+};
+
+async function list(context: Context): Promise<number> {
+  const nodes = await context.control.nodes();
+  if (context.json) {
+    context.output.json(nodes);
+    return 0;
+  }
+  context.output.table(
+    [...nodeColumns, { title: "SANDBOX" }, { title: "VERSION" }, { title: "ADDRESS" }],
+    nodes.map((one) => [
+      ...nodeRow(context.output, one),
+      one.vitals?.sandbox ?? "-",
+      one.vitals?.version ?? "-",
+      one.addresses[0]?.replace(/\/p2p\/[^/]+$/, "") ?? "-",
+    ]),
+  );
+  return 0;
+}
+
+function show(context: Context, view: NodeView): number {
+  const { output } = context;
+  if (context.json) {
+    output.json(view);
+    return 0;
+  }
+  const { vitals } = view;
+  const percent = (n: number) => `${n.toFixed(1)} %`;
+  const facts: [string, string][] = [
+    ["name", view.name],
+    ["peer id", view.peerId],
+    ["state", view.state],
+    ["roles", view.roles.join(", ")],
+    ...view.addresses.map((address): [string, string] => ["address", address]),
+  ];
+  if (vitals)
+    facts.push(
+      ["version", vitals.version],
+      ["target", vitals.target],
+      ["sandbox", vitals.sandbox],
+      ["slots", `${vitals.running} of ${vitals.slots} running; ${vitals.cores} cores`],
+      ["load", vitals.load === "unknown" ? "unknown" : vitals.load.toFixed(2)],
+      [
+        "pressure",
+        vitals.pressurePercent === "unknown"
+          ? "unknown"
+          : `cpu ${percent(vitals.pressurePercent.cpu)}, memory ${percent(vitals.pressurePercent.memory)}, io ${percent(vitals.pressurePercent.io)}`,
+      ],
+      [
+        "temperature",
+        vitals.temperatureCelsius === "unknown"
+          ? "unknown"
+          : `${vitals.temperatureCelsius.toFixed(1)} °C${vitals.headroomCelsius === "unknown" ? "" : `, ${vitals.headroomCelsius.toFixed(1)} °C below its limit`}`,
+      ],
+      ["memory", `${bytesText(vitals.memoryFreeBytes)} of ${bytesText(vitals.memoryTotalBytes)} free`],
+      ["disk", `${bytesText(vitals.diskFreeBytes)} of ${bytesText(vitals.diskTotalBytes)} free`],
+      ["toolchains", Object.keys(vitals.toolchains).join(", ") || "none"],
+    );
+  else facts.push(["vitals", "not heard yet"]);
+  for (const { build, action, sinceMs } of view.running)
+    facts.push(["running", `${action} of ${build} for ${durationText(Date.now() - sinceMs)}`]);
+  for (const [what, text] of facts) output.line(`${output.tone("faint", what.padEnd(12))}${text}`);
+  return 0;
+}

@@ -1,0 +1,129 @@
+/** `swarmd status`: counts, nodes, builds, and one command to run next. It answers also where there is nothing yet. */
+import path from "node:path";
+import type { NextAction, StatusView } from "../../node/control/api.ts";
+import { specWord } from "../../node/control/next.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Command, Context } from "../command.ts";
+import { localNext, lookAtHome } from "../local.ts";
+import { nodeColumns, nodeRow } from "../node-table.ts";
+import { plain } from "../output.ts";
+import { exampleSpec, isClone } from "../project.ts";
+import { durationText } from "../units.ts";
+
+const buildsShown = 8;
+
+export const status: Command = {
+  name: "status",
+  description: "Show what is needed, building and done, and what to do next",
+  examples: ["status", "status --json"],
+  async run(context) {
+    const seen = await readStatus(context);
+    if (context.json) context.output.json(seen);
+    else {
+      if (seen.swarm && seen.node) show(context, seen as StatusView);
+      else context.output.line(`no daemon answers for ${context.home}\n`);
+      showNext(context, seen.next);
+    }
+    return 0;
+  },
+};
+
+/** What status knows; without a daemon the fields it would fill are empty. */
+export type SeenStatus = Omit<StatusView, "swarm" | "node"> & {
+  readonly swarm: StatusView["swarm"] | null;
+  readonly node: StatusView["node"] | null;
+};
+
+/** The daemon's word, or this home's own where no daemon runs; `next` is ready to be run. */
+export async function readStatus(context: Context): Promise<SeenStatus> {
+  try {
+    const view = await context.control.status();
+    return {
+      swarm: view.swarm,
+      node: view.node,
+      peers: view.peers,
+      builds: view.builds,
+      counts: view.counts,
+      next: withSpec(view.next),
+    };
+  } catch (thrown) {
+    if (!(thrown instanceof SwarmError) || thrown.code !== "daemon-unreachable") throw thrown;
+    return {
+      swarm: null,
+      node: null,
+      peers: [],
+      builds: [],
+      counts: { needed: 0, building: 0, complete: 0, blocked: 0, staged: 0 },
+      next: localNext(await lookAtHome(context.home)),
+    };
+  }
+}
+
+export function showNext(context: Context, next: NextAction) {
+  const { output } = context;
+  output.line(
+    `NEXT  ${next.command ? output.tone("strong", context.commandLine(next.command)) : "nothing to do"}`,
+  );
+  output.line(`      ${plain(next.why)}`);
+}
+
+/** Where the reader has no spec yet, the small one that comes with a clone. */
+function withSpec(next: NextAction): NextAction {
+  if (!isClone || !next.command?.includes(specWord)) return next;
+  const spec = path.relative(process.cwd(), exampleSpec("hello"));
+  return {
+    command: next.command.map((word) => (word === specWord ? spec : word)),
+    why: `${next.why}; ${path.basename(spec)} is a small one to try`,
+  };
+}
+
+function show(context: Context, { swarm, node, peers, builds, counts }: StatusView) {
+  const { output } = context;
+  const alive = 1 + peers.filter((peer) => peer.state === "alive").length;
+  output.line(
+    `${output.tone("strong", swarm.name)}: ${alive} of ${swarm.members} members here; this node is ${node.name} (${node.roles.join(", ")})`,
+  );
+  output.line();
+  output.line(
+    Object.entries(counts)
+      .map(
+        ([what, count]) =>
+          `${what} ${what === "blocked" && count > 0 ? output.tone("bad", String(count)) : count}`,
+      )
+      .join("   "),
+  );
+  output.line();
+  output.table(
+    nodeColumns,
+    [node, ...peers].map((one) => nodeRow(output, one)),
+  );
+  if (builds.length > 0) {
+    output.line();
+    output.table(
+      [
+        { title: "BUILD" },
+        { title: "STATE" },
+        { title: "DONE", right: true },
+        { title: "RUNNING", right: true },
+        { title: "BLOCKED", right: true },
+        { title: "TIME", right: true },
+      ],
+      builds
+        .slice(0, buildsShown)
+        .map((build) => [
+          build.build,
+          output.tone(
+            build.state === "complete" ? "good" : build.state === "failed" ? "bad" : "note",
+            build.state,
+          ),
+          `${build.counts.done}/${build.actions}`,
+          String(build.counts.running),
+          String(build.counts.blocked + build.counts.held),
+          durationText(build.wallMs),
+        ]),
+    );
+    if (builds.length > buildsShown)
+      output.line(`and ${builds.length - buildsShown} more: ${context.commandLine(["history"])}`);
+  }
+  output.line();
+}

@@ -1,0 +1,106 @@
+/** Follows a build: a bar and one line per running action on a terminal, one line per finished action anywhere else. */
+import type { BuildEvent, BuildResult, BuildSummary } from "../node/control/api.ts";
+import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
+import type { Context } from "./command.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { type Output, plain } from "./output.ts";
+import { durationText } from "./units.ts";
+
+const redrawMs = 100;
+const barCharacters = 30;
+
+/** The result; undefined when the person stopped following (the build goes on, and was said to). */
+export async function follow(context: Context, build: BuildId): Promise<BuildResult | undefined> {
+  const interrupt = onInterrupt();
+  const board = context.json ? undefined : new Board(context.output);
+  try {
+    for await (const event of context.control.watch(build, interrupt.signal)) {
+      board?.hear(event);
+      if (event.kind === "end") return event.result;
+    }
+  } finally {
+    board?.stop();
+    interrupt.release();
+  }
+  context.output.note(`stopped following ${build}; the build goes on`);
+  context.output.note(`  follow it again: ${context.commandLine(["watch", build])}`);
+  context.output.note(`  cancel it:       ${context.commandLine(["cancel", build])}`);
+  return undefined;
+}
+
+/** The picture of a build as its events tell it. */
+class Board {
+  private readonly output: Output;
+  private readonly running = new Map<ActionName, { node: string; sinceMs: number }>();
+  private summary: BuildSummary | undefined;
+  private counts: BuildSummary["counts"] | undefined;
+  private beganMs = 0;
+  private readonly timer: NodeJS.Timeout | undefined;
+
+  constructor(output: Output) {
+    this.output = output;
+    if (output.terminal) this.timer = setInterval(() => this.draw(), redrawMs);
+  }
+
+  hear(event: BuildEvent) {
+    switch (event.kind) {
+      case "snapshot":
+        this.summary = event.summary;
+        this.counts = event.summary.counts;
+        this.beganMs = Date.now() - event.summary.wallMs;
+        for (const { action, node, sinceMs } of event.running) this.running.set(action, { node, sinceMs });
+        return;
+      case "action":
+        this.counts = event.counts;
+        this.act(event);
+        return;
+      case "end":
+        this.stop();
+    }
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.output.live([]);
+  }
+
+  private act(event: Extract<BuildEvent, { kind: "action" }>) {
+    if (event.state === "running") {
+      this.running.set(event.action, { node: event.node ?? "?", sinceMs: Date.now() });
+      return;
+    }
+    this.running.delete(event.action);
+    const place = event.node === undefined ? "" : `  ${event.node}`;
+    if (event.state === "blocked")
+      this.output.above(
+        `${this.share()} ${this.output.tone("bad", "failed")} ${event.action}${place}: ${plain(event.reason ?? "no reason given")}`,
+      );
+    else if (event.state === "done" && !this.output.terminal)
+      this.output.line(
+        `${this.share()} ${event.action}${
+          event.cached
+            ? "  from the cache"
+            : `${place}${event.ms === undefined ? "" : `  ${durationText(event.ms)}`}`
+        }`,
+      );
+  }
+
+  private share(): string {
+    const total = String(this.summary?.actions ?? 0);
+    return `[${String(this.counts?.done ?? 0).padStart(total.length)}/${total}]`;
+  }
+
+  private draw() {
+    if (!this.summary || !this.counts) return;
+    const { done, blocked, held } = this.counts;
+    const total = Math.max(1, this.summary.actions);
+    const full = Math.floor((barCharacters * done) / total);
+    const bar = `${"█".repeat(full)}${"░".repeat(barCharacters - full)}`;
+    const trouble = blocked > 0 ? this.output.tone("bad", `  ${blocked} blocked, ${held} held`) : "";
+    const head = `${bar} ${this.share()}  ${this.running.size} running${trouble}  ${durationText(Date.now() - this.beganMs)}`;
+    const names = [...this.running].map(
+      ([action, { node, sinceMs }]) => `  ${action}  ${node}  ${durationText(Date.now() - sinceMs)}`,
+    );
+    this.output.live([head, ...names]);
+  }
+}

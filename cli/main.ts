@@ -1,0 +1,258 @@
+#!/usr/bin/env node
+/** The command line: finds the command that is meant, runs it, and ends with its exit code. The only door to cac. */
+import path from "node:path";
+import { type CAC, type Command as CacCommand, cac } from "cac";
+import { controlClient } from "../node/control/client.ts";
+import { defaultHomeDir, placesOf } from "../node/home-places.ts";
+import { nearest } from "../protocol/build/nearest.ts";
+import { errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
+import { flagOf, quoted, valuesOf } from "./arguments.ts";
+import type { Command, Context, Options } from "./command.ts";
+import { cancel } from "./commands/cancel.ts";
+import { demo } from "./commands/demo.ts";
+import { doctor } from "./commands/doctor.ts";
+import { fetch } from "./commands/fetch.ts";
+import { help } from "./commands/help.ts";
+import { history } from "./commands/history.ts";
+import { init } from "./commands/init.ts";
+import { invite } from "./commands/invite.ts";
+import { join } from "./commands/join.ts";
+import { logs } from "./commands/logs.ts";
+import { next } from "./commands/next.ts";
+import { node } from "./commands/node.ts";
+import { plan } from "./commands/plan.ts";
+import { run } from "./commands/run.ts";
+import { status } from "./commands/status.ts";
+import { stop } from "./commands/stop.ts";
+import { submit } from "./commands/submit.ts";
+import { version } from "./commands/version.ts";
+import { watch } from "./commands/watch.ts";
+import { localNext, lookAtHome } from "./local.ts";
+import { Output } from "./output.ts";
+import { version as projectVersion } from "./project.ts";
+
+/** In the order in which a newcomer meets them. */
+const commands: readonly Command[] = [
+  status,
+  next,
+  init,
+  run,
+  invite,
+  join,
+  plan,
+  submit,
+  watch,
+  logs,
+  fetch,
+  cancel,
+  history,
+  node,
+  doctor,
+  stop,
+  demo,
+  version,
+  help,
+];
+
+const output = new Output(process.stdout, process.stderr, process.env);
+
+/** Runs one command line; the exit code. Never throws: what is refused is printed. */
+async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes("--json");
+  let home = defaultHomeDir(process.env, process.getuid?.() ?? -1);
+  try {
+    const parser = parserOf();
+    const { args, options } = parser.parse(["", "", ...argv], { run: false });
+    const parsed = parser.matchedCommand;
+    const homes = valuesOf(argv, "home");
+    if (homes.at(-1) === "") throw new SwarmError("usage", "--home takes a folder");
+    home = path.resolve(homes.at(-1) ?? home);
+    if (options.help) {
+      printHelp(parser, parsed?.name);
+      return 0;
+    }
+    const context = contextOf(parser, home, json);
+    if (!parsed) {
+      if (options.version || options.V) return version.run(context, [], {});
+      if (args[0] === undefined) {
+        checkOptions(parser, undefined, options);
+        printHelp(parser);
+        return 0;
+      }
+      throw unknownCommand(args[0]);
+    }
+    checkOptions(parser, parsed, options);
+    parsed.checkOptionValue();
+    parsed.checkRequiredArgs();
+    parsed.checkUnusedArgs();
+    const command = commands.find((one) => one.name === parsed.name)!;
+    return await command.run(
+      context,
+      [...args, ...(options["--"] ?? [])],
+      textOptions(parsed, argv, options),
+    );
+  } catch (thrown) {
+    return complain(await explained(thrown, home), json);
+  }
+}
+
+function parserOf(): CAC {
+  const parser = cac("swarmd");
+  parser.option("--home <dir>", "The home of the node ($SWARMD_HOME, else the system's place for state)");
+  parser.option("--json", "Answer in JSON");
+  parser.option("-h, --help", "Explain");
+  parser.option("-V, --version", "Print the version");
+  for (const command of commands) {
+    const added = parser.command(
+      command.args ? `${command.name} ${command.args}` : command.name,
+      command.description,
+    );
+    for (const option of command.options ?? []) added.option(option.flags, option.description);
+  }
+  return parser;
+}
+
+function contextOf(parser: CAC, home: string, json: boolean): Context {
+  const usual = home === path.resolve(defaultHomeDir(process.env, process.getuid?.() ?? -1));
+  return {
+    home,
+    json,
+    output,
+    control: controlClient(placesOf(home).controlSocket),
+    commandLine: (args) =>
+      [programName(), ...args, ...(usual ? [] : ["--home", shownPath(home)])].map(quoted).join(" "),
+    run: (args) => main([...args, ...(usual ? [] : ["--home", home]), ...(json ? ["--json"] : [])]),
+    help: (command) => {
+      if (command !== undefined && !commands.some((one) => one.name === command))
+        throw unknownCommand(command);
+      printHelp(parser, command);
+    },
+  };
+}
+
+/** How the reader called us: the launcher's path where it is not the one that a bare `swarmd` finds. */
+function programName(): string {
+  const called = process.env.SWARMD_CALLED;
+  if (!called) return "swarmd";
+  const dir = path.resolve(path.dirname(called));
+  const onPath = (process.env.PATH ?? "").split(":").some((one) => one !== "" && path.resolve(one) === dir);
+  return onPath && path.basename(called) === "swarmd" ? "swarmd" : called;
+}
+
+/** The shorter of the absolute path and the one from here. */
+function shownPath(dir: string): string {
+  const relative = path.relative(process.cwd(), dir) || ".";
+  return relative.length < dir.length && !relative.startsWith("../..") ? relative : dir;
+}
+
+function checkOptions(parser: CAC, command: CacCommand | undefined, options: Record<string, unknown>) {
+  const known = [...(command?.options ?? []), ...parser.globalCommand.options];
+  for (const name of Object.keys(options)) {
+    if (name === "--" || known.some((option) => option.names.includes(name))) continue;
+    const flag = flagOf(name);
+    const best = nearest(
+      flag,
+      known.flatMap((option) => option.names.map(flagOf)),
+    );
+    throw new SwarmError("usage", `there is no option ${flag}${command ? ` for ${command.name}` : ""}`, {
+      remedy: best
+        ? `did you mean ${best}?`
+        : `the options: swarmd ${command ? `${command.name} ` : ""}--help`,
+    });
+  }
+  for (const option of known)
+    for (const name of option.names)
+      if (option.isBoolean && options[name] !== undefined && typeof options[name] !== "boolean")
+        throw new SwarmError("usage", `${flagOf(name)} takes no value`);
+}
+
+/** Values as they were written; flags as true. */
+function textOptions(
+  command: CacCommand,
+  argv: readonly string[],
+  options: Record<string, unknown>,
+): Options {
+  const texts: Record<string, true | readonly string[]> = {};
+  for (const option of command.options) {
+    if (options[option.name] === undefined) continue;
+    texts[option.name] = option.isBoolean ? true : valuesOf(argv, option.name);
+  }
+  return texts;
+}
+
+function unknownCommand(word: string): SwarmError {
+  const best = nearest(
+    word,
+    commands.map((command) => command.name),
+  );
+  return new SwarmError("usage", `there is no command ${word}`, {
+    remedy: best ? `did you mean swarmd ${best}?` : "the commands: swarmd --help",
+  });
+}
+
+function printHelp(parser: CAC, name?: string) {
+  const command = commands.find((one) => one.name === name);
+  if (!command) {
+    output.line(`swarmd ${projectVersion}: a build farm without a server`);
+    output.line("\nusage: swarmd <command> [options]\n");
+    output.table(
+      [{ title: "COMMAND" }, { title: "" }],
+      commands.map((one) => [[one.name, one.args].filter(Boolean).join(" "), one.description]),
+    );
+    output.line("\nDaily work: run swarmd status, do what it says, repeat.");
+  } else {
+    output.line(
+      `${command.description}\n\nusage: swarmd ${[command.name, command.args].filter(Boolean).join(" ")} [options]`,
+    );
+  }
+  output.line();
+  output.table(
+    [{ title: "OPTION" }, { title: "" }],
+    [
+      ...(command?.options ?? []).map((option) => [option.flags, option.description]),
+      ...parser.globalCommand.options.map((option) => [option.rawName, option.description]),
+    ],
+  );
+  if (command?.examples)
+    output.line(`\nexamples:\n${command.examples.map((one) => `  swarmd ${one}`).join("\n")}`);
+}
+
+/** Without a daemon, what leads to one in this very home. */
+async function explained(thrown: unknown, home: string): Promise<unknown> {
+  if (!(thrown instanceof SwarmError) || thrown.code !== "daemon-unreachable") return thrown;
+  if (!thrown.remedy?.includes("start it: swarmd run")) return thrown;
+  const { command } = localNext(await lookAtHome(home).catch(() => ({})));
+  const context = contextOf(parserOf(), home, false);
+  return new SwarmError("daemon-unreachable", `no daemon answers for ${home}`, {
+    remedy: command ? context.commandLine(command) : undefined,
+    cause: thrown,
+  });
+}
+
+/** Prints what went wrong; the exit code. */
+function complain(thrown: unknown, json: boolean): number {
+  if (thrown instanceof Error && thrown.name === "CACError") {
+    const message = thrown.message.replaceAll("`", "");
+    return complain(
+      new SwarmError("usage", message, { remedy: "how it is used: swarmd help COMMAND" }),
+      json,
+    );
+  }
+  const known = thrown instanceof SwarmError;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (json)
+    output.json({
+      error: known ? { code: thrown.code, message, remedy: thrown.remedy } : { code: "fault", message },
+    });
+  output.note(`swarmd: ${message}`);
+  if (known && thrown.remedy !== undefined) output.note(`→ ${thrown.remedy}`);
+  if (process.env.SWARMD_DEBUG && thrown instanceof Error) output.note(thrown.stack ?? "");
+  else if (!known) output.note("→ this is a fault of swarmd; SWARMD_DEBUG=1 shows where");
+  return known ? errorCodes[thrown.code] : 70;
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // The reader of a pipe has left: nothing more to say.
+  process.exit(error.code === "EPIPE" ? 0 : 70);
+});
+process.exitCode = await main(process.argv.slice(2));

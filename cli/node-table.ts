@@ -1,0 +1,35 @@
+/** Nodes as rows: what status and `node list` show of each. */
+import type { NodeView } from "../node/control/api.ts";
+import type { Column, Output, Tone } from "./output.ts";
+import { bytesText } from "./units.ts";
+
+export const nodeColumns: readonly Column[] = [
+  { title: "NODE" },
+  { title: "STATE" },
+  { title: "RUNNING", right: true },
+  { title: "LOAD", right: true },
+  { title: "TEMP", right: true },
+  { title: "MEMORY FREE", right: true },
+  { title: "DISK FREE", right: true },
+];
+
+const tones: Record<NodeView["state"], Tone> = {
+  self: "good",
+  alive: "good",
+  suspect: "note",
+  dead: "bad",
+  unseen: "faint",
+};
+
+/** A dash stands for what is not known. */
+export function nodeRow(output: Output, { name, state, vitals }: NodeView): string[] {
+  return [
+    name,
+    output.tone(tones[state], state),
+    vitals ? `${vitals.running}/${vitals.slots}` : "-",
+    vitals && vitals.load !== "unknown" ? vitals.load.toFixed(2) : "-",
+    vitals && vitals.temperatureCelsius !== "unknown" ? `${Math.round(vitals.temperatureCelsius)} °C` : "-",
+    vitals ? bytesText(vitals.memoryFreeBytes) : "-",
+    vitals ? bytesText(vitals.diskFreeBytes) : "-",
+  ];
+}

@@ -1,0 +1,81 @@
+/** Puts fetched files into a folder: each whole or not at all, verified, and never outside of the folder. */
+import { createHash, randomBytes } from "node:crypto";
+import { lstat, mkdir, open, realpath, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { hashOf, sizeOf } from "../protocol/kernel/digest.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { Digest } from "../protocol/kernel/ids.ts";
+
+/** Throws `refused` for a path that is no plain relative one: nothing in it may lead upward or elsewhere. */
+export function checkedPath(relative: string): string {
+  const parts = relative.split("/");
+  if (relative.includes("\0") || parts.some((part) => part === "" || part === "." || part === ".."))
+    throw new SwarmError("refused", `${JSON.stringify(relative)} is no path inside a folder`, {
+      remedy: "whoever made this result is not to be trusted; tell the others",
+    });
+  return relative;
+}
+
+/**
+ * Writes `bytes` to `relative` below `folder` (made if it is not there), replacing what was there. Throws `refused` where a link
+ * leads out of the folder or a folder stands in the way, `blob-corrupt` when the bytes are others than those of the digest.
+ */
+export async function placeFile(
+  folder: string,
+  relative: string,
+  digest: Digest,
+  bytes: AsyncIterable<Uint8Array>,
+  executable: boolean,
+): Promise<void> {
+  const file = path.join(folder, checkedPath(relative));
+  await mkdir(folder, { recursive: true });
+  const root = await realpath(folder);
+  const parent = await ensureInside(root, path.dirname(relative));
+  const there = await lstat(file).catch(() => undefined);
+  if (there?.isDirectory())
+    throw new SwarmError("refused", `${file} is a folder`, { remedy: "name another folder: --to DIR" });
+  const draft = path.join(
+    parent,
+    `.${path.basename(relative).slice(0, 100)}.${randomBytes(6).toString("hex")}`,
+  );
+  const handle = await open(draft, "wx", executable ? 0o777 : 0o666);
+  try {
+    const hash = createHash("sha256");
+    let size = 0;
+    for await (const chunk of bytes) {
+      hash.update(chunk);
+      size += chunk.length;
+      await handle.write(chunk);
+    }
+    if (size !== sizeOf(digest) || hash.digest("hex") !== hashOf(digest))
+      throw new SwarmError("blob-corrupt", `what came for ${relative} is not what was built`, {
+        remedy: "fetch it again",
+      });
+    await handle.close();
+    await rename(draft, path.join(parent, path.basename(relative)));
+  } catch (cause) {
+    await handle.close().catch(() => {});
+    await rm(draft, { force: true });
+    throw cause;
+  }
+}
+
+/** Makes the folders one by one, so that a link on the way is seen before anything is made behind it. */
+async function ensureInside(root: string, relative: string): Promise<string> {
+  let at = root;
+  for (const part of relative === "." ? [] : relative.split("/")) {
+    const next = path.join(at, part);
+    await mkdir(next).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "EEXIST") throw cause;
+    });
+    const real = await realpath(next);
+    if (real !== root && !real.startsWith(`${root}${path.sep}`))
+      throw new SwarmError("refused", `${next} leads out of ${root}`, {
+        remedy: "remove that link, or name another folder: --to DIR",
+      });
+    if (!(await lstat(real)).isDirectory())
+      throw new SwarmError("refused", `${next} is not a folder`, { remedy: "name another folder: --to DIR" });
+    at = real;
+  }
+  return at;
+}

@@ -1,0 +1,86 @@
+/** From a spec on disk to a graph, its blobs at the daemon, and a build. */
+import { createReadStream } from "node:fs";
+import { readInputs, readSpec } from "../node/build/inputs.ts";
+import { encodeGraph, type Graph } from "../protocol/build/graph.ts";
+import { resolveSpec } from "../protocol/build/resolve.ts";
+import { toolchainsOf } from "../protocol/build/spec.ts";
+import { sizeOf } from "../protocol/kernel/digest.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
+import type { Context } from "./command.ts";
+import { bytesText } from "./units.ts";
+
+const uploadsMax = 8;
+const unresolved = "unresolved";
+
+export interface Prepared {
+  readonly graph: Graph;
+  /** Where each input's content lies on this disk. */
+  readonly sources: ReadonlyMap<Digest, string>;
+  /** Why toolchains could not be resolved; the graph's fingerprints are placeholders then. */
+  readonly trouble?: SwarmError;
+}
+
+/** Reads and resolves a spec. What is wrong with the spec is thrown; what is wrong with the swarm is told in `trouble`. */
+export async function prepare(context: Context, specFile: string): Promise<Prepared> {
+  const spec = await readSpec(specFile);
+  const { files, sources } = await readInputs(specFile, spec);
+  const names = toolchainsOf(spec);
+  try {
+    const fingerprints = names.length > 0 ? await context.control.resolveToolchains(names) : {};
+    return { graph: resolveSpec(spec, files, fingerprints), sources };
+  } catch (thrown) {
+    if (!(thrown instanceof SwarmError) || thrown.code === "spec-invalid") throw thrown;
+    const placeholders = Object.fromEntries(names.map((name) => [name, unresolved]));
+    return { graph: resolveSpec(spec, files, placeholders), sources, trouble: thrown };
+  }
+}
+
+/** Uploads what the daemon lacks and submits. Throws what stood in the way. */
+export async function submit(context: Context, prepared: Prepared, priority: number): Promise<BuildId> {
+  if (prepared.trouble) throw prepared.trouble;
+  const { graph, sources } = prepared;
+  const { bytes, digest } = encodeGraph(graph);
+  await upload(context, sources, await context.control.missingBlobs([...sources.keys()]));
+  await context.control.putBlob(digest, once(bytes));
+  return (await context.control.submit({ name: graph.name, graph: digest, priority })).build;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function upload(context: Context, sources: ReadonlyMap<Digest, string>, digests: readonly Digest[]) {
+  const total = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
+  const queue = [...digests];
+  let sent = 0;
+  const show = () => {
+    if (!context.json)
+      context.output.live([
+        `sending inputs: ${bytesText(sent)} of ${bytesText(total)}, ${queue.length} files to go`,
+      ]);
+  };
+  const worker = async () => {
+    for (let digest = queue.shift(); digest !== undefined; digest = queue.shift()) {
+      const file = sources.get(digest);
+      if (file === undefined) throw new Error(`the daemon asks for ${digest}, which is no input`);
+      await context.control.putBlob(digest, createReadStream(file)).catch((cause: unknown) => {
+        const changed =
+          cause instanceof SwarmError && (cause.code === "blob-corrupt" || cause.code === "too-large");
+        throw changed
+          ? new SwarmError("blob-corrupt", `${file} changed while it was submitted`, {
+              remedy: "submit again",
+              cause,
+            })
+          : cause;
+      });
+      sent += sizeOf(digest);
+      show();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(uploadsMax, digests.length) }, worker));
+  } finally {
+    context.output.live([]);
+  }
+}
