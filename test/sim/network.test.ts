@@ -1,0 +1,278 @@
+import { describe, expect, test } from "vitest";
+import type { PeerId } from "../../protocol/kernel/ids.ts";
+import type { Conditions } from "../../sim/link.ts";
+import { type NetworkPort, VirtualNetwork } from "../../sim/network.ts";
+import { Process } from "../../sim/process.ts";
+import { fakePeer } from "../../sim/signer.ts";
+import { World } from "../../sim/world.ts";
+
+/** A daemon that lets in whom it is told to, and notes what it hears. */
+interface Ear {
+  readonly peer: PeerId;
+  process: Process;
+  port: NetworkPort;
+  readonly admits: Set<PeerId>;
+  readonly heard: string[];
+  say(text: string, to: Ear): void;
+}
+
+function swarm(names: readonly string[], conditions: Partial<Conditions> = {}, seed = 1) {
+  const world = new World({ seed });
+  const network = new VirtualNetwork(world, { conditions, silenceMs: 10_000 });
+  const everybody = new Set(names.map(fakePeer));
+  const nameOf = new Map(names.map((name) => [fakePeer(name), name]));
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
+  const start = (ear: Ear) => {
+    ear.process = new Process(world, nameOf.get(ear.peer)!);
+    ear.port = network.attach(ear.process, ear.peer, {
+      admits: (peer) => ear.admits.has(peer),
+      presentation: () => Buffer.from(`certificates of ${nameOf.get(ear.peer)}`),
+      admission: (peer, request, answer) => {
+        ear.heard.push(`${nameOf.get(peer)} shows ${text(request)}`);
+        answer(Buffer.from(`certificates of ${nameOf.get(ear.peer)}`));
+      },
+      connected: (peer) => ear.heard.push(`+${nameOf.get(peer)}`),
+      disconnected: (peer) => ear.heard.push(`-${nameOf.get(peer)}`),
+      message: (from, message) => ear.heard.push(`${nameOf.get(from)}: ${text(message)}`),
+      gossip: (message) => ear.heard.push(`~${text(message)}`),
+    });
+  };
+  const ears = names.map((name) => {
+    const ear = {
+      peer: fakePeer(name),
+      admits: new Set(everybody),
+      heard: [] as string[],
+      say: (said: string, to: Ear) => ear.port.send(to.peer, Buffer.from(said)),
+    } as unknown as Ear;
+    start(ear);
+    return ear;
+  });
+  return { world, network, ears, start };
+}
+const forget = (...ears: Ear[]) => {
+  for (const ear of ears) ear.heard.length = 0;
+};
+const said = (ear: Ear) => ear.heard.filter((h) => h.includes(": "));
+const gossiped = (ear: Ear) => ear.heard.filter((h) => h.startsWith("~"));
+
+describe("virtual network", () => {
+  test("both sides show their certificates, then both are connected, once", () => {
+    const { world, ears } = swarm(["ann", "bob"]);
+    world.runFor(100);
+    expect(ears[0]!.heard).toEqual(["bob shows certificates of bob", "+bob"]);
+    expect(ears[1]!.heard).toEqual(["ann shows certificates of ann", "+ann"]);
+    world.runFor(60_000);
+    expect(ears[0]!.heard).toHaveLength(2);
+  });
+
+  test("a stranger is never connected and hears nothing", () => {
+    const { world, ears } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    ann.admits.clear();
+    world.runFor(1000);
+    expect(ann.heard).not.toContain("+bob");
+    ann.say("secret", bob);
+    ann.port.gossip(Buffer.from("secret"));
+    bob.say("let me in", ann);
+    world.runFor(60_000);
+    expect([...said(ann), ...gossiped(ann), ...said(bob), ...gossiped(bob)]).toEqual([]);
+    // It was let go every time, and tried again.
+    expect(bob.heard.filter((h) => h === "-ann").length).toBeGreaterThan(2);
+  });
+
+  test("one who becomes a member is let in at once, one who ceases to be is put out", () => {
+    const { world, ears } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    ann.admits.clear();
+    world.runFor(1000);
+    ann.admits.add(bob.peer);
+    ann.port.membersChanged();
+    world.runFor(100);
+    bob.say("hello", ann);
+    world.runFor(100);
+    expect(said(ann)).toEqual(["bob: hello"]);
+    ann.admits.clear();
+    ann.port.membersChanged();
+    world.runFor(100);
+    expect(ann.heard.at(-1)).toBe("-bob");
+    expect(bob.heard.at(-1)).toBe("-ann");
+  });
+
+  test("unicast keeps its order whatever the jitter, and large messages take their time", () => {
+    const { world, ears } = swarm(["ann", "bob"], { jitterMs: 500, delayMs: 10, bytesPerSecond: 1000 });
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(3000);
+    for (let i = 0; i < 100; i++) ann.say(`${i}`, bob);
+    world.runUntil(() => said(bob).length === 100, 10_000);
+    expect(said(bob)).toEqual(Array.from({ length: 100 }, (_, i) => `ann: ${i}`));
+    const beganMs = world.nowMs;
+    ann.say("x".repeat(5000), bob);
+    world.runUntil(() => said(bob).length === 101, 10_000);
+    expect(world.nowMs - beganMs).toBeGreaterThanOrEqual(5000);
+  });
+
+  test("more than the queue holds is dropped, what is in it arrives", () => {
+    const { world, ears } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    for (let i = 0; i < 5; i++) ann.port.send(bob.peer, new Uint8Array(3 << 20).fill(65 + i));
+    world.runFor(10_000);
+    expect(said(bob).map((h) => h[5])).toEqual(["A", "B"]);
+  });
+
+  test("gossip reaches all but its sender, also through a common neighbour", () => {
+    const { world, network, ears } = swarm(["ann", "bob", "cat"]);
+    const [ann, bob, cat] = ears as [Ear, Ear, Ear];
+    network.cut([ann.peer], [cat.peer]);
+    world.runFor(20_000);
+    ann.port.gossip(Buffer.from("news"));
+    world.runFor(100);
+    expect([gossiped(ann), gossiped(bob), gossiped(cat)]).toEqual([[], ["~news"], ["~news"]]);
+  });
+
+  test("gossip is lost, doubled and late as the conditions say", () => {
+    const { world, ears } = swarm(["ann", "bob"], { gossipLoss: 0.3, gossipTwice: 0.2, gossipLate: 0.1 });
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    forget(bob);
+    for (let i = 0; i < 2000; i++) world.after(i, () => ann.port.gossip(Buffer.from(`${i}`)));
+    world.runFor(10_000);
+    const came = gossiped(bob).map((h) => Number(h.slice(1)));
+    const distinct = new Set(came).size;
+    expect(distinct).toBeGreaterThan(1300);
+    expect(distinct).toBeLessThan(1500);
+    expect(came.length - distinct).toBeGreaterThan(200);
+    expect(came.length - distinct).toBeLessThan(360);
+    const order = [...new Set(came)];
+    expect(order).not.toEqual([...order].sort((a, b) => a - b));
+  });
+
+  test("a reset connection loses what was on its way, tells both sides and comes back", () => {
+    const { world, ears, network } = swarm(["ann", "bob"], { delayMs: 50 });
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(1000);
+    forget(ann, bob);
+    ann.say("on its way", bob);
+    network.setConditions({ reset: 1 });
+    ann.say("the last straw", bob);
+    network.setConditions({ reset: 0 });
+    world.runFor(5000);
+    ann.say("again", bob);
+    world.runFor(1000);
+    expect(ann.heard).toEqual(expect.arrayContaining(["-bob", "+bob"]));
+    expect(bob.heard.filter((h) => !h.includes("shows"))).toEqual(["-ann", "+ann", "ann: again"]);
+  });
+
+  test("a killed daemon is missed at once, an unplugged one after a silence; both are found again when they are back", () => {
+    for (const [ending, afterMs] of [
+      ["kill", 0],
+      ["power", 10_000],
+    ] as const) {
+      const { world, ears, start } = swarm(["ann", "bob"]);
+      const [ann, bob] = ears as [Ear, Ear];
+      world.runFor(100);
+      const diedMs = world.nowMs;
+      bob.process.end(ending);
+      ann.say("to nobody", bob);
+      expect(world.runUntil(() => ann.heard.includes("-bob"), 60_000)).toBe(true);
+      expect(world.nowMs - diedMs).toBeGreaterThanOrEqual(afterMs);
+      expect(world.nowMs - diedMs).toBeLessThan(afterMs + 10);
+      forget(ann, bob);
+      start(bob);
+      world.runFor(100);
+      ann.say("welcome back", bob);
+      world.runFor(100);
+      expect(ann.heard).toContain("+bob");
+      expect(said(bob)).toEqual(["ann: welcome back"]);
+    }
+  });
+
+  test("one restarted before its silence was noticed is a new connection", () => {
+    const { world, ears, start } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    bob.process.end("power");
+    world.runFor(1000);
+    forget(ann, bob);
+    start(bob);
+    world.runFor(60_000);
+    expect(ann.heard.filter((h) => !h.includes("shows"))).toEqual(["-bob", "+bob"]);
+  });
+
+  test("a short cut delays, a long one disconnects, and healing brings all back", () => {
+    const { world, network, ears } = swarm(["ann", "bob", "cat"]);
+    const [ann, bob, cat] = ears as [Ear, Ear, Ear];
+    world.runFor(100);
+    forget(ann, bob, cat);
+    network.cut([ann.peer], [bob.peer, cat.peer]);
+    for (let i = 0; i < 3; i++) ann.say(`${i}`, bob);
+    world.runFor(5000);
+    expect(bob.heard).toEqual([]);
+    expect(network.reaches(ann.peer, bob.peer)).toBe(false);
+    network.heal();
+    world.runFor(100);
+    expect(bob.heard).toEqual(["ann: 0", "ann: 1", "ann: 2"]);
+    forget(bob);
+    network.cut([ann.peer], [bob.peer, cat.peer]);
+    world.runFor(10_100);
+    expect(ann.heard).toEqual(["-bob", "-cat"]);
+    expect(bob.heard).toEqual(["-ann"]);
+    bob.say("we two", cat);
+    network.heal();
+    expect(world.runUntil(() => network.reaches(ann.peer, bob.peer), 16_000)).toBe(true);
+    expect(said(cat)).toEqual(["bob: we two"]);
+  });
+
+  test("a cut in one direction lets the other through until the silence is noticed", () => {
+    const { world, network, ears } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    forget(ann, bob);
+    network.cut([ann.peer], [bob.peer], true);
+    ann.say("unheard", bob);
+    bob.say("heard", ann);
+    world.runFor(1000);
+    expect(ann.heard).toEqual(["bob: heard"]);
+    expect(bob.heard).toEqual([]);
+    world.runFor(10_000);
+    expect(ann.heard.at(-1)).toBe("-bob");
+  });
+
+  test("a paused daemon hears all when it goes on", () => {
+    const { world, ears } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    bob.process.pause();
+    for (let i = 0; i < 3; i++) ann.say(`${i}`, bob);
+    world.runFor(3000);
+    expect(said(bob)).toEqual([]);
+    bob.process.resume();
+    world.runFor(1);
+    expect(said(bob)).toEqual(["ann: 0", "ann: 1", "ann: 2"]);
+  });
+
+  test("a transfer takes its bytes' time, and fails when the connection does", () => {
+    const { world, network, ears } = swarm(["ann", "bob"], { bytesPerSecond: 1_000_000 });
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    const results: string[] = [];
+    const note = (name: string) => (arrived: boolean) =>
+      results.push(`${name} ${arrived} ${Math.round(world.nowMs / 100)}`);
+    network.transfer(ann.peer, bob.peer, 1_000_000, note("first"));
+    network.transfer(ann.peer, bob.peer, 1_000_000, note("second"));
+    world.runFor(2000);
+    network.transfer(ann.peer, bob.peer, 1_000_000, note("broken"));
+    world.runFor(500);
+    ann.process.end("kill");
+    world.runFor(20_000);
+    network.transfer(ann.peer, bob.peer, 1, note("gone"));
+    world.runFor(100);
+    expect(results.map((r) => r.replace(/ \d+$/, ""))).toEqual([
+      "first true",
+      "second true",
+      "broken false",
+      "gone false",
+    ]);
+    expect(results.slice(0, 2)).toEqual(["first true 11", "second true 21"]);
+  });
+});
