@@ -23,6 +23,8 @@ import { byText, type Digest } from "../../protocol/kernel/ids.ts";
 
 export const inputFilesMax = 200_000;
 const foldersMax = 100_000;
+/** Links to folders that are followed; a few dozen that lead to each other would else multiply without end. */
+const folderLinksMax = 1000;
 const depthMax = 64;
 const problemsMax = 100;
 const readersMax = 8;
@@ -66,7 +68,7 @@ export interface Inputs {
  */
 export async function readInputs(specFile: string, spec: Spec): Promise<Inputs> {
   const base = dirname(resolvePath(specFile));
-  const walk: Walk = { found: [], problems: [], folders: 0 };
+  const walk: Walk = { found: [], problems: [], folders: 0, folderLinks: 0 };
   for (const input of spec.inputs) {
     const refuse = (trouble: Trouble, at = input.path.at) => {
       walk.problems.push(problemAt(spec, at, trouble));
@@ -101,6 +103,7 @@ interface Walk {
   readonly found: { path: string; disk: string; executable: boolean; sizeBytes: number }[];
   readonly problems: Problem[];
   folders: number;
+  folderLinks: number;
 }
 
 type Refuse = (trouble: Trouble, at?: SpecInput["path"]["at"]) => void;
@@ -146,9 +149,8 @@ async function readInput(base: string, input: SpecInput, walk: Walk, refuse: Ref
   const depth = fixed === "" ? 0 : fixed.split("/").length;
   const rest = written.split("/").slice(depth).join("/");
   const test = pattern ? compilePattern(rest) : () => true;
-  await walkFolder(walk, refuse, { root, shown: fixed || ".", mount: name }, (relative) => {
-    return test(relative) && !excepts.some((except) => except(relative));
-  });
+  const excluded = (relative: string) => excepts.some((except) => except(relative));
+  await walkFolder(walk, refuse, { root, shown: fixed || ".", mount: name, wanted: test, excluded });
   if (walk.found.length === before && walk.problems.length === 0)
     refuse({
       message: `the input ${written} holds no files`,
@@ -163,15 +165,15 @@ interface Root {
   readonly shown: string;
   /** Its place in the workspace. */
   readonly mount: string;
+  /** Whether a file is taken; paths are relative to the root. */
+  readonly wanted: (relative: string) => boolean;
+  /** Whether a file or a folder with all that is in it is left out. */
+  readonly excluded: (relative: string) => boolean;
 }
 
-/** Files below a root that are wanted. Links are followed as long as they stay below it. */
-async function walkFolder(
-  walk: Walk,
-  refuse: Refuse,
-  top: Root,
-  wanted: (relative: string) => boolean,
-): Promise<void> {
+/** Adds the files below a root that are wanted. Links are followed as long as they stay below it. */
+async function walkFolder(walk: Walk, refuse: Refuse, top: Root): Promise<void> {
+  const { wanted } = top;
   const below = async (folder: string, relative: string, depth: number): Promise<void> => {
     if (depth > depthMax)
       return refuse({ message: `${top.shown}/${relative} lies deeper than ${depthMax} folders` });
@@ -189,6 +191,7 @@ async function walkFolder(
     for (const entry of entries.sort((a, b) => byText(a.name, b.name))) {
       if (walk.found.length > inputFilesMax || walk.problems.length > problemsMax) return;
       const path = relative === "" ? entry.name : `${relative}/${entry.name}`;
+      if (top.excluded(path)) continue;
       const disk = join(folder, entry.name);
       const shown = `${top.shown}/${path}`;
       if (entry.name.includes("\ufffd")) {
@@ -224,6 +227,11 @@ async function walkFolder(
       return refuse({
         message: `the link ${shown} leads to a folder it lies in`,
         hint: "leave it out with except:",
+      });
+    if (++walk.folderLinks > folderLinksMax)
+      return refuse({
+        message: `${top.shown} holds more than ${folderLinksMax} links to folders`,
+        hint: "leave them out with except:",
       });
     await below(target, path, depth + 1);
   };
