@@ -1,0 +1,110 @@
+/** A swarm of daemons on this machine for measuring: real processes, real homes in a folder of their own, over the command line. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { BuildResult, NodeView } from "../../node/control/api.ts";
+
+const run = promisify(execFile);
+const root = path.resolve(import.meta.dirname, "../..");
+const swarmd = path.join(root, "cli/swarmd");
+
+export interface FarmOptions {
+  readonly nodes: number;
+  readonly slotsPerNode: number;
+  readonly sandbox: "bubblewrap" | "none";
+}
+
+export interface Submission {
+  readonly result: BuildResult;
+  /** Of the whole command, from its start to its end. */
+  readonly commandMs: number;
+}
+
+export class Farm {
+  private readonly dir: string;
+  private readonly homes: string[] = [];
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  /** Founds a swarm, starts its daemons and waits until all see each other. */
+  static async start(options: FarmOptions): Promise<Farm> {
+    const farm = new Farm(await mkdtemp(path.join(tmpdir(), "swarmd-bench-")));
+    try {
+      for (let n = 1; n <= options.nodes; n++) await farm.add(`n${n}`, options);
+      await farm.settle(options.nodes);
+      return farm;
+    } catch (thrown) {
+      await farm.stop();
+      throw thrown;
+    }
+  }
+
+  async submit(spec: string): Promise<Submission> {
+    const child = spawn(swarmd, ["submit", spec, "--json", "--home", this.homes[0]!], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const startMs = performance.now();
+    let text = "";
+    child.stdout.on("data", (chunk) => {
+      text += chunk;
+    });
+    const [code] = await once(child, "close");
+    const commandMs = performance.now() - startMs;
+    if (code !== 0) throw new Error(`submit ended with ${code}: ${text}`);
+    return { result: JSON.parse(text.trim().split("\n").at(-1)!) as BuildResult, commandMs };
+  }
+
+  /** Process numbers of the daemons. */
+  async pids(): Promise<number[]> {
+    return Promise.all(
+      this.homes.map(async (home) => Number(await readFile(path.join(home, "lock.pid"), "utf8"))),
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const home of this.homes) await run(swarmd, ["stop", "--home", home]).catch(() => {});
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  private async add(name: string, { slotsPerNode, sandbox }: FarmOptions): Promise<void> {
+    const home = path.join(this.dir, name);
+    const daemon = [
+      "--detach",
+      "--listen",
+      "127.0.0.1:0",
+      "--slots",
+      String(slotsPerNode),
+      "--sandbox",
+      sandbox,
+    ];
+    if (sandbox === "none") daemon.push("--unsafe-no-sandbox");
+    const first = this.homes[0];
+    this.homes.push(home);
+    if (first === undefined) {
+      await run(swarmd, ["init", "--name", name, "--home", home]);
+      await run(swarmd, ["run", ...daemon, "--home", home]);
+      return;
+    }
+    const { stdout } = await run(swarmd, ["invite", "--json", "--home", first]);
+    const { ticket } = JSON.parse(stdout) as { ticket: string };
+    await run(swarmd, ["join", ticket, "--name", name, ...daemon, "--home", home]);
+  }
+
+  private async settle(nodes: number): Promise<void> {
+    const deadlineMs = performance.now() + 30_000;
+    for (const home of this.homes)
+      for (;;) {
+        const { stdout } = await run(swarmd, ["node", "list", "--json", "--home", home]);
+        const alive = (JSON.parse(stdout) as NodeView[]).filter((node) => /^(self|alive)$/.test(node.state));
+        if (alive.length === nodes && alive.every((node) => node.vitals !== null)) break;
+        if (performance.now() > deadlineMs)
+          throw new Error(`${alive.length} of ${nodes} daemons see each other`);
+      }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
+ * leveldb, nothings, idle; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { findProgram } from "../../node/build/sandbox.ts";
+import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
+import { Farm, type FarmOptions, type Submission } from "./farm.ts";
+import { idle } from "./idle.ts";
+import { leveldbWithoutTests, nothings } from "./specs.ts";
+
+const parts = ["leveldb", "nothings", "idle"] as const;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "3" },
+    count: { type: "string", default: "2000" },
+    json: { type: "boolean", default: false },
+  },
+});
+const unknown = positionals.find((part) => !(parts as readonly string[]).includes(part));
+if (unknown !== undefined) {
+  process.stderr.write(`there is no part ${unknown}; parts are ${parts.join(", ")}\n`);
+  process.exit(2);
+}
+const rounds = Number(values.rounds);
+const count = Number(values.count);
+const cores = availableParallelism();
+const boxed = findProgram("bwrap") !== undefined;
+
+/** One measured figure beside what it should be. */
+interface Figure {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly goal: string;
+  readonly met: boolean;
+  readonly beside?: string;
+}
+const figures: Figure[] = [];
+const note = (text: string) => process.stderr.write(`${text}\n`);
+const add = (figure: Figure) => {
+  figures.push(figure);
+  note(lineOf(figure));
+};
+const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
+const lineOf = ({ what, value, unit, goal, met, beside }: Figure) =>
+  `${met ? "ok  " : "MISS"} ${what.padEnd(52)} ${value.toFixed(value < 10 ? 3 : 0).padStart(8)} ${unit.padEnd(7)} ${goal.padEnd(9)} ${beside ?? ""}`;
+
+async function once(options: FarmOptions, spec: string): Promise<Submission> {
+  const farm = await Farm.start(options);
+  try {
+    const submission = await farm.submit(spec);
+    if (submission.result.cached > 0) throw new Error("something came from a cache that should be empty");
+    return submission;
+  } finally {
+    await farm.stop();
+  }
+}
+
+async function leveldb(folder: string): Promise<void> {
+  const spec = await leveldbWithoutTests(folder);
+  const sandbox = boxed ? "bubblewrap" : "none";
+  for (const { what, nodes, slotsPerNode, goal } of [
+    { what: "LevelDB, three daemons of one slot", nodes: 3, slotsPerNode: 1, goal: 1.15 },
+    { what: `LevelDB, one daemon of ${cores} slots`, nodes: 1, slotsPerNode: cores, goal: 1.05 },
+  ]) {
+    const jobs = nodes * slotsPerNode;
+    const [ninja, build, command]: [number[], number[], number[]] = [[], [], []];
+    for (let round = 0; round < rounds; round++) {
+      ninja.push(await ninjaMs(spec, jobs));
+      const { result, commandMs } = await once({ nodes, slotsPerNode, sandbox }, spec);
+      build.push(result.wallMs);
+      command.push(commandMs);
+      note(
+        `     round ${round + 1}: ninja -j${jobs} ${ninja.at(-1)!.toFixed(0)} ms, swarmd ${result.wallMs} ms (command ${commandMs.toFixed(0)} ms) ${JSON.stringify(result.byNode)}`,
+      );
+    }
+    const ratio = median(build) / median(ninja);
+    add({
+      what,
+      value: ratio,
+      unit: "× ninja",
+      goal: `≤ ${goal}`,
+      met: ratio <= goal,
+      beside: `${median(build).toFixed(0)} ms against ${median(ninja).toFixed(0)} ms with -j${jobs}; whole command ${(median(command) / median(ninja)).toFixed(3)} ×`,
+    });
+  }
+}
+
+async function nothingAtAll(folder: string): Promise<void> {
+  const rate = async (options: FarmOptions) => {
+    const rates: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const spec = await nothings(folder, count, `${round}`);
+      const { result } = await once(options, spec);
+      rates.push((result.executed * 1000) / result.wallMs);
+      note(`     round ${round + 1}: ${rates.at(-1)!.toFixed(0)}/s`);
+    }
+    return median(rates);
+  };
+  const plain = await rate({ nodes: 1, slotsPerNode: cores, sandbox: "none" });
+  add({
+    what: `${count} × true, one node without sandbox`,
+    value: plain,
+    unit: "/s",
+    goal: "≥ 700",
+    met: plain >= 700,
+  });
+  const three = await rate({ nodes: 3, slotsPerNode: 1, sandbox: "none" });
+  add({
+    what: `${count} × true, three nodes without sandbox`,
+    value: three,
+    unit: "/s",
+    goal: "≥ 500",
+    met: three >= 500,
+  });
+  if (!boxed) return note("     bubblewrap is not installed: not measured");
+  const bare: number[] = [];
+  for (let round = 0; round < rounds; round++) bare.push(await bubblewrapPerSecond(count, cores));
+  const box = await rate({ nodes: 1, slotsPerNode: cores, sandbox: "bubblewrap" });
+  const share = box / median(bare);
+  add({
+    what: `${count} × true, one node with bubblewrap`,
+    value: share,
+    unit: "× bare",
+    goal: "≥ 0.8",
+    met: share >= 0.8,
+    beside: `${box.toFixed(0)}/s against ${median(bare).toFixed(0)}/s of bare bubblewrap, ${cores} at a time`,
+  });
+}
+
+async function idling(): Promise<void> {
+  for (const nodes of [1, 3]) {
+    const farm = await Farm.start({ nodes, slotsPerNode: cores, sandbox: boxed ? "bubblewrap" : "none" });
+    try {
+      const cost = await idle(await farm.pids(), 30);
+      const what = nodes === 1 ? "a daemon alone" : `each of ${nodes} daemons`;
+      add({
+        what: `memory of ${what}, idle`,
+        value: cost.residentMiB,
+        unit: "MiB",
+        goal: "≤ 150",
+        met: cost.residentMiB <= 150,
+        beside: `${cost.withHelpersMiB.toFixed(0)} MiB with its helpers`,
+      });
+      add({
+        what: `processor of ${what}, idle`,
+        value: cost.cpuPercent,
+        unit: "%",
+        goal: "≤ 1",
+        met: cost.cpuPercent <= 1,
+      });
+    } finally {
+      await farm.stop();
+    }
+  }
+}
+
+// Inside the clone, so that inputs are named by relative paths; .swarmd is not tracked.
+const scratch = path.resolve(import.meta.dirname, "../../.swarmd");
+await mkdir(scratch, { recursive: true });
+const folder = await mkdtemp(path.join(scratch, "bench-"));
+try {
+  const wanted = positionals.length > 0 ? positionals : parts;
+  if (wanted.includes("leveldb")) await leveldb(folder);
+  if (wanted.includes("nothings")) await nothingAtAll(folder);
+  if (wanted.includes("idle")) await idling();
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+if (values.json) process.stdout.write(`${JSON.stringify({ cores, rounds, figures })}\n`);
+else process.stdout.write(`\n${figures.map(lineOf).join("\n")}\n`);
