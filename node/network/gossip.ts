@@ -15,6 +15,13 @@ export const gossipService = () =>
     ignoreDuplicatePublishError: true,
     fallbackToFloodsub: false,
     emitSelf: false,
+    // an author's message goes to every peer it is connected to; the mesh serves those it is not, and needs few edges for it
+    D: 3,
+    Dlo: 2,
+    Dhi: 5,
+    Dscore: 1,
+    Dout: 1,
+    Dlazy: 3,
     maxInboundStreams: 4,
     maxOutboundStreams: 4,
     maxInboundDataLength: 4 << 20,

@@ -109,7 +109,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
       });
       await askForPeers(connection);
     } catch (error) {
-      log.debug({ peer, err: error }, "a member did not say who it is; the next sweep asks again");
+      if (!stopped)
+        log.debug({ peer, err: error }, "a member did not say who it is; the next sweep asks again");
     } finally {
       identifying.delete(connection);
     }
