@@ -1,4 +1,5 @@
 /** What every EventStore keeps: run on the one on disk and on the simulated one. */
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import type { BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
@@ -220,6 +221,85 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       store.remember(key, resultOf("a"), peerNamed("cat"));
       await write({});
       expect(await result()).toEqual({ result: resultOf("b"), holders: [peerNamed("bob")] });
+    });
+
+    test("any course of writes, drops and restarts leaves what a plain model says", async () => {
+      const builds = [build, other];
+      const step = fc.oneof(
+        {
+          weight: 6,
+          arbitrary: fc.record({
+            kind: fc.constant("say" as const),
+            build: fc.constantFrom(undefined, ...builds),
+          }),
+        },
+        {
+          weight: 2,
+          arbitrary: fc.record({ kind: fc.constant("drop" as const), build: fc.constantFrom(...builds) }),
+        },
+        { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+          const own = await make();
+          try {
+            let { store } = own;
+            let answered = 0;
+            const said: SignedEntry[] = [];
+            const updates = new Map<BuildId, Uint8Array[]>();
+            const check = async () => {
+              await own.settle(() => answered === asked);
+              const again = await own.restart();
+              store = again.store;
+              const timeline = said.filter((one) => one.entry.build === undefined);
+              expect(idsOf(again.restored.entries)).toEqual(idsOf(timeline));
+              const byBuild = (list: readonly (readonly [BuildId, readonly Uint8Array[]])[]) =>
+                [...list].sort(([a], [b]) => (a < b ? -1 : 1));
+              expect(byBuild(again.restored.ledgers.map((l) => [l.build, l.updates]))).toEqual(
+                byBuild([...updates]),
+              );
+              let found: SignedEntry[] | undefined;
+              store.range(peerNamed("ann"), "1-00000001" as Incarnation, 0, 99, (entries) => {
+                found = entries;
+              });
+              await own.settle(() => found !== undefined);
+              expect(found!.map((one) => one.id)).toEqual(said.map((one) => one.id));
+            };
+            let asked = 0;
+            for (const one of steps) {
+              if (one.kind === "restart") {
+                await check();
+                continue;
+              }
+              asked++;
+              const batch = {
+                entries: [] as SignedEntry[],
+                updates: [] as { build: BuildId; update: Uint8Array }[],
+                dropped: [] as BuildId[],
+                durable: false,
+              };
+              if (one.kind === "drop") {
+                updates.delete(one.build);
+                batch.dropped.push(one.build);
+              } else {
+                const entry = entryAt(said.length, { build: one.build });
+                said.push(entry);
+                batch.entries.push(entry);
+                if (one.build !== undefined) {
+                  const update = bytes(asked);
+                  updates.set(one.build, [...(updates.get(one.build) ?? []), update]);
+                  batch.updates.push({ build: one.build, update });
+                }
+              }
+              store.write(batch, () => answered++);
+            }
+            await check();
+          } finally {
+            await own.stop();
+          }
+        }),
+        { numRuns: 20 },
+      );
     });
   });
 }
