@@ -33,7 +33,10 @@ export const fetch: Command = {
     const wanted = choose(await filesOf(context, view, options.all === true || paths.length > 0), paths);
     if (wanted.length === 0)
       throw new SwarmError("not-found", `${build} has no results${view.state === "running" ? " yet" : ""}`, {
-        remedy: `how it stands: ${context.commandLine(["watch", build])}`,
+        remedy:
+          view.state === "complete"
+            ? `what its actions made: ${context.commandLine(["fetch", build, "--all"])}`
+            : `how it stands: ${context.commandLine(["watch", build])}`,
       });
     const to = path.resolve(optionText(options, "to") ?? path.join("out", name));
     await bring(context, to, wanted);
