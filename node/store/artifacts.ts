@@ -3,7 +3,7 @@
  * blob share one transfer; a peer that fails is passed over.
  */
 import type { InputFile } from "../../protocol/build/graph.ts";
-import { decodeDirectory } from "../../protocol/build/reapi.ts";
+import { type Directory, decodeDirectory } from "../../protocol/build/reapi.ts";
 import type { CacheHit, Want } from "../../protocol/contract.ts";
 import { emptyDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
@@ -20,6 +20,7 @@ const peersMax = 16;
 const readBytesMax = 64 << 20;
 const treeDepthMax = 64;
 const treeFilesMax = 1_000_000;
+const treeFoldersMax = 100_000;
 /** Digests in one question to a peer. */
 const statMax = 4096;
 /** A peer that takes longer to answer is no help to a cache. */
@@ -148,23 +149,27 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
   async function wholeTree(want: Want): Promise<InputFile[] | null> {
     const files: InputFile[] = [];
     let folders = 0;
+    const known = new Map<Digest, Promise<Directory | null>>();
+    const directory = (digest: Digest) => {
+      const found = known.get(digest) ?? wholeBlob({ digest, from: want.from }).then(directoryOf);
+      known.set(digest, found);
+      return found;
+    };
     let level = [{ at: "", digest: want.digest }];
     for (let depth = 0; level.length > 0; depth++) {
       if (depth > treeDepthMax) return null;
       const next: typeof level = [];
       for (let start = 0; start < level.length; start += treeWidth) {
         const part = level.slice(start, start + treeWidth);
-        const read = await Promise.all(part.map((one) => wholeBlob({ digest: one.digest, from: want.from })));
-        for (const [index, bytes] of read.entries()) {
-          if (!bytes) return null;
+        const read = await Promise.all(part.map((one) => directory(one.digest)));
+        for (const [index, found] of read.entries()) {
           const { at } = part[index]!;
-          const directory = directoryOf(bytes);
-          if (!directory || directory.symlinks.length > 0) return null;
-          for (const { name, digest, executable } of directory.files)
+          if (!found || found.symlinks.length > 0) return null;
+          for (const { name, digest, executable } of found.files)
             files.push({ path: at + name, digest, executable });
-          for (const { name, digest } of directory.directories) next.push({ at: `${at}${name}/`, digest });
-          folders += directory.directories.length;
-          if (files.length + folders > treeFilesMax) return null;
+          for (const { name, digest } of found.directories) next.push({ at: `${at}${name}/`, digest });
+          folders += found.directories.length;
+          if (files.length > treeFilesMax || folders > treeFoldersMax) return null;
         }
       }
       level = next;
@@ -297,10 +302,10 @@ class Interrupted extends Error {
   }
 }
 
-function directoryOf(bytes: Uint8Array): ReturnType<typeof decodeDirectory> | undefined {
+function directoryOf(bytes: Uint8Array | null): Directory | null {
   try {
-    return decodeDirectory(bytes);
+    return bytes && decodeDirectory(bytes);
   } catch {
-    return undefined;
+    return null;
   }
 }

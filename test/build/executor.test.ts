@@ -1,0 +1,297 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { decodeDirectory } from "../../protocol/build/reapi.ts";
+import type { ExecuteOutcome } from "../../protocol/contract.ts";
+import { digestOf } from "../../protocol/kernel/digest.ts";
+import { executorContract } from "../contract/executor.ts";
+import { boxWorks, type Execution, openExecution } from "./execution.ts";
+import { processesWith } from "./processes-with.ts";
+
+const kinds = ["none", "bubblewrap"] as const;
+const file = (name: string) => ({ path: name, kind: "file" as const });
+const folder = (name: string, promised?: string[]) => ({ path: name, kind: "folder" as const, promised });
+
+for (const kind of kinds) {
+  const works = kind === "none" || boxWorks;
+  if (works)
+    executorContract(`the executor with sandbox ${kind}`, async () => {
+      const execution = await openExecution(kind);
+      return {
+        executor: execution.executor,
+        request: (does) =>
+          ({
+            succeeds: () =>
+              execution.request("echo x > made; mkdir d; echo y > d/y", {
+                outputs: [file("made"), folder("d")],
+              }),
+            fails: () => execution.request("exit 3"),
+            lasts: () => execution.request("sleep 1000"),
+          })[does](),
+        settle: (condition) =>
+          vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 5 }),
+        close: execution.close,
+      };
+    });
+
+  describe.skipIf(!works)(`an action with sandbox ${kind}`, () => {
+    let x: Execution;
+    beforeEach(async () => {
+      x = await openExecution(kind, { graceMs: 300, logBytesMax: 100_000 });
+    });
+    afterEach(() => x.close());
+
+    const reasonOf = (outcome: ExecuteOutcome) => (outcome.kind === "done" ? "" : outcome.reason);
+    const work = () => readdirSync(path.join(x.home, "work", "actions")).filter((name) => name !== "stage");
+
+    it("gets exactly its inputs, with modes, and its outputs' parent folders", async () => {
+      const files = [
+        ...(await x.inputs({ "src/a.h": "a", "src/deep/b.h": "b", top: "t" })),
+        ...(await x.inputs({ "bin/tool": "#!/bin/sh\necho tooled $1\n" }, true)),
+      ];
+      const outcome = await x.run(
+        "find . -type f | sort; test -d out/below && bin/tool me; cat src/deep/b.h; test ! -x top",
+        { files, outputs: [file("out/below/made")] },
+      );
+      expect(reasonOf(outcome)).toMatch("did not make its output out/below/made");
+      expect(await x.text(outcome.kind === "failed" ? outcome.stdout : undefined)).toBe(
+        "./bin/tool\n./src/a.h\n./src/deep/b.h\n./top\ntooled me\nb",
+      );
+    });
+
+    it("has the fixed environment and its own variables, and nothing of the daemon's", async () => {
+      vi.stubEnv("SWARMD_SECRET", "leaked");
+      const outcome = await x.run("env", { env: { FLAGS: `-O2 'q' "d" $HOME \n line`, LANG: "de" } });
+      vi.unstubAllEnvs();
+      const text = await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined);
+      expect(text).toContain(`FLAGS=-O2 'q' "d" $HOME \n line\n`);
+      expect(text).toContain("LANG=de\n");
+      const names = text.match(/^[A-Z_]+(?==)/gm)?.sort();
+      expect(names?.filter((name) => name !== "OLDPWD" && name !== "SHLVL")).toEqual(
+        ["FLAGS", "HOME", "LANG", "PATH", "PWD", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"].sort(),
+      );
+    });
+
+    it("passes arguments through as they stand", async () => {
+      const odd = [
+        "",
+        " ",
+        "'",
+        `"`,
+        "\\",
+        "$HOME",
+        "`id`",
+        "a\nb",
+        "*",
+        "~",
+        "ȁ\u0081 é 🦊",
+        "-n",
+        "x;y&z|(w)",
+      ];
+      const outcome = await x.run("", { argv: ["/usr/bin/printf", "[%s]", ...odd] });
+      expect(await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined)).toBe(
+        odd.map((one) => `[${one}]`).join(""),
+      );
+    });
+
+    it("inherits no open file but its three standard ones", async () => {
+      const outcome = await x.run("", { argv: ["/bin/ls", "-l", "/proc/self/fd"] });
+      const text = await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined);
+      const targets = new Map([...text.matchAll(/ ([0-9]+) -> (.*)$/gm)].map(([, fd, to]) => [fd, to]));
+      expect([
+        targets.get("0"),
+        targets.get("1")?.endsWith("/out"),
+        targets.get("2")?.endsWith("/err"),
+      ]).toEqual(["/dev/null", true, true]);
+      // What the test runner itself let slip is covered; one more is the folder that ls reads.
+      const others = [...targets].filter(([fd]) => Number(fd) > 2).map(([, to]) => to);
+      expect(others.filter((to) => to !== "/dev/null")).toEqual([
+        expect.stringMatching(/^\/proc\/[0-9]+\/fd$/),
+      ]);
+    });
+
+    it("stores what it declared and nothing else, whatever it leaves lying about", async () => {
+      const outcome = await x.run(
+        "echo one > one; mkdir -p tree/in/ner; echo two > tree/in/ner/two; chmod +x one; echo junk > junk; echo said; echo meant >&2",
+        { outputs: [file("one"), folder("tree", ["tree/in/ner/two"])] },
+      );
+      if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
+      const [one, tree] = outcome.result.outputs;
+      expect(one).toEqual({
+        path: "one",
+        kind: "file",
+        executable: true,
+        digest: digestOf(Buffer.from("one\n")),
+      });
+      expect(await x.text(one?.digest)).toBe("one\n");
+      const root = decodeDirectory(await x.blobs.read(tree!.digest));
+      expect(root.directories.map((d) => d.name)).toEqual(["in"]);
+      expect(await x.text(outcome.result.stdout)).toBe("said\n");
+      expect(await x.text(outcome.result.stderr)).toBe("meant\n");
+      expect(outcome.usage).toMatchObject({ fetchMs: 0, fetchedBytes: 0 });
+    });
+
+    it("has no stdout or stderr blob when it said nothing", async () => {
+      expect(await x.run("true")).toMatchObject({ kind: "done", result: { outputs: [] } });
+      const outcome = await x.run("true");
+      expect(outcome.kind === "done" && Object.keys(outcome.result)).toEqual(["outputs"]);
+    });
+
+    it("cannot change what is stored, and is told so or failed when it tries", async () => {
+      const files = await x.inputs({ "in/input": "original", "obj/other": "original too" });
+      const outcome = await x.run("echo altered > in/input; echo altered >> obj/other; true", {
+        files,
+        outputs: [file("obj/made")],
+      });
+      expect(outcome.kind).toBe("failed");
+      // Whoever runs as root without a box can write; then the blob is known to be bad and never handed out.
+      for (const { digest } of files)
+        if (x.blobs.has(digest)) expect(digestOf(await readFile(x.blobs.path(digest)))).toBe(digest);
+    });
+
+    it("reports exit code and signal of its own failure, with what it said", async () => {
+      const outcome = await x.run("echo why >&2; exit 42");
+      expect(outcome).toMatchObject({ kind: "failed", cause: "deterministic", exitCode: 42 });
+      expect(outcome.kind === "failed" && (await x.text(outcome.stderr))).toBe("why\n");
+      expect(await x.run("kill -SEGV $$")).toMatchObject({
+        kind: "failed",
+        cause: "deterministic",
+        signal: "SIGSEGV",
+        reason: "killed by SIGSEGV",
+      });
+    });
+
+    it("fails deterministically when its program is not there or not a program", async () => {
+      for (const argv of [["no-such-program"], ["/etc"], ["./input"]]) {
+        const files = await x.inputs({ input: "not executable" });
+        expect(await x.run("", { argv, files })).toMatchObject({ kind: "failed", cause: "deterministic" });
+      }
+    });
+
+    it("fails with infrastructure to blame when an input is not on this disk", async () => {
+      const absent = digestOf(Buffer.from("never stored"));
+      const files = [{ path: "a", digest: absent, executable: false }];
+      expect(await x.run("true", { files })).toMatchObject({ kind: "failed", cause: "infrastructure" });
+    });
+
+    it("fails when an output, or a promised part of one, is missing or of the wrong kind", async () => {
+      const cases: [string, Parameters<Execution["run"]>[1], RegExp][] = [
+        ["true", { outputs: [file("o")] }, /did not make its output o/],
+        ["mkdir o", { outputs: [file("o")] }, /output o is a folder, not a file/],
+        ["echo > o", { outputs: [folder("o")] }, /output o is a file, not a folder/],
+        ["mkdir o; echo > o/a", { outputs: [folder("o", ["o/a", "o/b"])] }, /did not make o\/b/],
+        ["mkfifo o", { outputs: [file("o")] }, /output o is a pipe/],
+        ["mkdir o; mkfifo o/p", { outputs: [folder("o")] }, /output p is a pipe/],
+        ["echo > o; chmod u+s o", { outputs: [file("o")] }, /setuid/],
+        ["ln -s /etc/passwd o", { outputs: [file("o")] }, /output o is a symbolic link/],
+        ["mkdir o; ln -s /etc/passwd o/p", { outputs: [folder("o")] }, /leads out of its folder/],
+        ["mkdir o; ln -s ../x o/p; echo > x", { outputs: [folder("o")] }, /leads out of its folder/],
+        ["mkdir o; ln -s nowhere o/p", { outputs: [folder("o")] }, /leads nowhere/],
+        ["mkdir o o/d; ln -s d o/p", { outputs: [folder("o")] }, /is a link to a folder/],
+        ["rmdir d; ln -s /etc d", { outputs: [file("d/passwd")] }, /leads through a symbolic link/],
+      ];
+      for (const [script, more, reason] of cases) {
+        const outcome = await x.run(script, more);
+        expect(outcome, script).toMatchObject({ kind: "failed", cause: "deterministic" });
+        expect(reasonOf(outcome), script).toMatch(reason);
+      }
+    });
+
+    it("stores the content of links within an output folder", async () => {
+      const outcome = await x.run("mkdir o; echo real > o/lib.1; ln -s lib.1 o/lib", {
+        outputs: [folder("o")],
+      });
+      if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
+      const { files } = decodeDirectory(await x.blobs.read(outcome.result.outputs[0]!.digest));
+      expect(files.map((f) => [f.name, f.digest])).toEqual(
+        ["lib", "lib.1"].map((name) => [name, digestOf(Buffer.from("real\n"))]),
+      );
+    });
+
+    it("keeps outputs apart from later writes through other names of the file", async () => {
+      const outcome = await x.run("echo kept > o; ln o twin", { outputs: [file("o"), file("twin")] });
+      if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
+      for (const { digest } of outcome.result.outputs) {
+        const found = statSync(x.blobs.path(digest));
+        expect(found.mode & 0o222).toBe(0);
+        expect(found.nlink).toBe(1);
+      }
+    });
+
+    it("is failed when it takes too long, is silent for too long, or says too much", async () => {
+      expect(await x.run("sleep 1000", { timeoutMs: 150 })).toMatchObject({
+        kind: "failed",
+        cause: "deterministic",
+        reason: "timed out after 150 ms",
+      });
+      const silent = await x.run("echo first; sleep 1000", { silenceMs: 200 });
+      expect(silent).toMatchObject({ kind: "failed", reason: "silent for 200 ms" });
+      expect(silent.kind === "failed" && (await x.text(silent.stdout))).toBe("first\n");
+      expect(reasonOf(await x.run("yes"))).toBe("wrote more than 100000 bytes to stdout");
+      expect(reasonOf(await x.run("yes >&2"))).toBe("wrote more than 100000 bytes to stderr");
+    });
+
+    it("gets TERM first and may end in order, and KILL when it does not", async () => {
+      const orderly = await x.run("trap 'echo orderly; exit 0' TERM; sleep 1000 & wait", { timeoutMs: 150 });
+      expect(orderly).toMatchObject({ kind: "failed", reason: "timed out after 150 ms" });
+      expect(orderly.kind === "failed" && (await x.text(orderly.stdout))).toBe("orderly\n");
+      const stubborn = await x.run("trap '' TERM; while :; do sleep 1000; done", { timeoutMs: 150 });
+      expect(stubborn).toMatchObject({ kind: "failed", reason: "timed out after 150 ms" });
+    });
+
+    it("leaves no process behind, also of those it put in the background", async () => {
+      const mark = `30${Date.now() % 1_000_000}`;
+      expect((await x.run(`sleep ${mark} & sleep ${mark} & echo started`)).kind).toBe("done");
+      expect(processesWith(mark)).toEqual([]);
+    });
+
+    it("shows what it says while it runs, and what it said last", async () => {
+      const request = x.request("echo early; sleep 0.3; echo late >&2; sleep 0.3");
+      const ended = new Promise<ExecuteOutcome>((resolve) => x.executor.execute(request, resolve));
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const watching = (async () => {
+        for await (const chunk of x.executor.tail({ action: request.action, follow: true }, stop.signal))
+          seen.push(`${chunk.stream}: ${chunk.text}`);
+      })();
+      await ended;
+      await vi.waitFor(() => expect(seen).toEqual(["stdout: early\n", "stderr: late\n"]));
+      stop.abort();
+      await watching;
+    });
+
+    it("cleans up after itself", async () => {
+      for (let i = 0; i < 5; i++)
+        await x.run("mkdir -p a/b; echo > a/b/c; chmod 500 a/b a; echo > left; exit 1");
+      await vi.waitFor(() => expect(work()).toEqual([]), { timeout: 5000 });
+    });
+
+    it("starts actions no faster than it has slots", async () => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 6 }, () => x.run("date +%s%N; sleep 0.1; date +%s%N")),
+      );
+      const spans = await Promise.all(
+        outcomes.map(async (outcome) =>
+          (await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined))
+            .trim()
+            .split("\n")
+            .map(BigInt),
+        ),
+      );
+      for (const [start] of spans)
+        expect(spans.filter(([from, to]) => from! <= start! && start! < to!).length).toBeLessThanOrEqual(2);
+    });
+
+    it("stops everything, and its helpers, when the node stops", async () => {
+      const mark = `31${Date.now() % 1_000_000}`;
+      const outcome = x.run(`sleep ${mark}`);
+      await vi.waitFor(() => expect(processesWith(mark)).not.toEqual([]), { timeout: 5000 });
+      await x.executor.stop();
+      expect(await outcome).toEqual({ kind: "stopped", reason: "the node stops" });
+      expect(processesWith(mark)).toEqual([]);
+      expect(existsSync(path.join(x.home, "work"))).toBe(false);
+      expect(await x.run("true")).toMatchObject({ kind: "failed", cause: "infrastructure" });
+    });
+  });
+}
