@@ -12,7 +12,7 @@ const read = (file: string) => readFileSync(path.join(root, file), "utf8");
 
 /** The code block of a page that is marked with `mark` after its language. */
 function block(page: string, mark: string): string {
-  const found = new RegExp(`^\`\`\`\\w+ ${mark}\\n([sS]*?)^\`\`\`$`, "m").exec(read(page));
+  const found = new RegExp(`^\`\`\`\\w+ ${mark}\\n([\\s\\S]*?)^\`\`\`$`, "m").exec(read(page));
   if (!found) throw new Error(`${page} has no block ${mark}`);
   return found[1]!;
 }
