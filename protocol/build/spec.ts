@@ -1,5 +1,6 @@
 /** A spec: what a person submits, read from YAML and checked in its form. What it means over real files is for `resolve.ts`. */
 import type { z } from "zod";
+import { byText } from "../kernel/ids.ts";
 import { didYouMean } from "./nearest.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
 import { countMax, knownKeys, type SpecForm, specSchema, variablePattern } from "./schema.ts";
@@ -87,7 +88,7 @@ export function parseSpec(text: string, file: string): Spec {
 
 /** All toolchains that the spec names, sorted, each once. */
 export const toolchainsOf = (spec: Spec): string[] =>
-  [...new Set(spec.actions.flatMap((action) => action.toolchain))].sort();
+  [...new Set(spec.actions.flatMap((action) => action.toolchain))].sort(byText);
 
 /** A problem at a place in the spec. */
 export const problemAt = (spec: Spec, at: DataPath, trouble: Trouble): Problem =>
