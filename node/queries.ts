@@ -1,8 +1,8 @@
 /** All reads: views of the core's state for the CLI and, later, the gateway. Nothing here changes anything. */
 import type { Core } from "../protocol/core.ts";
-import { factualPath } from "../protocol/explain/factual-path.ts";
+import { plannedPath } from "../protocol/explain/critical-path.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import type { BuildId, PeerId } from "../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, PeerId } from "../protocol/kernel/ids.ts";
 import { type ActionState, actionStates } from "../protocol/work/actions.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Claim, Claims } from "../protocol/work/claims.ts";
@@ -150,7 +150,7 @@ export class Queries {
       cpuMs: byNodeUsage.reduce((sum, u) => sum + u.cpuMs, 0),
       fetchedBytes: byNodeUsage.reduce((sum, u) => sum + u.fetchedBytes, 0),
       byNodeUsage,
-      criticalPath: claims ? factualPath(claims, (peer) => this.nameOf(peer)) : { totalMs: 0, steps: [] },
+      criticalPath: claims ? this.criticalPath(claims) : { totalMs: 0, steps: [] },
     };
   }
 
@@ -168,6 +168,28 @@ export class Queries {
         ),
       });
     return running;
+  }
+
+  /** Longest chain of measured durations through the dependencies; what was cached took no time. */
+  private criticalPath(claims: Claims): BuildView["criticalPath"] {
+    const ran = new Map<ActionName, Claim>();
+    const planned = claims.graph.actions.map(({ name }, index) => {
+      const claim = claims.claimsOf(index).find((c) => c.done);
+      if (claim) ran.set(name, claim);
+      return {
+        action: name,
+        ms: claim?.done?.usage?.wallMs ?? 0,
+        dependsOn: claims.dependencies[index]!.map((d) => claims.action(d).name),
+      };
+    });
+    const { totalMs, steps } = plannedPath(planned);
+    return {
+      totalMs,
+      steps: steps.flatMap(({ action, ms }) => {
+        const claim = ran.get(action);
+        return claim ? [{ action, node: this.nameOf(claim.holder), ms }] : [];
+      }),
+    };
   }
 
   private runningOn(peer: PeerId): NodeView["running"] {
@@ -201,6 +223,7 @@ export class Queries {
       dependsOn: claims.dependencies[index]!.map((d) => claims.action(d).name),
       ...(key ? { key } : {}),
       cached: claims.wasCached(index) && !attempts.some((c) => c.done),
+      ...(claims.graph.release?.include.includes(name) ? { released: true } : {}),
       outputs: result?.result.outputs ?? [],
       attempts: attempts.map((c) => this.attempt(c, claims)),
       ...(waitsFor ? { waitsFor } : {}),

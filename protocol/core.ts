@@ -253,7 +253,7 @@ export class Core {
   /** An own entry, signed: written, told, folded; then what waited for it. */
   private takeOwn(entry: SignedEntry): void {
     const { desk } = this;
-    const { then, durable } = desk.voice.release(entry.id);
+    const { after, durable } = desk.voice.release(entry.id);
     const { build: buildId } = entry.entry;
     if (buildId === undefined) {
       desk.emit({ kind: "append", entry, durable });
@@ -272,7 +272,7 @@ export class Core {
       desk.emit({ kind: "gossip", message: { kind: "ledger", ...carried } });
       this.takeFacts(build, [entry]);
     }
-    for (const effect of then) desk.emit(effect);
+    for (const effect of after) desk.emit(effect);
   }
 
   private takeOthers(entry: SignedEntry, from: PeerId): void {
@@ -392,7 +392,7 @@ export class Core {
         desk.say(build.id, event, {
           urgent: true,
           durable: true,
-          then: [{ kind: "reply", id, reply: { ok: true } }],
+          after: [{ kind: "reply", id, reply: { ok: true } }],
         });
         return;
       }
@@ -414,7 +414,7 @@ export class Core {
     this.desk.say(
       undefined,
       { kind: "node.down", reason: reason.slice(0, 250) },
-      { urgent: true, then: [{ kind: "stopped" }] },
+      { urgent: true, after: [{ kind: "stopped" }] },
     );
   }
 

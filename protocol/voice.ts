@@ -16,12 +16,12 @@ export interface SayOptions {
   /** Do not gather. */
   readonly urgent?: boolean;
   /** Effects that may only happen once the event is on disk. */
-  readonly then?: readonly Effect[];
+  readonly after?: readonly Effect[];
 }
 
 interface Pending {
   readonly events: Event[];
-  readonly then: Effect[];
+  readonly after: Effect[];
   bytes: number;
   durable: boolean;
   urgent: boolean;
@@ -39,7 +39,7 @@ export class Voice {
   /** By scope: a build, or "" for the timeline. */
   private readonly pending = new Map<string, Pending[]>();
   private readonly flushedMonoMs = new Map<string, number>();
-  private readonly unsigned = new Map<EntryId, { then: Effect[]; durable: boolean }>();
+  private readonly unsigned = new Map<EntryId, { after: Effect[]; durable: boolean }>();
 
   constructor(swarm: SwarmId, author: PeerId, inc: Incarnation) {
     this.swarm = swarm;
@@ -63,11 +63,11 @@ export class Voice {
     const bytes = encode(event).length;
     let open = queue.at(-1);
     if (!open || open.bytes + bytes > eventBytesMaxPerEntry || open.events.length >= entryEventsMax) {
-      open = { events: [], then: [], bytes: 0, durable: false, urgent: false, sinceMonoMs: monoMs };
+      open = { events: [], after: [], bytes: 0, durable: false, urgent: false, sinceMonoMs: monoMs };
       queue.push(open);
     }
     open.events.push(event);
-    open.then.push(...(options.then ?? []));
+    open.after.push(...(options.after ?? []));
     open.bytes += bytes;
     open.durable ||= options.durable ?? false;
     open.urgent ||= options.urgent ?? false;
@@ -85,9 +85,9 @@ export class Voice {
   flush(now: { monoMs: number; wallMs: number }): Effect[] {
     const effects: Effect[] = [];
     for (const [scope, queue] of this.pending) {
-      const quiet = now.monoMs - (this.flushedMonoMs.get(scope) ?? Number.NEGATIVE_INFINITY) >= gatherMs;
+      const quiet = now.monoMs >= (this.flushedMonoMs.get(scope) ?? Number.NEGATIVE_INFINITY) + gatherMs;
       const due =
-        quiet || queue.length > 1 || queue.some((p) => p.urgent || now.monoMs - p.sinceMonoMs >= gatherMs);
+        quiet || queue.length > 1 || queue.some((p) => p.urgent || now.monoMs >= p.sinceMonoMs + gatherMs);
       if (!due) continue;
       for (const p of queue) effects.push(this.seal(scope as BuildId | "", p, now.wallMs));
       this.pending.delete(scope);
@@ -97,8 +97,8 @@ export class Voice {
   }
 
   /** What was held back for this entry. */
-  release(id: EntryId): { then: Effect[]; durable: boolean } {
-    const held = this.unsigned.get(id) ?? { then: [], durable: false };
+  release(id: EntryId): { after: Effect[]; durable: boolean } {
+    const held = this.unsigned.get(id) ?? { after: [], durable: false };
     this.unsigned.delete(id);
     return held;
   }
@@ -120,7 +120,7 @@ export class Voice {
     if (scope === "") this.lastTimelineSeq = this.seq;
     this.seq++;
     this.prev = id;
-    this.unsigned.set(id, { then: p.then, durable: p.durable });
+    this.unsigned.set(id, { after: p.after, durable: p.durable });
     return { kind: "sign", entry, body, id };
   }
 }

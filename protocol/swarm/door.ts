@@ -17,7 +17,7 @@ interface House {
   say(
     build: undefined,
     event: Event,
-    options?: { durable?: boolean; urgent?: boolean; then?: readonly Effect[] },
+    options?: { durable?: boolean; urgent?: boolean; after?: readonly Effect[] },
   ): void;
 }
 
@@ -72,7 +72,7 @@ export class Door {
     this.house.say(
       undefined,
       { kind: "ticket.issued", ticket, key, roles: [...roles], notAfterMs },
-      { durable: true, urgent: true, then: [{ kind: "reply", id, reply: { ok: true } }] },
+      { durable: true, urgent: true, after: [{ kind: "reply", id, reply: { ok: true } }] },
     );
   }
 
@@ -125,7 +125,7 @@ export class Door {
         notAfterMs: now.wallMs + certificateMs,
         ticket: ticket.ticket,
       },
-      { durable: true, urgent: true, then: [{ kind: "admitted", id, peer }] },
+      { durable: true, urgent: true, after: [{ kind: "admitted", id, peer }] },
     );
   }
 

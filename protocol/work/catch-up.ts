@@ -73,7 +73,7 @@ export class CatchUp {
     const { now, peers, builds } = this.desk;
     for (const peer of this.wanted) {
       if (!peers.isConnected(peer)) this.wanted.delete(peer);
-      else if (now.monoMs - (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) >= syncMsMin) {
+      else if (now.monoMs >= (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin) {
         this.wanted.delete(peer);
         this.askedMonoMs.set(peer, now.monoMs);
         this.send(peer, true);
@@ -91,7 +91,8 @@ export class CatchUp {
 
   deadline(): number {
     let at = Number.POSITIVE_INFINITY;
-    for (const peer of this.wanted) at = Math.min(at, (this.askedMonoMs.get(peer) ?? 0) + syncMsMin);
+    for (const peer of this.wanted)
+      at = Math.min(at, (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin);
     for (const retry of this.graphs.values()) at = Math.min(at, retry);
     return at;
   }

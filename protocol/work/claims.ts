@@ -88,6 +88,9 @@ export class Claims {
   readonly openClaims = new Set<Claim>();
   sealed: { readonly event: EventOf<"sealed">; readonly author: PeerId; readonly entry: EntryId } | undefined;
   private readonly facts: ActionFacts[];
+  /** Per action: how many dependencies have no available result, and how many will never have one. */
+  private readonly unmet: Int32Array;
+  private readonly stuck: Int32Array;
   private readonly orphans = new Map<ClaimId, { event: Event; author: PeerId }[]>();
   private readonly controls = new Map<string, EventOf<"control">>();
   private readonly seen = new Set<EntryId>();
@@ -108,6 +111,8 @@ export class Claims {
     this.dependencies.forEach((on, index) => {
       for (const dependency of on) this.dependents[dependency]!.push(index);
     });
+    this.unmet = Int32Array.from(this.dependencies, (on) => on.length);
+    this.stuck = new Int32Array(graph.actions.length);
     this.facts = graph.actions.map(() => ({
       claims: [],
       results: new Map(),
@@ -382,24 +387,30 @@ export class Claims {
         failures.length >= this.action(index).attemptsMax)
     )
       return "blocked";
-    let waiting = false;
-    for (const dependency of this.dependencies[index]!) {
-      const state = this.actions.get(dependency);
-      if (state === "blocked" || state === "held") return "held";
-      if (state !== "done") waiting = true;
-    }
+    if (this.stuck[index]! > 0) return "held";
     const winner = this.winnerOf(index);
     if (winner) return winner.started ? "running" : "claimed";
     if (claims.some((c) => c.twin && isOpen(c))) return "running";
-    return waiting ? "waiting" : "ready";
+    return this.unmet[index]! > 0 ? "waiting" : "ready";
   }
 
   /** Brings an action's state in line with its facts, and then those that depend on it. */
   private settle(start: number): void {
     const queue = [start];
-    while (queue.length > 0) {
-      const index = queue.shift()!;
-      if (this.actions.set(index, this.stateOf(index))) queue.push(...this.dependents[index]!);
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const before = this.actions.get(next);
+      if (!this.actions.set(next, this.stateOf(next))) continue;
+      const after = this.actions.get(next);
+      const met = Number(after === "done") - Number(before === "done");
+      const stuck = Number(isStuck(after)) - Number(isStuck(before));
+      if (met === 0 && stuck === 0) continue;
+      for (const dependent of this.dependents[next]!) {
+        this.unmet[dependent]! -= met;
+        this.stuck[dependent]! += stuck;
+        queue.push(dependent);
+      }
     }
   }
 }
+
+const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";

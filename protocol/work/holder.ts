@@ -141,7 +141,7 @@ export class Holder {
         },
         cache
           ? {
-              then: [
+              after: [
                 { kind: "remember", key: claim.key, result: outcome.result, holder: this.desk.config.self },
               ],
             }
@@ -185,7 +185,7 @@ export class Holder {
         this.execute(build, h);
       }
       const open = h.phase !== "reported" && h.phase !== "stopping";
-      if (open && !h.startSaid && now.monoMs - h.sinceMonoMs >= startSaidMs && isOpen(h.claim)) {
+      if (open && !h.startSaid && now.monoMs >= h.sinceMonoMs + startSaidMs && isOpen(h.claim)) {
         h.startSaid = true;
         this.desk.say(h.build, { kind: "start", claim: h.claim.id });
       }

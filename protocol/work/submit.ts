@@ -140,7 +140,7 @@ export class Submissions {
       {
         urgent: true,
         durable: true,
-        then: [{ kind: "reply", id: s.command, reply: { ok: true, build: s.build } }],
+        after: [{ kind: "reply", id: s.command, reply: { ok: true, build: s.build } }],
       },
     );
   }
