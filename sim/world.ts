@@ -90,6 +90,10 @@ export class World {
     );
     this.atMs = next.atMs;
     this.events++;
-    next.run();
+    try {
+      next.run();
+    } catch (cause) {
+      throw new Error(`at ${this.atMs} ms of seed ${this.seed}: ${(cause as Error).message}`, { cause });
+    }
   }
 }

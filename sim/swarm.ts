@@ -1,0 +1,207 @@
+/** A swarm in a box: founds it, gives every host its certificates, submits builds and runs the world until they end. */
+import { encodeGraph } from "../protocol/build/graph.ts";
+import type { CommandReply } from "../protocol/contract.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
+import { foundingEntry } from "../protocol/swarm/founding.ts";
+import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
+import type { ActionState } from "../protocol/work/actions.ts";
+import type { Build } from "../protocol/work/build.ts";
+import { Blobs } from "./artifacts.ts";
+import { worldEpochMs } from "./clock.ts";
+import { Executions } from "./executions.ts";
+import type { Behaviour, Run, Situation } from "./executor.ts";
+import { Host, type HostOptions } from "./host.ts";
+import { type NetworkOptions, VirtualNetwork } from "./network.ts";
+import { fakePeer, fakeSigner } from "./signer.ts";
+import type { Workload } from "./workload.ts";
+import { World } from "./world.ts";
+
+const names = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy", "joe", "kim", "liz"];
+/** Certificates of simulated hosts outlast every run. */
+const notAfterMs = worldEpochMs + 10 * 365 * 24 * 3_600_000;
+
+/** Changes how single executions go; what it leaves out is as the workload says. */
+export type Twist = (request: Parameters<Behaviour>[0], situation: Situation) => Partial<Run> | undefined;
+
+export interface SwarmOptions {
+  readonly seed: number;
+  /** How many equal hosts, or each with its own traits. The first is the admin. */
+  readonly hosts: number | readonly HostOptions[];
+  readonly network?: NetworkOptions;
+  readonly twist?: Twist;
+  /** Which kinds of transcript lines stay readable. */
+  readonly keep?: (what: string) => boolean;
+}
+
+/** How a build went, as the world saw it. */
+export interface Outcome {
+  readonly build: BuildId;
+  readonly state: "complete" | "failed" | "cancelled";
+  /** From the submission's reply to the first host that held the build sealed. */
+  readonly makespanMs: number;
+  readonly counts: Readonly<Record<ActionState, number>>;
+  /** How often each action was begun, by name. */
+  readonly executions: ReadonlyMap<ActionName, number>;
+  /** How many executions each host finished. */
+  readonly byHost: Readonly<Record<string, number>>;
+}
+
+function signed(entry: Entry): SignedEntry {
+  const { body, id } = sealEntry(entry);
+  return signedEntry(entry, body, id, fakeSigner(entry.author).sign(id));
+}
+
+export class Swarm {
+  readonly world: World;
+  readonly network: VirtualNetwork;
+  readonly blobs: Blobs;
+  readonly executions = new Executions();
+  readonly hosts: readonly Host[];
+  private readonly workloads = new Map<BuildId, Workload>();
+  private readonly submittedMs = new Map<BuildId, number>();
+  private readonly twist: Twist;
+  private submissions = 0;
+
+  constructor(options: SwarmOptions) {
+    this.world = new World({ seed: options.seed, keep: options.keep });
+    this.network = new VirtualNetwork(this.world, options.network);
+    this.blobs = new Blobs(this.network);
+    this.twist = options.twist ?? (() => undefined);
+    const traits: readonly HostOptions[] =
+      typeof options.hosts === "number"
+        ? Array.from({ length: options.hosts }, (_, i) => ({ name: names[i] ?? `n${i}` }))
+        : options.hosts;
+    const certificates = this.found(traits);
+    const around = {
+      world: this.world,
+      network: this.network,
+      blobs: this.blobs,
+      executions: this.executions,
+      behaviour: (request: Parameters<Behaviour>[0], situation: Situation) => this.run(request, situation),
+      swarm: certificates[0]!.entry.swarm,
+    };
+    this.hosts = traits.map((t) => new Host(t, around, certificates));
+  }
+
+  /** Starts all hosts and lets them find each other. */
+  start(): this {
+    for (const host of this.hosts) host.start();
+    this.world.runFor(500);
+    return this;
+  }
+
+  /** Throws for a name that no host has. */
+  host(name: string): Host {
+    const host = this.hosts.find((h) => h.name === name);
+    if (!host) throw new Error(`no host is named ${name}`);
+    return host;
+  }
+
+  /** Hands a workload to a host and runs the world until the host says that it has taken it in. Throws its refusal. */
+  submit(host: Host, workload: Workload): BuildId {
+    const { bytes } = encodeGraph(workload.graph);
+    const graph = this.blobs.put(host.peer, bytes);
+    for (const file of workload.graph.files) this.blobs.add(host.peer, file.digest);
+    const replies: CommandReply[] = [];
+    const nonce = `${this.submissions++}`;
+    host.command({ kind: "submit", name: workload.graph.name, graph, nonce, priority: 0 }, (r) =>
+      replies.push(r),
+    );
+    this.world.runUntil(() => replies.length > 0, 600_000);
+    const reply = replies[0];
+    if (!reply) throw new SwarmError("timed-out", `${host.name} did not take the build in`);
+    if (!reply.ok) throw new SwarmError(reply.code, reply.message, { remedy: reply.remedy });
+    const build = reply.build!;
+    this.workloads.set(build, workload);
+    this.submittedMs.set(build, this.world.nowMs);
+    return build;
+  }
+
+  /** The build as the hosts see it that are up and know it. */
+  views(build: BuildId): { readonly host: Host; readonly build: Build }[] {
+    return this.hosts.flatMap((host) => {
+      const view = host.up ? host.core.desk.builds.get(build) : undefined;
+      return view ? [{ host, build: view }] : [];
+    });
+  }
+
+  /** Runs until some host holds the build sealed. Throws when that does not happen within `limitMs`. */
+  finish(build: BuildId, limitMs = 600_000): Outcome {
+    const sealed = () => this.views(build).find((v) => v.build.claims?.sealed);
+    if (!this.world.runUntil(() => sealed() !== undefined, limitMs))
+      throw new Error(
+        `${build} did not end within ${limitMs} ms (seed ${this.world.seed}): ${this.describe(build)}`,
+      );
+    const claims = sealed()!.build.claims!;
+    const executions = new Map<ActionName, number>();
+    const byHost: Record<string, number> = {};
+    for (const execution of this.executions.all) {
+      if (execution.build !== build) continue;
+      executions.set(execution.action, (executions.get(execution.action) ?? 0) + 1);
+      if (execution.ended === "done") byHost[execution.host] = (byHost[execution.host] ?? 0) + 1;
+    }
+    return {
+      build,
+      state: claims.sealed!.event.state,
+      makespanMs: this.world.nowMs - this.submittedMs.get(build)!,
+      counts: { ...claims.actions.counts },
+      executions,
+      byHost,
+    };
+  }
+
+  /** Runs until every host that is up holds the same facts of the build and of the timeline; false when they do not in time. */
+  settle(build: BuildId, limitMs = 60_000): boolean {
+    const same = () => {
+      const up = this.hosts.filter((h) => h.up);
+      const facts = up.map((h) => {
+        const { builds, chains } = h.core.desk;
+        return `${chains.digest()} ${builds.get(build)?.ledger.digest()}`;
+      });
+      return new Set(facts).size === 1;
+    };
+    return this.world.runUntil(same, limitMs);
+  }
+
+  private describe(build: BuildId): string {
+    return this.views(build)
+      .map(({ host, build: b }) => {
+        const counts = Object.entries(b.claims?.actions.counts ?? {}).filter(([, n]) => n > 0);
+        return `${host.name} sees ${counts.map(([state, n]) => `${n} ${state}`).join(", ") || "no graph"}`;
+      })
+      .join("; ");
+  }
+
+  private run(request: Parameters<Behaviour>[0], situation: Situation): Run {
+    const cost = this.workloads.get(request.build)?.costs.get(request.action);
+    return {
+      workMs: cost?.workMs ?? 1000,
+      outputBytes: cost?.outputBytes,
+      ends: "done",
+      ...this.twist(request, situation),
+    };
+  }
+
+  /** The founding entry, by the root key: it admits all hosts, the first as the admin. */
+  private found(traits: readonly HostOptions[]): SignedEntry[] {
+    const admin = traits[0]!;
+    const entry = foundingEntry({
+      name: "sim",
+      root: fakePeer("root"),
+      nonce: "0".repeat(32),
+      admin: fakePeer(admin.name),
+      adminName: admin.name,
+      nowMs: worldEpochMs,
+      notAfterMs,
+    });
+    const others = traits.slice(1).map(({ name }) => ({
+      kind: "member.admitted",
+      peer: fakePeer(name),
+      name,
+      roles: ["releaser", "builder", "submitter"],
+      notAfterMs,
+    }));
+    return [signed({ ...entry, events: [...entry.events, ...others] })];
+  }
+}
