@@ -13,7 +13,7 @@ import { toolchainsOf } from "../../protocol/build/spec.ts";
 const run = promisify(execFile);
 
 /** The graph of a spec as swarmd resolves it, without asking anyone for toolchains. */
-export async function graphOf(specFile: string): Promise<{ graph: Graph; inputs: Inputs }> {
+async function graphOf(specFile: string): Promise<{ graph: Graph; inputs: Inputs }> {
   const spec = await readSpec(specFile);
   const inputs = await readInputs(specFile, spec);
   const toolchains = Object.fromEntries(toolchainsOf(spec).map((name) => [name, "0".repeat(32)]));
