@@ -5,6 +5,7 @@ import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve as resolvePath } from "node:path";
 import type { InputFile } from "../../protocol/build/graph.ts";
 import { didYouMean } from "../../protocol/build/nearest.ts";
+import { pathTrouble } from "../../protocol/build/path.ts";
 import {
   compileExcept,
   compilePattern,
@@ -16,12 +17,11 @@ import {
 import { type Problem, SpecError, type Trouble } from "../../protocol/build/problem.ts";
 import { specBytesMax } from "../../protocol/build/source.ts";
 import { parseSpec, problemAt, type Spec, type SpecInput } from "../../protocol/build/spec.ts";
-import { pathTrouble } from "../../protocol/build/workspace.ts";
 import { digestFrom } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { byText, type Digest } from "../../protocol/kernel/ids.ts";
 
-export const inputFilesMax = 200_000;
+const inputFilesMax = 200_000;
 const foldersMax = 100_000;
 /** Links to folders that are followed; a few dozen that lead to each other would else multiply without end. */
 const folderLinksMax = 1000;

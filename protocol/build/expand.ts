@@ -6,12 +6,13 @@ import type { ActionName } from "../kernel/ids.ts";
 import { type Bindings, type Bound, combinations } from "./element.ts";
 import { type GraphOutput, graphActionsMax, type InputFile } from "./graph.ts";
 import { outputOf } from "./outputs.ts";
+import { withoutDot } from "./path.ts";
 import { compileExcept, isPattern, patternBase, patternTrouble, unescapePattern } from "./patterns.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
 import { countMax } from "./schema.ts";
 import { problemAt, type Spec, type SpecAction, type SpecText, type SpecVariable } from "./spec.ts";
 import { parseTemplate, referencesOf } from "./template.ts";
-import { Workspace, withoutDot } from "./workspace.ts";
+import { Workspace } from "./workspace.ts";
 
 /** An action of the build before its inputs are looked up. */
 export interface Expanded {

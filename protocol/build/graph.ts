@@ -7,8 +7,9 @@ import { decode, encode } from "../kernel/codec.ts";
 import { digestOf, isDigest } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { ActionName, Digest } from "../kernel/ids.ts";
+import { isPath } from "./path.ts";
 
-export const graphBytesMax = 64 << 20;
+const graphBytesMax = 64 << 20;
 export const graphActionsMax = 200_000;
 
 /** A file of the submitted inputs, at its place in the workspace. */
@@ -72,7 +73,7 @@ export interface Graph {
   };
 }
 
-const path = z.string().min(1).max(4096);
+const path = z.string().refine(isPath);
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
 const actionName = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 
@@ -133,11 +134,18 @@ export function decodeGraph(bytes: Uint8Array): Graph {
           "malformed",
           `${action.name} takes an output of ${set.from} that is not declared before it`,
         );
+      if (set.from !== undefined && !(set.paths ?? []).every((p) => p.startsWith(`${set.output}/`)))
+        throw new SwarmError(
+          "malformed",
+          `${action.name} takes files of ${set.output} that do not lie in it`,
+        );
       if (set.from === undefined && !(set.paths ?? []).every((p) => files.has(p)))
         throw new SwarmError("malformed", `${action.name} takes an input file that is not there`);
     }
     for (const output of action.outputs) {
       if (owners.has(output.path)) throw new SwarmError("malformed", `two actions make ${output.path}`);
+      if (!(output.promised ?? []).every((p) => p.startsWith(`${output.path}/`)))
+        throw new SwarmError("malformed", `${action.name} promises files outside of ${output.path}`);
       owners.add(output.path);
     }
     outputs.set(action.name, new Set(action.outputs.map((o) => o.path)));

@@ -2,11 +2,12 @@
 import { byText } from "../kernel/ids.ts";
 import { type Bindings, fieldOf } from "./element.ts";
 import type { GraphOutput } from "./graph.ts";
+import { pathTrouble, withoutDot } from "./path.ts";
 import { compileExcept, escapePattern, isPattern, patternTrouble } from "./patterns.ts";
 import type { Problem, Trouble } from "./problem.ts";
 import { problemAt, type Spec, type SpecOutput, type SpecText } from "./spec.ts";
 import { renderPath, withoutReferences } from "./template.ts";
-import { pathTrouble, type Workspace, withoutDot } from "./workspace.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** The output of one action as the spec writes it; nothing, and a problem, where it cannot stand. */
 export function outputOf(

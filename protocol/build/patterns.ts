@@ -5,7 +5,7 @@
  */
 import type { Trouble } from "./problem.ts";
 
-export const patternCharsMax = 1024;
+const patternCharsMax = 1024;
 const alternativesMax = 64;
 
 type Token =

@@ -19,7 +19,7 @@ export interface Problem extends Place, Trouble {
 }
 
 /** Problems beyond these are counted, not listed. */
-export const problemsMax = 20;
+const problemsMax = 20;
 
 /** Refusal `spec-invalid`; the message lists the problems as `file:line:column: message`, hints indented below. */
 export class SpecError extends SwarmError {

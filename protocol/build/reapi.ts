@@ -19,9 +19,10 @@ import {
   type Digest as WireDigest,
 } from "./gen/reapi_pb.ts";
 import type { InputFile } from "./graph.ts";
+import { isFileName } from "./path.ts";
 
 /** One Directory, Command, Action or ActionResult; a folder of 100,000 entries takes about 12 MB. */
-export const reapiBytesMax = 16 << 20;
+const reapiBytesMax = 16 << 20;
 
 /** One folder, without what is below it. */
 export interface Directory {
@@ -96,15 +97,6 @@ function read<T extends Message>(schema: GenMessage<T>, bytes: Uint8Array, what:
 
 const write = <T extends Message>(schema: GenMessage<T>, message: T): Uint8Array =>
   toBinary(schema, message, { writeUnknownFields: false });
-
-/** True for one segment of a path: not empty, not `.` or `..`, no slash, no NUL, well-formed Unicode. */
-export const isFileName = (name: string): boolean =>
-  name !== "" &&
-  name !== "." &&
-  name !== ".." &&
-  !name.includes("/") &&
-  !name.includes("\0") &&
-  name.isWellFormed();
 
 /** Throws `malformed` for a name that is no file name, or that two entries have. */
 export function encodeDirectory(directory: Directory): Uint8Array {

@@ -11,6 +11,7 @@ import type { Graph, GraphAction, InputFile } from "./graph.ts";
 import { didYouMean } from "./nearest.ts";
 import { order } from "./order.ts";
 import { overlaps } from "./overlaps.ts";
+import { pathTrouble, withoutDot } from "./path.ts";
 import { isPattern, patternTrouble, unescapePattern } from "./patterns.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
 import { problemAt, type Spec, type SpecText } from "./spec.ts";
@@ -23,7 +24,6 @@ import {
   renderVariable,
   withoutReferences,
 } from "./template.ts";
-import { pathTrouble, withoutDot } from "./workspace.ts";
 
 /** Listed at most; a thousand elements may all stumble over the same line. */
 const problemsMax = 1000;

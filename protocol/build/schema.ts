@@ -6,13 +6,13 @@ const must = (what: string) => ({
   error: (issue: { input?: unknown }) => (issue.input === undefined ? "is missing" : `must be ${what}`),
 });
 
-export const actionNamePattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+const actionNamePattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 export const variablePattern = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
 const specNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const channelPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const toolPattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
-export const durationPattern = /^([0-9]{1,6}(ms|s|m|h|d))+$/;
+const durationPattern = /^([0-9]{1,6}(ms|s|m|h|d))+$/;
 export const countMax = 100_000;
 
 const nonEmpty = z.string(must("text")).min(1, "must not be empty");

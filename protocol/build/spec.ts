@@ -8,7 +8,7 @@ import { type DataPath, readSource, type Source } from "./source.ts";
 
 const timeoutMsDefault = 30 * 60_000;
 const retriesDefault = 2;
-export const durationMsMax = 7 * 24 * 3600_000;
+const durationMsMax = 7 * 24 * 3600_000;
 
 /** Text of the spec and where it stands there. */
 export interface SpecText {

@@ -4,7 +4,6 @@ import type { GraphOutput } from "./graph.ts";
 import { didYouMean } from "./nearest.ts";
 import { compilePattern, isPattern, patternBase } from "./patterns.ts";
 import type { Trouble } from "./problem.ts";
-import { isFileName } from "./reapi.ts";
 
 /** Who makes a path. */
 export interface Maker {
@@ -126,18 +125,4 @@ export class Workspace {
     }
     return low;
   }
-}
-
-/** A path without `./` in front. */
-export const withoutDot = (path: string): string => path.replace(/^(\.\/)+/, "");
-
-/** What is wrong with a workspace path; undefined when nothing is. */
-export function pathTrouble(path: string, what: string): Trouble | undefined {
-  if (path.startsWith("/"))
-    return { message: `${what} is absolute`, hint: "write it relative to the workspace of the action" };
-  if (path.split("/").includes(".."))
-    return { message: `${what} leaves the workspace`, hint: "every path lies inside the workspace: no .." };
-  if (path.length > 4096 || !path.split("/").every(isFileName))
-    return { message: `${what} is no path`, hint: "segments are not empty and not ." };
-  return undefined;
 }

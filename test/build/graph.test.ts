@@ -337,6 +337,15 @@ describe("a graph", () => {
           { ...lib, inputs: [] },
         ],
       },
+      { ...graph, actions: [{ ...lib, inputs: [], outputs: [{ path: "../x", kind: "file" }] }] },
+      {
+        ...graph,
+        actions: [{ ...lib, inputs: [], outputs: [{ path: "x", kind: "folder", promised: ["y/z"] }] }],
+      },
+      {
+        ...graph,
+        sets: graph.sets.map((set) => (set.from ? { ...set, paths: ["elsewhere"] } : set)),
+      },
     ];
     for (const one of broken)
       expect(() => decodeGraph(encodeGraph(one).bytes)).toThrow(

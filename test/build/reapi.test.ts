@@ -6,6 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { InputFile } from "../../protocol/build/graph.ts";
+import { isFileName } from "../../protocol/build/path.ts";
 import {
   actionKey,
   buildTree,
@@ -16,7 +17,6 @@ import {
   encodeActionResult,
   encodeCommand,
   encodeDirectory,
-  isFileName,
   type KeyedAction,
   type KeyedResult,
   platformOf,
