@@ -52,6 +52,21 @@ export interface MemberOptions {
   readonly admission?: MeshOptions["handlers"]["admission"];
 }
 
+/** Waits until all are connected and gossip of each is heard by all others; what does not arrive is said again, in other words. */
+export async function gossipReachesAll(members: readonly Member[], timeoutMs = 10_000): Promise<void> {
+  const others = members.length - 1;
+  await until(() => members.every((m) => m.connected().length === others), timeoutMs);
+  const hearers = (author: Member) =>
+    members.filter((m) => m.gossiped.some((g) => Buffer.from(g).toString().startsWith(author.peer))).length;
+  let round = 0;
+  await until(() => {
+    round++;
+    const unheard = members.filter((author) => hearers(author) < others);
+    for (const author of unheard) author.mesh.gossip(Buffer.from(`${author.peer} ${round}`));
+    return unheard.length === 0;
+  }, timeoutMs);
+}
+
 /** A temp folder and what runs in it, gone after `stop`. */
 export class TestSwarm {
   readonly #folder = mkdtemp(path.join(tmpdir(), "swarmd-network-"));
