@@ -22,9 +22,6 @@ import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
 import { tailHandler, tailOf, tailProtocol, tailsMax } from "./tail.ts";
 
-/** Where a daemon listens unless told otherwise. */
-export const listenDefault: readonly string[] = ["/ip4/0.0.0.0/tcp/4701", "/ip6/::/tcp/4701"];
-
 /** How often links are looked over for gossip that stopped flowing. */
 const sweepMs = 5_000;
 /** How often some member is asked whom it knows, for those that join without dialling us. */
@@ -36,7 +33,7 @@ export interface MeshOptions {
   readonly privateKey: Uint8Array;
   readonly swarm: SwarmId;
   /** Multiaddrs; port 0 takes a free one. */
-  readonly listen?: readonly string[];
+  readonly listen: readonly string[];
   /** Multiaddrs to tell others beside those. */
   readonly announce?: readonly string[];
   /** The peer book. */
@@ -52,7 +49,7 @@ export interface MeshOptions {
 /** Throws `address-in-use` when a port is taken, `usage` for an address that cannot be listened on. */
 export async function createMesh(options: MeshOptions): Promise<Mesh & { readonly locator: Locator }> {
   const { handlers, swarm, log } = options;
-  const listen = (options.listen ?? listenDefault).map(readAddress);
+  const listen = options.listen.map(readAddress);
   const announce = (options.announce ?? []).map(readAddress);
   const traffic = { receivedBytes: 0, sentBytes: 0 };
   let stopped = false;

@@ -10,7 +10,7 @@ import { admissionMsMax, peerOf } from "./gate.ts";
 export const messagesProtocol = "/swarmd/1/messages";
 
 /** What may wait for a slow receiver; messages beyond it are dropped. */
-export const queueBytesMax = 8 << 20;
+const queueBytesMax = 8 << 20;
 
 /** The speaking end towards one peer. */
 export interface Line {
