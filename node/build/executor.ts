@@ -161,7 +161,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
           run.launcher = undefined;
           if (launchers.has(mine) && !stopping) idle.push(mine);
           else mine.close();
-          if (end.kind === "lost" || end.group === undefined) resolve(end);
+          if (end.group === undefined) resolve(end);
           else clearGroup(end.group).then(() => resolve(end));
         });
         run.launcher = mine;
@@ -184,9 +184,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       maxRssBytes: run.peakRssBytes,
       fetchedBytes: 0,
     };
-    const boxFault = boxed && end.status !== 0 && end.stderr ? boxComplaint(workspace) : undefined;
-    if (boxFault?.infrastructure)
-      return { kind: "failed", cause: "infrastructure", reason: boxFault.reason, usage };
+    const broken = boxed && end.status !== 0 && end.stderr ? boxComplaint(workspace) : undefined;
+    if (broken !== undefined) return { kind: "failed", cause: "infrastructure", reason: broken, usage };
     const said: { stdout?: Digest; stderr?: Digest } = {};
     if (end.stdout) said.stdout = await blobs.takeFile(`${workspace.dir}/out`);
     if (end.stderr) said.stderr = await blobs.takeFile(`${workspace.dir}/err`);
@@ -203,8 +202,10 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (altered) return failed(`the command wrote into its input ${altered.path}`);
     if (end.status !== 0) {
       const died = signalOf(end.status);
-      const reason = boxFault?.reason ?? (died ? `killed by ${died}` : `exit code ${end.status}`);
-      return failed(reason, { exitCode: end.status, ...(died && { signal: died }) });
+      return failed(died ? `killed by ${died}` : `exit code ${end.status}${shellWords[end.status] ?? ""}`, {
+        exitCode: end.status,
+        ...(died && { signal: died }),
+      });
     }
     const collected = await collectOutputs(run.request.outputs, `${workspace.dir}/work`, blobs);
     if ("fault" in collected) return failed(collected.fault, { exitCode: 0 });
@@ -346,15 +347,16 @@ function badEnvironment(env: Readonly<Record<string, string>>, boxed: boolean): 
   return undefined;
 }
 
-/** What bubblewrap says when it fails before (or in) starting the command. A command that is not there is the command's doing. */
-function boxComplaint(workspace: Workspace): { infrastructure: boolean; reason: string } | undefined {
+/** What bubblewrap says when it fails before it starts the command: the command itself did nothing. */
+function boxComplaint(workspace: Workspace): string | undefined {
   const file = `${workspace.dir}/err`;
   if (sizeOfFile(file) > 4096) return undefined;
   const text = readFileSync(file, "utf8");
-  if (!text.startsWith("bwrap: ")) return undefined;
-  const reason = clip(text.trim());
-  return { infrastructure: !text.startsWith("bwrap: execvp "), reason };
+  return text.startsWith("bwrap: ") ? clip(text.trim()) : undefined;
 }
+
+/** What a shell means by these. */
+const shellWords: Readonly<Record<number, string>> = { 126: " (cannot be executed)", 127: " (not found)" };
 
 const signalNames = new Map(Object.entries(os.constants.signals).map(([name, number]) => [number, name]));
 

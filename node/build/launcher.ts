@@ -51,6 +51,7 @@ export interface Job {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** `group`: a plain job's process group, in which it may have left something. */
 export type JobEnd =
   | {
       readonly kind: "ended";
@@ -60,11 +61,10 @@ export type JobEnd =
       /** Whether anything was written there. */
       readonly stdout: boolean;
       readonly stderr: boolean;
-      /** A plain job's process group, in which it may have left something. */
       readonly group?: number;
     }
   /** The command was never run, or the launcher died under it. */
-  | { readonly kind: "lost"; readonly reason: string };
+  | { readonly kind: "lost"; readonly reason: string; readonly group?: number };
 
 export interface Launcher {
   readonly pid: number;
@@ -104,7 +104,7 @@ export function startLauncher(
     done?.(end);
   };
   const lost = (reason: string) => {
-    settle({ kind: "lost", reason });
+    settle({ kind: "lost", reason, ...(leader !== undefined && { group: leader }) });
   };
 
   child.stdin!.on("error", () => {}); // the launcher died: "exit" tells

@@ -43,6 +43,12 @@ export interface Sandbox {
   start(workspace: Workspace, argv: readonly string[], env: Readonly<Record<string, string>>): Start;
 }
 
+/**
+ * The first process of a box. bubblewrap's own ends before what the command left in the background does, and counts no processor
+ * time; when this one ends the kernel has ended everything in the box first. What it would say of a signal is not the command's.
+ */
+const init = 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?';
+
 const baseEnv = {
   PATH: actionPath,
   LANG: "C",
@@ -130,7 +136,7 @@ function bubblewrap(program: string, fixed: readonly string[]): Sandbox {
       const words = ["--bind", `${workspace.dir}/work`, boxedWorkspace];
       for (const { from, to } of workspace.binds) words.push("--ro-bind", from, `${boxedWorkspace}/${to}`);
       for (const [name, value] of Object.entries(env)) words.push("--setenv", name, value);
-      words.push("--chdir", boxedWorkspace, "--", ...argv);
+      words.push("--chdir", boxedWorkspace, "--", "/bin/sh", "-c", init, "sh", ...argv);
       return { argv: words };
     },
   };
@@ -189,6 +195,7 @@ function boxArguments(root: string, folders: readonly string[], hardening: reado
     "ALL",
     "--new-session",
     "--die-with-parent",
+    "--as-pid-1",
     "--ro-bind",
     root,
     "/",

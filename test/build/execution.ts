@@ -34,7 +34,7 @@ export async function openExecution(
   sandbox: "bubblewrap" | "none",
   options: Partial<ExecutorOptions> = {},
 ): Promise<Execution> {
-  const home = await mkdtemp(path.join(tmpdir(), "swarmd-execution-"));
+  const home = await mkdtemp(path.join(tmpdir(), "swarmd it's $HOME-"));
   const blobs = await openBlobStore(path.join(home, "blobs"));
   const dir = path.join(home, "work");
   const executor = await createExecutor({ blobs, dir, slots: 2, sandbox, log: silent, ...options });

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { childrenOf } from "../../node/build/processes.ts";
 import { decodeDirectory } from "../../protocol/build/reapi.ts";
 import type { ExecuteOutcome } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
@@ -154,7 +155,7 @@ for (const kind of kinds) {
       const outcome = await x.run("echo why >&2; exit 42");
       expect(outcome).toMatchObject({ kind: "failed", cause: "deterministic", exitCode: 42 });
       expect(outcome.kind === "failed" && (await x.text(outcome.stderr))).toBe("why\n");
-      expect(await x.run("kill -SEGV $$")).toMatchObject({
+      expect(await x.run("sleep 1000 & kill -SEGV $$")).toMatchObject({
         kind: "failed",
         cause: "deterministic",
         signal: "SIGSEGV",
@@ -259,6 +260,41 @@ for (const kind of kinds) {
       await vi.waitFor(() => expect(seen).toEqual(["stdout: early\n", "stderr: late\n"]));
       stop.abort();
       await watching;
+    });
+
+    it("is measured: processor time, and memory once it lasts", async () => {
+      const outcome = await x.run("i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; sleep 0.3");
+      if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
+      expect(outcome.usage.cpuMs).toBeGreaterThan(20);
+      expect(outcome.usage.wallMs).toBeGreaterThanOrEqual(300);
+      expect(outcome.usage.maxRssBytes).toBeGreaterThan(100_000);
+      const next = await x.run("true");
+      expect(next.kind === "done" && next.usage.cpuMs).toBeLessThan(outcome.usage.cpuMs);
+    });
+
+    it("takes long command lines, and refuses longer ones than the system takes", async () => {
+      const words = Array.from({ length: 5000 }, (_, i) => `${"'".repeat(20)}${i}`);
+      const outcome = await x.run("", { argv: ["/bin/sh", "-c", "echo $#", "sh", ...words] });
+      expect(await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined)).toBe("5000\n");
+      for (const argv of [
+        ["echo", "x".repeat(140_000)],
+        ["echo", ...words.map((word) => word.repeat(100))],
+        ["a\0b"],
+      ])
+        expect(await x.run("", { argv })).toMatchObject({ kind: "failed", cause: "deterministic" });
+      expect((await x.run("true")).kind).toBe("done");
+    });
+
+    it("is the node's failure when its launcher dies, and leaves nothing then", async () => {
+      const mark = `33${Date.now() % 1_000_000}`;
+      const outcome = x.run(`sleep ${mark}`);
+      await vi.waitFor(() => expect(processesWith(mark)).not.toEqual([]), { timeout: 5000 });
+      for (const launcher of processesWith("sh\0-s").map(Number))
+        if (childrenOf(launcher).some((child) => processesWith(mark).includes(String(child))))
+          process.kill(launcher, "SIGKILL");
+      expect(await outcome).toMatchObject({ kind: "failed", cause: "infrastructure" });
+      await vi.waitFor(() => expect(processesWith(mark)).toEqual([]));
+      expect((await x.run("true")).kind).toBe("done");
     });
 
     it("cleans up after itself", async () => {
