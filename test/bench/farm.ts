@@ -23,6 +23,13 @@ export interface Submission {
   readonly commandMs: number;
 }
 
+const running = new Set<Farm>();
+
+/** Ends every daemon that was started here: for a run that is broken off. */
+export async function stopAll(): Promise<void> {
+  for (const farm of running) await farm.stop();
+}
+
 export class Farm {
   private readonly dir: string;
   private readonly homes: string[] = [];
@@ -34,6 +41,7 @@ export class Farm {
   /** Founds a swarm, starts its daemons and waits until all see each other. */
   static async start(options: FarmOptions): Promise<Farm> {
     const farm = new Farm(await mkdtemp(path.join(tmpdir(), "swarmd-bench-")));
+    running.add(farm);
     try {
       for (let n = 1; n <= options.nodes; n++) await farm.add(`n${n}`, options);
       await farm.settle(options.nodes);
@@ -70,6 +78,7 @@ export class Farm {
   async stop(): Promise<void> {
     for (const home of this.homes) await run(swarmd, ["stop", "--home", home]).catch(() => {});
     await rm(this.dir, { recursive: true, force: true });
+    running.delete(this);
   }
 
   private async add(name: string, { slotsPerNode, sandbox }: FarmOptions): Promise<void> {

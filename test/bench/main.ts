@@ -3,12 +3,12 @@
  * leveldb, nothings, idle; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
-import { Farm, type FarmOptions, type Submission } from "./farm.ts";
+import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
 import { leveldbWithoutTests, nothings } from "./specs.ts";
 
@@ -164,6 +164,14 @@ async function idling(): Promise<void> {
 const scratch = path.resolve(import.meta.dirname, "../../.swarmd");
 await mkdir(scratch, { recursive: true });
 const folder = await mkdtemp(path.join(scratch, "bench-"));
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, async () => {
+    await stopAll();
+    await rm(folder, { recursive: true, force: true });
+    process.exit(130);
+  });
+if (loadavg()[0]! > 1)
+  note(`     others keep this machine busy (load ${loadavg()[0]!.toFixed(1)}): figures tell little`);
 try {
   const wanted = positionals.length > 0 ? positionals : parts;
   if (wanted.includes("leveldb")) await leveldb(folder);
