@@ -1,5 +1,6 @@
 /** Follows a build: a bar and one line per running action on a terminal, one line per finished action anywhere else. */
 import type { BuildEvent, BuildResult, BuildSummary } from "../node/control/api.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
 import type { Context } from "./command.ts";
 import { onInterrupt } from "./interrupt.ts";
@@ -9,15 +10,33 @@ import { durationText } from "./units.ts";
 const redrawMs = 100;
 const barCharacters = 30;
 
-/** The result; undefined when the person stopped following (the build goes on, and was said to). */
-export async function follow(context: Context, build: BuildId): Promise<BuildResult | undefined> {
+/**
+ * The result; undefined when the person stopped following (the build goes on, and was said to). `heading` is printed once
+ * Ctrl-C does no more than that.
+ */
+export async function follow(
+  context: Context,
+  build: BuildId,
+  heading?: string,
+): Promise<BuildResult | undefined> {
   const interrupt = onInterrupt();
+  if (heading !== undefined && !context.json) context.output.line(heading);
   const board = context.json ? undefined : new Board(context.output);
   try {
     for await (const event of context.control.watch(build, interrupt.signal)) {
       board?.hear(event);
       if (event.kind === "end") return event.result;
     }
+  } catch (thrown) {
+    if (!(thrown instanceof SwarmError) || thrown.code !== "daemon-unreachable") throw thrown;
+    throw new SwarmError(
+      "daemon-unreachable",
+      `the daemon went away while ${build} was followed; the build goes on without it wherever other members are`,
+      {
+        remedy: `start the daemon, then follow it again: ${context.commandLine(["watch", build])}`,
+        cause: thrown,
+      },
+    );
   } finally {
     board?.stop();
     interrupt.release();
@@ -48,7 +67,8 @@ class Board {
         this.summary = event.summary;
         this.counts = event.summary.counts;
         this.beganMs = Date.now() - event.summary.wallMs;
-        for (const { action, node, sinceMs } of event.running) this.running.set(action, { node, sinceMs });
+        for (const { action, node, sinceMs } of event.running)
+          this.running.set(action, { node, sinceMs: Date.now() - sinceMs });
         return;
       case "action":
         this.counts = event.counts;

@@ -3,7 +3,7 @@
 /** `850 ms`, `12.3 s`, `2 min 05 s`, `1 h 03 min`, `2 d 04 h`. */
 export function durationText(ms: number): string {
   const two = (n: number) => String(n).padStart(2, "0");
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 999.5) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;

@@ -90,7 +90,7 @@ function show(context: Context, view: NodeView): number {
     );
   else facts.push(["vitals", "not heard yet"]);
   for (const { build, action, sinceMs } of view.running)
-    facts.push(["running", `${action} of ${build} for ${durationText(Date.now() - sinceMs)}`]);
+    facts.push(["running", `${action} of ${build} for ${durationText(sinceMs)}`]);
   for (const [what, text] of facts) output.line(`${output.tone("faint", what.padEnd(12))}${text}`);
   return 0;
 }

@@ -29,8 +29,7 @@ export const submit: Command = {
       }
       return 0;
     }
-    if (!context.json) context.output.line(`submitted ${build}`);
-    const result = await follow(context, build);
+    const result = await follow(context, build, `submitted ${build}`);
     return result ? pronounce(context, result) : 130;
   },
 };

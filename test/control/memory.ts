@@ -99,9 +99,10 @@ export class MemoryControl implements Control {
     const summary = play.summary();
     const running = play.views
       .filter((view) => view.state === "running")
-      .map((view) => ({ action: view.name, node: play.nodeOf(view.name), sinceMs: this.options.nowMs }));
-    yield { kind: "snapshot", summary, running };
+      .map((view) => ({ action: view.name, node: play.nodeOf(view.name), sinceMs: 0 }));
     let at = play.events.length;
+    yield { kind: "snapshot", summary, running };
+    play.begin();
     while (!signal.aborted) {
       while (at < play.events.length) yield play.events[at++]!;
       if (play.state !== "running") {
@@ -177,7 +178,6 @@ export class MemoryControl implements Control {
     const build = `${request.name}-${serial}` as BuildId;
     const play = new Play(build, graph, this, this.options, [...this.plays.values()]);
     this.plays.set(build, play);
-    void play.run();
     return { build };
   }
 
@@ -222,6 +222,7 @@ class Play {
   private readonly options: Required<MemoryOptions>;
   private readonly earlier: readonly Play[];
   private waiting: (() => void)[] = [];
+  private running: Promise<void> | undefined;
 
   constructor(
     build: BuildId,
@@ -246,7 +247,12 @@ class Play {
     }));
   }
 
-  async run() {
+  /** Somebody looks: the play begins, so that its events are seen from the first. */
+  begin() {
+    this.running ??= this.run();
+  }
+
+  private async run() {
     for (const [index, action] of this.graph.actions.entries()) {
       const dependencies = dependenciesOf(this.graph, action);
       if (dependencies.some((name) => this.views.find((view) => view.name === name)?.state !== "done")) {

@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { type NextBuild, nextAction, specWord } from "../../node/control/next.ts";
+import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
+
+const build = (name: string, digits: string, more: Partial<NextBuild> = {}): NextBuild => ({
+  build: `${name}-${digits.padEnd(10, "0")}` as BuildId,
+  name,
+  state: "complete",
+  submittedAtMs: 1000,
+  actions: 5,
+  counts: { done: 5, blocked: 0 },
+  own: true,
+  fetched: true,
+  ...more,
+});
+const alone = { members: 1, aliveMembers: 1 };
+
+describe("what to do next", () => {
+  test("nothing was submitted from here: submit, and how to add machines while alone", () => {
+    const { command, why } = nextAction({ ...alone, builds: [] });
+    expect(command).toEqual(["submit", specWord]);
+    expect(why).toContain("swarmd invite");
+    expect(nextAction({ members: 3, aliveMembers: 3, builds: [] }).why).not.toContain("invite");
+    expect(nextAction({ ...alone, builds: [build("a", "1", { own: false })] }).command).toEqual([
+      "submit",
+      specWord,
+    ]);
+  });
+
+  test("a build that runs is watched, whoever submitted it, before all else", () => {
+    const builds = [
+      build("a", "1", { state: "failed" }),
+      build("b", "2", { state: "running", own: false, counts: { done: 2, blocked: 1 } }),
+    ];
+    expect(nextAction({ ...alone, builds })).toEqual({
+      command: ["watch", "b-2000000000"],
+      why: "b is running: 2 of 5 actions are done, 1 blocked",
+    });
+  });
+
+  test("an own build that failed shows the log of the action that did, until a later one of its name succeeds", () => {
+    const failed = build("a", "1", { state: "failed", failedAction: "compile/x" as ActionName });
+    expect(nextAction({ ...alone, builds: [failed] }).command).toEqual(["logs", "a-1000000000", "compile/x"]);
+    const mended = build("a", "2", { submittedAtMs: 2000, fetched: false });
+    expect(nextAction({ ...alone, builds: [failed, mended] }).command).toEqual(["fetch", "a-2000000000"]);
+    expect(nextAction({ ...alone, builds: [{ ...failed, own: false }, build("b", "3")] }).command).toBeNull();
+  });
+
+  test("all fetched: nothing, and it says who is missing", () => {
+    expect(nextAction({ ...alone, builds: [build("a", "1")] })).toEqual({
+      command: null,
+      why: "all builds have ended and their results are fetched",
+    });
+    expect(nextAction({ members: 3, aliveMembers: 2, builds: [build("a", "1")] }).why).toContain(
+      "2 of 3 members are here",
+    );
+  });
+
+  test("does not depend on the order in which builds are told", () => {
+    const builds = [
+      build("a", "1", { fetched: false }),
+      build("b", "2", { fetched: false }),
+      build("c", "3", { state: "running" }),
+      build("d", "4", { state: "running" }),
+    ];
+    expect(nextAction({ ...alone, builds: builds.toReversed() })).toEqual(nextAction({ ...alone, builds }));
+  });
+});
