@@ -41,7 +41,9 @@ interface Figure {
   readonly beside?: string;
 }
 const figures: Figure[] = [];
-const note = (text: string) => process.stderr.write(`${text}\n`);
+const note = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
 const add = (figure: Figure) => {
   figures.push(figure);
   note(lineOf(figure));
