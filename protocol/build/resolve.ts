@@ -26,7 +26,7 @@ import {
 } from "./template.ts";
 
 /** Listed at most; a thousand elements may all stumble over the same line. */
-const problemsMax = 1000;
+const problemsMax = 100;
 
 /**
  * The graph of a spec. `files`: all its input files by workspace path; `toolchains`: the fingerprint of each toolchain it

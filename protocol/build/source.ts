@@ -1,10 +1,23 @@
 /** The text of a spec as plain data that remembers where everything stands: YAML, bounded, without surprises. */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from "yaml";
 import { type Place, type Problem, SpecError, type Trouble } from "./problem.ts";
 
 export const specBytesMax = 1 << 20;
 const nodesMax = 200_000;
+const tokensMax = 400_000;
 const depthMax = 16;
+/** Indicators (`-`, `?`, `:`, anchors, tags) in one line outside of brackets. */
+const marksMax = 64;
 
 /** Where a value stands in the data: keys and indexes from the top. */
 export type DataPath = readonly (string | number)[];
@@ -61,12 +74,16 @@ export function readSource(text: string, file: string): Source {
   const top = { line: 1, column: 1 };
   if (text.length > specBytesMax || new TextEncoder().encode(text).length > specBytesMax)
     refuse(top, `the spec is larger than ${specBytesMax} bytes`, "split it into several specs");
-  let doc: Document.Parsed;
-  try {
-    doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: "1.2", merge: false });
-  } catch {
-    return refuse(top, "the YAML cannot be read: it is nested too deep", `keep it within ${depthMax} levels`);
-  }
+  const wild = excessOf(text);
+  if (wild) throw new SpecError([{ file, ...wild }]);
+  // Keys are told apart below: the package compares each with all others.
+  const doc: Document.Parsed = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    version: "1.2",
+    merge: false,
+    uniqueKeys: false,
+  });
   if (doc.errors.length > 0)
     throw new SpecError(
       doc.errors.slice(0, 100).map((error) => ({
@@ -109,13 +126,44 @@ export function readSource(text: string, file: string): Source {
       if (!isPlainText(name)) refuse(keyPlace, "the name holds characters that no file can have");
       if (name === "__proto__") refuse(keyPlace, "no key may be named __proto__");
       if (name === "<<") refuse(keyPlace, "merge keys are not part of YAML 1.2", "write the keys out");
-      if (Object.hasOwn(map, name)) refuse(keyPlace, `"${name}" stands here twice`, "remove one of them");
+      if (Object.hasOwn(map, name))
+        refuse(keyPlace, `"${name}" stands here twice`, "rename or remove one of them");
       keys.set(keyOf([...path, name]), keyPlace);
       map[name] = plain(value as Node | null, [...path, name], keyPlace, depth + 1);
     }
     return map;
   };
   return new Source(file, plain(doc.contents, [], top, 0), values, keys);
+}
+
+/**
+ * Nesting and length beyond what a spec can need, seen by a scan of the text's tokens: the package composes documents recursively, and takes
+ * seconds and gigabytes for what nobody means.
+ */
+function excessOf(text: string): (Place & Trouble) | undefined {
+  let line = 1;
+  let flow = 0;
+  let marks = 0;
+  let tokens = 0;
+  for (const token of new Lexer().lex(text)) {
+    const first = token[0];
+    if (first === "\n" || first === "\r") marks = 0;
+    else if (token === "[" || token === "{") flow++;
+    else if (token === "]" || token === "}") flow--;
+    else if (flow === 0 && (first === "&" || first === "!" || (token.length === 1 && "-?:".includes(token))))
+      marks++;
+    if (flow > depthMax || marks > marksMax)
+      return {
+        line,
+        column: 1,
+        message: "the spec is nested too deep",
+        hint: `keep it within ${depthMax} levels`,
+      };
+    if (++tokens > tokensMax)
+      return { line, column: 1, message: "the spec has too many parts", hint: "split it into several specs" };
+    for (let at = token.indexOf("\n"); at >= 0; at = token.indexOf("\n", at + 1)) line++;
+  }
+  return undefined;
 }
 
 const plainTags = new Set(
@@ -127,8 +175,6 @@ const isPlainText = (text: string): boolean => !text.includes("\0") && text.isWe
 function trouble(code: string, text: string): Trouble {
   const message = text.split("\n", 1)[0]!.slice(0, 200);
   switch (code) {
-    case "DUPLICATE_KEY":
-      return { message: "this name stands here twice", hint: "rename or remove one of them" };
     case "TAB_AS_INDENT":
       return { message, hint: "indent with spaces" };
     case "MULTIPLE_DOCS":
@@ -143,6 +189,7 @@ function trouble(code: string, text: string): Trouble {
         hint: 'check the indentation, and put text with ": ", "{", "*" or "#" in quotes',
       };
     default:
+      // Thousands of lines, each indented deeper than the one before.
       if (message.includes("call stack"))
         return { message: "the spec is nested too deep", hint: `keep it within ${depthMax} levels` };
       return { message, hint: "see specs/spec.md for how a spec is written" };

@@ -8,6 +8,8 @@ import { type DataPath, readSource, type Source } from "./source.ts";
 
 const timeoutMsDefault = 30 * 60_000;
 const retriesDefault = 2;
+/** Named of one map; more are no slip of the pen. */
+const unknownKeysMax = 50;
 const durationMsMax = 7 * 24 * 3600_000;
 
 /** Text of the spec and where it stands there. */
@@ -240,13 +242,15 @@ function problemsOf(source: Source, issue: z.core.$ZodIssue, above: DataPath): P
   const name = path.length === 0 ? "the spec" : path.join(".");
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(path);
-    return issue.keys.map((key) =>
-      source.problem(
-        source.placeOfKey([...path, key]),
-        `unknown key "${key}"`,
-        didYouMean(key, known) ?? (known.length > 0 ? `known here: ${known.join(", ")}` : undefined),
-      ),
-    );
+    return issue.keys
+      .slice(0, unknownKeysMax)
+      .map((key) =>
+        source.problem(
+          source.placeOfKey([...path, key]),
+          `unknown key "${key}"`,
+          didYouMean(key, known) ?? (known.length > 0 ? `known here: ${known.join(", ")}` : undefined),
+        ),
+      );
   }
   if (issue.code === "invalid_key") {
     const why = issue.issues[0]?.message ?? "is wrong";

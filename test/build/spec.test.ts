@@ -98,9 +98,12 @@ actions:
 
   it.each([
     ["a: [", "1:5"],
-    ["a: 1\na: 2", "2:1 this name stands here twice"],
+    ["a: 1\na: 2", '2:1 "a" stands here twice'],
     ["x: &a [*a]", "1:7 the spec is nested too deep"],
-    ["[".repeat(20_000), "1:"],
+    ["[".repeat(20_000), "1:1 the spec is nested too deep"],
+    ["- ".repeat(20_000), "1:1 the spec is nested too deep"],
+    [Array.from({ length: 1000 }, (_, i) => `${" ".repeat(i)}a:`).join("\n"), "the spec is nested too deep"],
+    ['"'.repeat(1_000_000), "1:1 the spec has too many parts"],
     ["--- 1\n--- 2", "2:1 the file holds several documents"],
     ["!!set {a}", "1:7 the tag"],
     ["? [a]\n: b", "1:1 a key must be plain text"],
@@ -121,6 +124,11 @@ actions:
     for (let i = 1; i < 9; i++)
       lines.push(`a${i}: &a${i} [${Array.from({ length: 10 }, () => `*a${i - 1}`).join(", ")}]`);
     expect(problems(lines.join("\n"))[0]).toMatch(/more than 200000 values|nested too deep/);
+  });
+
+  it("may be long in one line", () => {
+    const env = Array.from({ length: 200 }, (_, i) => `V${i}: "${i}"`).join(", ");
+    expect(problems(`${minimal}  b: {run: ls, env: {${env}}}\n`)).toEqual([]);
   });
 
   it("lets aliases share what is written once", () => {
