@@ -12,6 +12,8 @@ import { reportLost } from "./lost.ts";
 
 /** `start` is said once a claim is this old and still open: short actions need no third fact. */
 export const startSaidMs = 1000;
+/** A claim of a bundle that waits this long behind a slow one is given back while others could run it. */
+const queuedMsMax = 500;
 /** After inputs could not be had the node leaves the action alone for so long. */
 const cooldownMs = 1000;
 
@@ -184,6 +186,7 @@ export class Holder {
         free--;
         this.execute(build, h);
       }
+      if (h.phase === "queued" && this.waitsInVain(h)) this.drop(h, "it waits behind a slow action of its bundle");
       const open = h.phase !== "reported" && h.phase !== "stopping";
       if (open && !h.startSaid && now.monoMs >= h.sinceMonoMs + startSaidMs && isOpen(h.claim)) {
         h.startSaid = true;
@@ -204,11 +207,17 @@ export class Holder {
 
   deadline(): number {
     let at = Number.POSITIVE_INFINITY;
+    const several = this.desk.builders().length > 1;
     for (const h of this.held.values())
-      if (!h.startSaid && h.phase !== "reported" && h.phase !== "stopping")
+      if (h.phase === "queued" && several) at = Math.min(at, h.sinceMonoMs + queuedMsMax);
+      else if (!h.startSaid && h.phase !== "reported" && h.phase !== "stopping")
         at = Math.min(at, h.sinceMonoMs + startSaidMs);
     for (const until of this.cooldowns.values()) if (until > this.desk.now.monoMs) at = Math.min(at, until);
     return at;
+  }
+
+  private waitsInVain(h: Held): boolean {
+    return this.desk.now.monoMs >= h.sinceMonoMs + queuedMsMax && this.desk.builders().length > 1;
   }
 
   private adopt(build: Build, claim: Claim): void {

@@ -144,9 +144,12 @@ export class Ledger {
     };
     for (const { ranges, update } of this.log) {
       if (!ranges.some((r) => r.to > (theirs.get(r.client) ?? 0))) continue;
-      if (size + update.length > batchBytesMax) close();
-      batch.push(update);
-      size += update.length;
+      // What they have of it is cut off: between what they have and what they lack, a merged update would show a gap.
+      const known = ranges.some((r) => r.from < (theirs.get(r.client) ?? 0));
+      const needed = known ? Y.diffUpdate(update, vector) : update;
+      if (size + needed.length > batchBytesMax) close();
+      batch.push(needed);
+      size += needed.length;
     }
     close();
     return batches;

@@ -43,6 +43,8 @@ export class Scheduler {
   private readonly cursors = new Map<BuildId, number>();
   private readonly viewsSaid = new Map<BuildId, Set<string>>();
   private askCount = 0;
+  /** Claims this node granted itself in this step: they are folded after it. */
+  private selfGranted = 0;
 
   constructor(desk: Desk, granter: Granter, holder: Holder) {
     this.desk = desk;
@@ -57,7 +59,7 @@ export class Scheduler {
     const self = this.desk.vitalsOf(this.desk.config.self);
     if (!self) return;
     for (const build of this.desk.liveBuilds()) this.noteReady(build);
-    // A self-grant is folded at once by the runtime, but only after this step: one ask a steward and step.
+    this.selfGranted = 0;
     const asked = new Set<string>();
     for (const build of this.byPriority()) {
       for (let round = 0; round < this.desk.builders().length; round++) {
@@ -120,7 +122,7 @@ export class Scheduler {
   /** How many more claims of a build's shortest ready work this node can take up. */
   private room(build: Build): number {
     const { slots } = this.desk.config;
-    let asked = 0;
+    let asked = this.selfGranted;
     for (const ask of this.asks.values()) asked += ask.count;
     const inHand = this.holder.size + asked;
     const first = build.claims!.actions.ready().next();
@@ -184,6 +186,7 @@ export class Scheduler {
     if (steward === config.self) {
       const answer = this.granter.ask(config.self, ask);
       if ("denied" in answer) this.backOff(build.id, steward);
+      else this.selfGranted += answer.granted.length;
       return true;
     }
     this.asks.set(ask.id, {
