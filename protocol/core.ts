@@ -6,15 +6,23 @@ import { decodeGraph } from "./build/graph.ts";
 import type { Command, CommandReply, CoreConfig, Effect, Input, Instant } from "./contract.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import type { BuildId, ClaimId, Digest, PeerId } from "./kernel/ids.ts";
+import { Random } from "./kernel/random.ts";
+import { load, type Savable, save } from "./kernel/snapshot.ts";
 import { Door } from "./swarm/door.ts";
+import { Peers } from "./swarm/liveness.ts";
+import { Members } from "./swarm/members.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
+import { Chains } from "./timeline/chain.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import { type EventOf, knownEvent } from "./timeline/events.ts";
+import { Voice } from "./voice.ts";
+import { Actions } from "./work/actions.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
-import { type Claim, isOpen } from "./work/claims.ts";
+import { type Claim, Claims, isOpen } from "./work/claims.ts";
 import { pauseOrResume } from "./work/control.ts";
 import { Desk } from "./work/desk.ts";
+import { Estimates } from "./work/estimates.ts";
 import { Granter } from "./work/granter.ts";
 import { Holder } from "./work/holder.ts";
 import { Ledger } from "./work/ledger.ts";
@@ -54,6 +62,16 @@ export class Core {
     this.decide();
     for (const effect of this.desk.voice.flush(now)) this.desk.emit(effect);
     return this.desk.take();
+  }
+
+  /** Everything this core is, so that a replay can start here. */
+  save(): Uint8Array {
+    return save(this, classes);
+  }
+
+  /** The core that was saved; the same inputs give the same effects from here on. */
+  static load(bytes: Uint8Array): Core {
+    return load(bytes, classes) as Core;
   }
 
   /** When to call `step` with a tick at the latest, monotonic milliseconds. It may be early; a needless tick does nothing. */
@@ -314,8 +332,8 @@ export class Core {
     for (const claim of touched) {
       this.granter.closed(claim);
       const { done } = claim;
-      if (done?.usage && !this.learned.has(claim)) {
-        this.learned.add(claim);
+      if (done?.usage && !this.learned.has(claim.id)) {
+        this.learned.add(claim.id);
         const { group } = build.claims!.action(claim.action);
         desk.estimates.note(build.graph!.name, group, claim.holder, done.usage.wallMs);
       }
@@ -328,7 +346,8 @@ export class Core {
     }
   }
 
-  private readonly learned = new WeakSet<Claim>();
+  /** Claims whose durations were taken into the estimates. */
+  private readonly learned = new Set<ClaimId>();
 
   private remember(build: Build, claim: Claim): void {
     if (!build.claims!.action(claim.action).cache) return;
@@ -435,7 +454,7 @@ export class Core {
   private buildOf(id: BuildId): Build {
     let build = this.desk.builds.get(id);
     if (!build) {
-      build = new Build(id, new Ledger(id, this.desk.random), this.desk.now.monoMs);
+      build = new Build(id, new Ledger(id, this.desk.random.uint32()), this.desk.now.monoMs);
       this.desk.builds.set(id, build);
     }
     return build;
@@ -452,3 +471,24 @@ export class Core {
     }
   }
 }
+
+const classes: readonly Savable[] = [
+  Core,
+  Desk,
+  Random,
+  Members,
+  Chains,
+  Peers,
+  Estimates,
+  Voice,
+  Build,
+  Ledger,
+  Claims,
+  Actions,
+  Granter,
+  Holder,
+  Scheduler,
+  Submissions,
+  CatchUp,
+  Door,
+];

@@ -3,15 +3,16 @@
  * The only door to yjs. Only the author's running incarnation sets a key; everyone else passes its updates on unchanged.
  */
 import * as Y from "yjs";
+import { decode, encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId } from "../kernel/ids.ts";
-import type { Random } from "../kernel/random.ts";
 import { entryBytesMax, entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
 
 const mapName = "entries";
 /** A message of several updates stays below this, so that a frame never grows with the build. */
 const batchBytesMax = 1 << 20;
+const savedBytesMax = 1 << 30;
 
 interface Range {
   readonly client: number;
@@ -68,11 +69,29 @@ export class Ledger {
   private readonly clocks = new Map<number, number>();
   private digestText: string | undefined;
 
-  constructor(build: BuildId, random: Random) {
+  /** `client`: 32 random bits, new at each start and never kept on disk; two documents with one id diverge for ever. */
+  constructor(build: BuildId, client: number) {
     this.build = build;
     this.doc = new Y.Doc({ guid: build, gc: false });
-    this.doc.clientID = random.uint32(); // random per start, never persisted: FACTS of Yjs in specs/ledger.md
+    this.doc.clientID = client;
     this.map = this.doc.getMap(mapName);
+  }
+
+  /** For a saved core: its updates say all, and the same life goes on under the same id. */
+  static freeze(ledger: Ledger): Uint8Array {
+    return encode({ build: ledger.build, client: ledger.doc.clientID, updates: ledger.updates() });
+  }
+
+  static thaw(bytes: Uint8Array): Ledger {
+    const { build, client, updates } = decode(bytes, savedBytesMax) as {
+      build: BuildId;
+      client: number;
+      updates: Uint8Array[];
+    };
+    const ledger = new Ledger(build, 0);
+    for (const update of updates) ledger.apply(update);
+    ledger.doc.clientID = client; // only now: Yjs takes another id when it is told of its own entries
+    return ledger;
   }
 
   /** Number of entries. */

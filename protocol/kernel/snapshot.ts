@@ -1,0 +1,149 @@
+/**
+ * Saves and loads a whole graph of objects: plain values, Maps, Sets, typed arrays and instances of the classes named, each
+ * object once, however often it is referred to. So a machine needs no code of its own to be saved, and cannot forget a field.
+ */
+import { decode, encode } from "./codec.ts";
+import { SwarmError } from "./errors.ts";
+
+/** A class whose instances may be in a snapshot. One that holds something foreign says itself what to save. */
+export interface Savable {
+  readonly name: string;
+  // biome-ignore lint/suspicious/noExplicitAny: instances of any class
+  readonly prototype: any;
+  /** Bytes that `thaw` makes the instance of again. */
+  // biome-ignore lint/suspicious/noExplicitAny: instances of any class
+  freeze?(instance: any): Uint8Array;
+  thaw?(bytes: Uint8Array): object;
+}
+
+const arrays = { Uint8Array, Uint32Array, Int32Array, Float64Array } as const;
+const snapshotBytesMax = 1 << 30;
+
+/** A value in place: plain as it is; ["#", n] the n-th object; ["n", text] a number that has no encoding; ["u"] undefined. */
+type Slot =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly ["#", number]
+  | readonly ["n", string]
+  | readonly ["u"];
+type Node =
+  | readonly ["o" | "i", string, readonly (readonly [string, Slot])[]]
+  | readonly ["a" | "s", readonly Slot[]]
+  | readonly ["m", readonly (readonly [Slot, Slot])[]]
+  | readonly ["t", keyof typeof arrays, Uint8Array]
+  | readonly ["f", string, Uint8Array];
+
+/** Canonical bytes of everything that can be reached from `root`. Throws for a function or an instance of a class not named. */
+export function save(root: object, classes: readonly Savable[]): Uint8Array {
+  const nodes: (Node | undefined)[] = [];
+  const places = new Map<object, number>();
+  const queue: object[] = [];
+  const slot = (value: unknown): Slot => {
+    if (value === undefined) return ["u"];
+    if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+    if (typeof value === "number")
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : ["n", Object.is(value, -0) ? "-0" : String(value)];
+    if (typeof value !== "object") throw new Error(`a ${typeof value} cannot be saved`);
+    let place = places.get(value);
+    if (place === undefined) {
+      place = nodes.push(undefined) - 1;
+      places.set(value, place);
+      queue.push(value);
+    }
+    return ["#", place];
+  };
+  slot(root);
+  for (let at = 0; at < queue.length; at++)
+    nodes[places.get(queue[at]!)!] = nodeOf(queue[at]!, classes, slot);
+  return encode(nodes);
+}
+
+function nodeOf(value: object, classes: readonly Savable[], slot: (value: unknown) => Slot): Node {
+  if (Array.isArray(value)) return ["a", value.map(slot)];
+  if (value instanceof Map) return ["m", [...value].map(([k, v]) => [slot(k), slot(v)])];
+  if (value instanceof Set) return ["s", [...value].map(slot)];
+  for (const [name, type] of Object.entries(arrays))
+    if (value instanceof type)
+      return [
+        "t",
+        name as keyof typeof arrays,
+        new Uint8Array(
+          value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength) as ArrayBuffer,
+        ),
+      ];
+  const proto: unknown = Object.getPrototypeOf(value);
+  const fields = () => Object.entries(value).map(([key, v]) => [key, slot(v)] as const);
+  if (proto === Object.prototype || proto === null) return ["o", "", fields()];
+  const type = classes.find((c) => c.prototype === proto);
+  if (!type) throw new Error(`an instance of ${value.constructor.name} cannot be saved`);
+  return type.freeze ? ["f", type.name, type.freeze(value)] : ["i", type.name, fields()];
+}
+
+/** The object that was saved, with the same references among its parts. Throws `malformed` for bytes that are no snapshot. */
+export function load(bytes: Uint8Array, classes: readonly Savable[]): object {
+  const nodes = decode(bytes, snapshotBytesMax) as Node[];
+  const objects: (object | undefined)[] = new Array(nodes.length).fill(undefined);
+  const classOf = (name: string): Savable => {
+    const type = classes.find((c) => c.name === name);
+    if (!type) throw new SwarmError("malformed", `the snapshot holds a ${name}, which nobody knows`);
+    return type;
+  };
+  const value = (slot: Slot): unknown => {
+    if (!Array.isArray(slot)) return slot;
+    if (slot[0] === "u") return undefined;
+    return slot[0] === "n" ? Number(slot[1]) : object(slot[1]);
+  };
+  const object = (place: number): object => {
+    const known = objects[place];
+    if (known) return known;
+    const node = nodes[place];
+    if (!node) throw new SwarmError("malformed", "the snapshot points outside itself");
+    // The shell stands before it is filled, so that circles close.
+    const shell = shellOf(node, classOf);
+    objects[place] = shell;
+    return shell;
+  };
+  try {
+    for (let place = 0; place < nodes.length; place++) fill(object(place), nodes[place]!, value);
+  } catch (cause) {
+    throw cause instanceof SwarmError ? cause : new SwarmError("malformed", "not a snapshot", { cause });
+  }
+  return object(0);
+}
+
+function shellOf(node: Node, classOf: (name: string) => Savable): object {
+  switch (node[0]) {
+    case "o":
+      return {};
+    case "i":
+      return Object.create(classOf(node[1]).prototype);
+    case "a":
+      return [];
+    case "s":
+      return new Set();
+    case "m":
+      return new Map();
+    case "t": {
+      const copy = node[2].slice();
+      return new arrays[node[1]](copy.buffer, 0, copy.byteLength / arrays[node[1]].BYTES_PER_ELEMENT);
+    }
+    case "f":
+      return classOf(node[1]).thaw!(node[2]);
+  }
+}
+
+function fill(shell: object, node: Node, value: (slot: Slot) => unknown): void {
+  if (node[0] === "o" || node[0] === "i") {
+    for (const [key, slot] of node[2]) (shell as Record<string, unknown>)[key] = value(slot);
+  } else if (node[0] === "a") {
+    for (const slot of node[1]) (shell as unknown[]).push(value(slot));
+  } else if (node[0] === "s") {
+    for (const slot of node[1]) (shell as Set<unknown>).add(value(slot));
+  } else if (node[0] === "m") {
+    for (const [key, slot] of node[1]) (shell as Map<unknown, unknown>).set(value(key), value(slot));
+  }
+}
