@@ -2,8 +2,7 @@
  * The executor: runs actions in at most `slots` places at once, watches their limits, and stores what they made. Whatever goes wrong on
  * this node is an infrastructure failure; what the command did itself is a deterministic one.
  */
-import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -15,7 +14,7 @@ import type { Usage } from "../../protocol/timeline/events.ts";
 import type { Log } from "../log.ts";
 import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
-import { startJanitor } from "./janitor.ts";
+import { removeFolder, startJanitor } from "./janitor.ts";
 import { type JobEnd, type Launcher, startLauncher } from "./launcher.ts";
 import { collectOutputs } from "./outputs.ts";
 import { childrenOf, groupLives, peakRssBytes, signal } from "./processes.ts";
@@ -27,7 +26,7 @@ import { createWorkspaces, type Workspace } from "./workspace.ts";
 
 export interface ExecutorOptions {
   readonly blobs: DiskBlobs;
-  /** Its own folder, emptied at start; on the same disk as the blobs, else nothing can be linked. */
+  /** Where `actions/` and `root/` are its own, made anew at start; on the same disk as the blobs, else nothing can be linked. */
   readonly dir: string;
   readonly slots: number;
   readonly sandbox: "auto" | SandboxKind;
@@ -40,7 +39,7 @@ export interface ExecutorOptions {
 
 export interface LocalExecutor extends Executor, TailSource {
   readonly sandbox: SandboxKind;
-  /** Kills what runs (each reports `stopped`), removes the folder's contents, ends its helpers. */
+  /** Kills what runs (each reports `stopped`), removes its folders, ends its helpers. */
   stop(): Promise<void>;
 }
 
@@ -78,7 +77,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   const logBytesMax = options.logBytesMax ?? 64 << 20;
   const graceMs = options.graceMs ?? 5000;
   const dir = path.resolve(options.dir);
-  rmSync(dir, { recursive: true, force: true });
+  const actions = path.join(dir, "actions");
+  await removeFolder(actions);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox);
   const boxed = sandbox.kind === "bubblewrap";
@@ -86,7 +86,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   const helperEnv = { PATH: actionPath };
   const warden = startWarden(dir, helperEnv);
   const janitor = startJanitor((message) => log.warn({ message }, "a workspace cannot be removed"));
-  const workspaces = createWorkspaces(blobs, path.join(dir, "actions"), janitor.discard);
+  const workspaces = createWorkspaces(blobs, actions, janitor.discard);
 
   const idle: Launcher[] = [];
   const launchers = new Set<Launcher>();
@@ -314,7 +314,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       while (launchers.size > 0) await delay(5);
       warden.dismiss();
       await janitor.stop();
-      await rm(dir, { recursive: true, force: true, maxRetries: 2 });
+      await removeFolder(actions);
+      await removeFolder(path.join(dir, "root"));
     },
   };
 }

@@ -42,7 +42,7 @@ export function startJanitor(warn: (message: string) => void): Janitor {
       child.on("error", () => resolve(false));
       child.on("exit", (code) => resolve(code === 0));
     });
-    if (!clean) for (const folder of batch) await removeStubborn(folder).catch((e) => warn(String(e)));
+    if (!clean) for (const folder of batch) await removeFolder(folder).catch((e) => warn(String(e)));
   }
 
   return {
@@ -58,12 +58,17 @@ export function startJanitor(warn: (message: string) => void): Janitor {
   };
 }
 
-async function removeStubborn(folder: string) {
+/** Removes a folder whatever modes an action left in it. */
+export async function removeFolder(folder: string) {
   const open = async (at: string) => {
     await chmod(at, 0o700);
     for (const entry of await readdir(at, { withFileTypes: true }))
       if (entry.isDirectory()) await open(`${at}/${entry.name}`);
   };
-  await open(folder).catch(() => {});
-  await rm(folder, { recursive: true, force: true });
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch {
+    await open(folder).catch(() => {});
+    await rm(folder, { recursive: true, force: true });
+  }
 }

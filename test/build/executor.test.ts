@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -326,7 +326,7 @@ for (const kind of kinds) {
       await x.executor.stop();
       expect(await outcome).toEqual({ kind: "stopped", reason: "the node stops" });
       expect(processesWith(mark)).toEqual([]);
-      expect(existsSync(path.join(x.home, "work"))).toBe(false);
+      expect(readdirSync(path.join(x.home, "work"))).toEqual([]);
       expect(await x.run("true")).toMatchObject({ kind: "failed", cause: "infrastructure" });
     });
   });
