@@ -9,8 +9,8 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { quote, quoteAll } from "./shell.ts";
 
 /** A whole job in shell text. Linux takes 2 MiB of arguments and environment together, 128 KiB in one. */
-export const jobBytesMax = 1_900_000;
-export const argumentBytesMax = 131_071;
+const jobBytesMax = 1_900_000;
+const argumentBytesMax = 131_071;
 
 /** Limits that every action has, in units of 512 bytes: no core files, no file beyond 4 GiB. */
 const limits = "ulimit -c 0; ulimit -f 8388608";

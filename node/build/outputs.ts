@@ -16,7 +16,7 @@ export interface OutputLimits {
   readonly entriesMax: number;
 }
 
-export const outputLimits: OutputLimits = { bytesMax: 4 * 2 ** 30, entriesMax: 1_000_000 };
+const outputLimits: OutputLimits = { bytesMax: 4 * 2 ** 30, entriesMax: 1_000_000 };
 
 const depthMax = 64;
 

@@ -25,7 +25,7 @@ const run = promisify(execFile);
 export const actionPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
 /** Where the workspace lies inside a box: the same on every node, so that paths in outputs are too. */
-export const boxedWorkspace = "/work";
+const boxedWorkspace = "/work";
 
 export type SandboxKind = "bubblewrap" | "none";
 

@@ -5,7 +5,7 @@ import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import type { TailChunk, TailRequest, TailSource } from "../ports.ts";
 
 /** What a reader gets of the past, and how far it may lag, per stream. */
-export const tailBytesMax = 256 << 10;
+const tailBytesMax = 256 << 10;
 const chunkBytesMax = 60 << 10;
 const pollMs = 100;
 
