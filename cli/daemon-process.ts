@@ -2,11 +2,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Control } from "../node/control/api.ts";
 import { type ErrorCode, errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
+import { flagOf } from "./arguments.ts";
 import { type CommandOption, type Context, type Options, optionText } from "./command.ts";
 import { mainFile } from "./project.ts";
 
@@ -35,6 +37,7 @@ const settings = [
   "logLevel",
 ] as const;
 const startMsMax = 60_000;
+const stopMsMax = 30_000;
 const askMs = 50;
 const tailBytes = 4096;
 
@@ -94,59 +97,72 @@ async function foreground(
 }
 
 async function detach(context: Context, options: Options): Promise<number> {
+  const { name, pid, addresses, log } = await startDetached(context.home, context.control, options);
+  if (context.json) context.output.json({ node: name, pid, addresses, log });
+  else context.output.line(`${name} runs (process ${pid}); its log is ${log}`);
+  return 0;
+}
+
+export interface Detached {
+  readonly name: string;
+  readonly pid: number;
+  readonly addresses: readonly string[];
+  /** The file it logs to. */
+  readonly log: string;
+}
+
+/** Starts the daemon of a home as a process of its own and waits until it answers. Throws why it does not. */
+export async function startDetached(home: string, control: Control, options: Options): Promise<Detached> {
   // A home that cannot be used, or is in use, says so here and not in a log.
-  const { openHome } = await import("../node/home.ts");
-  const { lockHome } = await import("../node/lock.ts");
-  const { places, dir, swarm, name } = await openHome(context.home);
-  if (swarm) await (await lockHome(dir)).release();
-  const logFile = optionText(options, "logFile") ?? path.join(places.logs, "daemon.log");
-  mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
-  const begin = (await stat(logFile).catch(() => undefined))?.size ?? 0;
-  const log = openSync(logFile, "a", 0o600);
-  const args = ["run", "--home", dir, "--log-file", logFile];
-  for (const key of settings) {
-    const value = options[key];
-    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (value === true) args.push(flag);
-    else for (const item of value ?? []) args.push(`${flag}=${item}`);
-  }
-  const child = spawn(process.execPath, [...process.execArgv, mainFile, ...args], {
-    detached: true,
-    stdio: ["ignore", log, log],
-    cwd: dir,
-  });
-  closeSync(log);
+  const [{ openHome }, { lockHome }] = await Promise.all([
+    import("../node/home.ts"),
+    import("../node/lock.ts"),
+  ]);
+  const { places, dir, name } = await openHome(home);
+  await (await lockHome(dir)).release();
+  const log = optionText(options, "logFile") ?? path.join(places.logs, "daemon.log");
+  mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
+  const begin = (await stat(log).catch(() => undefined))?.size ?? 0;
+  const file = openSync(log, "a", 0o600);
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, mainFile, "run", "--home", dir, "--log-file", log, ...flagsOf(options)],
+    { detached: true, stdio: ["ignore", file, file] },
+  );
+  closeSync(file);
   let ended: number | undefined;
   child.once("exit", (code) => {
     ended = code ?? 1;
   });
   await once(child, "spawn");
+  const pid = child.pid!;
+  child.unref();
 
   const until = Date.now() + startMsMax;
   for (;;) {
-    const answer = await context.control.status().catch((thrown: unknown) => {
+    const answer = await control.status().catch((thrown: unknown) => {
       if (thrown instanceof SwarmError && thrown.code === "daemon-unreachable") return undefined;
       throw thrown;
     });
-    if (answer) {
-      child.unref();
-      if (context.json)
-        context.output.json({ node: name, pid: child.pid, addresses: answer.node.addresses, log: logFile });
-      else context.output.line(`${name} runs (process ${child.pid}); its log is ${logFile}`);
-      return 0;
-    }
+    if (answer) return { name, pid, addresses: answer.node.addresses, log };
     if (ended !== undefined)
-      throw new SwarmError(codeFor(ended), `the daemon ended at once:\n${await tail(logFile, begin)}`, {
-        remedy: `its log: ${logFile}`,
+      throw new SwarmError(codeFor(ended), `the daemon ended at once:\n${await tail(log, begin)}`, {
+        remedy: `its log: ${log}`,
       });
-    if (Date.now() > until) {
-      child.unref();
+    if (Date.now() > until)
       throw new SwarmError("timed-out", `the daemon does not answer after ${startMsMax / 1000} s`, {
-        remedy: `its log: ${logFile}; end it: kill ${child.pid}`,
+        remedy: `its log: ${log}; end it: kill ${pid}`,
       });
-    }
     await pause(askMs);
   }
+}
+
+/** The settings among the options, as flags again. */
+function flagsOf(options: Options): string[] {
+  return settings.flatMap((key) => {
+    const value = options[key];
+    return value === true ? [flagOf(key)] : (value ?? []).map((item) => `${flagOf(key)}=${item}`);
+  });
 }
 
 /** A code that ends with the exit code of the daemon's own refusal. */
@@ -161,5 +177,34 @@ async function tail(file: string, from: number): Promise<string> {
     return buffer.toString("utf8", 0, bytesRead).trimEnd();
   } finally {
     await handle.close();
+  }
+}
+
+/** Asks the daemon of a home to end and waits until its process is gone. Throws `daemon-unreachable`, `timed-out`. */
+export async function stopDaemon(home: string, control: Control): Promise<void> {
+  const pid = await daemonPid(home);
+  await control.stop();
+  const until = Date.now() + stopMsMax;
+  while (pid !== undefined && lives(pid)) {
+    if (Date.now() > until)
+      throw new SwarmError("timed-out", `process ${pid} is still there after ${stopMsMax / 1000} s`, {
+        remedy: `end it: kill ${pid}`,
+      });
+    await pause(askMs);
+  }
+}
+
+/** The process that holds the lock of a home, as it wrote there; it may be gone. */
+export async function daemonPid(home: string): Promise<number | undefined> {
+  const pid = Number(await readFile(path.join(home, "lock.pid"), "utf8").catch(() => ""));
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+export function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === "EPERM";
   }
 }

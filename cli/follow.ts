@@ -20,13 +20,32 @@ export async function follow(
   heading?: string,
 ): Promise<BuildResult | undefined> {
   const interrupt = onInterrupt();
-  if (heading !== undefined && !context.json) context.output.line(heading);
+  try {
+    if (heading !== undefined && !context.json) context.output.line(heading);
+    const result = await show(context, build, interrupt.signal);
+    if (result) return result;
+  } finally {
+    interrupt.release();
+  }
+  context.output.note(`stopped following ${build}; the build goes on`);
+  context.output.note(`  follow it again: ${context.commandLine(["watch", build])}`);
+  context.output.note(`  cancel it:       ${context.commandLine(["cancel", build])}`);
+  return undefined;
+}
+
+/** Shows the progress until the build ends, then its result; undefined when the signal came first. */
+export async function show(
+  context: Context,
+  build: BuildId,
+  signal: AbortSignal,
+): Promise<BuildResult | undefined> {
   const board = context.json ? undefined : new Board(context.output);
   try {
-    for await (const event of context.control.watch(build, interrupt.signal)) {
+    for await (const event of context.control.watch(build, signal)) {
       board?.hear(event);
       if (event.kind === "end") return event.result;
     }
+    return undefined;
   } catch (thrown) {
     if (!(thrown instanceof SwarmError) || thrown.code !== "daemon-unreachable") throw thrown;
     throw new SwarmError(
@@ -39,12 +58,7 @@ export async function follow(
     );
   } finally {
     board?.stop();
-    interrupt.release();
   }
-  context.output.note(`stopped following ${build}; the build goes on`);
-  context.output.note(`  follow it again: ${context.commandLine(["watch", build])}`);
-  context.output.note(`  cancel it:       ${context.commandLine(["cancel", build])}`);
-  return undefined;
 }
 
 /** The picture of a build as its events tell it. */

@@ -1,11 +1,13 @@
 /** Ctrl-C: the first one asks, the second one ends the process at once. */
 
 export interface Interrupt {
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
   /** From here on signals end the process as usual. */
   release(): void;
 }
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export function onInterrupt(): Interrupt {
   const controller = new AbortController();
@@ -13,13 +15,11 @@ export function onInterrupt(): Interrupt {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
   };
-  process.on("SIGINT", hear);
-  process.on("SIGTERM", hear);
+  for (const name of signals) process.on(name, hear);
   return {
     signal: controller.signal,
     release() {
-      process.off("SIGINT", hear);
-      process.off("SIGTERM", hear);
+      for (const name of signals) process.off(name, hear);
     },
   };
 }
