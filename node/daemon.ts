@@ -126,7 +126,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       {
         stepped: () => {
           for (const wake of waiters) wake();
-          waiters.clear();
         },
         refused: (peer, error) => log.warn({ peer, code: error.code, err: error.message }, "refused"),
         trouble: (error) => log.error(error, "a write failed; the node is silent until it succeeds"),
@@ -188,8 +187,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       mesh: up,
       changed: (signal) =>
         new Promise((resolve) => {
-          waiters.add(resolve);
-          signal?.addEventListener("abort", () => resolve(), { once: true });
+          const wake = () => {
+            signal?.removeEventListener("abort", wake);
+            waiters.delete(wake);
+            resolve();
+          };
+          waiters.add(wake);
+          signal?.addEventListener("abort", wake);
         }),
       // The answer must go out before the socket goes: stopping starts, the asker sees the socket close.
       stop: async () => {
