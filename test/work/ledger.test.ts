@@ -41,3 +41,21 @@ test("whatever two ledgers know of a third's entries, what one lacks passes the 
     { numRuns: 300 },
   );
 });
+
+test("what is sent to one that knows a part of it has no gap where that part was", () => {
+  const [xavier, yves, batch, part] = [0, 1, 2, 3].map((i) => new Ledger(build, i + 1));
+  const x = [0, 1, 2, 3].map((seq) => xavier!.add(entryAt(seq, { author: "xavier", build })));
+  const y = yves!.add(entryAt(0, { author: "yves", build }));
+  // One got the first entries of both at once, then the rest one by one; the other all but the last of one author's.
+  xavier!.apply(y);
+  const source = new Ledger(build, 5);
+  for (const update of [x[0]!, x[1]!, y]) source.apply(update);
+  for (const update of source.missingFor(new Uint8Array())) batch!.apply(update);
+  for (const update of [x[2]!, x[3]!]) batch!.apply(update);
+  for (const update of x.slice(0, 3)) part!.apply(update);
+  for (const update of batch!.missingFor(part!.vector())) {
+    expect(readUpdate(build, update).map((e) => e.entry.seq)).toEqual([0, 3]);
+    expect(part!.apply(update)).toBe("new");
+  }
+  expect(part!.digest()).toBe(batch!.digest());
+});
