@@ -5,7 +5,7 @@
 import { decodeGraph } from "./build/graph.ts";
 import type { Command, CommandReply, CoreConfig, Effect, Input, Instant } from "./contract.ts";
 import { SwarmError } from "./kernel/errors.ts";
-import type { BuildId, ClaimId, Digest, PeerId } from "./kernel/ids.ts";
+import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
 import { Random } from "./kernel/random.ts";
 import { load, type Savable, save } from "./kernel/snapshot.ts";
 import { Door } from "./swarm/door.ts";
@@ -175,8 +175,10 @@ export class Core {
 
   private start(): void {
     const { config, chains, voice } = this.desk;
-    const heads = chains.heads().filter((h) => h.author === config.self);
-    const last = heads.at(-1);
+    const [last] = chains
+      .heads()
+      .filter((h) => h.author === config.self)
+      .sort((a, b) => incarnationCounter(b.inc) - incarnationCounter(a.inc));
     if (last) voice.follow(last.id);
     this.desk.say(
       undefined,

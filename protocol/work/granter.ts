@@ -39,6 +39,8 @@ export class Granter {
   private readonly toLookUp = new Set<Digest>();
   /** Blobs the sealer is fetching, per build. */
   private readonly gathering = new Map<BuildId, Set<Digest>>();
+  /** Action keys that were not granted because the same action runs in another build, and the build that waits. */
+  private readonly elsewhereKeys = new Map<Digest, BuildId>();
   private aliveRevision = -1;
   /** Claims said in this step, not yet folded. */
   private readonly said = new Set<string>();
@@ -69,6 +71,7 @@ export class Granter {
         if (claims.actions.get(index) === "ready" && !prepared.has(index))
           this.prepareOne(build, index, prepared);
     }
+    this.lookAgain();
     if (this.toLookUp.size > 0) {
       this.desk.emit({ kind: "look-up", keys: [...this.toLookUp] });
       this.toLookUp.clear();
@@ -152,6 +155,7 @@ export class Granter {
       }
       if (this.claimedInAnotherBuild(build.id, p.key)) {
         denied = "the same action runs in another build";
+        this.elsewhereKeys.set(p.key, build.id);
         continue;
       }
       granted.push(
@@ -340,6 +344,19 @@ export class Granter {
       { urgent: true },
     );
     return id;
+  }
+
+  /** What ran in another build has ended there: its result is looked for before the action runs here. */
+  private lookAgain(): void {
+    for (const [key, id] of this.elsewhereKeys) {
+      if (this.claimedInAnotherBuild(id, key)) continue;
+      this.elsewhereKeys.delete(key);
+      for (const p of this.preparedOf(id).values())
+        if (p.key === key && p.phase === "miss") {
+          p.phase = "looking";
+          this.toLookUp.add(key);
+        }
+    }
   }
 
   private claimedInAnotherBuild(build: BuildId, key: Digest): boolean {
