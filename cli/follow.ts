@@ -68,6 +68,8 @@ class Board {
   private summary: BuildSummary | undefined;
   private counts: BuildSummary["counts"] | undefined;
   private beganMs = 0;
+  /** Counted line by line: events of one batch carry the counts after all of it. */
+  private done = 0;
   private readonly timer: NodeJS.Timeout | undefined;
 
   constructor(output: Output) {
@@ -80,6 +82,8 @@ class Board {
       case "snapshot":
         this.summary = event.summary;
         this.counts = event.summary.counts;
+        this.done = this.counts.done;
+        this.running.clear();
         this.beganMs = Date.now() - event.summary.wallMs;
         for (const { action, node, sinceMs } of event.running)
           this.running.set(action, { node, sinceMs: Date.now() - sinceMs });
@@ -104,6 +108,7 @@ class Board {
       return;
     }
     this.running.delete(event.action);
+    if (event.state === "done") this.done++;
     const place = event.node === undefined ? "" : `  ${event.node}`;
     if (event.state === "blocked")
       this.output.above(
@@ -121,14 +126,14 @@ class Board {
 
   private share(): string {
     const total = String(this.summary?.actions ?? 0);
-    return `[${String(this.counts?.done ?? 0).padStart(total.length)}/${total}]`;
+    return `[${String(this.done).padStart(total.length)}/${total}]`;
   }
 
   private draw() {
     if (!this.summary || !this.counts) return;
-    const { done, blocked, held } = this.counts;
+    const { blocked, held } = this.counts;
     const total = Math.max(1, this.summary.actions);
-    const full = Math.floor((barCharacters * done) / total);
+    const full = Math.min(barCharacters, Math.floor((barCharacters * this.done) / total));
     const bar = `${"█".repeat(full)}${"░".repeat(barCharacters - full)}`;
     const trouble = blocked > 0 ? this.output.tone("bad", `  ${blocked} blocked, ${held} held`) : "";
     const head = `${bar} ${this.share()}  ${this.running.size} running${trouble}  ${durationText(Date.now() - this.beganMs)}`;

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { projectDir } from "../cli/terminal.ts";
+import { until } from "./farm.ts";
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "swarmd-demo-"));
+});
+afterEach(async () => {
+  for (const pid of await daemons()) process.kill(pid, "SIGKILL");
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** What `npm start` runs, in a folder of its own. */
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [path.join(projectDir, "cli/main.ts"), "demo", ...args], {
+    cwd: dir,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (piece) => {
+      text += piece;
+    });
+  return { child, text: () => text, ended: once(child, "close").then(([code]) => ({ code, text })) };
+}
+
+/** Daemons whose home lies in the test's folder. */
+async function daemons(): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+  return pids.filter((_, i) => lines[i]!.includes(`--home\0${dir}`)).map(Number);
+}
+
+const exited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;
+
+test("builds LevelDB with three daemons, then serves it from the cache, then starts over", {
+  timeout: 15 * 60_000,
+}, async () => {
+  const first = await start().ended;
+  expect(first.text).toContain("LevelDB is built and tested");
+  expect(first.code).toBe(0);
+  expect(first.text).toMatch(/^NODE +EXECUTED +WALL +CPU +FETCHED$/m);
+  for (const name of ["ann", "ben", "cleo"]) expect(first.text).toMatch(new RegExp(`^${name} +[1-9]`, "m"));
+  expect(first.text).toMatch(/The critical path took .*:\n/);
+  expect(first.text).toMatch(/[1-9][\d.]* MB crossed the network/);
+  expect(first.text).toContain("on others   swarmd join TICKET --detach");
+  expect((await stat(path.join(dir, "out/leveldb/libleveldb.a"))).size).toBeGreaterThan(100_000);
+  expect(await daemons()).toEqual([]);
+
+  const second = await start().ended;
+  expect(second.code).toBe(0);
+  expect(second.text).toContain("starting the swarm of the last time");
+  expect(second.text).toContain("everything came from the cache");
+  expect(await daemons()).toEqual([]);
+
+  const fresh = start("--fresh", "--nodes", "2");
+  await until(async () => exited(fresh.child) || /^\[ +\d+\/\d+\] compile/m.test(fresh.text()));
+  expect(fresh.text()).toContain("founding a swarm of 2 daemons");
+  expect(fresh.text()).not.toContain("from the cache");
+  fresh.child.kill("SIGINT");
+  expect((await fresh.ended).code).toBe(130);
+  expect(await daemons()).toEqual([]);
+});
+
+test("a demo that was killed leaves daemons, which the next one stops; two at once are refused", {
+  timeout: 10 * 60_000,
+}, async () => {
+  const killed = start();
+  await until(async () => exited(killed.child) || killed.text().includes("submitted "));
+  const other = await start().ended;
+  expect(other.code).toBe(4);
+  expect(other.text).toContain("another demo runs");
+  killed.child.kill("SIGKILL");
+  await killed.ended;
+  const left = await daemons();
+  expect(left).toHaveLength(3);
+
+  const next = start();
+  await until(async () => exited(next.child) || next.text().includes("have met"));
+  expect((await daemons()).filter((pid) => left.includes(pid))).toEqual([]);
+  next.child.kill("SIGTERM");
+  expect((await next.ended).code).toBe(130);
+  expect(await daemons()).toEqual([]);
+});

@@ -1,0 +1,100 @@
+/** Some machines of a farm, played on this one: a home, a daemon process and a port each, and a terminal to type in. */
+
+import path from "node:path";
+import { type Running, Terminal } from "../cli/terminal.ts";
+
+/** Loopback only, any free port, nobody else on the LAN. */
+const manners = { SWARMD_LISTEN: "127.0.0.1:0", SWARMD_MDNS: "no", SWARMD_SLOTS: "1" };
+
+export class Farm {
+  readonly terminal: Terminal;
+  private readonly daemons = new Map<string, Running>();
+
+  private constructor(terminal: Terminal) {
+    this.terminal = terminal;
+  }
+
+  static async open(): Promise<Farm> {
+    return new Farm(await Terminal.open());
+  }
+
+  /** Founds a swarm on the first machine; the others join. All of them run and hear each other. */
+  async found(...names: readonly string[]): Promise<void> {
+    const [first, ...others] = names;
+    await this.good(first!, "init", "--name", first!);
+    await this.start(first!);
+    for (const name of others) {
+      await this.good(name, "join", await this.ticket(first!), "--name", name, "--only");
+      await this.start(name);
+    }
+    await this.meet(...names);
+  }
+
+  async ticket(from: string): Promise<string> {
+    return (await this.good(from, "invite")).trim();
+  }
+
+  homeOf(name: string): string {
+    return path.join(this.terminal.dir, name);
+  }
+
+  begin(name: string, ...args: readonly string[]): Running {
+    return this.terminal.start([...args, "--home", this.homeOf(name)], { ...manners, SWARMD_NAME: name });
+  }
+
+  run(name: string, ...args: readonly string[]) {
+    return this.begin(name, ...args).ended;
+  }
+
+  /** Demands exit code 0; standard output. */
+  async good(name: string, ...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(name, ...args);
+    if (code !== 0)
+      throw new Error(`${name}: swarmd ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  async json<T>(name: string, ...args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.good(name, ...args, "--json")) as T;
+  }
+
+  async start(name: string): Promise<Running> {
+    const daemon = this.begin(name, "run");
+    this.daemons.set(name, daemon);
+    await daemon.printed("runs in the swarm");
+    return daemon;
+  }
+
+  /** kill -9. */
+  async kill(name: string): Promise<void> {
+    const daemon = this.daemons.get(name);
+    daemon?.process.kill("SIGKILL");
+    await daemon?.ended;
+  }
+
+  /** Resolves when each of these hears the vitals of all of them. */
+  async meet(...names: readonly string[]): Promise<void> {
+    for (const name of names)
+      await until(async () => {
+        const nodes = await this.json<{ name: string; state: string; vitals: unknown }[]>(
+          name,
+          "node",
+          "list",
+        );
+        return names.every((other) =>
+          nodes.some(
+            (node) => node.name === other && node.vitals !== null && ["self", "alive"].includes(node.state),
+          ),
+        );
+      });
+  }
+
+  close(): Promise<void> {
+    return this.terminal.close();
+  }
+}
+
+/** Asks again and again; the test's own time limit ends it. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition()));
+}

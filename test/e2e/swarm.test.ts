@@ -1,0 +1,167 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { BuildResult, NodeView } from "../../node/control/api.ts";
+import { Farm, until } from "./farm.ts";
+
+let farm: Farm;
+beforeEach(async () => {
+  farm = await Farm.open();
+});
+afterEach(() => farm.close());
+
+/** `count` actions that take a while each, one that takes all their outputs. */
+const spec = (name: string, count: number, seconds: number) =>
+  farm.terminal.write(
+    `${name}.yaml`,
+    `swarmd: 1
+name: ${name}
+actions:
+  part:
+    foreach: { i: { count: ${count} } }
+    run: echo part \${i}; sleep ${seconds}; echo \${i} > \${out}
+    out: parts/\${i}.txt
+  whole:
+    run: cat \${part.out} > \${out}
+    out: whole.txt
+`,
+  );
+
+const lines = (count: number) => Array.from({ length: count }, (_, i) => `${i}\n`).sort();
+
+describe("three daemons", () => {
+  test("share a build; any of them watches it, shows its logs and fetches it", {
+    timeout: 90_000,
+  }, async () => {
+    await farm.found("ann", "ben", "cleo");
+    const following = farm.begin("ann", "submit", await spec("shared", 9, 0.4), "--json");
+    await until(async () => (await farm.json<{ builds: unknown[] }>("cleo", "status")).builds.length > 0);
+    const watched = await farm.json<BuildResult>("cleo", "watch", "shared");
+    const { code, stdout } = await following.ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual(watched);
+    expect(stdout.trim().split("\n")).toHaveLength(1);
+    expect(watched).toMatchObject({ state: "complete", actions: 10, executed: 10, failed: 0, duplicated: 0 });
+    expect(Object.keys(watched.byNode).sort()).toEqual(["ann", "ben", "cleo"]);
+    await farm.good("ben", "fetch", "shared", "--to", "got");
+    const whole = await readFile(path.join(farm.terminal.dir, "got/whole.txt"), "utf8");
+    expect(whole.split(/(?<=\n)/).sort()).toEqual(lines(9));
+    for (const name of ["ann", "ben", "cleo"])
+      expect(await farm.good(name, "logs", "shared", "part/4")).toBe("part 4\n");
+  });
+
+  test("cancel from a member that did not submit ends the build everywhere", {
+    timeout: 90_000,
+  }, async () => {
+    await farm.found("ann", "ben");
+    const following = farm.begin("ann", "submit", await spec("long", 4, 60));
+    await following.printed("submitted");
+    await until(async () => /^long-\S+ +running/m.test(await farm.good("ben", "status")));
+    await farm.good("ben", "cancel", "long");
+    const { code, stdout } = await following.ended;
+    expect(code).toBe(1);
+    expect(stdout).toContain("cancelled");
+    await until(async () => {
+      const nodes = await farm.json<NodeView[]>("ann", "node", "list");
+      return nodes.every((node) => node.running.length === 0);
+    });
+  });
+
+  test("kill -9 of the submitter's in the middle: the others finish; restarted, it finds them by its peer book", {
+    timeout: 120_000,
+  }, async () => {
+    await farm.found("ann", "ben", "cleo");
+    const following = farm.begin("ann", "submit", await spec("survivor", 12, 0.5));
+    await following.printed("[ 2/13]");
+    await farm.kill("ann");
+    const left = await following.ended;
+    expect(left.code).toBe(3);
+    expect(left.stderr).toContain("the build goes on without it");
+    const result = await farm.json<BuildResult>("ben", "watch", "survivor");
+    expect(result).toMatchObject({ state: "complete", actions: 13 });
+    await farm.good("ben", "fetch", "survivor", "--to", "got");
+    const whole = await readFile(path.join(farm.terminal.dir, "got/whole.txt"), "utf8");
+    expect(whole.split(/(?<=\n)/).sort()).toEqual(lines(12));
+    await farm.start("ann");
+    await farm.meet("ann", "ben", "cleo");
+    expect(await farm.json<BuildResult>("ann", "watch", "survivor")).toMatchObject({ state: "complete" });
+  });
+});
+
+describe("what one daemon leaves behind", () => {
+  test("kill -9 leaves no process of its actions", { timeout: 60_000 }, async () => {
+    await farm.found("ann");
+    const marker = `2${Date.now() % 1_000_000}.5`;
+    await farm.good("ann", "submit", await spec("sleepy", 1, Number(marker)), "--detach");
+    await until(async () => (await commandLines()).some((line) => line.includes(`sleep\0${marker}`)));
+    await farm.kill("ann");
+    await until(async () => !(await commandLines()).some((line) => line.includes(`sleep\0${marker}`)));
+  });
+
+  test("SIGTERM ends it in good order, a second daemon on its home is refused, stop ends it too", {
+    timeout: 60_000,
+  }, async () => {
+    await farm.found("ann");
+    for (const args of [["run"], ["run", "--detach"]]) {
+      const second = await farm.run("ann", ...args);
+      expect(second.code).toBe(4);
+      expect(second.stderr).toMatch(/is in use by process \d+\n→ stop its daemon: swarmd stop/);
+    }
+    expect(await farm.good("ann", "stop")).toBe("the daemon has stopped\n");
+    expect((await farm.run("ann", "stop")).code).toBe(3);
+    const daemon = await farm.start("ann");
+    daemon.process.kill("SIGTERM");
+    expect((await daemon.ended).code).toBe(0);
+    expect(await readdir(farm.homeOf("ann"))).not.toContain("control.sock");
+  });
+
+  test("what keeps a detached daemon from starting is said at once", { timeout: 60_000 }, async () => {
+    await farm.good("ann", "init");
+    const { code, stderr } = await farm.run(
+      "ann",
+      "run",
+      "--detach",
+      "--listen",
+      "127.0.0.1:1",
+      "--slots",
+      "many",
+    );
+    expect(code).toBe(2);
+    expect(stderr).toContain("--slots");
+  });
+});
+
+describe("the door", () => {
+  test("a ticket is good once; a bad, cut or foreign one is refused with 4 and says why", {
+    timeout: 90_000,
+  }, async () => {
+    await farm.found("ann");
+    const ticket = await farm.ticket("ann");
+    const refused = async (name: string, text: string) => {
+      const { code, stderr } = await farm.run(name, "join", text, "--name", name, "--only");
+      expect(code).toBe(4);
+      expect(stderr).toMatch(/^swarmd: .+\n→ .+\n$/);
+      return stderr;
+    };
+    expect(await refused("ben", "hello")).toContain("this is not a ticket");
+    expect(await refused("ben", ticket.slice(0, -20))).toContain("the end of the ticket is missing");
+    expect(
+      await refused(
+        "ben",
+        ticket.replace(/.$/, (last) => (last === "a" ? "b" : "a")),
+      ),
+    ).toContain("ticket");
+    await farm.good("ben", "join", ticket, "--name", "ben", "--only");
+    await refused("cleo", ticket);
+    expect(await refused("ben", await farm.ticket("ann"))).toContain("is a member");
+    await farm.kill("ann");
+    const late = await refused("cleo", ticket);
+    expect(late).toContain("none of these addresses answers");
+  });
+});
+
+/** Of all processes, arguments ended by NUL. */
+async function commandLines(): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+}
