@@ -40,7 +40,7 @@ function faultsOf(folder: string, items: ReadonlySet<string>, text: string | und
   const named = new Set<string>();
   for (const [at, line] of text.split("\n").entries())
     for (const [, name] of (listed.exec(line)?.[1] ?? "").matchAll(/`([^`]+)`/g)) {
-      if (!/^[\w.*-]+(\.\w+|\/)$/.test(name!)) continue;
+      if (!/^[\w.*-]+(\.\w+|\/)$/.test(name!) && !items.has(name!)) continue;
       if (named.has(name!))
         faults.push({ path, line: at + 1, rule: "readmes", text: `${name} is named twice` });
       named.add(name!);

@@ -23,7 +23,8 @@ export function shape(tree: Tree, sources: readonly Source[]): Fault[] {
     const name = path.split("/").at(-1)!;
     if (/^(index|utils?|helpers?|misc|common)\.ts$/.test(name))
       fault(1, `${name} says nothing: name the noun`);
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|d))?\.ts$/.test(name)) fault(1, "file names are kebab-case");
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.long)?(\.(test|config|d))?\.ts$/.test(name))
+      fault(1, "file names are kebab-case");
     if (!name.endsWith(".test.ts") && !/^(#!.*\n)?\s*\/\*\*/.test(source.text))
       fault(1, "a file opens with a doc comment: one sentence that says what it is");
     const lines = source.text.split("\n").length;
