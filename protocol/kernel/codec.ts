@@ -111,13 +111,14 @@ const plain = (bytes: Uint8Array): Uint8Array =>
 export function decode(bytes: Uint8Array, maxBytes: number): unknown {
   if (bytes.length > maxBytes)
     throw new SwarmError("too-large", `a value of ${bytes.length} bytes exceeds the bound of ${maxBytes}`);
-  let value: unknown;
   try {
-    value = unpack(dagCbor.decode(bytes));
+    const value = unpack(dagCbor.decode(bytes));
+    // The decoder takes keys in any order, and text where a packed name belongs: one value would have many encodings.
+    if (Buffer.compare(encode(value), bytes) === 0) return value;
   } catch (cause) {
     throw cause instanceof SwarmError
       ? cause
       : new SwarmError("malformed", "the bytes are not canonical dag-cbor", { cause });
   }
-  return value;
+  throw new SwarmError("malformed", "the bytes are not the one encoding of what they say");
 }

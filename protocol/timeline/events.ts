@@ -201,8 +201,8 @@ export type Why = z.infer<typeof why>;
 
 /** The event in its type; undefined for an unknown kind or a known one with wrong fields, which is stored but never folded. */
 export function knownEvent(event: AnyEvent): Event | undefined {
-  const schema = (schemas as Record<string, z.ZodType>)[event.kind];
-  if (!schema) return undefined;
+  if (!Object.hasOwn(schemas, event.kind)) return undefined;
+  const schema: z.ZodType = schemas[event.kind as EventKind];
   const parsed = schema.safeParse(event);
   return parsed.success ? (parsed.data as Event) : undefined;
 }
