@@ -1,5 +1,5 @@
 /** One simulated machine: the daemon's own core and runtime over simulated ports, with what outlives a start of the daemon. */
-import type { Command, CommandReply } from "../protocol/contract.ts";
+import type { Command, CommandReply, Effect } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { sha256 } from "../protocol/kernel/digest.ts";
 import type { Incarnation, PeerId, SwarmId } from "../protocol/kernel/ids.ts";
@@ -36,6 +36,8 @@ export interface Surroundings {
   readonly executions: Executions;
   readonly behaviour: Behaviour;
   readonly swarm: SwarmId;
+  /** Told after every step of every core. */
+  readonly stepped: (host: Host, effects: readonly Effect[]) => void;
 }
 
 /** One start of the daemon. */
@@ -52,6 +54,8 @@ export class Host {
   readonly disk: Disk;
   /** Incarnations of all starts so far, in order. */
   readonly incarnations: Incarnation[] = [];
+  /** How often it was paused. */
+  pauses = 0;
   /** What was refused here, as `code message`. */
   readonly refusals: string[] = [];
   private readonly options: HostOptions;
@@ -116,7 +120,7 @@ export class Host {
     const random = world.randomFor(`start ${this.incarnations.length} of ${name}`);
     const inc = `${this.incarnations.length + 1}-${random.hex(4)}` as Incarnation;
     this.incarnations.push(inc);
-    world.record(name, "starts", inc);
+    world.fault(name, "starts", inc);
     const seed = sha256(new TextEncoder().encode(random.hex(16))).subarray(0, 16);
     const version = "0.0.0";
     const clock = this.clock.port(process);
@@ -145,6 +149,7 @@ export class Host {
           for (const effect of effects)
             if (effect.kind === "append")
               for (const event of effect.entry.entry.events) world.record(name, "says", tell(event, world));
+          this.around.stepped(this, effects);
         },
         refused: (by, error) => {
           this.refusals.push(`${error.code} ${error.message}`);
@@ -171,13 +176,14 @@ export class Host {
   }
 
   pause(): void {
-    this.around.world.record(this.name, "pauses");
     this.running().process.pause();
+    this.pauses++;
+    this.around.world.fault(this.name, "pauses");
   }
 
   resume(): void {
-    this.around.world.record(this.name, "resumes");
     this.running().process.resume();
+    this.around.world.fault(this.name, "resumes");
   }
 
   /** What a person asks of the daemon. */
@@ -201,7 +207,7 @@ export class Host {
 
   private end(ending: Ending): void {
     const { process, runtime } = this.running();
-    this.around.world.record(this.name, "ends", ending);
+    this.around.world.fault(this.name, "ends", ending);
     runtime.halt();
     process.end(ending);
   }

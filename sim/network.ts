@@ -55,6 +55,8 @@ export class VirtualNetwork {
   /** Directions in which nothing comes through, `from to`, each with the number of its blocking. */
   private readonly blocked = new Map<string, number>();
   private blockings = 0;
+  /** How often the network was cut in two. */
+  divisions = 0;
   /** Messages and bytes that arrived or were meant to. */
   readonly counts = { unicasts: 0, unicastBytes: 0, gossips: 0, gossipBytes: 0, bulkBytes: 0 };
 
@@ -98,14 +100,15 @@ export class VirtualNetwork {
         this.block(a, b);
         if (!oneWay) this.block(b, a);
       }
-    this.world.record("world", "cut", `${this.names(from)} ${oneWay ? "→" : "|"} ${this.names(to)}`);
+    this.divisions++;
+    this.world.fault("world", "cut", `${this.names(from)} ${oneWay ? "→" : "|"} ${this.names(to)}`);
   }
 
   /** Everything comes through again. */
   heal(): void {
     const directions = [...this.blocked.keys()];
     this.blocked.clear();
-    this.world.record("world", "heal");
+    this.world.fault("world", "heal");
     for (const direction of directions) {
       const [from, to] = direction.split(" ") as [PeerId, PeerId];
       const link = this.links.get(pair(from, to));

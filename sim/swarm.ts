@@ -1,6 +1,6 @@
 /** A swarm in a box: founds it, gives every host its certificates, submits builds and runs the world until they end. */
 import { encodeGraph } from "../protocol/build/graph.ts";
-import type { CommandReply } from "../protocol/contract.ts";
+import type { CommandReply, Effect } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
@@ -61,6 +61,9 @@ export class Swarm {
   private readonly workloads = new Map<BuildId, Workload>();
   private readonly submittedMs = new Map<BuildId, number>();
   private readonly twist: Twist;
+  private readonly watchers: ((host: Host, effects: readonly Effect[]) => void)[] = [];
+  /** What all hosts had on their disks before their first start. */
+  readonly certificates: readonly SignedEntry[];
   private submissions = 0;
 
   constructor(options: SwarmOptions) {
@@ -73,6 +76,7 @@ export class Swarm {
         ? Array.from({ length: options.hosts }, (_, i) => ({ name: names[i] ?? `n${i}` }))
         : options.hosts;
     const certificates = this.found(traits);
+    this.certificates = certificates;
     const around = {
       world: this.world,
       network: this.network,
@@ -80,6 +84,9 @@ export class Swarm {
       executions: this.executions,
       behaviour: (request: Parameters<Behaviour>[0], situation: Situation) => this.run(request, situation),
       swarm: certificates[0]!.entry.swarm,
+      stepped: (host: Host, effects: readonly Effect[]) => {
+        for (const watch of this.watchers) watch(host, effects);
+      },
     };
     this.hosts = traits.map((t) => new Host(t, around, certificates));
   }
@@ -89,6 +96,11 @@ export class Swarm {
     for (const host of this.hosts) host.start();
     this.world.runFor(500);
     return this;
+  }
+
+  /** Told after every step of every core. */
+  watch(told: (host: Host, effects: readonly Effect[]) => void): void {
+    this.watchers.push(told);
   }
 
   /** Throws for a name that no host has. */

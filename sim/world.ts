@@ -23,6 +23,9 @@ export class World {
   private atThisMoment = 0;
   /** Events run so far. */
   events = 0;
+  /** When something was last broken or mended; -Infinity before that. */
+  faultMs = Number.NEGATIVE_INFINITY;
+  faults = 0;
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
@@ -68,6 +71,13 @@ export class World {
   /** A line of the transcript. */
   record(who: string, what: string, detail = ""): void {
     this.transcript.add({ atMs: this.atMs, who, what, detail });
+  }
+
+  /** A line of the transcript for something that is broken, or mended. */
+  fault(who: string, what: string, detail = ""): void {
+    this.faultMs = this.atMs;
+    this.faults++;
+    this.record(who, what, detail);
   }
 
   /** What a long id (a peer's) is called in transcripts. */
