@@ -3,7 +3,7 @@ import { cycles } from "./tidy/cycles.ts";
 import { directions } from "./tidy/directions.ts";
 import { doorsKept } from "./tidy/doors.ts";
 import { purity } from "./tidy/purity.ts";
-import { readmes } from "./tidy/readmes.ts";
+import { citations, readmes } from "./tidy/readmes.ts";
 import { shape } from "./tidy/shape.ts";
 import { type Fault, sourcesOf, type Tree } from "./tidy/source.ts";
 import { testManners } from "./tidy/tests.ts";
@@ -17,6 +17,7 @@ const rules: Readonly<Record<string, (tree: Tree) => Fault[]>> = {
   shape: (tree) => shape(tree, sourcesOf(tree)),
   tests: (tree) => testManners(sourcesOf(tree)),
   readmes,
+  citations,
 };
 
 const said = (faults: readonly Fault[]) =>
@@ -228,6 +229,7 @@ const planted: readonly (readonly [rule: string, what: string, file: string, tex
   ["tests", "one test alone", "test/core.test.ts", `test.only("x", () => {});`],
   ["tests", "a test left out", "test/core.test.ts", `describe.skip("x", () => {});`],
   ["tests", "a retry", "test/core.test.ts", `test("x", { retry: 2 }, () => {});`],
+  ["citations", "a page that nobody wrote", "node/log.ts", "// see specs/dreams.md"],
   ["readmes", "a file that nobody named", "node/store/blobs.ts", doc],
   ["readmes", "a folder that nobody named", "node/network/README.md", ""],
   ["readmes", "a folder without a word", "node/store/deep/a.ts", doc],

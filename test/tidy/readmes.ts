@@ -27,6 +27,23 @@ export function readmes(tree: Tree): Fault[] {
     .flatMap(([folder, items]) => faultsOf(folder, items, tree.get(`${folder}/README.md`)));
 }
 
+/** Pages that sources cite (`specs/store.md`) are there. */
+export function citations(tree: Tree): Fault[] {
+  const faults: Fault[] = [];
+  for (const [path, text] of tree) {
+    if (!path.endsWith(".ts") || path.startsWith("test/tidy")) continue;
+    for (const found of text.matchAll(/\bspecs\/[\w./-]+\.md\b/g))
+      if (!tree.has(found[0]))
+        faults.push({
+          path,
+          line: text.slice(0, found.index).split("\n").length,
+          rule: "citations",
+          text: `${found[0]} is not there`,
+        });
+  }
+  return faults;
+}
+
 function isDescribed(folder: string): boolean {
   if (/(^|\/)(gen|fixtures)(\/|$)|^specs\/examples\/./.test(folder)) return false;
   return !folder.startsWith("test") || testFolders.includes(folder);

@@ -39,12 +39,19 @@ export interface Source {
   lineOf(offset: number): number;
 }
 
+const read = new WeakMap<Tree, Source[]>();
+
 /** The TypeScript files of a tree, each read once. Throws for one that does not parse. */
 export function sourcesOf(tree: Tree): Source[] {
-  return [...tree]
-    .filter(([file]) => file.endsWith(".ts"))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([file, text]) => readSource(file, text));
+  let sources = read.get(tree);
+  if (!sources) {
+    sources = [...tree]
+      .filter(([file]) => file.endsWith(".ts"))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([file, text]) => readSource(file, text));
+    read.set(tree, sources);
+  }
+  return sources;
 }
 
 function readSource(file: string, text: string): Source {
