@@ -30,7 +30,7 @@ import { Scheduler } from "./work/scheduler.ts";
 import { refusal, Submissions } from "./work/submit.ts";
 
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
-export const endedBuildsMax = 50;
+const endedBuildsMax = 50;
 
 export class Core {
   readonly desk: Desk;

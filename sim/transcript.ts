@@ -46,5 +46,5 @@ export class Transcript {
 }
 
 /** A line as text: `   12.400 bo       append    claim link by bo`. */
-export const render = (line: Line): string =>
+const render = (line: Line): string =>
   `${line.atMs.toFixed(3).padStart(11)} ${line.who.padEnd(8)} ${line.what.padEnd(10)} ${line.detail}`.trimEnd();

@@ -10,7 +10,7 @@ import { Random } from "../protocol/kernel/random.ts";
 /** The toolchain every action of a workload needs, and every host of a world offers unless told otherwise. */
 export const toolchain = { "sim-cc": "0".repeat(32) } as const;
 
-export const workloadBytesMax = 64 << 20;
+const workloadBytesMax = 64 << 20;
 
 /** What an action costs. */
 export interface Cost {

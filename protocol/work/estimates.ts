@@ -2,7 +2,7 @@
 import type { PeerId } from "../kernel/ids.ts";
 
 /** What an action is taken to last before any of its group has been seen. */
-export const unknownMs = 1000;
+const unknownMs = 1000;
 /** A node's speed counts only after so many runs that others can be compared with. */
 const speedSamplesMin = 8;
 
