@@ -54,8 +54,9 @@ export class Host {
   readonly disk: Disk;
   /** Incarnations of all starts so far, in order. */
   readonly incarnations: Incarnation[] = [];
-  /** How often it was paused. */
+  /** How often it was paused, and how often it lost its power. */
   pauses = 0;
+  powerCuts = 0;
   /** What was refused here, as `code message`. */
   readonly refusals: string[] = [];
   private readonly options: HostOptions;
@@ -172,6 +173,7 @@ export class Host {
 
   /** A power cut: nobody is told, and what the disk had not synced may be gone. */
   unplug(): void {
+    this.powerCuts++;
     this.end("power");
   }
 

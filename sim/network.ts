@@ -119,6 +119,14 @@ export class VirtualNetwork {
     }
   }
 
+  /** Whether there is a cut through which messages come, but not go: then one hears of peers that never answer. */
+  get lopsided(): boolean {
+    return [...this.blocked.keys()].some((direction) => {
+      const [from, to] = direction.split(" ") as [PeerId, PeerId];
+      return this.passes(to, from);
+    });
+  }
+
   /** Whether bytes go both ways between two daemons that have let each other in. */
   reaches(a: PeerId, b: PeerId): boolean {
     const link = this.links.get(pair(a, b));
