@@ -184,9 +184,9 @@ export class Scheduler {
       why: this.why(build, chosen),
     };
     if (steward === config.self) {
+      // No back-off from oneself: whatever ends the denial comes as an input, and every input asks again.
       const answer = this.granter.ask(config.self, ask);
-      if ("denied" in answer) this.backOff(build.id, steward);
-      else this.selfGranted += answer.granted.length;
+      if ("granted" in answer) this.selfGranted += answer.granted.length;
       return true;
     }
     this.asks.set(ask.id, {
@@ -238,8 +238,7 @@ export class Scheduler {
     }
     this.cursors.set(build.id, journal.length);
     if (fresh)
-      for (const [key, b] of this.backOffs)
-        if (key.startsWith(`${build.id}\n`)) b.untilMonoMs = Math.min(b.untilMonoMs, this.desk.now.monoMs);
+      for (const key of this.backOffs.keys()) if (key.startsWith(`${build.id}\n`)) this.backOffs.delete(key);
   }
 
   private guarded(build: Build, index: number, estimateMs: number, readyAheadMs: number): boolean {
