@@ -46,6 +46,10 @@ export interface Claim {
   expired: string | undefined;
 }
 
+/** What the fold knows a claim by. A steward that uses one id twice, for two things, has made two claims. */
+const identity = (c: Pick<Claim, "id" | "action" | "key" | "holder" | "holderInc" | "twin">): string =>
+  [c.id, c.action, c.key, c.holder, c.holderInc, c.twin].join("\n");
+
 export const isOpen = (claim: Claim): boolean =>
   !claim.done && !claim.fail && claim.abandoned === undefined && claim.expired === undefined;
 
@@ -66,7 +70,7 @@ interface ActionFacts {
 }
 
 /** Two results are equal when their outputs are. */
-export const resultHash = (result: ActionResult): EntryId =>
+const resultHash = (result: ActionResult): EntryId =>
   sha256Hex(
     encode(
       [...result.outputs]
@@ -91,7 +95,11 @@ export class Claims {
   /** Per action: how many dependencies have no available result, and how many will never have one. */
   private readonly unmet: Int32Array;
   private readonly stuck: Int32Array;
-  private readonly orphans = new Map<ClaimId, { event: Event; author: PeerId }[]>();
+  /** Facts by the claim they name: the claim may come after them, and a second one under its id after that. */
+  private readonly onClaim = new Map<ClaimId, { event: Event; author: PeerId }[]>();
+  /** Further claims under ids that are taken: by stewards that contradict themselves. */
+  private readonly doubles = new Map<ClaimId, Claim[]>();
+  /** By the place where it was said: ids are chosen by who speaks, and could collide. */
   private readonly controls = new Map<string, EventOf<"control">>();
   private readonly seen = new Set<EntryId>();
   private readonly members: Pick<Members, "has">;
@@ -206,7 +214,10 @@ export class Claims {
       if (claim.twin || !isOpen(claim)) continue;
       const hash = sha256Hex(`${this.action(index).name}\n${claim.id}`);
       const better =
-        winner === undefined || (claim.started !== winner.started ? claim.started : hash < winnerHash);
+        winner === undefined ||
+        (claim.started !== winner.started
+          ? claim.started
+          : hash < winnerHash || (hash === winnerHash && identity(claim) < identity(winner)));
       if (better) {
         winner = claim;
         winnerHash = hash;
@@ -228,7 +239,7 @@ export class Claims {
       [...f.lost].sort(byText),
       f.claims
         .map((c) => [
-          c.id,
+          identity(c),
           c.started,
           c.done?.resultHash ?? "",
           c.fail ? 1 : 0,
@@ -269,7 +280,7 @@ export class Claims {
       }
       case "control":
         if (!this.may(author, "submitter")) return;
-        this.controls.set(event.id, event);
+        this.controls.set(`${entry.id}#${place}`, event);
         for (let index = 0; index < this.actions.size; index++) this.settle(index);
         return;
       case "sealed":
@@ -281,7 +292,7 @@ export class Claims {
 
   private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
     const index = this.indexOf.get(event.action);
-    if (index === undefined || this.claims.has(event.claim)) return;
+    if (index === undefined) return;
     if (!this.may(author, "builder") || !this.may(event.holder, "builder")) return;
     if (!event.claim.startsWith(`${author}.${entry.entry.inc}.`)) return;
     const claim: Claim = {
@@ -302,25 +313,26 @@ export class Claims {
       abandoned: undefined,
       expired: undefined,
     };
-    this.claims.set(claim.id, claim);
+    const same = this.claimsNamed(claim.id);
+    if (same.some((c) => identity(c) === identity(claim))) return;
+    if (same.length === 0) this.claims.set(claim.id, claim);
+    else this.doubles.set(claim.id, [...same.slice(1), claim]);
     this.facts[index]!.claims.push(claim);
     this.openClaims.add(claim);
     touched.push(claim);
-    for (const orphan of this.orphans.get(claim.id) ?? [])
-      this.foldOnClaim(orphan.event, orphan.author, touched);
-    this.orphans.delete(claim.id);
+    for (const fact of this.onClaim.get(claim.id) ?? []) this.foldOn(claim, fact.event, fact.author, touched);
     this.settle(index);
   }
 
   private foldOnClaim(event: Event, author: PeerId, touched: Claim[]): void {
     if (!("claim" in event)) return;
-    const claim = this.claims.get(event.claim);
-    if (!claim) {
-      const waiting = this.orphans.get(event.claim) ?? [];
-      waiting.push({ event, author });
-      this.orphans.set(event.claim, waiting);
-      return;
-    }
+    const facts = this.onClaim.get(event.claim);
+    if (facts) facts.push({ event, author });
+    else this.onClaim.set(event.claim, [{ event, author }]);
+    for (const claim of this.claimsNamed(event.claim)) this.foldOn(claim, event, author, touched);
+  }
+
+  private foldOn(claim: Claim, event: Event, author: PeerId, touched: Claim[]): void {
     if (event.kind === "expire") {
       if (!this.may(author, "builder")) return;
       claim.expired ??= event.reason;
@@ -331,15 +343,27 @@ export class Claims {
     } else if (event.kind === "abandon") {
       claim.abandoned ??= event.reason;
     } else if (event.kind === "fail") {
-      claim.fail ??= event;
+      // Of two stories about one run the graver counts, whichever came first.
+      if (!claim.fail || event.cause < claim.fail.cause) claim.fail = event;
     } else if (event.kind === "done") {
-      if (event.key !== claim.key || !this.fits(claim.action, event.result) || claim.done) return;
-      claim.done = { resultHash: resultHash(event.result), usage: event.usage };
+      if (event.key !== claim.key || !this.fits(claim.action, event.result)) return;
+      const hash = resultHash(event.result);
+      if (!claim.done || hash < claim.done.resultHash) claim.done = { resultHash: hash, usage: event.usage };
       this.addResult(claim.action, event.key, event.result, claim.id, claim.holder);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);
     touched.push(claim);
     this.settle(claim.action);
+  }
+
+  /** The claim of an earlier fold, as this one knows it. */
+  again(claim: Claim): Claim | undefined {
+    return this.claimsNamed(claim.id).find((c) => identity(c) === identity(claim));
+  }
+
+  private claimsNamed(id: ClaimId): readonly Claim[] {
+    const first = this.claims.get(id);
+    return first ? [first, ...(this.doubles.get(id) ?? [])] : [];
   }
 
   private may(peer: PeerId, role: Role): boolean {
@@ -363,7 +387,8 @@ export class Claims {
       known = { hash, result, key, sources: new Map() };
       results.set(hash, known);
     }
-    known.sources.set(source, holder);
+    const vouched = known.sources.get(source);
+    if (vouched === undefined || holder < vouched) known.sources.set(source, holder);
     this.settle(index);
   }
 

@@ -11,7 +11,7 @@ import { inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
 
 /** `start` is said once a claim is this old and still open: short actions need no third fact. */
-export const startSaidMs = 1000;
+const startSaidMs = 1000;
 /** A claim of a bundle that waits this long behind a slow one is given back while others could run it. */
 const queuedMsMax = 500;
 /** After inputs could not be had the node leaves the action alone for so long. */
@@ -90,7 +90,7 @@ export class Holder {
   /** The build was folded anew: claims are the same facts, but other objects. */
   rebind(build: Build): void {
     for (const h of this.held.values())
-      if (h.build === build.id) h.claim = build.claims!.claims.get(h.claim.id) ?? h.claim;
+      if (h.build === build.id) h.claim = build.claims!.again(h.claim) ?? h.claim;
   }
 
   treeRead(): void {
