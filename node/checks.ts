@@ -5,7 +5,13 @@ import type { Finding } from "./control/api.ts";
 import type { Mesh } from "./ports.ts";
 import type { Queries } from "./queries.ts";
 
-export function checkDaemon(core: Core, queries: Queries, mesh: Pick<Mesh, "addresses">): Finding[] {
+/** `limits`: what binds each action here, in words. */
+export function checkDaemon(
+  core: Core,
+  queries: Queries,
+  mesh: Pick<Mesh, "addresses">,
+  limits: string,
+): Finding[] {
   const { desk } = core;
   const vitals = desk.vitals();
   const nodes = queries.nodes();
@@ -20,6 +26,7 @@ export function checkDaemon(core: Core, queries: Queries, mesh: Pick<Mesh, "addr
           text: `${dead.map((n) => n.name).join(", ")} ${dead.length === 1 ? "is" : "are"} away`,
           remedy: "start the daemon there: swarmd run --detach",
         },
+    { check: "limits of an action", level: "ok", text: limits },
   ];
   if (!vitals)
     return [

@@ -6,6 +6,7 @@ import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import { createExecutor } from "./build/executor.ts";
+import { describeLimits } from "./build/limits.ts";
 import { probeTarget, probeToolchains } from "./build/toolchains.ts";
 import { createClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -184,6 +185,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       blobs,
       artifacts,
       tails: executor,
+      limits: describeLimits(executor.limits, executor.sandbox),
       mesh: up,
       changed: (signal) =>
         new Promise((resolve) => {

@@ -27,6 +27,8 @@ export interface OperatorParts {
   readonly blobs: BlobStore;
   readonly artifacts: Artifacts;
   readonly tails: TailSource;
+  /** What binds each action on this node, in words. */
+  readonly limits: string;
   readonly mesh: Mesh;
   /** Resolves after the next step that may have changed something. */
   readonly changed: (signal?: AbortSignal) => Promise<void>;
@@ -152,7 +154,7 @@ export function createOperator(parts: OperatorParts): Control {
       });
       return { ticket: text, expiresAtMs: notAfterMs, addresses: addrs };
     },
-    doctor: async () => checkDaemon(core, queries, mesh),
+    doctor: async () => checkDaemon(core, queries, mesh, parts.limits),
     stop: parts.stop,
   };
 }

@@ -16,8 +16,10 @@ import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { removeFolder, startJanitor } from "./janitor.ts";
 import { type JobEnd, type Launcher, startLauncher } from "./launcher.ts";
+import { type ActionLimits, defaultLimits, launcherLimits } from "./limits.ts";
 import { collectOutputs } from "./outputs.ts";
-import { childrenOf, groupLives, peakRssBytes, signal } from "./processes.ts";
+import { mayBeOverused, overuseOf } from "./overuse.ts";
+import { childrenOf, groupLives, outOfMemoryKills, peakRssBytes, signal } from "./processes.ts";
 import { actionPath, openSandbox, type SandboxKind } from "./sandbox.ts";
 import { isVariableName } from "./shell.ts";
 import { createTail } from "./tail.ts";
@@ -35,10 +37,13 @@ export interface ExecutorOptions {
   readonly logBytesMax?: number;
   /** From TERM to KILL. */
   readonly graceMs?: number;
+  /** What one action may take of this machine; what is left out has its default. */
+  readonly limits?: Partial<ActionLimits>;
 }
 
 export interface LocalExecutor extends Executor, TailSource {
   readonly sandbox: SandboxKind;
+  readonly limits: ActionLimits;
   /** Kills what runs (each reports `stopped`), removes its folders, ends its helpers. */
   stop(): Promise<void>;
 }
@@ -65,22 +70,26 @@ interface Run {
   loggedAtMs: number;
   sampleAtMs: number;
   peakRssBytes: number;
+  /** By the kernel for want of memory, on this machine, before it started. */
+  memoryKills: number;
 }
 
 type Verdict =
   | { readonly kind: "stopped"; readonly reason: string }
-  | { readonly kind: "failed"; readonly reason: string };
+  /** `overuse`: no time to end in order, since every moment costs the others on this machine. */
+  | { readonly kind: "failed"; readonly reason: string; readonly overuse?: true };
 
 /** Throws `sandbox-missing` or `tool-missing` (see `openSandbox`). */
 export async function createExecutor(options: ExecutorOptions): Promise<LocalExecutor> {
   const { blobs, slots, log } = options;
   const logBytesMax = options.logBytesMax ?? 64 << 20;
   const graceMs = options.graceMs ?? 5000;
+  const limits: ActionLimits = { ...defaultLimits, ...options.limits };
   const dir = path.resolve(options.dir);
   const actions = path.join(dir, "actions");
   await removeFolder(actions);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox);
+  const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox, limits);
   const boxed = sandbox.kind === "bubblewrap";
   log.info({ sandbox: sandbox.kind, slots }, "actions can run");
   const helperEnv = { PATH: actionPath };
@@ -95,11 +104,13 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   let busy = 0;
   let stopping = false;
   let watch: NodeJS.Timeout | undefined;
+  /** As the kernel counted them at the last look. */
+  let memoryKills = 0;
 
   function launcher(): Launcher {
     const waiting = idle.pop();
     if (waiting) return waiting;
-    const fresh = startLauncher(helperEnv, sandbox.prefix, () => {
+    const fresh = startLauncher(helperEnv, sandbox.prefix, launcherLimits(limits), () => {
       launchers.delete(fresh);
       warden.forget(fresh.pid);
       const at = idle.indexOf(fresh);
@@ -165,7 +176,11 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
           else clearGroup(end.group).then(() => resolve(end));
         });
         run.launcher = mine;
-        watch ??= setInterval(look, watchMs);
+        if (!watch) {
+          memoryKills = outOfMemoryKills();
+          watch = setInterval(look, watchMs);
+        }
+        run.memoryKills = memoryKills;
       } catch (cause) {
         idle.push(mine);
         reject(cause);
@@ -202,10 +217,16 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (altered) return failed(`the command wrote into its input ${altered.path}`);
     if (end.status !== 0) {
       const died = signalOf(end.status);
-      return failed(died ? `killed by ${died}` : `exit code ${end.status}${shellWords[end.status] ?? ""}`, {
-        exitCode: end.status,
-        ...(died && { signal: died }),
-      });
+      if (outOfMemoryKills() > run.memoryKills)
+        return { kind: "failed", cause: "infrastructure", reason: "the machine ran out of memory", usage };
+      const why = died === "SIGXFSZ" ? ` (a file larger than ${limits.fileBytesMax} bytes)` : "";
+      return failed(
+        died ? `killed by ${died}${why}` : `exit code ${end.status}${shellWords[end.status] ?? ""}`,
+        {
+          exitCode: end.status,
+          ...(died && { signal: died }),
+        },
+      );
     }
     const collected = await collectOutputs(run.request.outputs, `${workspace.dir}/work`, blobs);
     if ("fault" in collected) return failed(collected.fault, { exitCode: 0 });
@@ -216,9 +237,12 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   /** Looks after everything that runs: limits first, then memory, then whoever is being ended. */
   function look() {
     const now = performance.now();
+    const suspicious = mayBeOverused(limits);
+    memoryKills = outOfMemoryKills();
     for (const run of runs.values()) {
       if (!run.launcher || !run.workspace) continue;
       if (!run.verdict) judge(run, run.workspace, now);
+      if (!run.verdict && suspicious) judgeUse(run);
       if (run.verdict) end(run, now);
       else if (now >= run.sampleAtMs) {
         run.sampleAtMs = now + (now - run.startedMs);
@@ -244,6 +268,12 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (reason !== undefined) run.verdict = { kind: "failed", reason };
   }
 
+  function judgeUse(run: Run) {
+    const leader = leaderOf(run);
+    const reason = leader === undefined ? undefined : overuseOf(leader, boxed, limits);
+    if (reason !== undefined) run.verdict = { kind: "failed", reason, overuse: true };
+  }
+
   /** What the launcher started: the leader of the action's session, or its box. */
   const leaderOf = (run: Run): number | undefined =>
     run.launcher && (run.launcher.leader() ?? childrenOf(run.launcher.pid)[0]);
@@ -255,9 +285,11 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (leader === undefined) return;
     // The box's inner process leads the session of all in it; the outer one would take them down without a warning.
     const session = boxed ? childrenOf(leader)[0] : leader;
-    if (now - run.endMs >= graceMs) {
+    const harsh = run.verdict?.kind === "failed" && run.verdict.overuse === true;
+    if (harsh || now - run.endMs >= graceMs) {
+      // The outer process of a box ends when the kernel has ended all within.
       if (session !== undefined) signal(-session, "SIGKILL");
-      signal(leader, "SIGKILL");
+      else signal(leader, "SIGKILL");
     } else if (!run.termed && session !== undefined) run.termed = signal(-session, "SIGTERM");
   }
 
@@ -274,6 +306,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
 
   return {
     sandbox: sandbox.kind,
+    limits,
     tail: createTail(function* () {
       for (const run of runs.values())
         if (run.launcher && run.workspace)
@@ -288,6 +321,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
         loggedAtMs: 0,
         sampleAtMs: 0,
         peakRssBytes: 0,
+        memoryKills: 0,
         termed: false,
       };
       const refusal = stopping

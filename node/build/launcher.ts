@@ -12,15 +12,12 @@ import { quote, quoteAll } from "./shell.ts";
 const jobBytesMax = 1_900_000;
 const argumentBytesMax = 131_071;
 
-/** Limits that every action has, in units of 512 bytes: no core files, no file beyond 4 GiB. */
-const limits = "ulimit -c 0; ulimit -f 8388608";
-
 /**
  * `plain` sets the job's environment and says its pid first; `boxed` starts it as it stands. Standard output and
  * error go to `$d/out` and `$d/err`. `E`: status, whether the files hold anything; then the two lines of `times`, the second of
  * which sums all children so far. Status `F`: the files could not be made, so the command never ran.
  */
-const scriptFor = (prefix: readonly string[]) => `${limits}
+const scriptFor = (prefix: readonly string[], limits: string) => `${limits}
 prefixed() { exec ${quoteAll(prefix)} "$@"; }
 exec 3>&1
 ended() {
@@ -76,10 +73,14 @@ export interface Launcher {
   close(): void;
 }
 
-/** Starts a launcher. Every command it runs is put behind `prefix`, whose program is named by its absolute path. `exited` is called once, after the end of whatever ran. */
+/**
+ * Starts a launcher. Every command it runs is put behind `prefix`, whose program is named by its absolute path; `limits` is shell
+ * text that binds them all. `exited` is called once, after the end of whatever ran.
+ */
 export function startLauncher(
   env: Readonly<Record<string, string>>,
   prefix: readonly string[],
+  limits: string,
   exited: () => void,
 ): Launcher {
   const { seals, close } = sealInherited();
@@ -140,7 +141,7 @@ export function startLauncher(
       }
     }
   });
-  child.stdin!.write(scriptFor(prefix));
+  child.stdin!.write(scriptFor(prefix, limits));
 
   return {
     pid: child.pid ?? 0,

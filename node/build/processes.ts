@@ -9,12 +9,14 @@ function readProc(file: string): string | undefined {
   }
 }
 
-/** Parent and process group of a live process; undefined when it is gone or a zombie. */
-function statOf(pid: number): { readonly parent: number; readonly group: number } | undefined {
+/** Parent, process group and session of a live process; undefined when it is gone or a zombie. */
+function statOf(
+  pid: number,
+): { readonly parent: number; readonly group: number; readonly session: number } | undefined {
   const line = readProc(`/proc/${pid}/stat`);
   const fields = line?.slice(line.lastIndexOf(")") + 2).split(" ");
   if (!fields || fields[0] === "Z" || fields[0] === "X") return undefined;
-  return { parent: Number(fields[1]), group: Number(fields[2]) };
+  return { parent: Number(fields[1]), group: Number(fields[2]), session: Number(fields[3]) };
 }
 
 const allPids = (): number[] =>
@@ -22,12 +24,67 @@ const allPids = (): number[] =>
     .filter((name) => /^[0-9]+$/.test(name))
     .map(Number);
 
-/** Direct children. Kernels without the `children` file cost a scan of /proc. */
+/** Direct children, whichever thread started them. Kernels without the `children` file cost a scan of /proc. */
 export function childrenOf(pid: number): number[] {
-  const list = readProc(`/proc/${pid}/task/${pid}/children`);
-  if (list !== undefined) return list.split(" ").filter(Boolean).map(Number);
-  return allPids().filter((candidate) => statOf(candidate)?.parent === pid);
+  if (readProc(`/proc/${pid}/task/${pid}/children`) === undefined)
+    return allPids().filter((candidate) => statOf(candidate)?.parent === pid);
+  return threadsOf(pid).flatMap((thread) =>
+    (readProc(`/proc/${pid}/task/${thread}/children`) ?? "").split(" ").filter(Boolean).map(Number),
+  );
 }
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // gone meanwhile
+  }
+}
+
+/** A process and all that descend from it; those whose parent died count while they are adopted within the tree. */
+export function* treeOf(pid: number): Generator<number> {
+  const waiting = [pid];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    yield next;
+    waiting.push(...childrenOf(next));
+  }
+}
+
+/** All live processes of a session. A scan of /proc. */
+export const sessionOf = (leader: number): number[] =>
+  allPids().filter((pid) => statOf(pid)?.session === leader);
+
+/** Threads and memory of one process; a process without memory of its own (gone, a zombie) has none. */
+export function holdingOf(pid: number): { readonly threads: number; readonly memoryBytes: number } {
+  const text = readProc(`/proc/${pid}/status`) ?? "";
+  return {
+    threads: fieldOf(text, "Threads"),
+    memoryBytes: 1024 * (fieldOf(text, "RssAnon") + fieldOf(text, "RssShmem") + fieldOf(text, "VmSwap")),
+  };
+}
+
+/** Like `memoryBytes` of `holdingOf`, with shared pages shared out; undefined when the kernel does not say. Costs milliseconds per GiB. */
+export function fairMemoryBytes(pid: number): number | undefined {
+  const text = readProc(`/proc/${pid}/smaps_rollup`);
+  if (!text?.includes("Pss_Anon:")) return undefined;
+  return 1024 * (fieldOf(text, "Pss_Anon") + fieldOf(text, "Pss_Shmem") + fieldOf(text, "SwapPss"));
+}
+
+/** Threads on this machine, and bytes of memory that programs cannot have any more. */
+export function machineHolding(): { readonly threads: number; readonly memoryBytes: number } {
+  const memory = readProc("/proc/meminfo") ?? "";
+  return {
+    threads: Number(readProc("/proc/loadavg")?.match(/\/([0-9]+)/)?.[1] ?? 0),
+    memoryBytes: 1024 * (fieldOf(memory, "MemTotal") - fieldOf(memory, "MemAvailable")),
+  };
+}
+
+/** How often the kernel has ended a process because memory ran out, since the machine started. */
+export const outOfMemoryKills = (): number =>
+  Number(readProc("/proc/vmstat")?.match(/^oom_kill ([0-9]+)$/m)?.[1] ?? 0);
+
+const fieldOf = (text: string, name: string): number =>
+  Number(new RegExp(`^${name}:\\s+([0-9]+)`, "m").exec(text)?.[1] ?? 0);
 
 /** Whether a live process (zombies aside) is left in a process group. */
 export const groupLives = (group: number): boolean => allPids().some((pid) => statOf(pid)?.group === group);

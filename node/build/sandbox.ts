@@ -17,6 +17,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { blobTimeSeconds } from "../store/blobs.ts";
+import { type ActionLimits, boxLimits } from "./limits.ts";
 import type { Workspace } from "./workspace.ts";
 
 const run = promisify(execFile);
@@ -47,7 +48,7 @@ export interface Sandbox {
  * The first process of a box. bubblewrap's own ends before what the command left in the background does, and counts no processor
  * time; when this one ends the kernel has ended everything in the box first. What it would say of a signal is not the command's.
  */
-const init = 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?';
+const initOf = (limits: ActionLimits) => `exec 3>&2 2>/dev/null; ${boxLimits(limits)}"$@" 2>&3 3>&-; exit $?`;
 
 const baseEnv = {
   PATH: actionPath,
@@ -66,9 +67,13 @@ const systemFiles = ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"
  * The sandbox of this node. `auto` takes bubblewrap where it works. `dir` (absolute) is its own: the skeleton of the box's root.
  * Throws `sandbox-missing` when bubblewrap is demanded and does not work, `tool-missing` when there is not even `setsid`.
  */
-export async function openSandbox(dir: string, wanted: "auto" | SandboxKind): Promise<Sandbox> {
+export async function openSandbox(
+  dir: string,
+  wanted: "auto" | SandboxKind,
+  limits: ActionLimits,
+): Promise<Sandbox> {
   if (wanted !== "none") {
-    const boxed = await openBubblewrap(dir);
+    const boxed = await openBubblewrap(dir, limits);
     if (typeof boxed !== "string") return boxed;
     if (wanted === "bubblewrap")
       throw new SwarmError("sandbox-missing", `bubblewrap does not work here: ${boxed}`, {
@@ -105,7 +110,7 @@ export function findProgram(name: string): string | undefined {
 }
 
 /** The box, or why there is none. */
-async function openBubblewrap(dir: string): Promise<Sandbox | string> {
+async function openBubblewrap(dir: string, limits: ActionLimits): Promise<Sandbox | string> {
   const program = findProgram("bwrap");
   if (program === undefined) return "the program bwrap is not there";
   const folders = layRoot(dir);
@@ -115,7 +120,7 @@ async function openBubblewrap(dir: string): Promise<Sandbox | string> {
     const fixed = boxArguments(dir, folders, hardening);
     try {
       await run(program, [...fixed, "--", "/bin/sh", "-c", "true </dev/null"], { timeout: 10_000, env: {} });
-      return bubblewrap(program, fixed);
+      return bubblewrap(program, fixed, initOf(limits));
     } catch (cause) {
       reason = cause instanceof Error ? (cause.message.split("\n")[1] ?? cause.message) : String(cause);
     }
@@ -123,7 +128,7 @@ async function openBubblewrap(dir: string): Promise<Sandbox | string> {
   return reason;
 }
 
-function bubblewrap(program: string, fixed: readonly string[]): Sandbox {
+function bubblewrap(program: string, fixed: readonly string[], init: string): Sandbox {
   const base = { ...baseEnv, HOME: "/tmp", TMPDIR: "/tmp" };
   return {
     kind: "bubblewrap",

@@ -1,0 +1,31 @@
+/** Whether a running action takes more of the machine than it may, where the kernel itself does not look. */
+import type { ActionLimits } from "./limits.ts";
+import { fairMemoryBytes, holdingOf, machineHolding, sessionOf, treeOf } from "./processes.ts";
+
+/** A look at the machine as a whole, two small files: while it is below an action's limit, so is every action. */
+export function mayBeOverused(limits: ActionLimits): boolean {
+  const machine = machineHolding();
+  return machine.threads > limits.processesMax || machine.memoryBytes > limits.memoryBytesMax;
+}
+
+/**
+ * What an action does too much of, in words. `leader` is the process that holds its box together, or, without one, its session's
+ * leader; a process that left that session is not seen.
+ */
+export function overuseOf(leader: number, boxed: boolean, limits: ActionLimits): string | undefined {
+  const pids: number[] = [];
+  let [threads, memoryBytes] = [0, 0];
+  for (const pid of boxed ? treeOf(leader) : sessionOf(leader)) {
+    const holding = holdingOf(pid);
+    pids.push(pid);
+    threads += holding.threads;
+    memoryBytes += holding.memoryBytes;
+    if (threads > limits.processesMax) return `ran more than ${limits.processesMax} processes`;
+  }
+  if (memoryBytes <= limits.memoryBytesMax) return undefined;
+  let fairBytes = 0;
+  for (const pid of pids) fairBytes += fairMemoryBytes(pid) ?? holdingOf(pid).memoryBytes;
+  return fairBytes > limits.memoryBytesMax
+    ? `used more than ${limits.memoryBytesMax} bytes of memory`
+    : undefined;
+}

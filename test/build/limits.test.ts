@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { defaultLimits, describeLimits } from "../../node/build/limits.ts";
+import type { ExecuteOutcome } from "../../protocol/contract.ts";
+import { boxWorks, type Execution, openExecution } from "./execution.ts";
+import { processesWith } from "./processes-with.ts";
+
+const reasonOf = (outcome: ExecuteOutcome) => (outcome.kind === "done" ? "" : outcome.reason);
+const node = process.execPath;
+
+for (const kind of ["none", "bubblewrap"] as const)
+  describe.skipIf(kind === "bubblewrap" && !boxWorks)(`a greedy action with sandbox ${kind}`, () => {
+    let x: Execution;
+    afterEach(() => x.close());
+
+    it("is ended when it multiplies without end, and the next one runs", async () => {
+      const mark = `35${Date.now() % 1_000_000}`;
+      x = await openExecution(kind, { limits: { processesMax: 120 } });
+      const outcome = await x.run(`while :; do sleep ${mark} & done 2>/dev/null`);
+      // Where the kernel enforces the limit the shell may give up by itself, with a status.
+      expect(outcome).toMatchObject({ kind: "failed", cause: "deterministic" });
+      if (process.geteuid?.() === 0 || kind === "none")
+        expect(reasonOf(outcome)).toBe("ran more than 120 processes");
+      expect(processesWith(mark)).toEqual([]);
+      expect((await x.run("true")).kind).toBe("done");
+    });
+
+    it("is ended when its processes together use more memory than it may", async () => {
+      x = await openExecution(kind, { limits: { memoryBytesMax: 200 << 20 } });
+      const eats = (megabytes: number) =>
+        `s=$(head -c ${megabytes}000000 /dev/zero | tr '\\0' x); sleep 1000`;
+      const modest = x.request(eats(20), { timeoutMs: 2000 });
+      const kept = new Promise<ExecuteOutcome>((resolve) => x.executor.execute(modest, resolve));
+      expect(reasonOf(await x.run(`{ ${eats(110)}; } & ${eats(110)}`))).toBe(
+        `used more than ${200 << 20} bytes of memory`,
+      );
+      expect(reasonOf(await kept)).toBe("timed out after 2000 ms");
+      expect((await x.run("true")).kind).toBe("done");
+    });
+
+    it("cannot write a file beyond the limit, nor leave a core", async () => {
+      x = await openExecution(kind, { limits: { fileBytesMax: 1 << 20 } });
+      const outcome = await x.run("exec dd if=/dev/zero of=big bs=1 count=1 seek=5G 2>/dev/null");
+      expect(outcome).toMatchObject({ kind: "failed", cause: "deterministic", signal: "SIGXFSZ" });
+      expect(reasonOf(outcome)).toBe(`killed by SIGXFSZ (a file larger than ${1 << 20} bytes)`);
+      const within = await x.run("dd if=/dev/zero of=small bs=1M count=1 2>/dev/null; ulimit -c");
+      expect(within.kind === "done" && (await x.text(within.result.stdout))).toBe("0\n");
+    });
+
+    it("cannot open more files than it may", async () => {
+      x = await openExecution(kind, { limits: { openFilesMax: 50 } });
+      const outcome = await x.run("ulimit -n; ulimit -n 51");
+      expect(outcome.kind === "failed" && (await x.text(outcome.stdout))).toBe("50\n");
+    });
+
+    it("is the one that goes when the machine runs out of memory", async () => {
+      x = await openExecution(kind);
+      const outcome = await x.run("cat /proc/self/oom_score_adj");
+      const score = await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined);
+      expect(Number(score)).toBeGreaterThanOrEqual(500);
+    });
+  });
+
+describe("the default limits", () => {
+  it("let a runtime reserve far more addresses than there is memory", async () => {
+    const x = await openExecution("none");
+    try {
+      const script =
+        "const b = new WebAssembly.Memory({ initial: 1, maximum: 65536 }); process.exit(b ? 0 : 1)";
+      expect((await x.run("", { argv: [node, "-e", script] })).kind).toBe("done");
+    } finally {
+      await x.close();
+    }
+  });
+
+  it("are told in one line", () => {
+    expect(describeLimits({ ...defaultLimits, memoryBytesMax: 8 * 2 ** 30 }, "none")).toBe(
+      "8 GiB of memory (watched), 4096 processes (watched), 4 GiB a file, 16384 open files",
+    );
+  });
+});
