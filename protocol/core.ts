@@ -25,7 +25,7 @@ import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Granter } from "./work/granter.ts";
 import { Holder } from "./work/holder.ts";
-import { Ledger } from "./work/ledger.ts";
+import { clientOf, Ledger } from "./work/ledger.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { refusal, Submissions } from "./work/submit.ts";
 
@@ -456,7 +456,8 @@ export class Core {
   private buildOf(id: BuildId): Build {
     let build = this.desk.builds.get(id);
     if (!build) {
-      build = new Build(id, new Ledger(id, this.desk.random.uint32()), this.desk.now.monoMs);
+      const { self, inc } = this.desk.config;
+      build = new Build(id, new Ledger(id, clientOf(self, inc)), this.desk.now.monoMs);
       this.desk.builds.set(id, build);
     }
     return build;

@@ -6,10 +6,17 @@ import * as Y from "yjs";
 import { decode, encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
-import type { BuildId } from "../kernel/ids.ts";
+import { type BuildId, chainOf, type Incarnation, type PeerId } from "../kernel/ids.ts";
 import { entryBytesMax, entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
 
 const mapName = "entries";
+
+/**
+ * The client id, in Yjs, of one start of one author: 48 bits, so that two never meet. It follows from who speaks, for two documents
+ * that write under one id diverge silently and for ever: nobody must be able to take another's.
+ */
+export const clientOf = (author: PeerId, inc: Incarnation): number =>
+  Number.parseInt(sha256Hex(chainOf(author, inc)).slice(0, 12), 16);
 /** A message of several updates stays below this, so that a frame never grows with the build. */
 const batchBytesMax = 1 << 20;
 const savedBytesMax = 1 << 30;
@@ -52,8 +59,10 @@ function structsOf(update: Uint8Array): Struct[] {
 
 /** The entries of an update from bytes somebody sent: the firewall. Throws `malformed`; signatures are the shell's to check. */
 export function readUpdate(build: BuildId, update: Uint8Array): SignedEntry[] {
-  return structsOf(update).map(({ key, bytes }) => {
+  return structsOf(update).map(({ range, key, bytes }) => {
     const entry = readEntry(bytes);
+    if (range.client !== clientOf(entry.entry.author, entry.entry.inc))
+      throw new SwarmError("malformed", "an entry was written under another's name");
     if (entryKey(entry.entry) !== key || entry.entry.build !== build)
       throw new SwarmError("malformed", "an entry stands under a key that is not its own");
     return entry;
@@ -69,7 +78,7 @@ export class Ledger {
   private readonly clocks = new Map<number, number>();
   private digestText: string | undefined;
 
-  /** `client`: 32 random bits, new at each start and never kept on disk; two documents with one id diverge for ever. */
+  /** `client`: this node's own, by `clientOf`; new at each start, since the incarnation is. */
   constructor(build: BuildId, client: number) {
     this.build = build;
     this.doc = new Y.Doc({ guid: build, gc: false });

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { BuildId } from "../../protocol/kernel/ids.ts";
-import { Ledger, readUpdate } from "../../protocol/work/ledger.ts";
-import { entryAt } from "../contract/chain.ts";
+import type { BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
+import { clientOf, Ledger, readUpdate } from "../../protocol/work/ledger.ts";
+import { entryAt, peerNamed } from "../contract/chain.ts";
 
 const build = "demo-0123456789" as BuildId;
+const ledgerOf = (author: string) =>
+  new Ledger(build, clientOf(peerNamed(author), "1-00000001" as Incarnation));
 
 test("whatever two ledgers know of a third's entries, what one lacks passes the firewall and makes them equal", () => {
   const step = fc.record({
@@ -16,7 +18,7 @@ test("whatever two ledgers know of a third's entries, what one lacks passes the 
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const ledgers = [0, 1, 2].map((i) => new Ledger(build, i + 1));
+      const ledgers = [0, 1, 2].map((i) => ledgerOf(`author ${i}`));
       const seqs = [0, 0, 0];
       const sync = (from: Ledger, to: Ledger) => {
         for (const update of from.missingFor(to.vector())) {
@@ -43,12 +45,12 @@ test("whatever two ledgers know of a third's entries, what one lacks passes the 
 });
 
 test("what is sent to one that knows a part of it has no gap where that part was", () => {
-  const [xavier, yves, batch, part] = [0, 1, 2, 3].map((i) => new Ledger(build, i + 1));
+  const [xavier, yves, batch, part] = ["xavier", "yves", "bob", "cy"].map(ledgerOf);
   const x = [0, 1, 2, 3].map((seq) => xavier!.add(entryAt(seq, { author: "xavier", build })));
   const y = yves!.add(entryAt(0, { author: "yves", build }));
   // One got the first entries of both at once, then the rest one by one; the other all but the last of one author's.
   xavier!.apply(y);
-  const source = new Ledger(build, 5);
+  const source = ledgerOf("source");
   for (const update of [x[0]!, x[1]!, y]) source.apply(update);
   for (const update of source.missingFor(new Uint8Array())) batch!.apply(update);
   for (const update of [x[2]!, x[3]!]) batch!.apply(update);
