@@ -39,6 +39,11 @@ export class Peers {
     return Math.max(beatMsMin, members * beatMsPerMember);
   }
 
+  /** When those not heard since this node's start count as dead. */
+  leaseEndMonoMs(members: number): number {
+    return this.bootMonoMs + deadBeats * this.beatMs(members);
+  }
+
   /** Any word of a peer shows that it lives. */
   heard(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);
@@ -98,7 +103,7 @@ export class Peers {
     if (!p) return "dead";
     if (p.down) return "dead";
     const beatMs = this.beatMs(members);
-    if (p.heardMonoMs < 0) return monoMs - this.bootMonoMs < deadBeats * beatMs ? "unseen" : "dead";
+    if (p.heardMonoMs < 0) return monoMs < this.leaseEndMonoMs(members) ? "unseen" : "dead";
     const silentMs = monoMs - p.heardMonoMs;
     if (silentMs > deadBeats * beatMs) return "dead";
     if (

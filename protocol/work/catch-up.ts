@@ -16,6 +16,7 @@ export class CatchUp {
   private readonly wanted = new Set<PeerId>();
   /** Peers whose last beat differed: gossip under way differs for a moment, only a lasting difference is asked about. */
   private readonly differed = new Set<PeerId>();
+  private readonly synced = new Set<PeerId>();
   private readonly graphs = new Map<BuildId, number>();
 
   constructor(desk: Desk) {
@@ -67,10 +68,19 @@ export class CatchUp {
       for (const update of ledger.missingFor(vectors.get(id) ?? new Uint8Array()))
         desk.emit({ kind: "send", to: from, message: { kind: "ledger", build: id, update, entries: [] } });
     if (sync.reply) this.send(from, false);
+    else this.synced.add(from); // what it sent before this came first
+  }
+
+  /** A node that starts acts on what others know, not on what it remembers: it waits for all it reaches, at most one lease. */
+  private settle(): void {
+    const { desk } = this;
+    const waiting = desk.builders().some(({ peer }) => peer !== desk.config.self && !this.synced.has(peer));
+    if (!waiting || desk.now.monoMs >= desk.peers.leaseEndMonoMs(desk.members.size)) desk.settled = true;
   }
 
   tick(): void {
     const { now, peers, builds } = this.desk;
+    if (!this.desk.settled) this.settle();
     for (const peer of this.wanted) {
       if (!peers.isConnected(peer)) this.wanted.delete(peer);
       else if (now.monoMs >= (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin) {
@@ -90,7 +100,8 @@ export class CatchUp {
   }
 
   deadline(): number {
-    let at = Number.POSITIVE_INFINITY;
+    const { desk } = this;
+    let at = desk.settled ? Number.POSITIVE_INFINITY : desk.peers.leaseEndMonoMs(desk.members.size);
     for (const peer of this.wanted)
       at = Math.min(at, (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin);
     for (const retry of this.graphs.values()) at = Math.min(at, retry);

@@ -33,6 +33,8 @@ export class Desk {
   /** Actions this node has in hand; kept by the holder. */
   running = 0;
   stopping = false;
+  /** Whether it has heard, since its start, what the living know; before that it neither grants nor asks. */
+  settled = false;
   sensed: LocalVitals | undefined;
   /** Counts up when the set of living builders changes. */
   aliveRevision = 0;

@@ -55,6 +55,7 @@ export class Granter {
 
   /** Notes what became runnable and prepares what this node is steward of. */
   prepare(): void {
+    if (!this.desk.settled) return;
     const everything = this.aliveRevision !== this.desk.aliveRevision;
     this.aliveRevision = this.desk.aliveRevision;
     for (const build of this.desk.liveBuilds()) {
@@ -121,6 +122,7 @@ export class Granter {
     const build = this.desk.builds.get(ask.build);
     if (!build?.claims) return { denied: "unknown build" };
     if (!build.live) return { denied: "sealed" };
+    if (!this.desk.settled) return { denied: "catching up" };
     if (build.claims.paused || build.claims.cancelled) return { denied: build.claims.state };
     const vitals = this.desk.vitalsOf(from);
     if (!vitals || !this.desk.members.has(from, "builder")) return { denied: "no vitals" };
@@ -181,6 +183,7 @@ export class Granter {
 
   /** Takes back what dead, restarted or silent holders had; only the acting steward of the action does. */
   expire(): void {
+    if (!this.desk.settled) return;
     const { self } = this.desk.config;
     for (const build of this.desk.liveBuilds()) {
       for (const claim of build.claims!.openClaims) {
@@ -199,6 +202,7 @@ export class Granter {
    * lies on two members, and asks for those again whose bytes are gone.
    */
   seal(): void {
+    if (!this.desk.settled) return;
     const { self } = this.desk.config;
     for (const build of this.desk.liveBuilds()) {
       const claims = build.claims!;

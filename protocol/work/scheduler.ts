@@ -55,7 +55,7 @@ export class Scheduler {
   /** Asks for as much as this node can take up now. */
   pump(): void {
     this.forgetOldAsks();
-    if (this.desk.stopping || this.desk.config.slots === 0) return;
+    if (this.desk.stopping || !this.desk.settled || this.desk.config.slots === 0) return;
     const self = this.desk.vitalsOf(this.desk.config.self);
     if (!self) return;
     for (const build of this.desk.liveBuilds()) this.noteReady(build);
@@ -135,9 +135,11 @@ export class Scheduler {
 
   private bundle(build: Build, index: number): number {
     const { group } = build.claims!.action(index);
-    if (!this.desk.estimates.known(build.graph!.name, group)) return 1;
-    const ms = Math.max(1, this.desk.estimates.of(build.graph!.name, group));
-    return Math.min(bundleActionsMax, Math.max(1, Math.round(bundleMs / ms)));
+    // By what most of the group stay below, not by their mean: one slow action would keep the rest of its bundle waiting.
+    const ms = this.desk.estimates.atMost(build.graph!.name, group);
+    return ms === undefined
+      ? 1
+      : Math.min(bundleActionsMax, Math.max(1, Math.round(bundleMs / Math.max(1, ms))));
   }
 
   private askFor(build: Build, self: Vitals, room: number, asked: Set<string>): boolean {
