@@ -1,4 +1,5 @@
 /** `swarmd next`: runs what status proposes, after asking. */
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command } from "../command.ts";
@@ -24,7 +25,10 @@ export const next: Command = {
           remedy: `run it at once: ${context.commandLine(["next", "--yes"])}`,
         });
       const asking = createInterface({ input: process.stdin, output: process.stdout });
-      const answer = await asking.question("Run it? [y/N] ").finally(() => asking.close());
+      // Ctrl-C and Ctrl-D close it, which is a no.
+      const closed = once(asking, "close").then(() => "");
+      const answer = await Promise.race([asking.question("Run it? [y/N] ").catch(() => ""), closed]);
+      asking.close();
       if (!/^y(es)?$/i.test(answer.trim())) return 0;
     }
     return context.run(command);

@@ -1,6 +1,7 @@
 /** Some machines of a farm, played on this one: a home, a daemon process and a port each, and a terminal to type in. */
 
 import path from "node:path";
+import { vi } from "vitest";
 import { type Running, Terminal } from "../cli/terminal.ts";
 
 /** Loopback only, any free port, nobody else on the LAN. */
@@ -94,7 +95,12 @@ export class Farm {
   }
 }
 
-/** Asks again and again; the test's own time limit ends it. */
+/** Asks every now and then; the test's own time limit ends it. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition()));
+  await vi.waitFor(
+    async () => {
+      if (!(await condition())) throw new Error("it did not come to pass");
+    },
+    { timeout: 900_000, interval: 50 },
+  );
 }
