@@ -87,8 +87,7 @@ async function foreground(
     asked = true;
     void daemon.stop(signal);
   };
-  process.on("SIGINT", hear);
-  process.on("SIGTERM", hear);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, hear);
   if (context.json) context.output.json({ node: home.name, pid: process.pid, addresses: daemon.addresses });
   else
     context.output.line(
