@@ -255,4 +255,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has left: nothing more to say.
   process.exit(error.code === "EPIPE" ? 0 : 70);
 });
-process.exitCode = await main(process.argv.slice(2));
+// Not by falling off the end: what a library forgot to close must not keep a person waiting.
+process.exit(await main(process.argv.slice(2)));

@@ -18,7 +18,7 @@ export const invite: Command = {
       flags: "--roles <list>",
       description: `What it may do: ${roles.join(", ")} (${rolesDefault.join(",")})`,
     },
-    { flags: "--ttl <time>", description: "How long the ticket is good, as 30m, 24h or 7d (24h)" },
+    { flags: "--ttl <time>", description: "How long the ticket is good, at most 24h (24h)" },
   ],
   examples: ["invite", "invite --roles builder --ttl 1h"],
   async run(context, _, options) {
@@ -27,7 +27,7 @@ export const invite: Command = {
     const ttlMs = parseDurationMs(ttl);
     if (ttlMs === undefined || ttlMs === 0)
       throw new SwarmError("usage", `--ttl takes a time, not ${ttl}`, {
-        remedy: "--ttl 30m, --ttl 24h, --ttl 7d",
+        remedy: "--ttl 30m, --ttl 24h",
       });
     const reply = await context.control.invite({ roles: wanted, ttlMs });
     const { output } = context;

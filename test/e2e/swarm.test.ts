@@ -57,6 +57,11 @@ describe("three daemons", () => {
     const following = farm.begin("ann", "submit", await spec("long", 4, 60));
     await following.printed("submitted");
     await until(async () => /^long-\S+ +running/m.test(await farm.good("ben", "status")));
+    // What ben runs is seen live from ann, until the one who looks has enough.
+    const looking = farm.begin("ann", "logs", "ben", "--follow");
+    await looking.printed("part ");
+    looking.process.kill("SIGINT");
+    expect((await looking.ended).code).toBe(130);
     await farm.good("ben", "cancel", "long");
     const { code, stdout } = await following.ended;
     expect(code).toBe(1);
