@@ -135,7 +135,15 @@ export class Host {
       core,
       {
         clock,
-        events,
+        events: {
+          ...events,
+          write: (batch, done) => {
+            for (const { entry } of batch.entries)
+              if (entry.author === peer && entry.inc === inc)
+                for (const event of entry.events) world.record(name, "says", tell(event, world));
+            events.write(batch, done);
+          },
+        },
         signer: fakeSigner(peer),
         network: {
           send: (to, message) => later.port?.send(to, message),
@@ -147,9 +155,6 @@ export class Host {
       {
         stepped: (input, effects) => {
           world.record(name, "step", `${input.kind} ${effects.length}`);
-          for (const effect of effects)
-            if (effect.kind === "append")
-              for (const event of effect.entry.entry.events) world.record(name, "says", tell(event, world));
           this.around.stepped(this, effects);
         },
         refused: (by, error) => {

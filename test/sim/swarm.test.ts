@@ -16,7 +16,7 @@ function start(options: Partial<SwarmOptions> & { seed: number }) {
 /** Everything that must hold once a build has ended and the swarm is whole again. */
 function expectSound({ swarm, checkers }: ReturnType<typeof start>, build: BuildId) {
   expect(swarm.settle(build)).toBe(true);
-  swarm.world.runFor(10_000);
+  swarm.world.runFor(6_000);
   checkers.checkExecutions(build);
   expect(checkers.violations).toEqual([]);
   expect(swarm.hosts.flatMap((h) => h.refusals)).toEqual([]);
@@ -32,7 +32,7 @@ const executionsIn = (outcome: Outcome) => [...outcome.executions.values()].redu
 /** The host that hands out the claims of an action, as another host sees it. */
 const stewardOf = (hosts: readonly Host[], seenBy: Host, build: BuildId, action: string) =>
   hosts.find((h) => h.peer === seenBy.core.desk.stewardOf(build, action))!;
-const seeds = [1, 2, 3, 4, 5, 6];
+const seeds = [1, 2, 3, 4];
 
 describe("a swarm without faults", () => {
   test("three hosts build a graph, each action once, and share the work", () => {
