@@ -25,6 +25,8 @@ export class Members {
   readonly swarm: SwarmId;
   private founding: { entry: SignedEntry; name: string; root: PeerId } | undefined;
   private sorted: Member[] | undefined;
+  /** Whoever was ever admitted as an admin: what an admin said stays said, whichever of the entries about him came first. */
+  private readonly admins = new Set<PeerId>();
   private readonly byPeer = new Map<PeerId, Member>();
   /** Admissions whose author is not (yet) known as an admin: facts may come in any order. */
   private readonly waiting = new Map<EntryId, SignedEntry>();
@@ -104,7 +106,7 @@ export class Members {
   private standsOn(entry: SignedEntry): boolean {
     const founded = foundingOf(entry);
     if (founded) return swarmIdOf(founded) === this.swarm && founded.root === entry.entry.author;
-    return this.has(entry.entry.author, "admin");
+    return this.admins.has(entry.entry.author);
   }
 
   private fold(entry: SignedEntry): boolean {
@@ -118,6 +120,10 @@ export class Members {
     for (const raw of entry.entry.events) {
       const event = knownEvent(raw);
       if (event?.kind !== "member.admitted") continue;
+      if (event.roles.includes("admin") && !this.admins.has(event.peer)) {
+        this.admins.add(event.peer);
+        changed = true;
+      }
       const known = this.byPeer.get(event.peer);
       const later =
         known === undefined ||
