@@ -130,6 +130,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
         busy--;
         report(run, outcome);
         pump();
+        // Behind the next start, which it would only delay.
+        run.workspace?.release();
       });
     }
   }
@@ -155,8 +157,6 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       return await conclude(run, run.workspace, end);
     } catch (cause) {
       return failureOf(cause);
-    } finally {
-      run.workspace?.release();
     }
   }
 
