@@ -132,7 +132,7 @@ export class Core {
       case "tree-read":
         desk.noteTree(input.digest, input.files);
         this.granter.treeRead(input.digest, input.files !== null);
-        this.holder.treeRead();
+        this.holder.treeRead(input.digest, input.files !== null);
         return;
       case "looked-up":
         this.granter.lookedUp(input.keys, input.hits);

@@ -24,6 +24,8 @@ interface Held {
   readonly build: BuildId;
   readonly sinceMonoMs: number;
   phase: Phase;
+  /** Folders whose files must be known first. */
+  trees: readonly Digest[];
   files: readonly InputFile[];
   root: Digest | undefined;
   /** Where missing inputs would have come from, to know what is lost. */
@@ -93,8 +95,13 @@ export class Holder {
       if (h.build === build.id) h.claim = build.claims!.again(h.claim) ?? h.claim;
   }
 
-  treeRead(): void {
-    for (const h of this.held.values()) if (h.phase === "trees") this.bringInputs(h);
+  /** A folder that was asked for is here, or nobody has it: then what waits for it is given back. */
+  treeRead(digest: Digest, found: boolean): void {
+    for (const h of this.held.values()) {
+      if (h.phase !== "trees" || !h.trees.includes(digest)) continue;
+      if (found) this.bringInputs(h);
+      else this.giveBack(h, "a folder it takes could not be had");
+    }
   }
 
   fetched(id: ClaimId, missing: readonly Digest[], fetchedBytes: number): void {
@@ -119,8 +126,7 @@ export class Holder {
     }
     for (const digest of lost) this.fetchFailures.delete(digest);
     const found = reportLost(this.desk, build, lost);
-    this.cooldowns.set(`${h.build}\n${h.claim.action}`, this.desk.now.monoMs + cooldownMs);
-    this.drop(h, found > 0 ? "inputs are lost" : `${missing.length} inputs could not be had`);
+    this.giveBack(h, found > 0 ? "inputs are lost" : `${missing.length} inputs could not be had`);
   }
 
   executed(id: ClaimId, outcome: ExecuteOutcome): void {
@@ -227,6 +233,7 @@ export class Holder {
       build: build.id,
       sinceMonoMs: this.desk.now.monoMs,
       phase: "fetching",
+      trees: [],
       files: [],
       root: undefined,
       wants: [],
@@ -246,6 +253,7 @@ export class Holder {
     const inputs = inputsOf(claims, h.claim.action, this.desk.trees, build.inputFiles, h.claim.pins);
     if (inputs.kind === "trees") {
       h.phase = "trees";
+      h.trees = inputs.needed.map((tree) => tree.digest);
       for (const tree of inputs.needed) this.desk.askTree(tree.digest, tree.from);
       return;
     }
@@ -316,6 +324,12 @@ export class Holder {
   private kill(h: Held, reason: string): void {
     h.phase = "stopping";
     this.desk.emit({ kind: "kill", claim: h.claim.id, reason });
+  }
+
+  /** Gives a claim back and leaves its action alone for a while. */
+  private giveBack(h: Held, reason: string): void {
+    this.cooldowns.set(`${h.build}\n${h.claim.action}`, this.desk.now.monoMs + cooldownMs);
+    this.drop(h, reason);
   }
 
   /** Gives a claim back that has not started. */

@@ -150,7 +150,7 @@ export class Cores {
     this.founding = signed({ ...entry, events: [...entry.events, ...admitted] });
     for (const node of this.nodes) node.entries.push(this.founding);
     for (const node of this.nodes) this.start(node.name);
-    this.runFor(50);
+    this.runFor(1200); // everybody has heard everybody
   }
 
   node(name: string): Node {
