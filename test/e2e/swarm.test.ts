@@ -91,6 +91,21 @@ describe("three daemons", () => {
     await farm.meet("ann", "ben", "cleo");
     expect(await farm.json<BuildResult>("ann", "watch", "survivor")).toMatchObject({ state: "complete" });
   });
+
+  test("kill -9 of another in the middle: its work is taken over and the follower sees the end", {
+    timeout: 120_000,
+  }, async () => {
+    await farm.found("ann", "ben", "cleo");
+    const following = farm.begin("ann", "submit", await spec("robust", 12, 0.5));
+    await following.printed("[ 2/13]");
+    await farm.kill("ben");
+    const { code, stdout } = await following.ended;
+    expect(stdout).toMatch(/robust-\S+ complete in .*: 13 actions, 13 executed/);
+    expect(code).toBe(0);
+    await until(async () => /^ben +dead/m.test(await farm.good("ann", "status")));
+    await farm.start("ben");
+    await farm.meet("ann", "ben", "cleo");
+  });
 });
 
 describe("what one daemon leaves behind", () => {
