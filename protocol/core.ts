@@ -432,6 +432,7 @@ export class Core {
   private goDown(reason: string): void {
     if (this.stopSaid || !this.holder.stopAll()) return;
     this.stopSaid = true;
+    this.desk.voice.hurry();
     this.desk.say(
       undefined,
       { kind: "node.down", reason: reason.slice(0, 250) },

@@ -73,6 +73,11 @@ export class Voice {
     open.urgent ||= options.urgent ?? false;
   }
 
+  /** What was gathered waits no longer. */
+  hurry(): void {
+    for (const queue of this.pending.values()) for (const p of queue) p.urgent = true;
+  }
+
   /** When something gathered must go out. */
   deadline(): number {
     let at = Number.POSITIVE_INFINITY;

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import type { Digest } from "../../protocol/kernel/ids.ts";
 import { Cores } from "../core/cores.ts";
 import { graphOf } from "./facts.ts";
 
