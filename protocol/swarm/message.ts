@@ -17,7 +17,7 @@ import {
 } from "../kernel/ids.ts";
 import type { Head } from "../timeline/chain.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
-import type { Why } from "../timeline/events.ts";
+import { type Why, why } from "../timeline/events.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
@@ -93,7 +93,7 @@ const messageSchema = z.discriminatedUnion("kind", [
     build,
     count: z.int().positive().max(1024),
     actions: z.array(action).min(1).max(1024),
-    why: z.custom<Why>((v) => typeof v === "object" && v !== null).optional(),
+    why: why.optional(),
   }),
   z.object({ kind: z.literal("grant"), id, ...ledger }),
   z.object({ kind: z.literal("deny"), id, build, reason: shortText, steward: peer.optional() }),

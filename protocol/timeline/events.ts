@@ -53,9 +53,9 @@ const usage = z.object({
 });
 
 /** Why a holder asked for an action: the score in parts, and the view it was judged by (first 16 hex digits of its digest). */
-const why = z.object({
+export const why = z.object({
   score: z.number(),
-  parts: z.record(text(32), z.number()),
+  parts: z.record(text(32), z.number()).refine((parts) => Object.keys(parts).length <= 32),
   view: text(16),
   /** How many eligible nodes were seen, and whether that is less than half of the known members. */
   seen: z.int().nonnegative(),
