@@ -314,7 +314,7 @@ export class Core {
         if (event?.kind === "node.down") desk.peers.down(e.author, e.inc);
         if (event?.kind === "ticket.issued") this.door.issued(e.author, event);
         if (event?.kind === "member.admitted" && event.ticket !== undefined)
-          this.door.used(event.ticket, event.peer);
+          this.door.used(e.author, event.ticket, event.peer);
       }
     }
     return { fresh: whole.length > 0 || gap, gap };
@@ -450,6 +450,7 @@ export class Core {
       this.scheduler.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);
+      this.holder.reviewAll(build);
     }
     this.desk.emit({ kind: "members-changed" });
   }

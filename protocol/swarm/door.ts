@@ -49,8 +49,10 @@ export class Door {
     if (author === this.house.config.self) this.tickets.set(ticket.ticket, ticket);
   }
 
-  used(ticket: string, peer: PeerId): void {
-    if (!this.usedTickets.has(ticket)) this.usedTickets.set(ticket, peer);
+  /** Only the issuer's own word counts: anybody may write that he admits somebody by a ticket he has heard of. */
+  used(author: PeerId, ticket: string, peer: PeerId): void {
+    if (author === this.house.config.self && !this.usedTickets.has(ticket))
+      this.usedTickets.set(ticket, peer);
   }
 
   invite(id: number, command: Extract<Command, { kind: "invite" }>): void {

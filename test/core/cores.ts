@@ -295,6 +295,12 @@ export class Cores {
     return effects;
   }
 
+  /** A message as bytes would bring it; throws what the reader of messages throws. */
+  hand(from: PeerId, to: string, message: Message): void {
+    const read = readMessage(encodeMessage(message), readUpdate);
+    this.step(this.node(to), { kind: "message", from, message: read });
+  }
+
   /** Gives a node an input after a while, if it is the same start of it that is still up. */
   later(node: Node, ms: number, input: Input): void {
     const { starts } = node;
