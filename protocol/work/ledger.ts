@@ -69,6 +69,15 @@ export function readUpdate(build: BuildId, update: Uint8Array): SignedEntry[] {
   });
 }
 
+/** What a state vector says: client → number of its entries. No bytes at all say that nothing is known. Throws `malformed`. */
+export function readVector(vector: Uint8Array): Map<number, number> {
+  try {
+    return vector.length === 0 ? new Map() : Y.decodeStateVector(vector);
+  } catch (cause) {
+    throw new SwarmError("malformed", "not a state vector", { cause });
+  }
+}
+
 export class Ledger {
   readonly build: BuildId;
   private readonly doc: Y.Doc;
@@ -156,12 +165,7 @@ export class Ledger {
 
   /** The updates that a holder of `vector` lacks, packed into batches of at most 1 MiB. Throws `malformed` for a broken vector. */
   missingFor(vector: Uint8Array): Uint8Array[] {
-    let theirs: Map<number, number>;
-    try {
-      theirs = vector.length === 0 ? new Map() : Y.decodeStateVector(vector);
-    } catch (cause) {
-      throw new SwarmError("malformed", "not a state vector", { cause });
-    }
+    const theirs = readVector(vector);
     const batches: Uint8Array[] = [];
     let batch: Uint8Array[] = [];
     let size = 0;
