@@ -2,7 +2,7 @@
  * The executor: runs actions in at most `slots` places at once, watches their limits, and stores what they made. Whatever goes wrong on
  * this node is an infrastructure failure; what the command did itself is a deterministic one.
  */
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statfsSync, statSync, truncateSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -53,6 +53,8 @@ const watchMs = 100;
 /** First look at memory, then each time as long again. */
 const firstSampleMs = 100;
 const reasonCharsMax = 500;
+/** With less room than this left, a command that fails may have failed for that. */
+const roomBytesMin = 16 << 20;
 
 /** One request from `execute` to its callback. */
 interface Run {
@@ -201,9 +203,10 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     };
     const broken = boxed && end.status !== 0 && end.stderr ? boxComplaint(workspace) : undefined;
     if (broken !== undefined) return { kind: "failed", cause: "infrastructure", reason: broken, usage };
+    if (!run.verdict) judgeLogs(run, workspace);
     const said: { stdout?: Digest; stderr?: Digest } = {};
-    if (end.stdout) said.stdout = await blobs.takeFile(`${workspace.dir}/out`);
-    if (end.stderr) said.stderr = await blobs.takeFile(`${workspace.dir}/err`);
+    if (end.stdout) said.stdout = await keepLog(`${workspace.dir}/out`);
+    if (end.stderr) said.stderr = await keepLog(`${workspace.dir}/err`);
     const failed = (reason: string, more: { exitCode?: number; signal?: string } = {}): ExecuteOutcome => ({
       kind: "failed",
       cause: "deterministic",
@@ -216,6 +219,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     const altered = boxed ? undefined : run.request.files.find((file) => !blobs.has(file.digest));
     if (altered) return failed(`the command wrote into its input ${altered.path}`);
     if (end.status !== 0) {
+      if (freeBytesOf(workspace.dir) < roomBytesMin)
+        return { kind: "failed", cause: "infrastructure", reason: "no room on the disk", usage };
       const died = signalOf(end.status);
       if (outOfMemoryKills() > run.memoryKills)
         return { kind: "failed", cause: "infrastructure", reason: "the machine ran out of memory", usage };
@@ -232,6 +237,12 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if ("fault" in collected) return failed(collected.fault, { exitCode: 0 });
     if (run.verdict) return outcomeOf(run.verdict);
     return { kind: "done", result: { outputs: collected.outputs, ...said }, usage };
+  }
+
+  /** What it said, as far as it may say. Without a box something of it may still write there, so that a copy is kept. */
+  async function keepLog(file: string): Promise<Digest> {
+    if (sizeOfFile(file) > logBytesMax) truncateSync(file, logBytesMax);
+    return boxed ? blobs.takeFile(file) : blobs.putFile(file);
   }
 
   /** Looks after everything that runs: limits first, then memory, then whoever is being ended. */
@@ -254,18 +265,27 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
 
   function judge(run: Run, workspace: Workspace, now: number) {
     const { timeoutMs, silenceMs } = run.request;
-    const out = sizeOfFile(`${workspace.dir}/out`);
-    const err = sizeOfFile(`${workspace.dir}/err`);
+    const { out, err } = judgeLogs(run, workspace);
+    if (run.verdict) return;
     if (out + err !== run.loggedBytes) {
       run.loggedBytes = out + err;
       run.loggedAtMs = now;
     }
     let reason: string | undefined;
-    if (out > logBytesMax || err > logBytesMax)
-      reason = `wrote more than ${logBytesMax} bytes to ${out > logBytesMax ? "stdout" : "stderr"}`;
-    else if (now - run.startedMs > timeoutMs) reason = `timed out after ${timeoutMs} ms`;
+    if (now - run.startedMs > timeoutMs) reason = `timed out after ${timeoutMs} ms`;
     else if (silenceMs > 0 && now - run.loggedAtMs > silenceMs) reason = `silent for ${silenceMs} ms`;
     if (reason !== undefined) run.verdict = { kind: "failed", reason };
+  }
+
+  /** Also at the end: whether a short flood is too much must not depend on when it was looked at. */
+  function judgeLogs(run: Run, workspace: Workspace) {
+    const out = sizeOfFile(`${workspace.dir}/out`);
+    const err = sizeOfFile(`${workspace.dir}/err`);
+    if (out > logBytesMax || err > logBytesMax) {
+      const stream = out > logBytesMax ? "stdout" : "stderr";
+      run.verdict = { kind: "failed", reason: `wrote more than ${logBytesMax} bytes to ${stream}` };
+    }
+    return { out, err };
   }
 
   function judgeUse(run: Run) {
@@ -397,6 +417,11 @@ const signalNames = new Map(Object.entries(os.constants.signals).map(([name, num
 
 const signalOf = (status: number): string | undefined =>
   status > 128 ? signalNames.get(status - 128) : undefined;
+
+function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
 
 const sizeOfFile = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 

@@ -1,6 +1,6 @@
 /** The janitor: removes folders in batches, in a process of its own, so that a thousand finished actions cost the daemon one start. */
 import { spawn } from "node:child_process";
-import { chmod, readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 
 const gatherMs = 200;
 const batchMax = 1000;
@@ -32,17 +32,9 @@ export function startJanitor(warn: (message: string) => void): Janitor {
     timer.unref();
   }
 
-  /** An action may have taken away its own right to write in a folder; `rm` then fails and the slow way takes over. */
   async function remove(batch: string[]) {
-    const clean = await new Promise<boolean>((resolve) => {
-      const child = spawn("rm", ["-rf", "--", ...batch], {
-        stdio: "ignore",
-        env: { PATH: process.env.PATH },
-      });
-      child.on("error", () => resolve(false));
-      child.on("exit", (code) => resolve(code === 0));
-    });
-    if (!clean) for (const folder of batch) await removeFolder(folder).catch((e) => warn(String(e)));
+    if (await run("rm", ["-rf", "--", ...batch])) return;
+    for (const folder of batch) await removeFolder(folder).catch((e) => warn(String(e)));
   }
 
   return {
@@ -58,17 +50,23 @@ export function startJanitor(warn: (message: string) => void): Janitor {
   };
 }
 
-/** Removes a folder whatever modes an action left in it. */
-export async function removeFolder(folder: string) {
-  const open = async (at: string) => {
-    await chmod(at, 0o700);
-    for (const entry of await readdir(at, { withFileTypes: true }))
-      if (entry.isDirectory()) await open(`${at}/${entry.name}`);
-  };
+/**
+ * Removes a folder whatever an action left in it: modes that forbid it, or paths longer than a path may be, which only programs that
+ * go down step by step get rid of. Throws when something stays.
+ */
+export async function removeFolder(folder: string): Promise<void> {
   try {
-    await rm(folder, { recursive: true, force: true });
-  } catch {
-    await open(folder).catch(() => {});
-    await rm(folder, { recursive: true, force: true });
+    return await rm(folder, { recursive: true, force: true });
+  } catch (cause) {
+    await run("chmod", ["-R", "u+rwx", "--", folder]);
+    if (!(await run("rm", ["-rf", "--", folder]))) throw cause;
   }
 }
+
+/** Whether a program ended well. */
+const run = (program: string, args: readonly string[]): Promise<boolean> =>
+  new Promise((resolve) => {
+    const child = spawn(program, args, { stdio: "ignore", env: { PATH: process.env.PATH } });
+    child.on("error", () => resolve(false));
+    child.on("exit", (code) => resolve(code === 0));
+  });

@@ -4,9 +4,11 @@
  */
 import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import path from "node:path";
+import { setImmediate as breathe } from "node:timers/promises";
 import type { InputFile } from "../../protocol/build/graph.ts";
 import { buildTree } from "../../protocol/build/reapi.ts";
 import type { ExecuteRequest } from "../../protocol/contract.ts";
+import type { Digest } from "../../protocol/kernel/ids.ts";
 import type { Output } from "../../protocol/timeline/events.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { segmentsOf } from "./tree.ts";
@@ -19,6 +21,10 @@ export interface OutputLimits {
 const outputLimits: OutputLimits = { bytesMax: 4 * 2 ** 30, entriesMax: 1_000_000 };
 
 const depthMax = 64;
+/** Of a path below its output folder: what is longer cannot be named from outside, nor laid out elsewhere. */
+const pathBytesMax = 2048;
+/** Entries looked at or stored before the event loop gets a turn. */
+const entriesPerTurn = 256;
 
 /** What the command did wrong with its outputs, in words. */
 class OutputFault extends Error {}
@@ -51,7 +57,8 @@ export async function collectOutputs(
           throw new OutputFault(`the output ${output.path} is ${nameOf(found)}, not a folder`);
         const root = `${work}/${output.path}`;
         const files: FoundFile[] = [];
-        walk(root, "", 0, files, budget);
+        requireReadable(found, output.path);
+        await walk(root, "", 0, files, budget);
         requirePromised(output, files);
         outputs.push({ path: output.path, digest: await storeFolder(root, files, blobs), kind: "folder" });
       }
@@ -89,11 +96,20 @@ function locate(work: string, relative: string): Stats {
     if (depth === segments.length - 1) return found;
     if (!found.isDirectory())
       throw new OutputFault(`the way to the output ${relative} leads through ${nameOf(found)}`);
+    requireReadable(found, relative);
   }
   throw new OutputFault(`no output path: ${relative}`);
 }
 
+/** Root reads everything, others do not; the outcome must not depend on who the daemon is. */
+function requireReadable(stats: Stats, name: string) {
+  const needed = stats.isDirectory() ? 0o500 : 0o400;
+  if ((stats.mode & needed) !== needed)
+    throw new OutputFault(`the output ${name} has a mode that forbids reading it`);
+}
+
 function admit(stats: Stats, name: string, budget: Budget) {
+  requireReadable(stats, name);
   if ((stats.mode & 0o6000) !== 0) throw new OutputFault(`the output ${name} is setuid or setgid`);
   budget.bytes -= stats.size;
   budget.entries -= 1;
@@ -101,15 +117,20 @@ function admit(stats: Stats, name: string, budget: Budget) {
   if (budget.entries < 0) throw new OutputFault(`the outputs have more entries than the limit (at ${name})`);
 }
 
-function walk(root: string, below: string, depth: number, files: FoundFile[], budget: Budget) {
+async function walk(root: string, below: string, depth: number, files: FoundFile[], budget: Budget) {
   if (depth > depthMax) throw new OutputFault(`an output folder is deeper than ${depthMax} levels`);
   for (const name of readdirSync(`${root}/${below}`)) {
     const relative = below + name;
+    if (Buffer.byteLength(relative) > pathBytesMax)
+      throw new OutputFault(`an output path is longer than ${pathBytesMax} bytes`);
     if (name.includes("\uFFFD")) throw new OutputFault(`the output name ${relative} is not UTF-8`);
     const found = lstatSync(`${root}/${relative}`);
     if (found.isDirectory()) {
       budget.entries -= 1;
-      walk(root, `${relative}/`, depth + 1, files, budget);
+      if (budget.entries < 0)
+        throw new OutputFault(`the outputs have more entries than the limit (at ${relative})`);
+      requireReadable(found, relative);
+      await walk(root, `${relative}/`, depth + 1, files, budget);
     } else if (found.isFile()) {
       admit(found, relative, budget);
       files.push({ path: relative, content: relative, executable: isExecutable(found) });
@@ -118,6 +139,7 @@ function walk(root: string, below: string, depth: number, files: FoundFile[], bu
       admit(stats, relative, budget);
       files.push({ path: relative, content, executable: isExecutable(stats) });
     } else throw new OutputFault(`the output ${relative} is ${nameOf(found)}`);
+    if (budget.entries % entriesPerTurn === 0) await breathe();
   }
 }
 
@@ -146,14 +168,15 @@ function requirePromised(output: ExecuteRequest["outputs"][number], files: reado
 
 async function storeFolder(root: string, files: readonly FoundFile[], blobs: DiskBlobs) {
   const inputs: InputFile[] = [];
+  const add = async ({ path, executable }: FoundFile, digest: Digest) => {
+    if (inputs.push({ path, digest, executable }) % entriesPerTurn === 0) await breathe();
+  };
   // Links first: what they lead to is copied while it still lies there.
   for (const file of files)
-    if (file.content !== file.path)
-      inputs.push({ ...file, digest: await blobs.putFile(`${root}/${file.content}`) });
+    if (file.content !== file.path) await add(file, await blobs.putFile(`${root}/${file.content}`));
   for (const file of files)
-    if (file.content === file.path)
-      inputs.push({ ...file, digest: await blobs.takeFile(`${root}/${file.path}`) });
-  const tree = buildTree(inputs.map(({ path, digest, executable }) => ({ path, digest, executable })));
+    if (file.content === file.path) await add(file, await blobs.takeFile(`${root}/${file.path}`));
+  const tree = buildTree(inputs);
   for (const bytes of tree.blobs.values()) await blobs.put(bytes);
   return tree.root;
 }

@@ -1,5 +1,5 @@
 /** Live output of running actions, read from the files they write to: nothing is kept in memory, no reader slows an action. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import type { TailChunk, TailRequest, TailSource } from "../ports.ts";
@@ -70,7 +70,8 @@ interface Reader {
 function openReader(file: string, about: Omit<TailChunk, "text">): Reader | undefined {
   let fd: number;
   try {
-    fd = openSync(file, "r");
+    // Without a box an action could put a pipe there: opening it must not wait.
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch {
     return undefined; // not made yet, or gone already
   }

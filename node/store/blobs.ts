@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import {
+  chmodSync,
   closeSync,
   constants,
   createReadStream,
@@ -109,6 +110,12 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
 
   /** The last steps of every way in: mode, time, durability, then the name. */
   async function settle(file: string, digest: Digest, mode = 0o444, place = placeOf(digest)) {
+    if (sizeOf(digest) <= smallBytesMax && !fsync) {
+      // Three trips to another thread cost a small file more than all else that is done with it.
+      chmodSync(file, mode);
+      utimesSync(file, blobTimeSeconds, blobTimeSeconds);
+      return renameSync(file, place);
+    }
     await chmod(file, mode);
     await utimes(file, blobTimeSeconds, blobTimeSeconds);
     if (fsync) await syncPath(file);
@@ -267,7 +274,8 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
         else await settle(file, digest);
         return digest;
       } catch (cause) {
-        if (codeOf(cause) === "EXDEV") return copyIn(file);
+        // Another disk, or a folder that nothing may be taken out of.
+        if (codeOf(cause) === "EXDEV" || codeOf(cause) === "EACCES") return copyIn(file);
         throw refusal(cause, file);
       }
     },
