@@ -138,7 +138,14 @@ function shellOf(node: Node, classOf: (name: string) => Savable): object {
 
 function fill(shell: object, node: Node, value: (slot: Slot) => unknown): void {
   if (node[0] === "o" || node[0] === "i") {
-    for (const [key, slot] of node[2]) (shell as Record<string, unknown>)[key] = value(slot);
+    // Defined, not set: a key may be named __proto__.
+    for (const [key, slot] of node[2])
+      Object.defineProperty(shell, key, {
+        value: value(slot),
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
   } else if (node[0] === "a") {
     for (const slot of node[1]) (shell as unknown[]).push(value(slot));
   } else if (node[0] === "s") {
