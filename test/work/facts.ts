@@ -7,7 +7,7 @@ import type { ActionResult, Event, Role } from "../../protocol/timeline/events.t
 import { Claims } from "../../protocol/work/claims.ts";
 import { peerNamed } from "../contract/chain.ts";
 
-const build = "demo-0123456789" as BuildId;
+export const build = "demo-0123456789" as BuildId;
 const firstInc = "1-00000001" as Incarnation;
 const swarm = "5".repeat(64) as Entry["swarm"];
 
