@@ -8,6 +8,8 @@ import type { Event } from "./timeline/events.ts";
 
 /** Events are gathered for this long under load; at once when the node was quiet. */
 const gatherMs = 20;
+/** What nobody waits for is gathered for this long. */
+const patientMs = 50;
 const eventBytesMaxPerEntry = 40 << 10;
 
 export interface SayOptions {
@@ -15,6 +17,8 @@ export interface SayOptions {
   readonly durable?: boolean;
   /** Do not gather. */
   readonly urgent?: boolean;
+  /** Nobody waits for it: gather longer. */
+  readonly patient?: boolean;
   /** Effects that may only happen once the event is on disk. */
   readonly after?: readonly Effect[];
 }
@@ -24,8 +28,9 @@ interface Pending {
   readonly after: Effect[];
   bytes: number;
   durable: boolean;
-  urgent: boolean;
-  sinceMonoMs: number;
+  /** Said by then; at once when the scope was quiet for as long as it would have gathered. */
+  dueMonoMs: number;
+  gatherMs: number;
 }
 
 export class Voice {
@@ -63,26 +68,34 @@ export class Voice {
     const bytes = encode(event).length;
     let open = queue.at(-1);
     if (!open || open.bytes + bytes > eventBytesMaxPerEntry || open.events.length >= entryEventsMax) {
-      open = { events: [], after: [], bytes: 0, durable: false, urgent: false, sinceMonoMs: monoMs };
+      open = {
+        events: [],
+        after: [],
+        bytes: 0,
+        durable: false,
+        dueMonoMs: Number.POSITIVE_INFINITY,
+        gatherMs: patientMs,
+      };
       queue.push(open);
     }
+    const waitMs = options.urgent ? 0 : options.patient ? patientMs : gatherMs;
     open.events.push(event);
     open.after.push(...(options.after ?? []));
     open.bytes += bytes;
     open.durable ||= options.durable ?? false;
-    open.urgent ||= options.urgent ?? false;
+    open.dueMonoMs = Math.min(open.dueMonoMs, monoMs + waitMs);
+    open.gatherMs = Math.min(open.gatherMs, waitMs);
   }
 
   /** What was gathered waits no longer. */
   hurry(): void {
-    for (const queue of this.pending.values()) for (const p of queue) p.urgent = true;
+    for (const queue of this.pending.values()) for (const p of queue) p.dueMonoMs = 0;
   }
 
   /** When something gathered must go out. */
   deadline(): number {
     let at = Number.POSITIVE_INFINITY;
-    for (const queue of this.pending.values())
-      for (const p of queue) at = Math.min(at, p.urgent ? 0 : p.sinceMonoMs + gatherMs);
+    for (const queue of this.pending.values()) for (const p of queue) at = Math.min(at, p.dueMonoMs);
     return at;
   }
 
@@ -90,9 +103,10 @@ export class Voice {
   flush(now: { monoMs: number; wallMs: number }): Effect[] {
     const effects: Effect[] = [];
     for (const [scope, queue] of this.pending) {
-      const quiet = now.monoMs >= (this.flushedMonoMs.get(scope) ?? Number.NEGATIVE_INFINITY) + gatherMs;
+      const flushedMonoMs = this.flushedMonoMs.get(scope) ?? Number.NEGATIVE_INFINITY;
       const due =
-        quiet || queue.length > 1 || queue.some((p) => p.urgent || now.monoMs >= p.sinceMonoMs + gatherMs);
+        queue.length > 1 ||
+        queue.some((p) => now.monoMs >= Math.min(p.dueMonoMs, flushedMonoMs + p.gatherMs));
       if (!due) continue;
       for (const p of queue) effects.push(this.seal(scope as BuildId | "", p, now.wallMs));
       this.pending.delete(scope);

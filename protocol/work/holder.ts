@@ -147,13 +147,12 @@ export class Holder {
           result: outcome.result,
           usage: this.usage(h, outcome.usage),
         },
-        cache
-          ? {
-              after: [
-                { kind: "remember", key: claim.key, result: outcome.result, holder: this.desk.config.self },
-              ],
-            }
-          : {},
+        {
+          patient: build.claims!.dependents[claim.action]!.length === 0,
+          after: cache
+            ? [{ kind: "remember", key: claim.key, result: outcome.result, holder: this.desk.config.self }]
+            : [],
+        },
       );
     } else if (outcome.kind === "failed") {
       if (outcome.cause === "infrastructure") for (const f of h.files) this.desk.forgetLocal(f.digest);

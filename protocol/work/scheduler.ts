@@ -12,7 +12,7 @@ import type { Holder } from "./holder.ts";
 import { guardDeclines, ineligible, type Scored, type SpeedClass, score } from "./score.ts";
 
 /** Actions shorter than this are asked for in bundles that last about so long. */
-const bundleMs = 120;
+const bundleMs = 250;
 const bundleActionsMax = 64;
 const backOffMsMin = 10;
 const backOffMsMax = 500;
