@@ -122,7 +122,12 @@ export class Cores {
   readonly nodes: readonly Node[];
   readonly graphs = new Map<Digest, Uint8Array>();
   readonly trees = new Map<Digest, readonly InputFile[]>();
-  readonly executions: { readonly node: string; readonly action: string; readonly atMs: number }[] = [];
+  readonly executions: {
+    readonly node: string;
+    readonly build: BuildId;
+    readonly action: string;
+    readonly atMs: number;
+  }[] = [];
   readonly founding: SignedEntry;
   private readonly queue: { readonly atMs: number; readonly run: () => void }[] = [];
   private readonly replies: CommandReply[] = [];
@@ -205,13 +210,13 @@ export class Cores {
     return this.replies[id];
   }
 
-  submit(name: string, graph: Graph): BuildId {
+  submit(name: string, graph: Graph, priority = 0): BuildId {
     const { bytes, digest } = encodeGraph(graph);
     this.graphs.set(digest, bytes);
     const node = this.node(name);
     for (const d of [digest, ...graph.files.map((f) => f.digest)]) node.blobs.add(d);
     const nonce = `${this.replies.length}`;
-    const reply = this.command(name, { kind: "submit", name: "demo", graph: digest, nonce, priority: 0 });
+    const reply = this.command(name, { kind: "submit", name: "demo", graph: digest, nonce, priority });
     if (!reply?.ok) throw new Error(`not taken: ${JSON.stringify(reply)}`);
     return reply.build!;
   }
@@ -384,7 +389,8 @@ export class Cores {
   }
 
   private execute(node: Node, request: ExecuteRequest): void {
-    this.executions.push({ node: node.name, action: request.action, atMs: this.nowMs });
+    const { build, action } = request;
+    this.executions.push({ node: node.name, build, action, atMs: this.nowMs });
     node.running.set(request.claim, request);
     const { ms, outcome, never } = this.rules.run?.(request, node) ?? { ms: 100 };
     if (never) return;

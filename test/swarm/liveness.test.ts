@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import type { Incarnation } from "../../protocol/kernel/ids.ts";
+import { Peers } from "../../protocol/swarm/liveness.ts";
+import type { Vitals } from "../../protocol/swarm/vitals.ts";
+import { peerNamed } from "../contract/chain.ts";
+
+const bob = peerNamed("bob");
+const [first, second] = ["1-00000001", "2-00000002"] as Incarnation[];
+const beat = (n: number, inc = first) => ({ peer: bob, inc, beat: n }) as Vitals;
+const three = 3;
+const born = 10_000;
+const status = (peers: Peers, ms: number, members = three) => peers.status(bob, members, born + ms);
+
+test("a member not yet heard of is unseen for three beats and a half, then dead", () => {
+  const peers = new Peers(born);
+  expect(status(peers, 0)).toBe("dead");
+  peers.up(bob, first!, 2);
+  expect(status(peers, 0)).toBe("unseen");
+  expect(status(peers, 3499)).toBe("unseen");
+  expect(status(peers, 3500)).toBe("dead");
+});
+
+test("who beats is alive, silent for 2.5 beats suspect, for 3.5 dead, and alive again with any word", () => {
+  const peers = new Peers(born);
+  peers.beat(beat(1), born);
+  expect(status(peers, 2500)).toBe("alive");
+  expect(status(peers, 2501)).toBe("suspect");
+  expect(status(peers, 3500)).toBe("suspect");
+  expect(status(peers, 3501)).toBe("dead");
+  peers.heard(bob, born + 5000);
+  expect(status(peers, 5001)).toBe("alive");
+});
+
+test("a large swarm beats slower, and its members are given the time", () => {
+  const peers = new Peers(born);
+  expect([1, 40, 41, 200].map((members) => peers.beatMs(members))).toEqual([1000, 1000, 1025, 5000]);
+  peers.beat(beat(1), born);
+  expect(status(peers, 12_000, 200)).toBe("alive");
+  expect(status(peers, 17_501, 200)).toBe("dead");
+});
+
+test("a closed connection shortens the wait to a second, unless a word came since or it is open again", () => {
+  const peers = new Peers(born);
+  peers.connected(bob, born);
+  peers.disconnected(bob, born + 100);
+  expect(status(peers, 1100)).toBe("alive");
+  expect(status(peers, 1101)).toBe("dead");
+  peers.beat(beat(1), born + 1200);
+  expect(status(peers, 2300)).toBe("alive");
+  peers.disconnected(bob, born + 2300);
+  peers.connected(bob, born + 2400);
+  expect(status(peers, 3500)).toBe("alive");
+  expect(peers.isConnected(bob)).toBe(true);
+});
+
+test("who said that it goes down is dead at once, whatever of it is still on its way, until it starts anew", () => {
+  const peers = new Peers(born);
+  peers.up(bob, first!, 2);
+  peers.beat(beat(1), born);
+  peers.down(bob, first!);
+  expect(status(peers, 1)).toBe("dead");
+  peers.beat(beat(2), born + 2);
+  expect(status(peers, 3)).toBe("dead");
+  peers.beat(beat(1, second), born + 4);
+  expect(status(peers, 5)).toBe("alive");
+  expect(peers.incarnationOf(bob)).toBe(second);
+});
+
+test("what an earlier start left behind does not undo the later one", () => {
+  const peers = new Peers(born);
+  peers.up(bob, second!, 4);
+  peers.beat(beat(1, second), born);
+  peers.up(bob, first!, 9);
+  peers.down(bob, first!);
+  peers.beat(beat(99, first), born + 3000);
+  expect(status(peers, 1)).toBe("alive");
+  expect(status(peers, 3600)).toBe("dead");
+  expect(peers.slotsOf(bob)).toBe(4);
+  expect(peers.incarnationOf(bob)).toBe(second);
+});
+
+test("an old beat, or the same again, is no sign of life", () => {
+  const peers = new Peers(born);
+  peers.beat(beat(5), born);
+  peers.beat(beat(5), born + 3000);
+  peers.beat(beat(4), born + 3000);
+  expect(status(peers, 3501)).toBe("dead");
+  expect(peers.vitals(bob)!.beat).toBe(5);
+});

@@ -1,0 +1,134 @@
+import { expect, test } from "vitest";
+import type { PeerId } from "../../protocol/kernel/ids.ts";
+import { Cores } from "../core/cores.ts";
+import { graphOf } from "./facts.ts";
+
+const many = (count: number) =>
+  graphOf(Object.fromEntries(Array.from({ length: count }, (_, i) => [`w${i}`, []])));
+/** Ann hands out nearly everything and builds nothing. */
+const ruled = () => ({ ann: { slots: 60, vitals: { diskFreeBytes: 0 } }, bob: {}, cy: {} });
+
+test("a refused ask is asked again after 10 ms, 20, 40 … and at most 500", () => {
+  const cores = new Cores(ruled());
+  const [ann, bob] = [cores.node("ann"), cores.node("bob")];
+  cores.rules.instead = (node, effect) => {
+    if (effect.kind !== "send" || effect.message.kind !== "ask") return false;
+    const { id, build } = effect.message;
+    cores.later(node, 0, {
+      kind: "message",
+      from: effect.to,
+      message: { kind: "deny", id, build, reason: "no" },
+    });
+    return true;
+  };
+  cores.submit("ann", many(30));
+  cores.runFor(4000);
+  const moments = bob.effects.flatMap(({ atMs, effect }) =>
+    effect.kind === "send" && effect.message.kind === "ask" && effect.to === ann.peer ? [atMs] : [],
+  );
+  const gaps = moments.slice(1).map((at, i) => at - moments[i]!);
+  expect(gaps.slice(0, 6)).toEqual([10, 20, 40, 80, 160, 320]);
+  expect(Math.max(...gaps)).toBe(500);
+});
+
+test("an ask that nobody answers is forgotten after a second, and asked again", () => {
+  const cores = new Cores(ruled(), { drops: (_, __, m) => m.kind === "ask" });
+  cores.submit("ann", many(30));
+  cores.runFor(4500);
+  expect(cores.node("bob").sent("ask").length).toBeGreaterThanOrEqual(4);
+  const toOne = new Map<PeerId, number[]>();
+  for (const { atMs, effect } of cores.node("bob").effects)
+    if (effect.kind === "send" && effect.message.kind === "ask")
+      toOne.set(effect.to, [...(toOne.get(effect.to) ?? []), atMs]);
+  for (const at of toOne.values())
+    for (let i = 1; i < at.length; i++) expect(at[i]! - at[i - 1]!).toBeGreaterThanOrEqual(1000);
+});
+
+test("short actions are asked for in bundles once they are known to be short, long ones one by one", () => {
+  const counts = (ms: number): number[] => {
+    const cores = new Cores(ruled(), { run: () => ({ ms }) });
+    cores.finish(cores.submit("ann", many(200)), 600_000);
+    return cores
+      .node("bob")
+      .sent("ask")
+      .map(({ message }) => message.count);
+  };
+  const short = counts(5);
+  expect(short[0]).toBe(1);
+  expect(Math.max(...short)).toBeGreaterThan(20);
+  expect(Math.max(...short)).toBeLessThanOrEqual(64);
+  expect(short.length).toBeLessThan(60);
+  expect(new Set(counts(700))).toEqual(new Set([1]));
+});
+
+test("nodes that ask at once do not all ask for the same", () => {
+  const cores = new Cores({
+    ann: { slots: 60, vitals: { diskFreeBytes: 0 } },
+    b: {},
+    c: {},
+    d: {},
+    e: {},
+    f: {},
+    g: {},
+  });
+  cores.rules.run = () => ({ ms: 1, never: true });
+  cores.submit("ann", many(60));
+  cores.runFor(100);
+  const firsts = cores.nodes.flatMap((n) =>
+    n
+      .sent("ask")
+      .slice(0, 1)
+      .map(({ message }) => message.actions[0]),
+  );
+  expect(firsts.length).toBe(6);
+  expect(new Set(firsts).size).toBeGreaterThanOrEqual(4);
+});
+
+test("an ask tells why, and the view it stands on is said once", () => {
+  const cores = new Cores({ ann: { slots: 2 }, bob: {} });
+  const build = cores.submit("ann", many(10));
+  cores.finish(build);
+  const claims = cores.nodes.flatMap((n) => n.said("claim")).filter((c) => c.why) as {
+    why: Record<string, unknown>;
+  }[];
+  expect(claims.length).toBeGreaterThan(0);
+  const views = cores.nodes.flatMap((n) => n.said("view").map((v) => v.digest));
+  for (const { why } of claims) {
+    expect(why).toMatchObject({ seen: 2, parts: { free: expect.any(Number), speed: expect.any(Number) } });
+    expect(views).toContain(why.view);
+  }
+  for (const node of cores.nodes) {
+    const said = node.said("view").map((v) => v.digest);
+    expect(new Set(said).size).toBe(said.length);
+  }
+});
+
+test("a node that sees fewer than half of the members says so", () => {
+  const cores = new Cores({ ann: {}, bob: {}, cy: {}, dee: {}, eve: {} });
+  for (const name of ["bob", "cy", "dee"]) cores.kill(name);
+  cores.runFor(4000);
+  cores.finish(cores.submit("ann", many(4)));
+  const whys = cores.nodes.flatMap((n) => n.said("claim")).flatMap((c) => (c.why ? [c.why] : []));
+  expect(whys.length).toBeGreaterThan(0);
+  for (const why of whys) expect(why).toMatchObject({ partial: true, seen: 2 });
+});
+
+test("nothing waits while a node that may build it idles", () => {
+  const cores = new Cores({ ann: { slots: 2 }, bob: { slots: 2 }, cy: {} }, { run: () => ({ ms: 1000 }) });
+  const from = cores.nowMs;
+  cores.finish(cores.submit("ann", many(50)));
+  // Ten rounds of a second on five slots, and some asking.
+  expect(cores.nowMs - from).toBeLessThan(11_500);
+});
+
+test("of two builds the one with the higher priority is worked on first", () => {
+  const cores = new Cores({ ann: {} }, { run: () => ({ ms: 100 }) });
+  const low = cores.submit("ann", many(30));
+  const urgent = cores.submit("ann", graphOf({ u0: [], u1: [], u2: [], u3: [], u4: [] }), 9);
+  const after = cores.executions.length;
+  cores.finish(low);
+  const order = cores.executions.slice(after).map((e) => e.build);
+  expect(order.filter((b) => b === urgent)).toHaveLength(5);
+  // What was in hand already is done before it.
+  expect(order.lastIndexOf(urgent)).toBeLessThan(10);
+});
