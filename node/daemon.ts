@@ -185,7 +185,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       blobs,
       artifacts,
       tails: executor,
-      limits: describeLimits(executor.limits, executor.sandbox),
+      limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),
       mesh: up,
       changed: (signal) =>
         new Promise((resolve) => {

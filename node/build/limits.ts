@@ -1,6 +1,5 @@
 /** What one action may take of this machine: as shell text for what the kernel enforces, and as a line for people. */
 import os from "node:os";
-import type { SandboxKind } from "./sandbox.ts";
 
 export interface ActionLimits {
   /** Memory of all its processes together, watched. RLIMIT_DATA is no way: a sanitizer's shadow memory alone exceeds any machine's. */
@@ -40,10 +39,10 @@ export function boxLimits(limits: ActionLimits): string {
   return `ulimit -u ${limits.processesMax} || ulimit -p ${limits.processesMax}; `;
 }
 
-/** The limits in force on this node, in words. */
-export function describeLimits(limits: ActionLimits, sandbox: SandboxKind): string {
+/** The limits in force on this node, in words; `boxed`: whether actions run in boxes. */
+export function describeLimits(limits: ActionLimits, boxed: boolean): string {
   const gib = (bytes: number) => `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
-  const enforced = sandbox === "bubblewrap" && process.geteuid?.() !== 0;
+  const enforced = boxed && process.geteuid?.() !== 0;
   return [
     `${gib(limits.memoryBytesMax)} of memory (watched)`,
     `${limits.processesMax} processes (${enforced ? "by the kernel" : "watched"})`,

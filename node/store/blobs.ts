@@ -56,7 +56,10 @@ export interface BlobStoreOptions {
 export interface DiskBlobs extends BlobStore {
   /** Like `path`, for a file of mode 0555. A hard link shares its mode, so it is a second file, copied when first asked for. */
   executablePath(digest: Digest): Promise<string>;
-  /** Moves a regular file that nobody writes any more into the store. Throws `refused` for anything but a regular file. */
+  /**
+   * Moves a regular file that nobody writes any more into the store; where its bytes are there already it stays, for its owner to remove
+   * with all the rest (one by one costs more than hashing). Throws `refused` for anything but a regular file.
+   */
   takeFile(file: string): Promise<Digest>;
 }
 
@@ -270,8 +273,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       if (requireRegular(file).nlink !== 1) return copyIn(file);
       try {
         const digest = await hashFile(file);
-        if (intact(placeOf(digest), digest)) rmSync(file);
-        else await settle(file, digest);
+        if (!intact(placeOf(digest), digest)) await settle(file, digest);
         return digest;
       } catch (cause) {
         // Another disk, or a folder that nothing may be taken out of.

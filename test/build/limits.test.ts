@@ -73,7 +73,7 @@ describe("the default limits", () => {
   });
 
   it("are told in one line", () => {
-    expect(describeLimits({ ...defaultLimits, memoryBytesMax: 8 * 2 ** 30 }, "none")).toBe(
+    expect(describeLimits({ ...defaultLimits, memoryBytesMax: 8 * 2 ** 30 }, false)).toBe(
       "8 GiB of memory (watched), 4096 processes (watched), 4 GiB a file, 16384 open files",
     );
   });
