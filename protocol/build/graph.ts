@@ -11,6 +11,9 @@ import { isPath } from "./path.ts";
 
 const graphBytesMax = 64 << 20;
 export const graphActionsMax = 200_000;
+/** An action's result is said in one entry (64 KiB): what its outputs take there, about, stays below this. */
+const resultBytesMax = 48 << 10;
+const outputBytes = 100;
 
 /** A file of the submitted inputs, at its place in the workspace. */
 export interface InputFile {
@@ -115,7 +118,7 @@ export function encodeGraph(graph: Graph): { bytes: Uint8Array; digest: Digest }
   return { bytes, digest: digestOf(bytes) };
 }
 
-/** The graph of a blob, checked as a whole: indexes in range, dependency order kept, names and outputs unique. Throws `malformed`. */
+/** The graph of a blob, checked as a whole: indexes in range, dependency order kept, names and outputs unique. Throws `malformed` or `too-large`. */
 export function decodeGraph(bytes: Uint8Array): Graph {
   const parsed = graphSchema.safeParse(decode(bytes, graphBytesMax));
   if (!parsed.success)
@@ -142,6 +145,10 @@ export function decodeGraph(bytes: Uint8Array): Graph {
       if (set.from === undefined && !(set.paths ?? []).every((p) => files.has(p)))
         throw new SwarmError("malformed", `${action.name} takes an input file that is not there`);
     }
+    if (action.outputs.reduce((sum, o) => sum + outputBytes + Buffer.byteLength(o.path), 0) > resultBytesMax)
+      throw new SwarmError("too-large", `${action.name} has too many outputs for one result`, {
+        remedy: "let it make a folder, and name the folder as its output",
+      });
     for (const output of action.outputs) {
       if (owners.has(output.path)) throw new SwarmError("malformed", `two actions make ${output.path}`);
       if (!(output.promised ?? []).every((p) => p.startsWith(`${output.path}/`)))

@@ -226,7 +226,7 @@ export class Claims {
     return winner;
   }
 
-  /** Whether a member's own run of this action failed by the command's doing. */
+  /** Whether a member's own run of this action failed, by whose doing ever. */
   failedAt(index: number, peer: PeerId): boolean {
     return this.facts[index]!.claims.some((c) => c.holder === peer && c.fail !== undefined);
   }

@@ -214,6 +214,16 @@ test("a vote for nobody: claims and expiries by members that may not build come 
   expect(new Set(cores.nodes.map((n) => n.build(build).claims!.digest())).size).toBe(1);
 });
 
+test("a build whose results could not be said in one entry is refused, for its builders would stumble over them", () => {
+  const cores = new Cores(three);
+  const outputs = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ path: `out/${"x".repeat(40)}/${i}`, kind: "file" as const }));
+  expect(() => cores.submit("ann", graphOf({ a: [] }, { outputs: outputs(1000) }))).toThrow(/too-large/);
+  const build = cores.submit("ann", graphOf({ a: [] }, { outputs: outputs(300) }));
+  cores.finish(build);
+  expect(cores.states(build).bob).toEqual(["done"]);
+});
+
 test("a build that nobody submitted stays nobody's: its facts are kept, no work is done on it", () => {
   const cores = new Cores(three);
   const ghost = "ghost-0123456789" as BuildId;
