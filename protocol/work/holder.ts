@@ -192,7 +192,7 @@ export class Holder {
         this.execute(build, h);
       }
       if (h.phase === "queued" && this.waitsInVain(h))
-        this.drop(h, "it waits behind a slow action of its bundle");
+        this.giveBack(h, "it waits behind a slow action of its bundle");
       const open = h.phase !== "reported" && h.phase !== "stopping";
       if (open && !h.startSaid && now.monoMs >= h.sinceMonoMs + startSaidMs && isOpen(h.claim)) {
         h.startSaid = true;

@@ -185,6 +185,20 @@ test("a claim that waits in a bundle behind a slow action is given back while ot
   expect(cores.states(build).ann).toEqual(Array(60).fill("done"));
 });
 
+test("short actions do not stay with nodes whose slots are held by long ones", () => {
+  const cores = new Cores({ ann: {}, bob: {}, cy: {} });
+  const shorts = (prefix: string, count: number) =>
+    Array.from({ length: count }, (_, i) => [`${prefix}${i}`, []]);
+  cores.rules.run = (request) => (request.action.startsWith("long") ? { ms: 60_000 } : { ms: 5 });
+  cores.finish(cores.submit("ann", graphOf(Object.fromEntries(shorts("warm", 40)))));
+  const mixed = graphOf(Object.fromEntries([...shorts("long", 2), ...shorts("short", 40)]));
+  const actions = mixed.actions.map((x) => (x.name.startsWith("long") ? { ...x, group: "link" } : x));
+  const build = cores.submit("ann", { ...mixed, actions });
+  const from = cores.nowMs;
+  cores.runUntil(() => cores.node("ann").build(build).claims?.actions.counts.done === 40);
+  expect(cores.nowMs - from).toBeLessThan(5000);
+});
+
 test("a node that fails by its own doing leaves the action to others for a while, and nothing is blocked", () => {
   const cores = new Cores(three);
   cores.rules.run = (_, node) =>
