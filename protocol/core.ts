@@ -468,6 +468,7 @@ export class Core {
   private forgetOldBuilds(): void {
     const ended = [...this.desk.builds.values()].filter((b) => b.claims?.sealed);
     for (const build of ended.slice(0, Math.max(0, ended.length - endedBuildsMax))) {
+      if (this.holder.holds(build.id)) continue;
       this.desk.builds.delete(build.id);
       this.desk.dropped.add(build.id);
       this.granter.forget(build.id);

@@ -66,6 +66,12 @@ export class Holder {
       .map((h) => ({ build: h.build, action: h.claim.action, sinceMonoMs: h.sinceMonoMs }));
   }
 
+  /** Whether something of a build is in this node's hands, be it only to be stopped. */
+  holds(build: BuildId): boolean {
+    for (const h of this.held.values()) if (h.build === build) return true;
+    return false;
+  }
+
   /** Whether this node lately failed to get the action's inputs. */
   coolingDown(build: BuildId, action: number): boolean {
     return (this.cooldowns.get(`${build}\n${action}`) ?? 0) > this.desk.now.monoMs;
