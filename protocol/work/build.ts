@@ -44,8 +44,10 @@ export class Build {
 
   /** Facts that arrived; returns the claims they concerned. */
   take(entries: readonly SignedEntry[], members: Members): Claim[] {
-    this.entries.push(...entries);
-    for (const entry of entries) this.readSubmission(entry, members);
+    for (const entry of entries) {
+      this.entries.push(entry);
+      this.readSubmission(entry, members);
+    }
     return this.claims ? entries.flatMap((e) => this.claims!.take(e)) : [];
   }
 

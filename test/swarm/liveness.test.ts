@@ -13,7 +13,7 @@ const status = (peers: Peers, ms: number, members = three) => peers.status(bob, 
 
 test("a member not yet heard of is unseen for three beats and a half, then dead", () => {
   const peers = new Peers(born);
-  expect(status(peers, 0)).toBe("dead");
+  expect(status(peers, 3500)).toBe("dead");
   peers.up(bob, first!, 2);
   expect(status(peers, 0)).toBe("unseen");
   expect(status(peers, 3499)).toBe("unseen");

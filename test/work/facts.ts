@@ -8,7 +8,7 @@ import { Claims } from "../../protocol/work/claims.ts";
 import { peerNamed } from "../contract/chain.ts";
 
 export const build = "demo-0123456789" as BuildId;
-const firstInc = "1-00000001" as Incarnation;
+export const firstInc = "1-00000001" as Incarnation;
 const swarm = "5".repeat(64) as Entry["swarm"];
 
 export const blob = (text: string): Digest => digestOf(Buffer.from(text));
