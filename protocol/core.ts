@@ -256,6 +256,8 @@ export class Core {
       this.catchUp.compare(vitals);
       return;
     }
+    // Authors gossip their own words as they say them: whoever is gossiped of lives, also where only others reach it.
+    this.desk.peers.heard(from, this.desk.now.monoMs);
     if (message.kind === "ledger") this.takeUpdate(from, message);
     else for (const entry of message.entries) this.takeOthers(entry, from);
   }

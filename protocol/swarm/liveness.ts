@@ -100,10 +100,9 @@ export class Peers {
   /** `unseen`: not heard since this node started, and it started a moment ago. */
   status(peer: PeerId, members: number, monoMs: number): Liveness {
     const p = this.table.get(peer);
-    if (!p) return "dead";
-    if (p.down) return "dead";
+    if (p?.down) return "dead";
     const beatMs = this.beatMs(members);
-    if (p.heardMonoMs < 0) return monoMs < this.leaseEndMonoMs(members) ? "unseen" : "dead";
+    if (!p || p.heardMonoMs < 0) return monoMs < this.leaseEndMonoMs(members) ? "unseen" : "dead";
     const silentMs = monoMs - p.heardMonoMs;
     if (silentMs > deadBeats * beatMs) return "dead";
     if (

@@ -206,6 +206,15 @@ export class Claims {
     return [...result.sources.keys()].filter((s) => !lost.has(s)).sort(byText);
   }
 
+  /** Members that vouched for a result and were found to have lost it, or to be out of reach of one who needed it. */
+  lostAt(index: number): Set<PeerId> {
+    const { lost, results } = this.facts[index]!;
+    const members = new Set<PeerId>();
+    for (const { sources } of results.values())
+      for (const [source, holder] of sources) if (lost.has(source)) members.add(holder);
+    return members;
+  }
+
   /** Among the open claims of an action (twins aside): a started one before one that is not, then the lowest hash. */
   winnerOf(index: number): Claim | undefined {
     let winner: Claim | undefined;

@@ -100,7 +100,8 @@ export class Granter {
         if (p.phase !== "looking" || !p.key || !asked.has(p.key)) continue;
         const hit = found.get(p.key);
         const name = build.claims!.action(index).name;
-        if (!hit) {
+        // What one of us could not get from there it would not get now: said again, it would be lost again, for ever.
+        if (!hit || build.claims!.lostAt(index).has(hit.from)) {
           p.phase = "miss";
           continue;
         }

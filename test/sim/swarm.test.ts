@@ -258,6 +258,20 @@ describe("a swarm with a bad network", () => {
     },
   );
 
+  test.each(seeds)(
+    "what a host claims that one hears only through a third is left alone (seed %i)",
+    (seed) => {
+      const swarm = new Swarm({ seed, hosts: 3, keep: (what) => what === "says" });
+      swarm.network.cut([swarm.hosts[0]!.peer], [swarm.hosts[1]!.peer]);
+      swarm.start();
+      swarm.submit(swarm.hosts[0]!, fan(12, 2000));
+      swarm.world.runFor(8_000);
+      const said = swarm.world.transcript.kept().map((line) => line.detail);
+      expect(said.filter((s) => s.startsWith("done ")).length).toBeGreaterThan(6);
+      expect(said.filter((s) => s.startsWith("expire "))).toEqual([]);
+    },
+  );
+
   test.each(seeds)("clocks that are off, drift and jump change nothing (seed %i)", (seed) => {
     const all = start({
       seed,
