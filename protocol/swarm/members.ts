@@ -25,8 +25,11 @@ export class Members {
   readonly swarm: SwarmId;
   private founding: { entry: SignedEntry; name: string; root: PeerId } | undefined;
   private sorted: Member[] | undefined;
-  /** Whoever was ever admitted as an admin: what an admin said stays said, whichever of the entries about him came first. */
-  private readonly admins = new Set<PeerId>();
+  /**
+   * Whoever was ever admitted as an admin: what an admin said stays said, whichever of the entries about him came first. With the
+   * entry that was known first: those chains lead to the founding entry, while later ones may lead in a circle.
+   */
+  private readonly admins = new Map<PeerId, SignedEntry>();
   private readonly byPeer = new Map<PeerId, Member>();
   /** Admissions whose author is not (yet) known as an admin: facts may come in any order. */
   private readonly waiting = new Map<EntryId, SignedEntry>();
@@ -90,13 +93,12 @@ export class Members {
 
   /** The certificates that prove a member, the founding entry first; empty for a stranger. */
   certificatesOf(peer: PeerId): SignedEntry[] {
-    const chain: SignedEntry[] = [];
-    let at: PeerId | undefined = peer;
-    while (at !== undefined && chain.length < 64) {
-      const member = this.byPeer.get(at);
-      if (!member || chain.some((c) => c.id === member.certificate.id)) break;
-      chain.unshift(member.certificate);
-      at = member.certificate.entry.author;
+    const own = this.byPeer.get(peer)?.certificate;
+    const chain = own ? [own] : [];
+    for (let at = own; at && chain.length < 64; ) {
+      at = this.admins.get(at.entry.author);
+      if (!at || chain.some((c) => c.id === at!.id)) break;
+      chain.unshift(at);
     }
     if (this.founding && chain.length > 0 && chain[0]!.id !== this.founding.entry.id)
       chain.unshift(this.founding.entry);
@@ -121,7 +123,7 @@ export class Members {
       const event = knownEvent(raw);
       if (event?.kind !== "member.admitted") continue;
       if (event.roles.includes("admin") && !this.admins.has(event.peer)) {
-        this.admins.add(event.peer);
+        this.admins.set(event.peer, entry);
         changed = true;
       }
       const known = this.byPeer.get(event.peer);
