@@ -32,6 +32,9 @@ import { refusal, Submissions } from "./work/submit.ts";
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
 const endedBuildsMax = 50;
 
+/** Connections in a row bring one beat, not one each. */
+const beatMsMin = 100;
+
 export class Core {
   readonly desk: Desk;
   readonly granter: Granter;
@@ -41,6 +44,7 @@ export class Core {
   private readonly catchUp: CatchUp;
   private readonly door: Door;
   private nextBeatMonoMs = Number.POSITIVE_INFINITY;
+  private lastBeatMonoMs = Number.NEGATIVE_INFINITY;
   private stopReason: string | undefined;
   private stopSaid = false;
 
@@ -107,6 +111,11 @@ export class Core {
         return;
       case "connected":
         desk.peers.connected(input.peer, desk.now.monoMs);
+        // A newcomer is of no use to others before they know what it offers.
+        this.nextBeatMonoMs = Math.min(
+          this.nextBeatMonoMs,
+          Math.max(desk.now.monoMs, this.lastBeatMonoMs + beatMsMin),
+        );
         this.catchUp.with(input.peer);
         return;
       case "disconnected":
@@ -190,6 +199,7 @@ export class Core {
 
   private beat(): void {
     const { desk } = this;
+    this.lastBeatMonoMs = desk.now.monoMs;
     this.nextBeatMonoMs = desk.now.monoMs + desk.peers.beatMs(desk.members.size);
     const vitals = desk.nextBeat();
     if (vitals) desk.emit({ kind: "gossip", message: { kind: "vitals", vitals } });

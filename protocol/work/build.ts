@@ -3,7 +3,7 @@ import type { Graph, InputFile } from "../build/graph.ts";
 import { upwardRanks } from "../build/rank.ts";
 import { encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
-import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
+import type { BuildId, Digest, EntryId, PeerId } from "../kernel/ids.ts";
 import type { Members } from "../swarm/members.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { type EventOf, knownEvent } from "../timeline/events.ts";
@@ -35,6 +35,7 @@ export class Build {
   readonly sinceMonoMs: number;
   graph: Graph | undefined;
   private readonly entries: SignedEntry[] = [];
+  private readonly known = new Set<EntryId>();
 
   constructor(id: BuildId, ledger: Ledger, monoMs: number) {
     this.id = id;
@@ -45,6 +46,9 @@ export class Build {
   /** Facts that arrived; returns the claims they concerned. */
   take(entries: readonly SignedEntry[], members: Members): Claim[] {
     for (const entry of entries) {
+      // Updates overlap: a sync brings again what gossip brought.
+      if (this.known.has(entry.id)) continue;
+      this.known.add(entry.id);
       this.entries.push(entry);
       this.readSubmission(entry, members);
     }
