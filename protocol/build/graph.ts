@@ -56,7 +56,7 @@ export interface GraphAction {
   readonly timeoutMs: number;
   /** Limit of a run without a byte of output; 0 = none. */
   readonly silenceMs: number;
-  /** Attempts in all before infrastructure failures block it. */
+  /** So many failures by the command's own doing block it, wherever they happened; infrastructure failures never do. */
   readonly attemptsMax: number;
   /** false: never served from the cache nor written to it (REAPI do_not_cache). */
   readonly cache: boolean;

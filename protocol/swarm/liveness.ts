@@ -28,8 +28,6 @@ interface Peer {
 export class Peers {
   private readonly table = new Map<PeerId, Peer>();
   private readonly bootMonoMs: number;
-  /** Counts up whenever somebody may have come or gone. */
-  revision = 0;
 
   constructor(bootMonoMs: number) {
     this.bootMonoMs = bootMonoMs;
@@ -47,21 +45,18 @@ export class Peers {
   /** Any word of a peer shows that it lives. */
   heard(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);
-    if (p.heardMonoMs < 0 || monoMs - p.heardMonoMs > beatMsMin) this.revision++;
     p.heardMonoMs = monoMs;
   }
 
   connected(peer: PeerId, monoMs: number): void {
     this.at(peer).connected = true;
     this.heard(peer, monoMs);
-    this.revision++;
   }
 
   disconnected(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);
     p.connected = false;
     p.disconnectedMonoMs = monoMs;
-    this.revision++;
   }
 
   beat(vitals: Vitals, monoMs: number): void {
@@ -78,7 +73,6 @@ export class Peers {
     if (p.inc !== undefined && incarnationCounter(inc) < incarnationCounter(p.inc)) return;
     this.incarnation(peer, inc);
     p.slots = slots;
-    this.revision++;
   }
 
   down(peer: PeerId, inc: Incarnation): void {
@@ -86,7 +80,6 @@ export class Peers {
     if (p.inc !== undefined && p.inc !== inc) return;
     p.inc = inc;
     p.down = true;
-    this.revision++;
   }
 
   private incarnation(peer: PeerId, inc: Incarnation): void {
@@ -94,7 +87,6 @@ export class Peers {
     if (p.inc === inc) return;
     p.inc = inc;
     p.down = false;
-    this.revision++;
   }
 
   /** `unseen`: not heard since this node started, and it started a moment ago. */

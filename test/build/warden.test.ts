@@ -13,7 +13,7 @@ describe.each(["none", "bubblewrap"] as const)("a daemon with sandbox %s", (sand
   let daemon: ChildProcess;
   let mark: string;
   beforeEach(async (context) => {
-    if (sandbox === "bubblewrap" && !boxWorks) context.skip();
+    if (sandbox === "bubblewrap" && !boxWorks) context.skip("bubblewrap is missing or not allowed here");
     home = await mkdtemp(path.join(tmpdir(), "swarmd-warden-"));
     mark = `32${process.pid}${Date.now() % 100_000}`;
     daemon = spawn(process.execPath, [program, home, sandbox, mark], { stdio: "ignore" });
