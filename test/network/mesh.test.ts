@@ -112,23 +112,26 @@ describe("the mesh", () => {
     const [a, b] = await swarm.pair();
     const digest = a.store(Buffer.from("a build root"));
     const signal = AbortSignal.timeout(10_000);
-    const found: string[] = [];
-    const provided = async () => {
-      // the routing table fills a moment after the connection stands
-      for (;;)
-        try {
-          return await a.mesh.locator.provide(digest, signal);
-        } catch (error) {
-          signal.throwIfAborted();
-          await new Promise(setImmediate);
+    // Nobody is told when a routing table has filled, nor does a provider record come with an answer: ask until it is there.
+    const eventually = async <T>(ask: () => Promise<T | undefined>): Promise<T> => {
+      for (;;) {
+        const answer = await ask().catch((error) => {
           if (signal.aborted) throw error;
-        }
+          return undefined;
+        });
+        if (answer !== undefined) return answer;
+        signal.throwIfAborted();
+        await new Promise(setImmediate);
+      }
     };
-    await provided();
-    for await (const peer of b.mesh.locator.holders(digest, signal)) {
-      found.push(peer);
-      break;
-    }
-    expect(found).toEqual([a.peer]);
+    await eventually(async () => {
+      await a.mesh.locator.provide(digest, signal);
+      return true;
+    });
+    const found = await eventually(async () => {
+      for await (const peer of b.mesh.locator.holders(digest, signal)) return peer;
+      return undefined;
+    });
+    expect(found).toBe(a.peer);
   });
 });
