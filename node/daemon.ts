@@ -1,10 +1,12 @@
 /** The daemon: the only place where all parts of a node are put together, and taken apart again. */
+
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { Core } from "../protocol/core.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
+import { defaultScheduling } from "../protocol/swarm/policy.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
 import { probeTarget, probeToolchains } from "./build/toolchains.ts";
@@ -103,6 +105,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         version,
         slots: config.slots,
         unsafeNoSandbox: config.unsafeNoSandbox,
+        scheduling: defaultScheduling,
       },
       clock.now(),
     );

@@ -16,6 +16,7 @@ import type {
 } from "./kernel/ids.ts";
 import type { Presentation, Redemption } from "./swarm/admission.ts";
 import type { Gossip, Message } from "./swarm/message.ts";
+import type { Scheduling } from "./swarm/policy.ts";
 import type { LocalVitals } from "./swarm/vitals.ts";
 import type { Entry, SignedEntry } from "./timeline/entry.ts";
 import type { ActionResult, Role, Usage } from "./timeline/events.ts";
@@ -39,6 +40,8 @@ export interface CoreConfig {
   readonly slots: number;
   /** Whether it runs what others submitted even without a sandbox. */
   readonly unsafeNoSandbox: boolean;
+  /** How this node takes work. */
+  readonly scheduling: Scheduling;
 }
 
 /** A blob and the members that are likely to hold it, best first. */
@@ -98,6 +101,13 @@ export type Command =
       readonly op: "pause" | "resume" | "cancel";
       readonly reason?: string;
     }
+  /** Another word of a person about a build or a node: `dryRun` says only what it would do. */
+  | {
+      readonly kind: "operate";
+      readonly operation: Operation;
+      readonly reason?: string;
+      readonly dryRun: boolean;
+    }
   /** The secret stays in the shell; the core hears of the ticket's public key alone. */
   | {
       readonly kind: "invite";
@@ -109,8 +119,24 @@ export type Command =
   /** The node goes down: stop what runs, say `node.down`. */
   | { readonly kind: "stop"; readonly reason: string };
 
+/** What an operator may do beside pausing a whole build. `action` absent: all that it may mean. */
+export type Operation =
+  /** Failures no longer count: of blocked actions (`unblock`), of all that failed (`retry-failures`), also of those that were done since (`clear-failures`). */
+  | {
+      readonly op: "retry" | "unblock" | "retry-failures" | "clear-failures";
+      readonly build: BuildId;
+      readonly action?: ActionName;
+    }
+  /** Everything that runs or waits in hands is given back and failures are forgotten; results stay. */
+  | { readonly op: "reset"; readonly build: BuildId }
+  /** What nodes hold and have not begun goes back to be shared out anew. */
+  | { readonly op: "rebalance"; readonly build?: BuildId }
+  /** pause: takes nothing new; drain: gives back too what it has not begun; resume ends both; unground: failures of the node are forgiven. */
+  | { readonly op: "pause" | "drain" | "resume" | "unground"; readonly peer: PeerId };
+
 export type CommandReply =
-  | { readonly ok: true; readonly build?: BuildId }
+  /** `moved`: so many actions changed hands or became runnable; `lost`: so many runs are (or would be) thrown away. */
+  | { readonly ok: true; readonly build?: BuildId; readonly moved?: number; readonly lost?: number }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
 
 /** Certificates for the other side (entries, the founding one first), or why not. */

@@ -429,6 +429,8 @@ export class Core {
         });
         return;
       }
+      case "operate":
+        return reply(refusal(new SwarmError("refused", "this daemon cannot do that")));
       case "invite":
         this.door.invite(id, command);
         return;

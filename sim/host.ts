@@ -1,9 +1,10 @@
 /** One simulated machine: the daemon's own core and runtime over simulated ports, with what outlives a start of the daemon. */
-import type { Command, CommandReply, Effect } from "../protocol/contract.ts";
+import type { Command, CommandReply, Effect, Input } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { sha256 } from "../protocol/kernel/digest.ts";
 import type { Incarnation, PeerId, SwarmId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
+import { defaultScheduling, type Scheduling } from "../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../protocol/swarm/vitals.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import type { Blobs } from "./artifacts.ts";
@@ -26,6 +27,7 @@ export interface HostOptions {
   readonly clock?: ClockOptions;
   readonly disk?: DiskOptions;
   readonly vitals?: Partial<LocalVitals>;
+  readonly scheduling?: Partial<Scheduling>;
 }
 
 /** What the hosts of a world share. */
@@ -37,7 +39,7 @@ export interface Surroundings {
   readonly behaviour: Behaviour;
   readonly swarm: SwarmId;
   /** Told after every step of every core. */
-  readonly stepped: (host: Host, effects: readonly Effect[]) => void;
+  readonly stepped: (host: Host, effects: readonly Effect[], input: Input) => void;
 }
 
 /** One start of the daemon. */
@@ -127,7 +129,17 @@ export class Host {
     const clock = this.clock.port(process);
     const events = this.disk.port(process);
     const core = new Core(
-      { swarm, self: peer, name, inc, seed, version, slots, unsafeNoSandbox: false },
+      {
+        swarm,
+        self: peer,
+        name,
+        inc,
+        seed,
+        version,
+        slots,
+        unsafeNoSandbox: false,
+        scheduling: { ...defaultScheduling, ...this.options.scheduling },
+      },
       clock.now(),
     );
     const later: { port?: NetworkPort } = {};
@@ -155,7 +167,7 @@ export class Host {
       {
         stepped: (input, effects) => {
           world.record(name, "step", `${input.kind} ${effects.length}`);
-          this.around.stepped(this, effects);
+          this.around.stepped(this, effects, input);
         },
         refused: (by, error) => {
           this.refusals.push(`${error.code} ${error.message}`);

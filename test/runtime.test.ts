@@ -8,6 +8,7 @@ import { Runtime } from "../protocol/runtime.ts";
 import { encodeAdmission } from "../protocol/swarm/admission.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { encodeGossip, encodeMessage, readMessage } from "../protocol/swarm/message.ts";
+import { defaultScheduling } from "../protocol/swarm/policy.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
 import { clientOf, Ledger, readUpdate } from "../protocol/work/ledger.ts";
 import { fakePeer, fakeSigner } from "../sim/signer.ts";
@@ -117,6 +118,7 @@ class Machine {
         version: "0",
         slots: 1,
         unsafeNoSandbox: true,
+        scheduling: defaultScheduling,
       },
       { monoMs: 0, wallMs },
     );

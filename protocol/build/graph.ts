@@ -41,6 +41,18 @@ export interface GraphOutput {
   readonly promised?: readonly string[];
 }
 
+/** What an action asks of a node. */
+export interface Requirements {
+  /** Slots it takes; 1 when absent. */
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+  readonly diskBytes?: number;
+  /** Every one of them must be among the node's. */
+  readonly labels?: readonly string[];
+  /** What the node must build for natively (`aarch64-linux-gnu`). */
+  readonly target?: string;
+}
+
 export interface GraphAction {
   readonly name: ActionName;
   /** The spec's action it was expanded from: `compile` of `compile/db_impl`. Durations are learned per group. */
@@ -58,6 +70,10 @@ export interface GraphAction {
   readonly silenceMs: number;
   /** So many failures by the command's own doing block it, wherever they happened; infrastructure failures never do. */
   readonly attemptsMax: number;
+  /** What the submitter's history says it takes at speed 1, milliseconds: one guess for everybody. It is no part of the key. */
+  readonly estimateMs?: number;
+  /** What it needs of a node beside toolchains. */
+  readonly requires?: Requirements;
   /** false: never served from the cache nor written to it (REAPI do_not_cache). */
   readonly cache: boolean;
 }
@@ -103,6 +119,20 @@ const graphSchema: z.ZodType<Graph> = z.object({
         silenceMs: z.int().nonnegative(),
         attemptsMax: z.int().positive(),
         cache: z.boolean(),
+        estimateMs: z
+          .number()
+          .nonnegative()
+          .max(30 * 86_400_000)
+          .optional(),
+        requires: z
+          .strictObject({
+            cpus: z.int().positive().max(4096).optional(),
+            memoryBytes: z.int().nonnegative().optional(),
+            diskBytes: z.int().nonnegative().optional(),
+            labels: z.array(z.string().min(1).max(64)).max(32).optional(),
+            target: z.string().min(1).max(64).optional(),
+          })
+          .optional(),
       }),
     )
     .max(graphActionsMax),

@@ -9,6 +9,8 @@ import {
   type PeerId,
 } from "../kernel/ids.ts";
 
+import { type Policy, policies } from "./policy.ts";
+
 export type Unknown = "unknown";
 
 /** What the node's sensors say of it. A sensor that is not there reads `unknown`. */
@@ -26,6 +28,8 @@ export interface LocalVitals {
   readonly diskTotalBytes: number;
   readonly diskFreeBytes: number;
   readonly sandbox: "bubblewrap" | "none";
+  /** Whether the machine's owner uses it now. */
+  readonly ownerActive?: boolean;
   /** What it builds for without a cross compiler: `x86_64-linux-gnu`. */
   readonly target: string;
   /** Toolchain name → fingerprint. */
@@ -40,8 +44,17 @@ export interface Vitals extends LocalVitals {
   readonly version: string;
   /** Counts up with each beat of one incarnation. */
   readonly beat: number;
+  /** Actions it would run at once now; fewer than it declared while it is hot, in use by its owner, drained or grounded. */
   readonly slots: number;
+  /** Slots taken. */
   readonly running: number;
+  /** Why `slots` are fewer than declared: `hot`, `pressure`, `owner`, `standby`, `paused`, `drained`, `stopping`. */
+  readonly limitedBy?: string;
+  readonly labels: readonly string[];
+  readonly fenced: boolean;
+  readonly policy: Policy;
+  /** Memory that its running actions asked for. */
+  readonly reservedBytes: number;
   /** Whether it takes work that others submitted. */
   readonly foreign: boolean;
   /** Digest of its timeline frontier and, per live build, of its ledger's state vector. */
@@ -53,7 +66,7 @@ const shortText = z.string().max(128);
 const count = z.number().nonnegative();
 const orUnknown = z.union([z.number(), z.literal("unknown")]);
 
-export const vitalsSchema: z.ZodType<Vitals> = z.object({
+export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
   peer: z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)),
   inc: z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v)),
   name: shortText,
@@ -63,6 +76,11 @@ export const vitalsSchema: z.ZodType<Vitals> = z.object({
   running: z.int().nonnegative().max(4096),
   foreign: z.boolean(),
   frontier: shortText,
+  limitedBy: shortText.optional(),
+  labels: z.array(z.string().max(64)).max(64).default([]),
+  fenced: z.boolean().default(false),
+  policy: z.enum(policies).default("normal"),
+  reservedBytes: count.default(0),
   ledgers: z.record(
     z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)) as z.ZodType<BuildId, string>,
     shortText,
@@ -77,6 +95,7 @@ export const vitalsSchema: z.ZodType<Vitals> = z.object({
   diskTotalBytes: count,
   diskFreeBytes: count,
   sandbox: z.enum(["bubblewrap", "none"]),
+  ownerActive: z.boolean().optional(),
   target: shortText,
   toolchains: z.record(shortText, shortText),
 });

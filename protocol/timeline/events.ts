@@ -60,6 +60,8 @@ export const why = z.object({
   /** How many eligible nodes were seen, and whether that is less than half of the known members. */
   seen: z.int().nonnegative(),
   partial: z.boolean().optional(),
+  /** How the score was made; `unified` when absent. */
+  mode: text(32).optional(),
   /** The next best nodes with their scores, best first. */
   others: z
     .array(z.tuple([peer, z.number()]))
@@ -77,6 +79,23 @@ const schemas = {
     slots: z.int().nonnegative().max(4096),
   }),
   "node.down": z.object({ kind: z.literal("node.down"), reason: text(256) }),
+  /** A person's word about a node: it names the controls it answers; unanswered heads count, drain beats pause beats resume. */
+  "node.control": z.object({
+    kind: z.literal("node.control"),
+    op: z.enum(["pause", "drain", "resume", "unground"]),
+    peer,
+    id: text(160),
+    answers: z.array(text(160)).max(256),
+    reason: text(256).optional(),
+  }),
+  /** The node failed too often by its own doing: for so long it gets no work, then one action as a probe. */
+  "node.grounded": z.object({
+    kind: z.literal("node.grounded"),
+    peer,
+    inc,
+    failures: z.int().positive(),
+    forMs: ms,
+  }),
   // membership
   "swarm.founded": z.object({
     kind: z.literal("swarm.founded"),
@@ -174,6 +193,20 @@ const schemas = {
     op: z.enum(["pause", "resume", "cancel"]),
     id: text(160),
     answers: z.array(text(160)).max(256),
+    reason: text(256).optional(),
+  }),
+  /** A person forgives failures: they count no more, and the action may be runnable again. */
+  forgive: z.object({
+    kind: z.literal("forgive"),
+    action,
+    claims: z.array(claim).min(1).max(256),
+    reason: text(256).optional(),
+  }),
+  /** A person takes claims back: what was not begun, or also what runs. Their holders abandon them. */
+  recall: z.object({
+    kind: z.literal("recall"),
+    claims: z.array(claim).min(1).max(512),
+    running: z.boolean(),
     reason: text(256).optional(),
   }),
   sealed: z.object({

@@ -44,6 +44,10 @@ export interface Claim {
   fail: EventOf<"fail"> | undefined;
   abandoned: string | undefined;
   expired: string | undefined;
+  /** A person wants it back: unless it has begun, or in any case. */
+  recalled: "queued" | "running" | undefined;
+  /** A person forgave its failure. */
+  forgiven: boolean;
 }
 
 /** What the fold knows a claim by. A steward that uses one id twice, for two things, has made two claims. */
@@ -237,7 +241,7 @@ export class Claims {
 
   /** Whether a member's own run of this action failed, by whose doing ever. */
   failedAt(index: number, peer: PeerId): boolean {
-    return this.facts[index]!.claims.some((c) => c.holder === peer && c.fail !== undefined);
+    return this.facts[index]!.claims.some((c) => c.holder === peer && c.fail !== undefined && !c.forgiven);
   }
 
   /** Digest of the whole state: equal sets of facts give equal digests. */
@@ -254,6 +258,8 @@ export class Claims {
           c.fail ? 1 : 0,
           c.abandoned !== undefined,
           c.expired !== undefined,
+          c.recalled ?? "",
+          c.forgiven,
         ])
         .sort((a, b) => byText(a[0] as string, b[0] as string)),
     ]);
@@ -271,7 +277,11 @@ export class Claims {
       case "fail":
       case "abandon":
       case "expire":
-        this.foldOnClaim(event, author, touched);
+        this.foldOnClaim(event.claim, event, author, touched);
+        return;
+      case "forgive":
+      case "recall":
+        for (const claim of event.claims) this.foldOnClaim(claim, event, author, touched);
         return;
       case "cached": {
         const index = this.indexOf.get(event.action);
@@ -321,6 +331,8 @@ export class Claims {
       fail: undefined,
       abandoned: undefined,
       expired: undefined,
+      recalled: undefined,
+      forgiven: false,
     };
     const same = this.claimsNamed(claim.id);
     if (same.some((c) => identity(c) === identity(claim))) return;
@@ -333,18 +345,21 @@ export class Claims {
     this.settle(index);
   }
 
-  private foldOnClaim(event: Event, author: PeerId, touched: Claim[]): void {
-    if (!("claim" in event)) return;
-    const facts = this.onClaim.get(event.claim);
+  private foldOnClaim(id: ClaimId, event: Event, author: PeerId, touched: Claim[]): void {
+    const facts = this.onClaim.get(id);
     if (facts) facts.push({ event, author });
-    else this.onClaim.set(event.claim, [{ event, author }]);
-    for (const claim of this.claimsNamed(event.claim)) this.foldOn(claim, event, author, touched);
+    else this.onClaim.set(id, [{ event, author }]);
+    for (const claim of this.claimsNamed(id)) this.foldOn(claim, event, author, touched);
   }
 
   private foldOn(claim: Claim, event: Event, author: PeerId, touched: Claim[]): void {
     if (event.kind === "expire") {
       if (!this.may(author, "builder")) return;
       claim.expired ??= event.reason;
+    } else if (event.kind === "forgive" || event.kind === "recall") {
+      if (!this.may(author, "submitter")) return;
+      if (event.kind === "forgive") claim.forgiven = true;
+      else if (claim.recalled !== "running") claim.recalled = event.running ? "running" : "queued";
     } else if (author !== claim.holder) {
       return;
     } else if (event.kind === "start") {
@@ -414,7 +429,7 @@ export class Claims {
     const { claims, results } = this.facts[index]!;
     // Cancel absorbs, but a result stays a result: what was done keeps its state even when its bytes are gone.
     if (this.cancelled) return results.size > 0 ? "done" : "cancelled";
-    const failures = claims.filter((c) => c.fail?.cause === "deterministic");
+    const failures = claims.filter((c) => c.fail?.cause === "deterministic" && !c.forgiven);
     if (
       results.size === 0 &&
       (new Set(failures.map((c) => c.holder)).size >= deterministicMembersToBlock ||

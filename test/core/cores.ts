@@ -14,6 +14,7 @@ import { sha256 } from "../../protocol/kernel/digest.ts";
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
 import { foundingEntry } from "../../protocol/swarm/founding.ts";
 import { encodeMessage, type Message, readMessage } from "../../protocol/swarm/message.ts";
+import { defaultScheduling } from "../../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../../protocol/swarm/vitals.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
@@ -169,7 +170,17 @@ export class Cores {
     const inc = `${++node.starts}-0000000${node.starts}` as Incarnation;
     const { swarm } = this.founding.entry;
     node.core = new Core(
-      { swarm, self: node.peer, name, inc, seed, version: "0", slots: node.slots, unsafeNoSandbox: false },
+      {
+        swarm,
+        self: node.peer,
+        name,
+        inc,
+        seed,
+        version: "0",
+        slots: node.slots,
+        unsafeNoSandbox: false,
+        scheduling: defaultScheduling,
+      },
       this.now(),
     );
     this.step(node, {
