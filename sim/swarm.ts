@@ -1,12 +1,12 @@
 /** A swarm in a box: founds it, gives every host its certificates, submits builds and runs the world until they end. */
 import { encodeGraph } from "../protocol/build/graph.ts";
-import type { CommandReply, Effect } from "../protocol/contract.ts";
+import type { CommandReply, Effect, Input } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
 import type { ActionState } from "../protocol/work/actions.ts";
-import type { Build } from "../protocol/work/build.ts";
+import { type Build, buildIdOf } from "../protocol/work/build.ts";
 import { Blobs } from "./artifacts.ts";
 import { worldEpochMs } from "./clock.ts";
 import { Executions } from "./executions.ts";
@@ -23,6 +23,9 @@ const notAfterMs = worldEpochMs + 10 * 365 * 24 * 3_600_000;
 
 /** Changes how single executions go; what it leaves out is as the workload says. */
 export type Twist = (request: Parameters<Behaviour>[0], situation: Situation) => Partial<Run> | undefined;
+
+/** Sees a step of a host's core: what came of it, and what went in. */
+export type Watcher = (host: Host, effects: readonly Effect[], input: Input) => void;
 
 export interface SwarmOptions {
   readonly seed: number;
@@ -61,7 +64,7 @@ export class Swarm {
   private readonly workloads = new Map<BuildId, Workload>();
   private readonly submittedMs = new Map<BuildId, number>();
   private readonly twist: Twist;
-  private readonly watchers: ((host: Host, effects: readonly Effect[]) => void)[] = [];
+  private readonly watchers: Watcher[] = [];
   /** What all hosts had on their disks before their first start. */
   readonly certificates: readonly SignedEntry[];
   private submissions = 0;
@@ -84,8 +87,8 @@ export class Swarm {
       executions: this.executions,
       behaviour: (request: Parameters<Behaviour>[0], situation: Situation) => this.run(request, situation),
       swarm: certificates[0]!.entry.swarm,
-      stepped: (host: Host, effects: readonly Effect[]) => {
-        for (const watch of this.watchers) watch(host, effects);
+      stepped: (...step: Parameters<Watcher>) => {
+        for (const watch of this.watchers) watch(...step);
       },
     };
     this.hosts = traits.map((t) => new Host(t, around, certificates));
@@ -99,7 +102,7 @@ export class Swarm {
   }
 
   /** Told after every step of every core. */
-  watch(told: (host: Host, effects: readonly Effect[]) => void): void {
+  watch(told: Watcher): void {
     this.watchers.push(told);
   }
 
@@ -112,21 +115,26 @@ export class Swarm {
 
   /** Hands a workload to a host and runs the world until the host says that it has taken it in. Throws its refusal. */
   submit(host: Host, workload: Workload): BuildId {
-    const { bytes } = encodeGraph(workload.graph);
-    const graph = this.blobs.put(host.peer, bytes);
-    for (const file of workload.graph.files) this.blobs.add(host.peer, file.digest);
     const replies: CommandReply[] = [];
-    const nonce = `${this.submissions++}`;
-    host.command({ kind: "submit", name: workload.graph.name, graph, nonce, priority: 0 }, (r) =>
-      replies.push(r),
-    );
+    const build = this.hand(host, workload, (reply) => replies.push(reply));
     this.world.runUntil(() => replies.length > 0, 600_000);
     const reply = replies[0];
     if (!reply) throw new SwarmError("timed-out", `${host.name} did not take the build in`);
     if (!reply.ok) throw new SwarmError(reply.code, reply.message, { remedy: reply.remedy });
-    const build = reply.build!;
-    this.workloads.set(build, workload);
     this.submittedMs.set(build, this.world.nowMs);
+    return build;
+  }
+
+  /** Hands a workload to a host that is up; the reply never comes if the host dies before it is given. */
+  hand(host: Host, workload: Workload, reply: (reply: CommandReply) => void): BuildId {
+    const { bytes } = encodeGraph(workload.graph);
+    const graph = this.blobs.put(host.peer, bytes);
+    for (const file of workload.graph.files) this.blobs.add(host.peer, file.digest);
+    const { name } = workload.graph;
+    const nonce = `${this.submissions++}`;
+    const build = buildIdOf(name, host.peer, graph, nonce);
+    this.workloads.set(build, workload);
+    host.command({ kind: "submit", name, graph, nonce, priority: 0 }, reply);
     return build;
   }
 
