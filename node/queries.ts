@@ -164,7 +164,7 @@ export class Queries {
         node: this.nameOf(claim.holder),
         sinceMs: Math.max(
           0,
-          Math.round(desk.now.monoMs - (this.core.granter.seenMonoMs(claim.id) ?? desk.now.monoMs)),
+          Math.round(desk.now.monoMs - (this.core.expiry.seenMonoMs(claim.id) ?? desk.now.monoMs)),
         ),
       });
     return running;
@@ -202,7 +202,7 @@ export class Queries {
           sinceMs: Math.max(
             0,
             Math.round(
-              this.core.desk.now.monoMs - (this.core.granter.seenMonoMs(c.id) ?? this.core.desk.now.monoMs),
+              this.core.desk.now.monoMs - (this.core.expiry.seenMonoMs(c.id) ?? this.core.desk.now.monoMs),
             ),
           ),
         })),

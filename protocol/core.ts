@@ -23,10 +23,13 @@ import { type Claim, Claims, isOpen } from "./work/claims.ts";
 import { pauseOrResume } from "./work/control.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
+import { Expiry } from "./work/expiry.ts";
 import { Granter } from "./work/granter.ts";
 import { Holder } from "./work/holder.ts";
 import { clientOf, Ledger } from "./work/ledger.ts";
+import { Preparer } from "./work/preparer.ts";
 import { Scheduler } from "./work/scheduler.ts";
+import { Sealer } from "./work/sealer.ts";
 import { refusal, Submissions } from "./work/submit.ts";
 
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
@@ -37,7 +40,10 @@ const beatMsMin = 100;
 
 export class Core {
   readonly desk: Desk;
+  readonly preparer: Preparer;
   readonly granter: Granter;
+  readonly expiry: Expiry;
+  readonly sealer: Sealer;
   readonly holder: Holder;
   readonly scheduler: Scheduler;
   private readonly submissions: Submissions;
@@ -50,7 +56,10 @@ export class Core {
 
   constructor(config: CoreConfig, now: Instant) {
     this.desk = new Desk(config, now);
-    this.granter = new Granter(this.desk);
+    this.preparer = new Preparer(this.desk);
+    this.granter = new Granter(this.desk, this.preparer);
+    this.expiry = new Expiry(this.desk);
+    this.sealer = new Sealer(this.desk);
     this.holder = new Holder(this.desk);
     this.scheduler = new Scheduler(this.desk, this.granter, this.holder);
     this.submissions = new Submissions(this.desk);
@@ -62,6 +71,8 @@ export class Core {
   step(input: Input, now: Instant): Effect[] {
     this.desk.begin(now);
     this.granter.begin();
+    this.expiry.begin();
+    this.sealer.begin();
     this.take(input);
     this.decide();
     for (const effect of this.desk.voice.flush(now)) this.desk.emit(effect);
@@ -83,7 +94,7 @@ export class Core {
     return Math.min(
       this.nextBeatMonoMs,
       this.desk.voice.deadline(),
-      this.granter.deadline(),
+      this.expiry.deadline(),
       this.holder.deadline(),
       this.scheduler.deadline(),
       this.submissions.deadline(),
@@ -140,11 +151,11 @@ export class Core {
         return;
       case "tree-read":
         desk.noteTree(input.digest, input.files);
-        this.granter.treeRead(input.digest, input.files !== null);
+        this.preparer.treeRead(input.digest, input.files !== null);
         this.holder.treeRead(input.digest, input.files !== null);
         return;
       case "looked-up":
-        this.granter.lookedUp(input.keys, input.hits);
+        this.preparer.lookedUp(input.keys, input.hits);
         return;
       case "fetched":
         this.takeFetched(input.id, input.missing, input.fetchedBytes);
@@ -174,11 +185,11 @@ export class Core {
     if (desk.now.monoMs >= this.nextBeatMonoMs) this.beat();
     this.submissions.tick();
     this.catchUp.tick();
-    this.granter.prepare();
-    this.granter.expire();
+    this.preparer.prepare();
+    this.expiry.expire();
     this.holder.pump();
     this.scheduler.pump();
-    this.granter.seal();
+    this.sealer.seal();
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
   }
 
@@ -344,7 +355,7 @@ export class Core {
   private review(build: Build, touched: readonly Claim[], entries: readonly SignedEntry[]): void {
     const { desk } = this;
     for (const claim of touched) {
-      this.granter.closed(claim);
+      this.expiry.closed(claim);
       const { done } = claim;
       if (done?.usage && !this.learned.has(claim.id)) {
         this.learned.add(claim.id);
@@ -403,7 +414,7 @@ export class Core {
         to: a as PeerId,
         message: { kind: "held", id: b!, missing: [...missing] },
       });
-    else if (what === "gather") this.granter.gathered(a as BuildId, missing);
+    else if (what === "gather") this.sealer.gathered(a as BuildId, missing);
     else this.holder.fetched(id as ClaimId, missing, fetchedBytes);
   }
 
@@ -460,7 +471,7 @@ export class Core {
       const before = build.submission;
       const touched = build.refold(this.desk.members, this.desk.estimates);
       this.holder.rebind(build);
-      this.granter.forget(build.id);
+      this.preparer.forget(build.id);
       this.scheduler.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);
@@ -485,7 +496,7 @@ export class Core {
       if (this.holder.holds(build.id)) continue;
       this.desk.builds.delete(build.id);
       this.desk.dropped.add(build.id);
-      this.granter.forget(build.id);
+      this.preparer.forget(build.id);
       this.scheduler.forget(build.id);
       this.desk.emit({ kind: "drop-ledger", build: build.id });
     }
@@ -505,7 +516,10 @@ const classes: readonly Savable[] = [
   Ledger,
   Claims,
   Actions,
+  Preparer,
   Granter,
+  Expiry,
+  Sealer,
   Holder,
   Scheduler,
   Submissions,
