@@ -127,6 +127,13 @@ export class VirtualNetwork {
     });
   }
 
+  /** Whether nothing is lost, doubled or late by the conditions themselves. */
+  get flawless(): boolean {
+    return [this.base, ...this.special.values()].every(
+      (c) => c.gossipLoss + c.gossipTwice + c.gossipLate + c.reset === 0,
+    );
+  }
+
   /** Whether bytes go both ways between two daemons that have let each other in. */
   reaches(a: PeerId, b: PeerId): boolean {
     const link = this.links.get(pair(a, b));
