@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 import type { Claims } from "../../protocol/work/claims.ts";
-import { Checkers, type Invariant } from "../../sim/checkers.ts";
+import type { Invariant } from "../../sim/checkers/violation.ts";
+import { Checkers } from "../../sim/checkers.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm } from "../../sim/swarm.ts";
 import { chain, fan, layered } from "../../sim/workload.ts";
@@ -72,8 +73,8 @@ describe("checkers", () => {
       const claims = claimsOn(story.bob, build);
       const fold = inside(claims).foldOnClaim!.bind(claims);
       if (plant)
-        inside(claims).foldOnClaim = ((event: { kind: string }, ...rest: never[]) =>
-          event.kind === "start" ? undefined : fold(event as never, ...rest)) as never;
+        inside(claims).foldOnClaim = ((id: never, event: { kind: string }, ...rest: never[]) =>
+          event.kind === "start" ? undefined : fold(id, event as never, ...rest)) as never;
       story.swarm.world.runFor(10_000);
     });
   });

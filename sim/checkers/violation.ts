@@ -1,0 +1,40 @@
+/** What the checkers watch, by name, and what they found. */
+
+/** Every invariant with what it says. */
+export const invariants = {
+  "done absorbs": "an action with a result that was not reported lost is DONE, whatever came after it",
+  "equal facts, equal states": "hosts with the same facts have the same state",
+  "facts stay": "no fact is removed or replaced, and no ledger shrinks",
+  "own prefix":
+    "only the author's running incarnation appends to its chain; nobody keeps what an honest author never wrote",
+  "no honest fork": "an honest author writes one unbroken chain per incarnation",
+  "members decide": "what counts in a fold was said by members that may say it",
+  "bounded executions": "an action is begun no more often than its facts and the faults allow",
+  "one winner": "of an action's executions one is left once nothing breaks any more",
+  "grants what is ready":
+    "a claim is said by the acting steward, for an action that is runnable in its own view",
+  "grants once synced": "a daemon that was started grants and asks only after it heard what the others know",
+  "expires the dead":
+    "a claim is taken back by the acting steward, from a holder that is dead or was started anew",
+  "nobody idles beside work": "no runnable action waits beside an idle host that may run it",
+  "nothing waits for ever":
+    "whatever is open has a deadline, and no claim is open without anybody working on it",
+  "slots kept": "a host runs no more at once than it has slots",
+  "heat kept": "a host that is too hot takes nothing new",
+  "bounded memory": "queues and memory stay within their limits",
+  "a core replays": "a saved core goes on as the one it was saved from",
+  "steps end": "no step throws, and time moves on",
+  "work ends": "once a majority is whole again every action ends, and so does its build",
+  "frontiers meet": "what one whole host knows all whole hosts know within 30 s",
+} as const;
+
+export type Invariant = keyof typeof invariants;
+
+export interface Violation {
+  readonly atMs: number;
+  readonly invariant: Invariant;
+  readonly what: string;
+}
+
+/** Says what was found; the moment is added. */
+export type Accuse = (invariant: Invariant, what: string) => void;
