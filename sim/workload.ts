@@ -6,11 +6,12 @@ import { digestFrom, sha256Hex } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName } from "../protocol/kernel/ids.ts";
 import { Random } from "../protocol/kernel/random.ts";
+import { checked, readDocument, refusalAt } from "./document.ts";
 
 /** The toolchain every action of a workload needs, and every host of a world offers unless told otherwise. */
 export const toolchain = { "sim-cc": "0".repeat(32) } as const;
 
-const workloadBytesMax = 64 << 20;
+const workloadCharsMax = 64 << 20;
 
 /** What an action costs. */
 export interface Cost {
@@ -35,11 +36,16 @@ export interface Task {
   readonly inputs: readonly number[];
 }
 
-/** A graph of tasks, in dependency order. Throws `spec-invalid`: unknown or doubled names, a cycle (printed as a path). */
-export function workloadOf(name: string, tasks: readonly Task[]): Workload {
+/** Makes the refusal of a task, and of the dependency by place that is wrong with it, where it has one. */
+type Refuse = (message: string, task: Task, dep?: number) => SwarmError;
+
+const plainly: Refuse = (message) => new SwarmError("spec-invalid", message);
+
+/** A graph of tasks, in dependency order. Throws `spec-invalid`: unknown or doubled names, a cycle (printed as a path, at the task that closes it). */
+export function workloadOf(name: string, tasks: readonly Task[], refuse: Refuse = plainly): Workload {
   const byId = new Map<string, Task>();
   for (const task of tasks) {
-    if (byId.has(task.id)) throw new SwarmError("spec-invalid", `two tasks are named ${task.id}`);
+    if (byId.has(task.id)) throw refuse(`two tasks are named ${task.id}`, task);
     byId.set(task.id, task);
   }
   const files = new Map<number, InputFile>();
@@ -48,7 +54,7 @@ export function workloadOf(name: string, tasks: readonly Task[]): Workload {
   const actions: GraphAction[] = [];
   const outputOf = (id: string): string => `out/${id}`;
 
-  for (const { id, deps, group, inputs } of sorted(byId)) {
+  for (const { id, deps, group, inputs } of sorted(byId, refuse)) {
     const paths = [...new Set(inputs)].map((size) => {
       const path = `src/file-${size}`;
       const digest = digestFrom(sha256Hex(`${name} ${size}`), size);
@@ -84,25 +90,25 @@ export function workloadOf(name: string, tasks: readonly Task[]): Workload {
 }
 
 /** Tasks with every dependency before what depends on it, else in the order given. */
-function sorted(byId: ReadonlyMap<string, Task>): Task[] {
+function sorted(byId: ReadonlyMap<string, Task>, refuse: Refuse): Task[] {
   const done = new Set<string>();
   const order: Task[] = [];
   for (const root of byId.keys()) {
     // The path from the root, each with the dependencies that are still to be looked at.
     const path: { task: Task; left: string[] }[] = [];
     const entered = new Set<string>();
-    const enter = (id: string, by: string): void => {
+    const enter = (id: string, by: Task): void => {
       const task = byId.get(id);
-      if (!task) throw new SwarmError("spec-invalid", `${by} depends on ${id}, which is no task`);
+      if (!task) throw refuse(`${by.id} depends on ${id}, which is no task`, by, by.deps.indexOf(id));
       if (entered.has(id)) {
         const ids = path.map((p) => p.task.id);
         const cycle = [...ids.slice(ids.indexOf(id)), id].join(" → ");
-        throw new SwarmError("spec-invalid", `a cycle: ${cycle}`);
+        throw refuse(`a cycle: ${cycle}`, by, by.deps.indexOf(id));
       }
       entered.add(id);
       path.push({ task, left: [...task.deps].reverse() });
     };
-    if (!done.has(root)) enter(root, root);
+    if (!done.has(root)) enter(root, byId.get(root)!);
     for (let top = path.at(-1); top; top = path.at(-1)) {
       const dep = top.left.pop();
       if (dep === undefined) {
@@ -110,7 +116,7 @@ function sorted(byId: ReadonlyMap<string, Task>): Task[] {
         entered.delete(top.task.id);
         order.push(top.task);
         path.pop();
-      } else if (!done.has(dep)) enter(dep, top.task.id);
+      } else if (!done.has(dep)) enter(dep, top.task);
     }
   }
   return order;
@@ -132,33 +138,29 @@ const fileSchema = z.strictObject({
   tasks: z.array(taskSchema).min(1).max(graphActionsMax),
 });
 
-/** A measured build from the text of its file (specs/sim.md). Throws `spec-invalid`, `too-large`. */
-export function readWorkload(text: string): Workload {
-  if (text.length > workloadBytesMax)
-    throw new SwarmError("too-large", `a workload of ${text.length} characters exceeds ${workloadBytesMax}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new SwarmError("spec-invalid", "the workload is not JSON", { cause });
-  }
-  const parsed = fileSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new SwarmError("spec-invalid", `workload, at ${issue?.path.join(".") || "top"}: ${issue?.message}`);
-  }
-  const { name, tasks } = parsed.data;
-  return workloadOf(
-    name,
-    tasks.map(({ id, deps, seconds, inputs, output_bytes, kind }) => ({
-      id,
-      deps,
-      workMs: Math.round(seconds * 1000),
-      outputBytes: output_bytes,
-      group: kind,
-      inputs,
-    })),
-  );
+/** A measured build from the text of its file (specs/sim.md). Throws `spec-invalid` at line and column, `too-large`. */
+export function readWorkload(text: string, file = "workload"): Workload {
+  const document = readDocument(text, file, "workload", workloadCharsMax);
+  const { name, tasks } = checked(document, fileSchema);
+  const places = new Map<Task, number>();
+  const all = tasks.map(({ id, deps, seconds, inputs, output_bytes, kind }, i): Task => {
+    const workMs = Math.round(seconds * 1000);
+    const task = { id, deps, workMs, outputBytes: output_bytes, group: kind, inputs };
+    places.set(task, i);
+    return task;
+  });
+  return workloadOf(name, all, (message, task, dep) => {
+    const at = ["tasks", places.get(task)!, ...(dep === undefined ? ["id"] : ["deps", dep])];
+    return refusalAt(document, at, message, "a task depends on tasks that end before it begins");
+  });
+}
+
+/** A build graph of another origin, as a world runs it: every host has its toolchains, and each action costs what is said. */
+export function workloadOfGraph(graph: Graph, costOf: (action: GraphAction) => Cost): Workload {
+  return {
+    graph: { ...graph, actions: graph.actions.map((action) => ({ ...action, toolchains: toolchain })) },
+    costs: new Map(graph.actions.map((action) => [action.name, costOf(action)])),
+  };
 }
 
 const plain = (id: string, deps: readonly string[], workMs: number): Task => ({

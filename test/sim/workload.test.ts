@@ -129,26 +129,48 @@ describe("measured workloads", () => {
   };
   const changed = (change: object) => JSON.stringify({ ...good, tasks: [{ ...good.tasks[0], ...change }] });
 
+  test("what is wrong stands at its line and column, a cycle at the task that closes it", () => {
+    const at = (text: string) => refusal(() => readWorkload(text, "w.json"))?.message;
+    const pretty = (tasks: object[]) => JSON.stringify({ ...good, tasks }, null, 1);
+    const [first] = good.tasks;
+    const cyclic = [
+      { ...first, id: "a", deps: ["b"] },
+      { ...first, id: "b", deps: ["c"] },
+      { ...first, id: "c", deps: ["x", "a"] },
+      { ...first, id: "x" },
+    ];
+    const lines = pretty(cyclic).split("\n");
+    const closing = lines.findIndex((line, i) => line.includes('"a"') && lines[i - 1]?.includes('"x"')) + 1;
+    expect(at(pretty(cyclic))).toMatch(
+      new RegExp(`^w\\.json:${closing}:5: a cycle: a → b → c → a\n {2}hint: `),
+    );
+    const slip = pretty([{ ...first, secnds: 1 }]).split("\n");
+    const line = slip.findIndex((l) => l.includes("secnds")) + 1;
+    expect(at(slip.join("\n"))).toBe(
+      `w.json:${line}:4: unknown key "secnds"\n  hint: did you mean "seconds"?`,
+    );
+    expect(at('{\n "name": "w",\n "source" "s"}')).toMatch(/^w\.json:3:/);
+    expect(at("")).toMatch(/^w\.json:1:1: /);
+  });
+
   test("what is not in the format is refused, and its place named", () => {
     expect(readWorkload(JSON.stringify(good)).graph.actions).toHaveLength(1);
     expect(refusal(() => readWorkload("{"))?.code).toBe("spec-invalid");
-    expect(refusal(() => readWorkload("[]"))?.message).toContain("at top");
+    expect(refusal(() => readWorkload("[]"))?.message).toMatch(/^workload:1:1: /);
     const bad: [object, string][] = [
       [{ seconds: -1 }, "tasks.0.seconds"],
       [{ seconds: "1" }, "tasks.0.seconds"],
       [{ inputs: [1.5] }, "tasks.0.inputs.0"],
       [{ output_bytes: -1 }, "tasks.0.output_bytes"],
       [{ id: "" }, "tasks.0.id"],
-      [{ colour: "red" }, "tasks.0"],
+      [{ colour: "red" }, 'unknown key "colour"'],
       [{ deps: ["t0"] }, "a cycle: t0 → t0"],
     ];
     for (const [change, place] of bad)
       expect(refusal(() => readWorkload(changed(change)))?.message).toContain(place);
     expect(refusal(() => readWorkload(JSON.stringify({ ...good, name: "../x" })))?.message).toContain(
-      "at name",
+      "name: ",
     );
-    expect(refusal(() => readWorkload(JSON.stringify({ ...good, tasks: [] })))?.message).toContain(
-      "at tasks",
-    );
+    expect(refusal(() => readWorkload(JSON.stringify({ ...good, tasks: [] })))?.message).toContain("tasks: ");
   });
 });
