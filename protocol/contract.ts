@@ -100,6 +100,8 @@ export type Command =
       readonly build: BuildId;
       readonly op: "pause" | "resume" | "cancel";
       readonly reason?: string;
+      /** Says only what it would do. */
+      readonly dryRun?: boolean;
     }
   /** Another word of a person about a build or a node: `dryRun` says only what it would do. */
   | {
@@ -132,7 +134,9 @@ export type Operation =
   /** What nodes hold and have not begun goes back to be shared out anew. */
   | { readonly op: "rebalance"; readonly build?: BuildId }
   /** pause: takes nothing new; drain: gives back too what it has not begun; resume ends both; unground: failures of the node are forgiven. */
-  | { readonly op: "pause" | "drain" | "resume" | "unground"; readonly peer: PeerId };
+  | { readonly op: "pause" | "resume" | "unground"; readonly peer: PeerId }
+  /** `now`: what runs is stopped too. */
+  | { readonly op: "drain"; readonly peer: PeerId; readonly now?: boolean };
 
 export type CommandReply =
   /** `moved`: so many actions changed hands or became runnable; `lost`: so many runs are (or would be) thrown away. */

@@ -12,25 +12,26 @@ import { Door } from "./swarm/door.ts";
 import { Peers } from "./swarm/liveness.ts";
 import { Members } from "./swarm/members.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
+import { Orders } from "./swarm/orders.ts";
 import { Chains } from "./timeline/chain.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
-import { type EventOf, knownEvent } from "./timeline/events.ts";
+import { knownEvent } from "./timeline/events.ts";
 import { Voice } from "./voice.ts";
 import { Actions } from "./work/actions.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
 import { type Claim, Claims, isOpen } from "./work/claims.ts";
-import { pauseOrResume } from "./work/control.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
 import { Granter } from "./work/granter.ts";
 import { Holder } from "./work/holder.ts";
 import { clientOf, Ledger } from "./work/ledger.ts";
+import { operate } from "./work/operate.ts";
 import { Preparer } from "./work/preparer.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
-import { refusal, Submissions } from "./work/submit.ts";
+import { Submissions } from "./work/submit.ts";
 
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
 const endedBuildsMax = 50;
@@ -329,8 +330,10 @@ export class Core {
     const { desk } = this;
     const { whole, gap } = desk.chains.take(entry);
     if (desk.members.consider(entry)) this.door.changed();
-    for (const { entry: e } of whole) {
+    for (const one of whole) {
+      const e = one.entry;
       desk.voice.hear(e.hlc, desk.now.wallMs);
+      if (desk.orders.take(one).includes(desk.config.self)) this.ordered();
       for (const raw of e.events) {
         const event = knownEvent(raw);
         if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots);
@@ -341,6 +344,12 @@ export class Core {
       }
     }
     return { fresh: whole.length > 0 || gap, gap };
+  }
+
+  /** A person spoke of this node: what it holds is looked at again, and others hear at once what it takes now. */
+  private ordered(): void {
+    this.nextBeatMonoMs = Math.min(this.nextBeatMonoMs, this.desk.now.monoMs);
+    for (const build of this.desk.builds.values()) if (build.claims) this.holder.reviewAll(build);
   }
 
   private takeFacts(build: Build, entries: readonly SignedEntry[]): void {
@@ -425,23 +434,10 @@ export class Core {
       case "submit":
         this.submissions.begin(id, command);
         return;
-      case "control": {
-        const build = desk.builds.get(command.build);
-        if (!build?.claims)
-          return reply(refusal(new SwarmError("not-found", `there is no build ${command.build}`)));
-        if (!build.live) return reply(refusal(new SwarmError("refused", `${command.build} has ended`)));
-        if (!desk.members.has(desk.config.self, "submitter"))
-          return reply(refusal(new SwarmError("role-missing", "this node may not control builds")));
-        const event: EventOf<"control"> = pauseOrResume(build, command, `${desk.newClaimId()}`);
-        desk.say(build.id, event, {
-          urgent: true,
-          durable: true,
-          after: [{ kind: "reply", id, reply: { ok: true } }],
-        });
-        return;
-      }
+      case "control":
       case "operate":
-        return reply(refusal(new SwarmError("refused", "this daemon cannot do that")));
+        operate(desk, this.holder, id, command);
+        return;
       case "invite":
         this.door.invite(id, command);
         return;
@@ -467,6 +463,7 @@ export class Core {
 
   private membersChanged(): void {
     this.desk.begin(this.desk.now);
+    this.desk.orders.refold();
     for (const build of this.desk.builds.values()) {
       const before = build.submission;
       const touched = build.refold(this.desk.members, this.desk.estimates);
@@ -508,6 +505,7 @@ const classes: readonly Savable[] = [
   Desk,
   Random,
   Members,
+  Orders,
   Chains,
   Peers,
   Estimates,

@@ -357,7 +357,8 @@ export class Claims {
       if (!this.may(author, "builder")) return;
       claim.expired ??= event.reason;
     } else if (event.kind === "forgive" || event.kind === "recall") {
-      if (!this.may(author, "submitter")) return;
+      const own = event.kind === "recall" && author === claim.holder;
+      if (!own && !this.may(author, "submitter")) return;
       if (event.kind === "forgive") claim.forgiven = true;
       else if (claim.recalled !== "running") claim.recalled = event.running ? "running" : "queued";
     } else if (author !== claim.holder) {

@@ -1,22 +1,67 @@
-/** Pause, resume and cancel: each names the control events it answers, so that concurrent ones settle alike everywhere. */
+/** Pause, resume and cancel of a build: each names the control events it answers, so that concurrent ones settle alike everywhere. */
 import type { Command } from "../contract.ts";
-import type { EventOf } from "../timeline/events.ts";
+import { SwarmError } from "../kernel/errors.ts";
+import type { BuildId, ClaimId } from "../kernel/ids.ts";
+import type { Event, EventOf } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
+import type { Claim, Claims } from "./claims.ts";
 
-/** The event that says a person's word about a build, answering every unanswered one this node knows. */
-export function pauseOrResume(
+/** What a person's word comes to: the events that say it, and what they do. No event: all is so already. */
+export interface Plan {
+  readonly build?: BuildId;
+  readonly says: readonly { readonly build?: BuildId; readonly event: Event }[];
+  /** So many actions change hands or become runnable. */
+  readonly moved: number;
+  /** So many runs are thrown away. */
+  readonly lost: number;
+}
+
+/** What a node can know of open claims: of its own for sure, of others' by what they said. */
+export interface Hands {
+  /** It runs, or may: stopping it may lose work. */
+  runs(claim: Claim): boolean;
+  /** It is not known to have begun: its holder may give it back. */
+  waits(claim: Claim): boolean;
+}
+
+/** `id`: of the new control event. Throws `refused` when the build was cancelled. */
+export function controlPlan(
   build: Build,
   command: Extract<Command, { kind: "control" }>,
-  id: string,
-): EventOf<"control"> {
-  return {
+  id: ClaimId,
+  hands: Hands,
+): Plan {
+  const claims = build.claims!;
+  const { op, reason } = command;
+  if (claims.cancelled && op !== "cancel")
+    throw new SwarmError("refused", `${build.id} was cancelled`, {
+      remedy: "submit it again: swarmd submit SPEC",
+    });
+  const so = { pause: claims.paused, resume: !claims.paused, cancel: claims.cancelled }[op];
+  if (so) return { build: build.id, says: [], moved: 0, lost: 0 };
+  const event: EventOf<"control"> = {
     kind: "control",
-    op: command.op,
+    op,
     id,
-    answers: build
-      .claims!.heads()
+    answers: claims
+      .heads()
       .map((c) => c.id)
       .slice(0, 256),
-    ...(command.reason !== undefined ? { reason: command.reason.slice(0, 250) } : {}),
+    ...(reason !== undefined ? { reason: reason.slice(0, 250) } : {}),
+  };
+  return { build: build.id, says: [{ build: build.id, event }], ...effectOf(op, claims, hands) };
+}
+
+function effectOf(
+  op: "pause" | "resume" | "cancel",
+  claims: Claims,
+  hands: Hands,
+): { moved: number; lost: number } {
+  const open = [...claims.openClaims];
+  if (op === "pause") return { moved: open.filter((c) => hands.waits(c)).length, lost: 0 };
+  if (op === "resume") return { moved: claims.actions.counts.ready, lost: 0 };
+  return {
+    moved: claims.actions.size - claims.actions.counts.done,
+    lost: open.filter((c) => hands.runs(c)).length,
   };
 }

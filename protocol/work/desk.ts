@@ -5,6 +5,7 @@ import { type BuildId, byText, type ClaimId, type Digest, type PeerId } from "..
 import { Random } from "../kernel/random.ts";
 import { type Liveness, Peers } from "../swarm/liveness.ts";
 import { Members } from "../swarm/members.ts";
+import { Orders } from "../swarm/orders.ts";
 import type { LocalVitals, Vitals } from "../swarm/vitals.ts";
 import { Chains } from "../timeline/chain.ts";
 import type { Event } from "../timeline/events.ts";
@@ -21,6 +22,8 @@ export class Desk {
   readonly config: CoreConfig;
   readonly random: Random;
   readonly members: Members;
+  /** What people told nodes to do. */
+  readonly orders: Orders;
   readonly chains = new Chains();
   readonly peers: Peers;
   readonly estimates = new Estimates();
@@ -52,6 +55,7 @@ export class Desk {
     this.now = now;
     this.random = new Random(config.seed);
     this.members = new Members(config.swarm);
+    this.orders = new Orders(this.members);
     this.peers = new Peers(now.monoMs);
     this.voice = new Voice(config.swarm, config.self, config.inc);
   }
@@ -156,6 +160,7 @@ export class Desk {
   /** The record this node gossips of itself; undefined before the first reading of its sensors. */
   vitals(): Vitals | undefined {
     if (!this.sensed) return undefined;
+    const order = this.orders.of(this.config.self);
     const ledgers: Record<BuildId, string> = {};
     for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
       ledgers[build.id] = build.ledger.digest();
@@ -166,7 +171,8 @@ export class Desk {
       name: this.config.name,
       version: this.config.version,
       beat: this.beat,
-      slots: this.stopping ? 0 : this.config.slots,
+      slots: this.stopping || order ? 0 : this.config.slots,
+      ...(this.stopping ? { limitedBy: "stopping" } : order ? { limitedBy: order } : {}),
       running: this.running,
       labels: this.config.scheduling.labels,
       fenced: this.config.scheduling.fenced,
@@ -183,9 +189,13 @@ export class Desk {
     return this.vitals();
   }
 
-  /** The vitals a decision may use: one's own as they are, another's as last heard. */
+  /** The vitals a decision may use: one's own as they are, another's as last heard, but for orders it may not have heard of yet. */
   vitalsOf(peer: PeerId): Vitals | undefined {
-    if (peer !== this.config.self) return this.peers.vitals(peer);
+    if (peer !== this.config.self) {
+      const vitals = this.peers.vitals(peer);
+      const order = this.orders.of(peer);
+      return vitals && order && vitals.slots > 0 ? { ...vitals, slots: 0, limitedBy: order } : vitals;
+    }
     this.ownVitals ??= this.vitals();
     return this.ownVitals && { ...this.ownVitals, running: this.running };
   }

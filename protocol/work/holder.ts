@@ -66,6 +66,11 @@ export class Holder {
       .map((h) => ({ build: h.build, action: h.claim.action, sinceMonoMs: h.sinceMonoMs }));
   }
 
+  /** Whether this node runs a claim now. */
+  executes(claim: ClaimId): boolean {
+    return this.held.get(claim)?.phase === "executing";
+  }
+
   /** Whether something of a build is in this node's hands, be it only to be stopped. */
   holds(build: BuildId): boolean {
     for (const h of this.held.values()) if (h.build === build) return true;
@@ -320,7 +325,14 @@ export class Holder {
     else if (claims.cancelled) reason = "the build was cancelled";
     else if (claims.actions.get(claim.action) === "done") reason = "another has the result";
     else if (!claim.twin && claims.winnerOf(claim.action) !== claim) reason = "another claim won";
-    else if (claims.paused && h.phase !== "executing") reason = "the build was paused";
+    else if (claim.recalled === "running") reason = "a person took it back";
+    else if (h.phase !== "executing") {
+      if (claims.paused) reason = "the build was paused";
+      else if (this.desk.orders.of(this.desk.config.self) === "drained") reason = "the node was drained";
+      else if (claim.recalled && this.desk.builders().length > 1)
+        return this.giveBack(h, "a person took it back");
+      else if (claim.recalled) reason = "a person took it back";
+    }
     if (reason === undefined) return;
     if (h.phase === "executing") this.kill(h, reason);
     else this.drop(h, reason);

@@ -124,8 +124,9 @@ test("cancel stops what runs everywhere, and the build is sealed as cancelled", 
   const cores = new Cores(three, { run: forever });
   const build = cores.submit("ann", wide);
   cores.runUntil(() => cores.nodes.every((n) => n.running.size > 0));
-  expect(cores.command("cy", { kind: "control", build, op: "cancel", reason: "enough" })).toEqual({
+  expect(cores.command("cy", { kind: "control", build, op: "cancel", reason: "enough" })).toMatchObject({
     ok: true,
+    lost: 3,
   });
   cores.finish(build, 2000);
   expect(cores.nodes.every((n) => n.running.size === 0)).toBe(true);
