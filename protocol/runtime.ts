@@ -5,15 +5,12 @@
 import type { Command, CommandReply, Effect, Input } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
-import type { EntryId, PeerId } from "./kernel/ids.ts";
+import type { PeerId } from "./kernel/ids.ts";
 import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
 import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admission.ts";
-import { encodeGossip, encodeMessage, readGossip, readMessage } from "./swarm/message.ts";
 import { type SignedEntry, signedEntry } from "./timeline/entry.ts";
-import { readUpdate, readVector } from "./work/ledger.ts";
+import { plainWire, type Wire } from "./wire.ts";
 
-/** Signatures known to hold, by entry id: gossip and sync bring entries twice. */
-const verifiedMax = 100_000;
 /** A write that failed is tried again after this long; until then the node is silent. */
 const writeRetryMs = 1000;
 /** A message that carries stored entries stays below this. */
@@ -35,22 +32,23 @@ export class Runtime {
   readonly core: Core;
   private readonly ports: Ports;
   private readonly observer: Observer;
+  private readonly wire: Wire;
   private readonly inputs: Input[] = [];
   private readonly effects: Effect[] = [];
   private stepping = false;
   private writing = false;
   private ended = false;
-  private readonly verified = new Map<EntryId, Uint8Array>();
   private readonly replies = new Map<number, (reply: CommandReply) => void>();
   private readonly answers = new Map<number, (bytes: Uint8Array | null) => void>();
   private retries: { readonly atMonoMs: number; readonly batch: EventBatch; readonly done: () => void }[] =
     [];
   private ids = 0;
 
-  constructor(core: Core, ports: Ports, observer: Observer = {}) {
+  constructor(core: Core, ports: Ports, observer: Observer = {}, wire: Wire = plainWire()) {
     this.core = core;
     this.ports = ports;
     this.observer = observer;
+    this.wire = wire;
   }
 
   /** Boot: what was on disk, then `node.up`. */
@@ -61,7 +59,7 @@ export class Runtime {
         kind: "restored-ledger",
         build,
         updates,
-        entries: updates.flatMap((u) => readUpdate(build, u)),
+        entries: updates.flatMap((u) => this.wire.readUpdate(build, u)),
       });
     this.input({ kind: "started" });
   }
@@ -80,7 +78,7 @@ export class Runtime {
 
   /** What the network calls. */
   handlers(): NetworkHandlers {
-    const { core, ports } = this;
+    const { core, ports, wire } = this;
     return {
       admits: (peer) => {
         const member = core.desk.members.get(peer);
@@ -92,16 +90,13 @@ export class Runtime {
       disconnected: (peer) => this.input({ kind: "disconnected", peer }),
       message: (from, bytes) =>
         this.guard(from, () => {
-          const message = readMessage(bytes, readUpdate);
+          const message = wire.readMessage(bytes);
           if ("entries" in message) this.verify(message.entries);
-          if (message.kind === "sync") for (const { vector } of message.ledgers) readVector(vector);
           this.input({ kind: "message", from, message });
         }),
       gossip: (bytes) =>
         this.guard(undefined, () => {
-          const message = readGossip(bytes, readUpdate, (author, hash, sig) =>
-            ports.signer.verify(author, hash, sig),
-          );
+          const message = wire.readGossip(bytes, ports.signer);
           if (message.kind === "vitals")
             return this.input({ kind: "gossip", from: message.vitals.peer, message });
           this.verify(message.entries);
@@ -151,9 +146,7 @@ export class Runtime {
   }
 
   private sign(effect: Extract<Effect, { kind: "sign" }>): SignedEntry {
-    const entry = signedEntry(effect.entry, effect.body, effect.id, this.ports.signer.sign(effect.id));
-    this.verified.set(entry.id, entry.sig);
-    return entry;
+    return signedEntry(effect.entry, effect.body, effect.id, this.ports.signer.sign(effect.id));
   }
 
   /** Runs effects in order; own entries are on disk before anything behind them happens. */
@@ -212,9 +205,9 @@ export class Runtime {
       case "drop-ledger":
         return this.keep({ entries: [], updates: [], dropped: [effect.build], durable: false });
       case "send":
-        return ports.network.send(effect.to, encodeMessage(effect.message));
+        return ports.network.send(effect.to, this.wire.encodeMessage(effect.message));
       case "gossip":
-        return ports.network.gossip(encodeGossip(effect.message, (hash) => ports.signer.sign(hash)));
+        return ports.network.gossip(this.wire.encodeGossip(effect.message, ports.signer));
       case "serve":
         return this.serve(effect);
       case "read-blob":
@@ -273,7 +266,8 @@ export class Runtime {
       let batch: SignedEntry[] = [];
       let size = 0;
       const flush = () => {
-        if (batch.length > 0) this.ports.network.send(to, encodeMessage({ kind: "entries", entries: batch }));
+        if (batch.length > 0)
+          this.ports.network.send(to, this.wire.encodeMessage({ kind: "entries", entries: batch }));
         batch = [];
         size = 0;
       };
@@ -340,16 +334,12 @@ export class Runtime {
   }
 
   private verify(entries: readonly SignedEntry[]): void {
-    for (const { id, entry, sig } of entries) {
-      const known = this.verified.get(id);
-      // The id does not cover the signature: what is known to be good vouches for these very bytes alone.
-      if (known && Buffer.compare(known, sig) === 0) continue;
-      if (!this.ports.signer.verify(entry.author, id, sig))
-        throw new SwarmError("unauthentic", `an entry of ${entry.author} has a wrong signature`);
-      if (entry.swarm !== this.core.desk.config.swarm)
-        throw new SwarmError("wrong-swarm", `an entry of ${entry.author} belongs to another swarm`);
-      if (this.verified.size >= verifiedMax) this.verified.clear();
-      this.verified.set(id, sig);
+    for (const signed of entries) {
+      const { author, swarm } = signed.entry;
+      if (!this.wire.holds(signed, this.ports.signer))
+        throw new SwarmError("unauthentic", `an entry of ${author} has a wrong signature`);
+      if (swarm !== this.core.desk.config.swarm)
+        throw new SwarmError("wrong-swarm", `an entry of ${author} belongs to another swarm`);
     }
   }
 

@@ -7,6 +7,7 @@ import { Runtime } from "../protocol/runtime.ts";
 import { defaultScheduling, type Scheduling } from "../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../protocol/swarm/vitals.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import type { Wire } from "../protocol/wire.ts";
 import type { Blobs } from "./artifacts.ts";
 import { type ClockOptions, HostClock } from "./clock.ts";
 import { Disk, type DiskOptions } from "./disk.ts";
@@ -33,6 +34,7 @@ export interface HostOptions {
 /** What the hosts of a world share. */
 export interface Surroundings {
   readonly world: World;
+  readonly wire: Wire;
   readonly network: VirtualNetwork;
   readonly blobs: Blobs;
   readonly executions: Executions;
@@ -176,6 +178,7 @@ export class Host {
         membersChanged: () => later.port?.membersChanged(),
         stopped: () => this.end("stop"),
       },
+      this.around.wire,
     );
     this.life = { process, runtime, inc };
     runtime.start(events.restore());

@@ -14,6 +14,7 @@ import type { Behaviour, Run, Situation } from "./executor.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { type NetworkOptions, VirtualNetwork } from "./network.ts";
 import { fakePeer, fakeSigner } from "./signer.ts";
+import { sharedWire } from "./wire.ts";
 import type { Workload } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -82,6 +83,7 @@ export class Swarm {
     this.certificates = certificates;
     const around = {
       world: this.world,
+      wire: sharedWire(),
       network: this.network,
       blobs: this.blobs,
       executions: this.executions,

@@ -232,8 +232,20 @@ export type Output = z.infer<typeof output>;
 export type Usage = z.infer<typeof usage>;
 export type Why = z.infer<typeof why>;
 
+/** Events are immutable: what one is found to be holds for every fold that meets it. */
+const judged = new WeakMap<AnyEvent, Event | null>();
+
 /** The event in its type; undefined for an unknown kind or a known one with wrong fields, which is stored but never folded. */
 export function knownEvent(event: AnyEvent): Event | undefined {
+  let known = judged.get(event);
+  if (known === undefined) {
+    known = judge(event) ?? null;
+    judged.set(event, known);
+  }
+  return known ?? undefined;
+}
+
+function judge(event: AnyEvent): Event | undefined {
   if (!Object.hasOwn(schemas, event.kind)) return undefined;
   const schema: z.ZodType = schemas[event.kind as EventKind];
   const parsed = schema.safeParse(event);
