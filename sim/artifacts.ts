@@ -5,6 +5,7 @@ import { decodeDirectory } from "../protocol/build/reapi.ts";
 import type { CacheHit, Want } from "../protocol/contract.ts";
 import { digestOf, emptyDigest, sizeOf } from "../protocol/kernel/digest.ts";
 import { byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
+import type { Random } from "../protocol/kernel/random.ts";
 import type { Artifacts, EventStore } from "../protocol/ports.ts";
 import type { VirtualNetwork } from "./network.ts";
 import type { Process } from "./process.ts";
@@ -17,6 +18,10 @@ export class Blobs {
   /** Bytes of the few blobs that are read: graphs and folders. */
   private readonly bytes = new Map<Digest, Uint8Array>();
   private readonly shelves = new Map<PeerId, Set<Digest>>();
+  /** Blobs whose bytes are no longer what their digests say, per host; nobody has noticed yet. */
+  private readonly rotten = new Map<PeerId, Set<Digest>>();
+  /** Rotten or corrupted blobs that were noticed by their digest. */
+  refused = 0;
 
   constructor(network: VirtualNetwork) {
     this.network = network;
@@ -25,6 +30,7 @@ export class Blobs {
   /** Puts a blob on a host's disk; the bytes are kept where they are given. */
   add(host: PeerId, digest: Digest, bytes?: Uint8Array): void {
     this.shelf(host).add(digest);
+    this.rotten.get(host)?.delete(digest);
     if (bytes) this.bytes.set(digest, bytes);
   }
 
@@ -34,17 +40,51 @@ export class Blobs {
     return digest;
   }
 
+  /** Whether a host believes to have a blob: until it reads it, it does not know of rot. */
   has(host: PeerId, digest: Digest): boolean {
     return digest === emptyDigest || this.shelf(host).has(digest);
   }
 
-  /** A blob rots or is collected. */
-  remove(host: PeerId, digest: Digest): void {
-    this.shelf(host).delete(digest);
+  /** Reads a blob and holds it against its digest; what is rotten is thrown away. */
+  intact(host: PeerId, digest: Digest): boolean {
+    if (this.rotten.get(host)?.delete(digest)) {
+      this.shelf(host).delete(digest);
+      this.refused++;
+    }
+    return this.has(host, digest);
   }
 
-  /** The port of one process. */
-  port(process: Process, self: PeerId, events: Pick<EventStore, "result">): Artifacts {
+  /** A blob is gone. */
+  remove(host: PeerId, digest: Digest): void {
+    this.shelf(host).delete(digest);
+    this.rotten.get(host)?.delete(digest);
+  }
+
+  /** A share of a host's blobs is no longer what it was; says how many. */
+  rot(host: PeerId, share: number, random: Random): number {
+    const rotten = this.rotten.get(host) ?? new Set<Digest>();
+    this.rotten.set(host, rotten);
+    let count = 0;
+    for (const digest of this.shelf(host)) {
+      if (rotten.has(digest) || random.float() >= share) continue;
+      rotten.add(digest);
+      count++;
+    }
+    return count;
+  }
+
+  /** The blobs on a host's disk, as an image to set it back to. */
+  image(host: PeerId): ReadonlySet<Digest> {
+    return new Set(this.shelf(host));
+  }
+
+  setBack(host: PeerId, image: ReadonlySet<Digest>): void {
+    this.shelves.set(host, new Set(image));
+    this.rotten.delete(host);
+  }
+
+  /** The port of one process, at its place in the network; `peer`: who it says it is. */
+  port(process: Process, self: PeerId, events: Pick<EventStore, "result">, peer: PeerId = self): Artifacts {
     const has = (digest: Digest): boolean => this.has(self, digest);
     return {
       fetch: (wants, done) => {
@@ -77,7 +117,8 @@ export class Blobs {
           (key, next) =>
             events.result(key, (found) => {
               const from = found && [self, ...found.holders].find((h) => this.offers(self, h, found.result));
-              if (found && from) hits.set(key, { key, result: found.result, from });
+              if (found && from)
+                hits.set(key, { key, result: found.result, from: from === self ? peer : from });
               next();
             }),
           () => done(keys.flatMap((key) => hits.get(key) ?? [])),
@@ -97,7 +138,8 @@ export class Blobs {
   }
 
   /** Whether `holder` has all outputs, and all that is below the folders among them, within reach of `asker`. */
-  private offers(asker: PeerId, holder: PeerId, result: CacheHit["result"]): boolean {
+  private offers(asker: PeerId, peer: PeerId, result: CacheHit["result"]): boolean {
+    const holder = peer === asker ? asker : this.network.placeOf(asker, peer);
     if (holder !== asker && !this.network.reaches(holder, asker)) return false;
     return result.outputs.every((o) =>
       o.kind === "folder" ? this.hasTree(holder, o.digest) : this.has(holder, o.digest),
@@ -116,16 +158,19 @@ export class Blobs {
 
   /** Asks those named in turn until one has it and it arrived. */
   private bring(process: Process, self: PeerId, want: Want, done: (arrived: boolean) => void, nth = 0): void {
-    const here = this.has(self, want.digest);
-    const from = want.from.filter((peer) => peer !== self)[nth];
-    if (here || from === undefined) {
+    const here = this.intact(self, want.digest);
+    const peer = want.from.filter((p) => p !== self)[nth];
+    if (here || peer === undefined) {
       process.after(diskMs, () => done(here));
       return;
     }
+    const from = this.network.placeOf(self, peer);
     const next = (): void => this.bring(process, self, want, done, nth + 1);
     const size = this.has(from, want.digest) ? sizeOf(want.digest) : 0;
     this.network.transfer(from, self, size, (arrived) => {
-      if (!arrived || !this.has(from, want.digest)) return next();
+      // Both ends hold what they have against the digest: the sender as it reads, the receiver as it comes.
+      if (arrived === "corrupt") this.refused++;
+      if (arrived !== "whole" || !this.intact(from, want.digest)) return next();
       this.shelf(self).add(want.digest);
       done(true);
     });

@@ -1,6 +1,6 @@
 /**
- * A host's disk: the EventStore whose writes take time, whose unsynced tail a power cut may take, and that may be full. It
- * outlives the processes that open it.
+ * A host's disk: the EventStore whose writes take time, whose unsynced tail a power cut may take or tear, that may be full, fail, or
+ * rot. It outlives the processes that open it.
  */
 import { type BuildId, byText, chainOf, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
@@ -30,6 +30,17 @@ const bytesOf = (write: Write): number =>
     : write.batch.entries.reduce((sum, e) => sum + e.bytes.length, 0) +
       write.batch.updates.reduce((sum, u) => sum + u.update.length, 0);
 
+/** Records a write consists of on the medium; only all of them together count. */
+const recordsOf = (write: Write): number =>
+  "remembered" in write
+    ? 1
+    : Math.max(1, write.batch.entries.length + write.batch.updates.length + write.batch.dropped.length);
+
+/** A disk as it was at one moment. */
+export interface DiskImage {
+  readonly writes: readonly Write[];
+}
+
 /** What the writes so far amount to. */
 class Contents {
   readonly chains = new Map<string, Map<number, SignedEntry>>();
@@ -37,19 +48,22 @@ class Contents {
   readonly results = new Map<Digest, { result: ActionResult; holders: PeerId[] }[]>();
   bytes = 0;
 
-  apply(write: Write): void {
+  /** `rotten`: records of the write that are not what was written, and count for nothing. */
+  apply(write: Write, rotten?: ReadonlySet<unknown>): void {
     this.bytes += bytesOf(write);
     if ("remembered" in write) {
       this.learn(write.remembered);
       return;
     }
     for (const signed of write.batch.entries) {
+      if (rotten?.has(signed)) continue;
       const chain = chainOf(signed.entry.author, signed.entry.inc);
       const entries = this.chains.get(chain) ?? new Map<number, SignedEntry>();
       this.chains.set(chain, entries);
       if (!entries.has(signed.entry.seq)) entries.set(signed.entry.seq, signed);
     }
     for (const { build, update } of write.batch.updates) {
+      if (rotten?.has(update)) continue;
       const updates = this.updates.get(build);
       if (updates) updates.push(update);
       else this.updates.set(build, [update]);
@@ -87,9 +101,17 @@ export class Disk {
   private synced = 0;
   /** Handed over, not landed. */
   private pending: Write[] = [];
+  /** Entries and updates that are no longer what was written, by the write that brought them. */
+  private readonly rotten = new Map<Write, Set<unknown>>();
+  /** Rotten records that nobody has read yet. */
+  private unnoticed = 0;
   private contents = new Contents();
   private lastLandMs = 0;
   private maxBytes: number;
+  private readonly failing = new Set<"write" | "read">();
+  /** Rotten records that were noticed and left out, and batches of which a power cut left only a part. */
+  refused = 0;
+  torn = 0;
 
   constructor(world: World, name: string, options: DiskOptions = {}) {
     this.world = world;
@@ -107,6 +129,42 @@ export class Disk {
     this.maxBytes = maxBytes;
   }
 
+  /** Whether writes, or reads, end in an I/O error. */
+  fail(what: "write" | "read", failing: boolean): void {
+    if (failing) this.failing.add(what);
+    else this.failing.delete(what);
+  }
+
+  /** A share of what is stored is no longer what was written; says how many records. */
+  rot(share: number): number {
+    const before = this.unnoticed;
+    for (const write of this.landed) {
+      if ("remembered" in write) continue;
+      const bad = this.rotten.get(write) ?? new Set();
+      for (const record of [...write.batch.entries, ...write.batch.updates.map((u) => u.update)]) {
+        if (bad.has(record) || this.random.float() >= share) continue;
+        this.rotten.set(write, bad.add(record));
+        this.unnoticed++;
+      }
+    }
+    return this.unnoticed - before;
+  }
+
+  /** Everything that landed so far, as a backup takes it. */
+  image(): DiskImage {
+    return { writes: [...this.landed] };
+  }
+
+  /** The disk is what it was, and nothing else; only while no process has it open. */
+  setBack(image: DiskImage): void {
+    this.landed = [...image.writes];
+    this.synced = this.landed.length;
+    this.pending = [];
+    this.rotten.clear();
+    this.unnoticed = 0;
+    this.refold();
+  }
+
   /** Writes without a process: what an operator put there before the first start. */
   prepare(entries: readonly SignedEntry[]): void {
     const write = { batch: { entries, updates: [], dropped: [], durable: true } };
@@ -122,12 +180,15 @@ export class Disk {
       write: (batch, done) => this.write(process, batch, done),
       range: (author, inc, fromSeq, toSeq, done) =>
         process.after(this.options.readMs, () => {
+          if (this.failing.has("read")) return done([]);
+          this.verify();
           const chain = this.contents.chains.get(chainOf(author, inc));
           const seqs = [...(chain?.keys() ?? [])].filter((seq) => seq >= fromSeq && seq <= toSeq);
           done(seqs.sort((a, b) => a - b).map((seq) => chain!.get(seq)!));
         }),
       result: (key, done) =>
         process.after(this.options.readMs, () => {
+          if (this.failing.has("read")) return done(null);
           const newest = this.contents.results.get(key)?.at(-1);
           done(newest ? { result: newest.result, holders: [...newest.holders] } : null);
         }),
@@ -138,6 +199,10 @@ export class Disk {
 
   private write(process: Process, batch: EventBatch, done: Parameters<EventStore["write"]>[1]): void {
     const write: Write = { batch };
+    if (this.failing.has("write")) {
+      process.after(this.options.writeMs, () => done({ code: "home-invalid", message: "EIO: i/o error" }));
+      return;
+    }
     const waitingBytes = this.pending.reduce((sum, w) => sum + bytesOf(w), 0);
     if (this.contents.bytes + waitingBytes + bytesOf(write) > this.maxBytes) {
       process.after(this.options.writeMs, () => done({ code: "disk-full", message: "the disk is full" }));
@@ -171,14 +236,40 @@ export class Disk {
     for (const write of this.pending.slice(0, taken)) this.land(write);
     this.pending = [];
     if (ending !== "power") return;
-    const kept = this.synced + this.random.below(this.landed.length - this.synced + 1);
+    this.cutTail();
+  }
+
+  /** The medium holds the records up to some moment after the last sync; a batch of which it holds a part is none. */
+  private cutTail(): void {
+    const tail = this.landed.slice(this.synced);
+    let left = this.random.below(tail.reduce((sum, w) => sum + recordsOf(w), 0) + 1);
+    let kept = this.synced;
+    for (const write of tail) {
+      if (left < recordsOf(write)) break;
+      left -= recordsOf(write);
+      kept++;
+    }
+    if (left > 0) this.torn++;
     this.landed = this.landed.slice(0, kept);
     this.synced = kept;
+    this.refold();
+  }
+
+  /** Every read holds what it finds against its checksum: what is rotten is left out from then on. */
+  private verify(): void {
+    if (this.unnoticed === 0) return;
+    this.refused += this.unnoticed;
+    this.unnoticed = 0;
+    this.refold();
+  }
+
+  private refold(): void {
     this.contents = new Contents();
-    for (const write of this.landed) this.contents.apply(write);
+    for (const write of this.landed) this.contents.apply(write, this.rotten.get(write));
   }
 
   private restore(): Restored {
+    this.verify();
     const { chains, updates } = this.contents;
     const all = [...chains.values()].flatMap((chain) => [...chain.values()]);
     return {

@@ -1,4 +1,4 @@
-/** The Executor of a host: actions take the time a behaviour gives them, and what they make follows from what they are. */
+/** The Executor of a host: actions take the work a behaviour gives them, and what they make follows from what they are. */
 import { buildTree } from "../protocol/build/reapi.ts";
 import type { ExecuteOutcome, ExecuteRequest } from "../protocol/contract.ts";
 import { digestFrom, sha256Hex } from "../protocol/kernel/digest.ts";
@@ -6,6 +6,7 @@ import type { ClaimId, PeerId } from "../protocol/kernel/ids.ts";
 import type { Executor } from "../protocol/ports.ts";
 import type { ActionResult } from "../protocol/timeline/events.ts";
 import type { Blobs } from "./artifacts.ts";
+import type { Cores, Job } from "./cores.ts";
 import type { Executions } from "./executions.ts";
 import type { Process } from "./process.ts";
 
@@ -20,6 +21,9 @@ export interface Run {
   /** `fails` by the command's own doing, `breaks` by the node's; `hangs` runs on without a byte of output and ignores SIGTERM. */
   readonly ends: "done" | "fails" | "breaks" | "hangs";
   readonly outputBytes?: number;
+  /** What it takes while it runs; one slot and no memory worth counting unless said. */
+  readonly slots?: number;
+  readonly memoryBytes?: number;
 }
 
 /** What a behaviour may look at. */
@@ -33,8 +37,8 @@ export type Behaviour = (request: ExecuteRequest, situation: Situation) => Run;
 
 export interface ExecutorOptions {
   readonly self: PeerId;
-  /** How many times as fast as a host of speed 1. */
-  readonly speed: number;
+  /** What works on the machine. */
+  readonly cores: Cores;
   readonly behaviour: Behaviour;
   readonly blobs: Blobs;
   /** Executions of the whole world; this host adds its own. */
@@ -66,9 +70,9 @@ function make(request: ExecuteRequest, run: Run, options: ExecutorOptions): Acti
 
 /** The port of one process: what runs dies with it. */
 export function virtualExecutor(process: Process, options: ExecutorOptions): Executor {
-  const { blobs, executions, self } = options;
+  const { blobs, cores, executions, self } = options;
   const world = process.world;
-  const running = new Map<ClaimId, { stop: (reason: string) => void }>();
+  const running = new Map<ClaimId, { job?: Job; stop: (reason: string) => void }>();
 
   const execute: Executor["execute"] = (request, done) => {
     const { build, action, claim } = request;
@@ -76,56 +80,66 @@ export function virtualExecutor(process: Process, options: ExecutorOptions): Exe
     const execution = executions.begin(process.name, build, action, claim, world.nowMs);
     world.record(process.name, "run", `${action}`);
     const run = options.behaviour(request, { host: process.name, before });
-    const wallMs = run.workMs / options.speed;
     let over = false;
 
-    const end = (outcome: () => ExecuteOutcome) => (): void => {
-      if (over) return;
-      over = true;
-      running.delete(claim);
-      const what = outcome();
-      executions.end(execution, what.kind, world.nowMs);
-      world.record(process.name, "ran", `${action} ${what.kind}`);
-      done(what);
-    };
-    const failed = (cause: "deterministic" | "infrastructure", reason: string, exitCode?: number) =>
+    const end = (outcome: () => ExecuteOutcome): void =>
+      process.enter(() => {
+        if (over) return;
+        over = true;
+        running.delete(claim);
+        const what = outcome();
+        executions.end(execution, what.kind, world.nowMs);
+        world.record(process.name, "ran", `${action} ${what.kind}`);
+        done(what);
+      });
+    const fail = (cause: "deterministic" | "infrastructure", reason: string, exitCode?: number): void =>
       end(() => ({ kind: "failed", cause, reason, exitCode }));
 
-    running.set(claim, {
-      stop: (reason) =>
-        process.after(
-          run.ends === "hangs" ? killMs : termMs,
-          end(() => ({ kind: "stopped", reason })),
-        ),
-    });
-    const absent = request.files.find((f) => !blobs.has(self, f.digest));
-    if (absent)
-      return process.after(1, failed("infrastructure", `an input is not on this host: ${absent.path}`));
-    process.after(request.timeoutMs, failed("deterministic", `timed out after ${request.timeoutMs} ms`));
-    if (run.ends === "hangs") {
-      if (request.silenceMs > 0)
-        process.after(request.silenceMs, failed("deterministic", `silent for ${request.silenceMs} ms`));
+    const absent = request.files.find((f) => !blobs.intact(self, f.digest));
+    if (absent) {
+      process.after(1, () => fail("infrastructure", `an input is not on this host: ${absent.path}`));
+      running.set(claim, { stop: () => {} });
       return;
     }
-    if (run.ends === "fails") return process.after(wallMs, failed("deterministic", "exit code 1", 1));
-    if (run.ends === "breaks") return process.after(wallMs, failed("infrastructure", "the node broke it"));
-    process.after(
-      wallMs,
-      end(() => ({
-        kind: "done",
-        result: make(request, run, options),
-        usage: {
-          fetchMs: 0,
-          wallMs: Math.round(wallMs),
-          cpuMs: Math.round(wallMs),
-          maxRssBytes: 0,
-          fetchedBytes: 0,
-        },
-      })),
-    );
+    const hangs = run.ends === "hangs";
+    const silent = hangs && request.silenceMs > 0 && request.silenceMs < request.timeoutMs;
+    const limitMs = silent ? request.silenceMs : request.timeoutMs;
+    const job = cores.begin({
+      workMs: hangs ? Number.POSITIVE_INFINITY : run.workMs,
+      limitMs,
+      slots: run.slots ?? 1,
+      memoryBytes: run.memoryBytes ?? 0,
+      ended: (by) => {
+        if (by === "limit")
+          fail("deterministic", silent ? `silent for ${limitMs} ms` : `timed out after ${limitMs} ms`);
+        else if (run.ends === "fails") fail("deterministic", "exit code 1", 1);
+        else if (run.ends === "breaks") fail("infrastructure", "the node broke it");
+        else
+          end(() => ({
+            kind: "done",
+            result: make(request, run, options),
+            usage: {
+              fetchMs: 0,
+              wallMs: Math.round(job.elapsedMs),
+              cpuMs: Math.round(job.elapsedMs) * job.slots,
+              maxRssBytes: job.memoryBytes,
+              fetchedBytes: 0,
+            },
+          }));
+      },
+    });
+    running.set(claim, {
+      job,
+      stop: (reason) =>
+        process.after(hangs ? killMs : termMs, () => {
+          cores.take(job);
+          end(() => ({ kind: "stopped", reason }));
+        }),
+    });
   };
 
   process.onEnd(() => {
+    for (const { job } of running.values()) if (job) cores.take(job);
     executions.died(process.name, world.nowMs);
   });
   return { execute, kill: (claim, reason) => running.get(claim)?.stop(reason) };

@@ -2,7 +2,8 @@
 import type { Command, CommandReply, Effect, Input } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { sha256 } from "../protocol/kernel/digest.ts";
-import type { Incarnation, PeerId, SwarmId } from "../protocol/kernel/ids.ts";
+import type { Digest, Incarnation, PeerId, SwarmId } from "../protocol/kernel/ids.ts";
+import type { Ports } from "../protocol/ports.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import { defaultScheduling, type Scheduling } from "../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../protocol/swarm/vitals.ts";
@@ -10,13 +11,15 @@ import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import type { Wire } from "../protocol/wire.ts";
 import type { Blobs } from "./artifacts.ts";
 import { type ClockOptions, HostClock } from "./clock.ts";
-import { Disk, type DiskOptions } from "./disk.ts";
+import { Cores } from "./cores.ts";
+import { Disk, type DiskImage, type DiskOptions } from "./disk.ts";
 import type { Executions } from "./executions.ts";
 import { type Behaviour, virtualExecutor } from "./executor.ts";
 import type { NetworkPort, VirtualNetwork } from "./network.ts";
 import { type Ending, Process } from "./process.ts";
 import { fakePeer, fakeSigner } from "./signer.ts";
 import { tell } from "./story.ts";
+import { Thermal, type ThermalOptions } from "./thermal.ts";
 import { toolchain } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -25,11 +28,35 @@ export interface HostOptions {
   readonly slots?: number;
   /** How many times as fast as a host of speed 1. */
   readonly speed?: number;
+  /** Of which a quarter is taken by the system. */
+  readonly memoryBytes?: number;
+  readonly thermal?: ThermalOptions;
+  /** Of its own line, in each direction; all transfers from or to it share it. */
+  readonly bandwidthBytesPerSecond?: number;
   readonly clock?: ClockOptions;
   readonly disk?: DiskOptions;
   readonly vitals?: Partial<LocalVitals>;
   readonly scheduling?: Partial<Scheduling>;
+  readonly version?: string;
 }
+
+/** Makes a daemon another than the honest one: its core may be bent, and its ports too. Called at each start, before it runs. */
+export interface Bend {
+  /** Whether others may trust what it says. */
+  readonly honest: boolean;
+  core?(host: Host, core: Core): void;
+  ports?(host: Host, ports: Ports, process: Process): Ports;
+}
+
+/** A machine's disk as it was at one moment. */
+export interface HostImage {
+  readonly disk: DiskImage;
+  readonly blobs: ReadonlySet<Digest>;
+  /** How often the daemon had been started from it. */
+  readonly starts: number;
+}
+
+const memoryBytesDefault = 8 * 2 ** 30;
 
 /** What the hosts of a world share. */
 export interface Surroundings {
@@ -54,38 +81,67 @@ interface Life {
 export class Host {
   readonly name: string;
   readonly peer: PeerId;
+  /** Where it stands in the network and whose blobs it holds: its peer id, but for a clone. */
+  readonly place: PeerId;
   readonly clock: HostClock;
   readonly disk: Disk;
+  readonly cores: Cores;
   /** Incarnations of all starts so far, in order. */
   readonly incarnations: Incarnation[] = [];
-  /** How often it was paused, and how often it lost its power. */
+  /** How often it was paused or slept, how often it lost its power, and how often its disk was set back. */
   pauses = 0;
   powerCuts = 0;
+  restores = 0;
+  /** False from the moment on at which it was bent, for ever: what it said stays said. */
+  honest = true;
   /** What was refused here, as `code message`. */
   readonly refusals: string[] = [];
-  private readonly options: HostOptions;
+  readonly options: HostOptions;
   private readonly around: Surroundings;
   private life: Life | undefined;
   private vitals: LocalVitals;
+  private bending: Bend | undefined;
+  private asleep = false;
+  /** Starts that the disk does not know of: it was set back, or (below 0) made of another machine's. */
+  private forgottenStarts = 0;
 
-  constructor(options: HostOptions, around: Surroundings, certificates: readonly SignedEntry[]) {
+  /** `twinOf`: the identity that a clone shares with the machine whose disk it was made of. */
+  constructor(
+    options: HostOptions,
+    around: Surroundings,
+    certificates: readonly SignedEntry[],
+    twinOf?: PeerId,
+  ) {
     this.options = options;
     this.around = around;
     this.name = options.name;
-    this.peer = fakePeer(options.name);
+    this.place = fakePeer(options.name);
+    this.peer = twinOf ?? this.place;
     this.clock = new HostClock(around.world, options.clock);
     this.disk = new Disk(around.world, options.name, options.disk);
     this.disk.prepare(certificates);
-    around.world.call(this.peer, this.name);
-    const slots = options.slots ?? 1;
+    around.world.call(this.place, this.name);
+    if (options.bandwidthBytesPerSecond !== undefined)
+      around.network.setLine(this.place, options.bandwidthBytesPerSecond);
+    const { slots } = this;
+    const memoryBytes = options.memoryBytes ?? memoryBytesDefault;
+    this.cores = new Cores(around.world, {
+      slots,
+      speed: this.speed,
+      memoryBytes,
+      memoryFreeBytes: 0.75 * memoryBytes,
+      thermal: options.thermal && new Thermal(options.thermal),
+      // Sensors are read beside what the daemon does, never within it.
+      sensed: (changes) => around.world.after(0, () => this.sense(changes)),
+    });
     this.vitals = {
       cores: slots,
       load: 0,
       pressurePercent: { cpu: 0, memory: 0, io: 0 },
       temperatureCelsius: "unknown",
       headroomCelsius: "unknown",
-      memoryTotalBytes: 8 * 2 ** 30,
-      memoryFreeBytes: 6 * 2 ** 30,
+      memoryTotalBytes: memoryBytes,
+      memoryFreeBytes: 0.75 * memoryBytes,
       diskTotalBytes: 100 * 2 ** 30,
       diskFreeBytes: 50 * 2 ** 30,
       sandbox: "bubblewrap",
@@ -99,7 +155,7 @@ export class Host {
     return this.life?.process.alive === true;
   }
 
-  /** Whether the daemon takes part now: it lives and is not paused. */
+  /** Whether the daemon takes part now: it lives, is not stopped, and its machine does not sleep. */
   get active(): boolean {
     return this.up && !this.life!.process.paused;
   }
@@ -119,15 +175,16 @@ export class Host {
 
   /** Starts the daemon as the machine does it: a new incarnation, what the disk kept, then the network and the sensors. */
   start(): void {
+    this.wake(); // a machine that boots is awake
     const { world, network, blobs, executions, behaviour, swarm } = this.around;
-    const { name, peer, slots } = this;
+    const { name, peer, place, slots } = this;
     const process = new Process(world, name);
     const random = world.randomFor(`start ${this.incarnations.length} of ${name}`);
-    const inc = `${this.incarnations.length + 1}-${random.hex(4)}` as Incarnation;
+    const inc = `${this.starts + 1}-${random.hex(4)}` as Incarnation;
     this.incarnations.push(inc);
     world.fault(name, "starts", inc);
     const seed = sha256(new TextEncoder().encode(random.hex(16))).subarray(0, 16);
-    const version = "0.0.0";
+    const version = this.options.version ?? "0.0.0";
     const clock = this.clock.port(process);
     const events = this.disk.port(process);
     const core = new Core(
@@ -144,28 +201,30 @@ export class Host {
       },
       clock.now(),
     );
+    this.bending?.core?.(this, core);
     const later: { port?: NetworkPort } = {};
+    const ports: Ports = {
+      clock,
+      events: {
+        ...events,
+        write: (batch, done) => {
+          for (const { entry } of batch.entries)
+            if (entry.author === peer && entry.inc === inc)
+              for (const event of entry.events) world.record(name, "says", tell(event, world));
+          events.write(batch, done);
+        },
+      },
+      signer: fakeSigner(peer),
+      network: {
+        send: (to, message) => later.port?.send(to, message),
+        gossip: (message) => later.port?.gossip(message),
+      },
+      artifacts: blobs.port(process, place, events, peer),
+      executor: virtualExecutor(process, { self: place, cores: this.cores, behaviour, blobs, executions }),
+    };
     const runtime = new Runtime(
       core,
-      {
-        clock,
-        events: {
-          ...events,
-          write: (batch, done) => {
-            for (const { entry } of batch.entries)
-              if (entry.author === peer && entry.inc === inc)
-                for (const event of entry.events) world.record(name, "says", tell(event, world));
-            events.write(batch, done);
-          },
-        },
-        signer: fakeSigner(peer),
-        network: {
-          send: (to, message) => later.port?.send(to, message),
-          gossip: (message) => later.port?.gossip(message),
-        },
-        artifacts: blobs.port(process, peer, events),
-        executor: virtualExecutor(process, { self: peer, speed: this.speed, behaviour, blobs, executions }),
-      },
+      this.bending?.ports?.(this, ports, process) ?? ports,
       {
         stepped: (input, effects) => {
           world.record(name, "step", `${input.kind} ${effects.length}`);
@@ -182,7 +241,7 @@ export class Host {
     );
     this.life = { process, runtime, inc };
     runtime.start(events.restore());
-    later.port = network.attach(process, peer, runtime.handlers());
+    later.port = network.attach(process, peer, runtime.handlers(), place);
     runtime.input({ kind: "sensed", vitals: this.vitals });
   }
 
@@ -197,6 +256,7 @@ export class Host {
     this.end("power");
   }
 
+  /** SIGSTOP: the machine goes on, the daemon does nothing. */
   pause(): void {
     this.running().process.pause();
     this.pauses++;
@@ -206,6 +266,55 @@ export class Host {
   resume(): void {
     this.running().process.resume();
     this.around.world.fault(this.name, "resumes");
+  }
+
+  /** The machine sleeps: monotonic time and actions stand still, connections die without a word, wall time goes on. */
+  suspend(): void {
+    if (this.asleep) return;
+    this.asleep = true;
+    this.pauses++;
+    this.around.world.fault(this.name, "sleeps");
+    this.life?.process.sleep();
+    this.clock.sleep();
+    this.cores.sleep();
+    this.around.network.sleep(this.place);
+  }
+
+  wake(): void {
+    if (!this.asleep) return;
+    this.asleep = false;
+    this.around.world.fault(this.name, "wakes");
+    this.clock.wake();
+    this.cores.wake();
+    this.life?.process.wake();
+    this.around.network.wake(this.place);
+  }
+
+  /** From its next start on the daemon is another; undefined makes it what all are. */
+  bend(bend: Bend | undefined): void {
+    this.bending = bend;
+    if (bend && !bend.honest) this.honest = false;
+  }
+
+  /** The disk as it is at this moment, as a backup takes it. */
+  image(): HostImage {
+    return { disk: this.disk.image(), blobs: this.around.blobs.image(this.place), starts: this.starts };
+  }
+
+  /** Sets the disk to what it was; only while the daemon is down. */
+  setBack(image: HostImage): void {
+    if (this.up) throw new Error(`${this.name} is up`);
+    this.restores++;
+    this.forgottenStarts = this.incarnations.length - image.starts;
+    this.disk.setBack(image.disk);
+    this.around.blobs.setBack(this.place, image.blobs);
+    this.around.world.fault(this.name, "restored");
+  }
+
+  /** The owner uses the machine: this share of its slots is busy; 0 when the owner is gone. */
+  occupy(share: number): void {
+    this.cores.occupy(share);
+    this.sense({ ownerActive: share > 0 });
   }
 
   /** What a person asks of the daemon. */
@@ -220,6 +329,17 @@ export class Host {
     const { life } = this;
     if (life?.process.alive)
       life.process.enter(() => life.runtime.input({ kind: "sensed", vitals: this.vitals }));
+  }
+
+  /** Something that the daemon would take in; only for what bends it. */
+  input(input: Input): void {
+    const { life } = this;
+    life?.process.enter(() => life.runtime.input(input));
+  }
+
+  /** Starts of the daemon as its disk counts them. */
+  private get starts(): number {
+    return this.incarnations.length - this.forgottenStarts;
   }
 
   private running(): Life {

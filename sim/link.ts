@@ -1,27 +1,13 @@
 /** One connection between two hosts: ordered and reliable while it lasts, in both directions, with delay and bandwidth. */
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../protocol/ports.ts";
+import type { Conditions } from "./conditions.ts";
 import type { Process } from "./process.ts";
-
-/** How well messages travel from one host to another. */
-export interface Conditions {
-  readonly delayMs: number;
-  /** Added to each message, uniform in 0..jitterMs. */
-  readonly jitterMs: number;
-  readonly bytesPerSecond: number;
-  /** Share of gossiped messages that one receiver never sees. */
-  readonly gossipLoss: number;
-  /** Share of gossiped messages that one receiver sees twice. */
-  readonly gossipTwice: number;
-  /** Share of gossiped messages that come up to `lateMs` late, after others that were sent later. */
-  readonly gossipLate: number;
-  readonly lateMs: number;
-  /** Share of unicast messages that are lost with the whole connection. */
-  readonly reset: number;
-}
 
 /** A daemon on the network, for one life. */
 export interface Station {
+  /** Where it stands: its peer id, but for a clone, which stands elsewhere under another's. */
+  readonly place: PeerId;
   readonly peer: PeerId;
   readonly process: Process;
   readonly handlers: NetworkHandlers;
@@ -57,32 +43,57 @@ export class Lane {
   }
 }
 
+/** What one host's own line carries: its transfers share it, each direction by itself. */
+export class Line {
+  readonly bytesPerSecond: number;
+  private upFreeMs = 0;
+  private downFreeMs = 0;
+
+  constructor(bytesPerSecond: number) {
+    this.bytesPerSecond = bytesPerSecond;
+  }
+
+  /** When this many bytes have gone out, after all that were handed over before. */
+  sent(nowMs: number, bytes: number): number {
+    this.upFreeMs = Math.max(nowMs, this.upFreeMs) + (bytes / this.bytesPerSecond) * 1000;
+    return this.upFreeMs;
+  }
+
+  /** When this many bytes have come in. */
+  received(nowMs: number, bytes: number): number {
+    this.downFreeMs = Math.max(nowMs, this.downFreeMs) + (bytes / this.bytesPerSecond) * 1000;
+    return this.downFreeMs;
+  }
+}
+
 export class Link {
   readonly dialler: Station;
   readonly listener: Station;
   /** From dialler to listener, and back. */
   readonly lanes: readonly [Lane, Lane] = [new Lane(), new Lane()];
   torn = false;
+  /** One end sleeps: what is sent is lost, and it stays so. */
+  dead = false;
 
   constructor(dialler: Station, listener: Station) {
     this.dialler = dialler;
     this.listener = listener;
   }
 
-  laneTo(peer: PeerId): Lane {
-    return this.lanes[peer === this.listener.peer ? 0 : 1];
+  laneTo(place: PeerId): Lane {
+    return this.lanes[place === this.listener.place ? 0 : 1];
   }
 
-  other(peer: PeerId): Station {
-    return peer === this.dialler.peer ? this.listener : this.dialler;
+  other(place: PeerId): Station {
+    return place === this.dialler.place ? this.listener : this.dialler;
   }
 
-  station(peer: PeerId): Station {
-    return peer === this.dialler.peer ? this.dialler : this.listener;
+  station(place: PeerId): Station {
+    return place === this.dialler.place ? this.dialler : this.listener;
   }
 
   /** Both sides have let each other in. */
   get up(): boolean {
-    return !this.torn && this.lanes[0].open && this.lanes[1].open;
+    return !this.torn && !this.dead && this.lanes[0].open && this.lanes[1].open;
   }
 }

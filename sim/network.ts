@@ -6,7 +6,9 @@ import type { PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
 import type { Network, NetworkHandlers } from "../protocol/ports.ts";
 import { gossipBytesMax, messageBytesMax } from "../protocol/swarm/message.ts";
-import { type Conditions, Link, type Station } from "./link.ts";
+import { type Conditions, Weather } from "./conditions.ts";
+import { type CutId, Cuts } from "./cuts.ts";
+import { Line, Link, type Station } from "./link.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -23,16 +25,8 @@ export interface NetworkOptions {
   readonly silenceMs?: number;
 }
 
-const lan: Conditions = {
-  delayMs: 0.5,
-  jitterMs: 0.2,
-  bytesPerSecond: 125_000_000,
-  gossipLoss: 0,
-  gossipTwice: 0,
-  gossipLate: 0,
-  lateMs: 200,
-  reset: 0,
-};
+/** How a transfer ended: all arrived, the connection broke, or a byte of it is wrong. */
+export type Transfer = "whole" | "broken" | "corrupt";
 
 /** The port of one process, with what the daemon tells its mesh beside the core. */
 export interface NetworkPort extends Network {
@@ -45,45 +39,59 @@ export class VirtualNetwork {
   private readonly world: World;
   private readonly random: Random;
   private readonly silenceMs: number;
-  private base: Conditions;
-  private readonly special = new Map<string, Conditions>();
+  private readonly weather: Weather;
+  private readonly cuts = new Cuts();
+  /** Who is up, by place. */
   private readonly stations = new Map<PeerId, Station>();
+  /** Places under one identity, when there are several. */
+  private readonly clones = new Map<PeerId, PeerId[]>();
+  private readonly lines = new Map<PeerId, Line>();
   private readonly links = new Map<string, Link>();
   /** Per pair without a link: dials that failed, and the number of the one that is due (earlier plans are void). */
   private readonly dialling = new Map<string, { failed: number; plan: number }>();
   private plans = 0;
-  /** Directions in which nothing comes through, `from to`, each with the number of its blocking. */
-  private readonly blocked = new Map<string, number>();
-  private blockings = 0;
-  /** How often the network was cut in two. */
-  divisions = 0;
   /** Messages and bytes that arrived or were meant to. */
-  readonly counts = { unicasts: 0, unicastBytes: 0, gossips: 0, gossipBytes: 0, bulkBytes: 0 };
+  readonly counts = { unicasts: 0, unicastBytes: 0, gossips: 0, gossipBytes: 0, bulkBytes: 0, corrupted: 0 };
 
   constructor(world: World, options: NetworkOptions = {}) {
     this.world = world;
     this.random = world.randomFor("network");
-    this.base = { ...lan, ...options.conditions };
+    this.weather = new Weather(options.conditions);
     this.silenceMs = options.silenceMs ?? 10_000;
   }
 
   /** From here on messages travel like this wherever no link has conditions of its own. */
   setConditions(changes: Partial<Conditions>): void {
-    this.base = { ...this.base, ...changes };
+    this.weather.set(changes);
   }
 
   /** One direction's own conditions. */
   setLink(from: PeerId, to: PeerId, changes: Partial<Conditions>): void {
-    this.special.set(`${from} ${to}`, { ...this.conditions(from, to), ...changes });
+    this.weather.setLink(from, to, changes);
   }
 
-  /** A daemon comes up: it dials everybody, and goes with its process. */
-  attach(process: Process, peer: PeerId, handlers: NetworkHandlers): NetworkPort {
-    const station: Station = { peer, process, handlers };
-    const former = this.stations.get(peer);
-    if (former) for (const other of this.stations.keys()) this.tear(former.peer, other);
-    this.stations.set(peer, station);
-    for (const other of this.stations.keys()) if (other !== peer) this.redial(peer, other, true);
+  /** Holds on top of all other conditions, for links that touch these places (or all), until the answer is called. */
+  worsen(changes: Partial<Conditions>, places?: readonly PeerId[]): () => void {
+    return this.weather.worsen(changes, places);
+  }
+
+  /** A host's own line, which all its transfers share; without one only its links bound them. */
+  setLine(place: PeerId, bytesPerSecond: number): void {
+    this.lines.set(place, new Line(bytesPerSecond));
+  }
+
+  /** A daemon comes up: it dials everybody, and goes with its process. A clone stands at a place of its own. */
+  attach(process: Process, peer: PeerId, handlers: NetworkHandlers, place: PeerId = peer): NetworkPort {
+    const station: Station = { place, peer, process, handlers };
+    if (this.stations.has(place)) for (const other of this.stations.keys()) this.tear(place, other);
+    this.stations.set(place, station);
+    if (place !== peer) {
+      const places = this.clones.get(peer) ?? [peer];
+      if (!places.includes(place)) places.push(place);
+      this.clones.set(peer, places);
+    }
+    for (const other of this.stations.values())
+      if (other.peer !== peer) this.redial(place, other.place, true);
     process.onEnd((ending) => this.detach(station, ending === "power"));
     return {
       send: (to, message) => this.send(station, to, message),
@@ -92,46 +100,78 @@ export class VirtualNetwork {
     };
   }
 
-  /** Nothing comes through from these to those; with `oneWay`, the other direction still works. */
-  cut(from: readonly PeerId[], to: readonly PeerId[], oneWay = false): void {
+  /** A machine falls asleep: what is sent to it is lost, and its peers give it up after a silence. */
+  sleep(place: PeerId): void {
+    for (const other of this.stations.keys()) {
+      const link = this.links.get(pair(place, other));
+      if (!link) continue;
+      link.dead = true;
+      this.world.after(this.silenceMs, () => {
+        if (this.links.get(pair(place, other)) === link) this.tear(place, other);
+      });
+    }
+  }
+
+  /** A machine wakes: it finds its connections broken and dials anew. */
+  wake(place: PeerId): void {
+    for (const other of this.stations.keys()) {
+      if (other === place) continue;
+      if (this.links.get(pair(place, other))?.dead) this.tear(place, other);
+      if (!this.links.has(pair(place, other))) this.redial(place, other, true);
+    }
+  }
+
+  /** Nothing comes through from these to those; with `oneWay`, the other direction still works. The answer heals it. */
+  cut(from: readonly PeerId[], to: readonly PeerId[], oneWay = false): CutId {
+    const cut = this.cuts.begin();
     for (const a of from)
       for (const b of to) {
         if (a === b) continue;
-        this.block(a, b);
-        if (!oneWay) this.block(b, a);
+        this.block(cut, a, b);
+        if (!oneWay) this.block(cut, b, a);
       }
-    this.divisions++;
     this.world.fault("world", "cut", `${this.names(from)} ${oneWay ? "→" : "|"} ${this.names(to)}`);
+    return cut;
   }
 
-  /** Everything comes through again. */
-  heal(): void {
-    const directions = [...this.blocked.keys()];
-    this.blocked.clear();
+  /** Everything comes through again that this cut (or any, when none is named) held up. */
+  heal(cut?: CutId): void {
+    if (cut !== undefined && !this.cuts.lies(cut)) return;
+    const freed = this.cuts.heal(cut);
     this.world.fault("world", "heal");
-    for (const direction of directions) {
-      const [from, to] = direction.split(" ") as [PeerId, PeerId];
+    for (const [from, to] of freed) {
       const link = this.links.get(pair(from, to));
       if (!link) continue;
-      const stalled = link.laneTo(to).stalled;
+      const { stalled } = link.laneTo(to);
       link.laneTo(to).stalled = [];
       for (const message of stalled) this.carry(link, from, message);
     }
   }
 
-  /** Whether there is a cut through which messages come, but not go: then one hears of peers that never answer. */
-  get lopsided(): boolean {
-    return [...this.blocked.keys()].some((direction) => {
-      const [from, to] = direction.split(" ") as [PeerId, PeerId];
-      return this.passes(to, from);
-    });
+  /** How often the network was cut. */
+  get divisions(): number {
+    return this.cuts.count;
   }
 
-  /** Whether nothing is lost, doubled or late by the conditions themselves. */
+  /** Whether something does not come through somewhere. */
+  get divided(): boolean {
+    return this.cuts.any;
+  }
+
+  /** Whether there is a cut through which messages come, but not go: then one hears of peers that never answer. */
+  get lopsided(): boolean {
+    return this.cuts.lopsided;
+  }
+
+  /** Whether nothing is lost, doubled, late or corrupted by the conditions themselves. */
   get flawless(): boolean {
-    return [this.base, ...this.special.values()].every(
-      (c) => c.gossipLoss + c.gossipTwice + c.gossipLate + c.reset === 0,
-    );
+    return this.weather.flawless;
+  }
+
+  /** Where `asker` finds a peer: of several places under one identity the one it is connected with. */
+  placeOf(asker: PeerId, peer: PeerId): PeerId {
+    const places = this.clones.get(peer);
+    return places?.find((p) => p !== asker && this.links.get(pair(asker, p))?.up === true) ?? peer;
   }
 
   /** Whether bytes go both ways between two daemons that have let each other in. */
@@ -140,65 +180,80 @@ export class VirtualNetwork {
     return link?.up === true && this.passes(a, b) && this.passes(b, a) && this.alive(a) && this.alive(b);
   }
 
-  /** Carries `bytes` of a blob; says whether all arrived. A transfer that breaks is noticed after a stall. */
-  transfer(from: PeerId, to: PeerId, bytes: number, done: (arrived: boolean) => void): void {
+  /** Carries `bytes` of a blob and says how that ended. A transfer that breaks is noticed after a stall. */
+  transfer(from: PeerId, to: PeerId, bytes: number, done: (ended: Transfer) => void): void {
     const link = this.links.get(pair(from, to));
     const receiver = this.stations.get(to);
     if (!receiver) return;
     if (!link || !this.reaches(from, to)) {
-      receiver.process.after(this.base.delayMs, () => done(false));
+      receiver.process.after(this.weather.delayMs, () => done("broken"));
       return;
     }
     this.counts.bulkBytes += bytes;
+    const { nowMs } = this.world;
     // The request travels there, the blob back.
-    const there = this.conditions(to, from).delayMs;
-    const back = this.conditions(from, to);
-    const atMs = there + link.laneTo(to).bulkArrivalMs(this.world.nowMs, bytes, back);
+    const back = this.weather.between(from, to);
+    const linkMs = link.laneTo(to).bulkArrivalMs(nowMs, bytes, back);
+    const sentMs = this.lines.get(from)?.sent(nowMs, bytes) ?? 0;
+    const receivedMs = this.lines.get(to)?.received(nowMs, bytes) ?? 0;
+    const atMs =
+      this.weather.between(to, from).delayMs + Math.max(linkMs, Math.max(sentMs, receivedMs) + back.delayMs);
+    const corrupt = this.strikes(back.corrupt);
     receiver.process.at(atMs, () => {
-      if (!link.torn && this.reaches(from, to)) done(true);
-      else if (link.torn) done(false);
-      else receiver.process.after(this.silenceMs, () => done(false));
+      if (!link.torn && this.reaches(from, to)) done(corrupt ? "corrupt" : "whole");
+      else if (link.torn) done("broken");
+      else receiver.process.after(this.silenceMs, () => done("broken"));
     });
   }
 
-  private conditions(from: PeerId, to: PeerId): Conditions {
-    return this.special.get(`${from} ${to}`) ?? this.base;
-  }
-
   private passes(from: PeerId, to: PeerId): boolean {
-    return !this.blocked.has(`${from} ${to}`);
+    return this.cuts.passes(from, to);
   }
 
-  private alive(peer: PeerId): boolean {
-    const process = this.stations.get(peer)?.process;
+  private alive(place: PeerId): boolean {
+    const process = this.stations.get(place)?.process;
     return process?.alive === true && !process.paused;
+  }
+
+  /** Whether something hits that happens in this share of all cases; nothing is drawn where it never does. */
+  private strikes(share: number): boolean {
+    if (share === 0 || this.random.float() >= share) return false;
+    this.counts.corrupted++;
+    return true;
+  }
+
+  /** The message with one byte wrong. */
+  private bent(message: Uint8Array): Uint8Array {
+    const bent = message.slice();
+    const at = this.random.below(bent.length);
+    if (bent.length > 0) bent[at] = bent[at]! ^ (1 + this.random.below(255));
+    return bent;
   }
 
   private names(peers: readonly PeerId[]): string {
     return peers.map((p) => this.world.name(p)).join(" ");
   }
 
-  private block(from: PeerId, to: PeerId): void {
-    if (!this.passes(from, to)) return;
-    const blocking = ++this.blockings;
-    this.blocked.set(`${from} ${to}`, blocking);
+  private block(cut: CutId, from: PeerId, to: PeerId): void {
+    const blocking = this.cuts.block(cut, from, to);
     const link = this.links.get(pair(from, to));
-    if (!link) return;
+    if (blocking === undefined || !link) return;
     this.world.after(this.silenceMs, () => {
-      if (this.blocked.get(`${from} ${to}`) !== blocking) return;
+      if (!this.cuts.lasts(blocking, from, to)) return;
       if (this.links.get(pair(from, to)) === link) this.tear(from, to);
     });
   }
 
   private detach(station: Station, silent: boolean): void {
-    if (this.stations.get(station.peer) !== station) return;
-    this.stations.delete(station.peer);
-    for (const other of this.stations.values()) {
-      const link = this.links.get(pair(station.peer, other.peer));
+    const { place } = station;
+    if (this.stations.get(place) !== station) return;
+    this.stations.delete(place);
+    for (const other of this.stations.keys()) {
+      const link = this.links.get(pair(place, other));
       if (!link) continue;
-      const afterMs = silent ? this.silenceMs : this.conditions(station.peer, other.peer).delayMs;
+      const afterMs = silent || link.dead ? this.silenceMs : this.weather.between(place, other).delayMs;
       this.world.after(afterMs, () => {
-        if (this.links.get(pair(station.peer, other.peer)) === link) this.tear(station.peer, other.peer);
+        if (this.links.get(pair(place, other)) === link) this.tear(place, other);
       });
     }
   }
@@ -209,7 +264,7 @@ export class VirtualNetwork {
     const plan = ++this.plans;
     this.dialling.set(pair(from, to), { failed: failed + 1, plan });
     const delayMs = fresh
-      ? 3 * this.conditions(from, to).delayMs
+      ? 3 * this.weather.between(from, to).delayMs
       : Math.min(redialMsMax, redialMsMin * 2 ** Math.min(failed, 10)) * (0.5 + this.random.float() / 2);
     this.world.after(delayMs, () => {
       if (this.dialling.get(pair(from, to))?.plan === plan) this.dial(from, to);
@@ -227,7 +282,8 @@ export class VirtualNetwork {
       if (!stale) return;
       this.tear(from, to);
     }
-    if (!this.passes(from, to) || !this.passes(to, from)) {
+    const asleep = dialler.process.asleep || listener.process.asleep;
+    if (asleep || !this.passes(from, to) || !this.passes(to, from)) {
       this.redial(from, to);
       return;
     }
@@ -243,13 +299,13 @@ export class VirtualNetwork {
   private present(link: Link): void {
     const { dialler, listener } = link;
     const request = dialler.handlers.presentation();
-    const thereMs = this.conditions(dialler.peer, listener.peer).delayMs;
-    const backMs = this.conditions(listener.peer, dialler.peer).delayMs;
+    const thereMs = this.weather.between(dialler.place, listener.place).delayMs;
+    const backMs = this.weather.between(listener.place, dialler.place).delayMs;
     listener.process.after(thereMs, () => {
       if (link.torn) return;
       listener.handlers.admission(dialler.peer, request, (reply) => {
         if (link.torn) return;
-        if (!reply) return this.tear(dialler.peer, listener.peer);
+        if (!reply) return this.tear(dialler.place, listener.place);
         this.open(link, listener, dialler);
         dialler.process.after(backMs, () => {
           if (link.torn) return;
@@ -261,12 +317,13 @@ export class VirtualNetwork {
   }
 
   private open(link: Link, side: Station, other: Station): void {
-    const lane = link.laneTo(side.peer);
+    const lane = link.laneTo(side.place);
     if (link.torn || lane.open || !side.handlers.admits(other.peer)) return;
+    const known = this.sees(side, other.peer);
     lane.open = true;
-    if (link.up) this.dialling.delete(pair(side.peer, other.peer));
-    this.world.record(this.world.name(side.peer), "connected", this.world.name(other.peer));
-    side.handlers.connected(other.peer);
+    if (link.up) this.dialling.delete(pair(side.place, other.place));
+    this.world.record(this.world.name(side.place), "connected", this.world.name(other.place));
+    if (!known) side.handlers.connected(other.peer);
     const held = lane.held;
     lane.held = [];
     for (const message of held) side.process.enter(() => this.hand(link, side, other, message));
@@ -278,67 +335,80 @@ export class VirtualNetwork {
     link.torn = true;
     this.links.delete(pair(a, b));
     for (const side of [link.dialler, link.listener]) {
-      const other = link.other(side.peer);
-      if (!link.laneTo(side.peer).open || !side.process.alive) continue;
+      const other = link.other(side.place);
+      if (!link.laneTo(side.place).open || !side.process.alive) continue;
       side.process.enter(() => {
-        this.world.record(this.world.name(side.peer), "lost", this.world.name(other.peer));
-        side.handlers.disconnected(other.peer);
+        this.world.record(this.world.name(side.place), "lost", this.world.name(other.place));
+        if (!this.sees(side, other.peer)) side.handlers.disconnected(other.peer);
       });
     }
     if (this.stations.has(a) && this.stations.has(b)) this.redial(a, b);
   }
 
+  /** Whether one who stands at several places is connected from another of them. */
+  private sees(side: Station, peer: PeerId): boolean {
+    const places = this.clones.get(peer);
+    return places?.some((p) => this.links.get(pair(side.place, p))?.laneTo(side.place).open) === true;
+  }
+
   private reconsider(station: Station): void {
     for (const other of [...this.stations.values()]) {
-      if (other === station) continue;
-      const link = this.links.get(pair(station.peer, other.peer));
-      if (!link) this.redial(station.peer, other.peer, true);
-      else if (link.laneTo(station.peer).open && !station.handlers.admits(other.peer))
-        this.tear(station.peer, other.peer);
+      if (other.peer === station.peer) continue;
+      const link = this.links.get(pair(station.place, other.place));
+      if (!link) this.redial(station.place, other.place, true);
+      else if (link.laneTo(station.place).open && !station.handlers.admits(other.peer))
+        this.tear(station.place, other.place);
       else this.open(link, station, other);
     }
   }
 
-  private send(from: Station, to: PeerId, message: Uint8Array): void {
-    const link = this.links.get(pair(from.peer, to));
+  private send(from: Station, peer: PeerId, message: Uint8Array): void {
+    const to = this.placeOf(from.place, peer);
+    const link = this.links.get(pair(from.place, to));
     // One sends to those one has let in: the lane towards oneself is open.
-    if (!link || link.station(from.peer) !== from || !link.laneTo(from.peer).open) return;
+    if (!link || link.station(from.place) !== from || !link.laneTo(from.place).open) return;
     if (message.length > messageBytesMax) return;
     if (link.laneTo(to).queuedBytes + message.length > queueBytesMax) return;
     this.counts.unicasts++;
     this.counts.unicastBytes += message.length;
-    if (this.random.float() < this.conditions(from.peer, to).reset) {
-      this.world.record(this.world.name(from.peer), "reset", this.world.name(to));
-      this.world.after(0, () => {
-        if (this.links.get(pair(from.peer, to)) === link) this.tear(from.peer, to);
-      });
-      return;
-    }
-    this.carry(link, from.peer, message);
+    if (this.random.float() < this.weather.between(from.place, to).reset) this.reset(link, from, to);
+    else this.carry(link, from.place, message);
+  }
+
+  private reset(link: Link, from: Station, to: PeerId): void {
+    this.world.record(this.world.name(from.place), "reset", this.world.name(to));
+    this.world.after(0, () => {
+      if (this.links.get(pair(from.place, to)) === link) this.tear(from.place, to);
+    });
   }
 
   private carry(link: Link, from: PeerId, message: Uint8Array): void {
     const receiver = link.other(from);
-    const lane = link.laneTo(receiver.peer);
-    const conditions = this.conditions(from, receiver.peer);
+    const to = receiver.place;
+    const lane = link.laneTo(to);
+    const conditions = this.weather.between(from, to);
     lane.queuedBytes += message.length;
     const atMs = lane.arrivalMs(this.world.nowMs, message.length, conditions, this.random.float());
+    const corrupt = this.strikes(conditions.corrupt);
     this.world.at(atMs, () => {
       lane.queuedBytes -= message.length;
-      if (link.torn) return;
-      if (!this.passes(from, receiver.peer)) lane.stalled.push(message);
-      else if (lane.open)
-        receiver.process.enter(() => this.hand(link, receiver, link.station(from), message));
-      else lane.held.push(message);
+      if (link.torn || link.dead) return;
+      if (!this.passes(from, to)) lane.stalled.push(message);
+      else if (!lane.open) lane.held.push(message);
+      else {
+        const came = corrupt ? this.bent(message) : message;
+        receiver.process.enter(() => this.hand(link, receiver, link.station(from), came));
+        if (corrupt) this.reset(link, receiver, from);
+      }
     });
   }
 
   private hand(link: Link, receiver: Station, sender: Station, message: Uint8Array): void {
     if (link.torn) return;
     this.world.record(
-      this.world.name(receiver.peer),
+      this.world.name(receiver.place),
       "message",
-      `${this.world.name(sender.peer)} ${message.length}`,
+      `${this.world.name(sender.place)} ${message.length}`,
     );
     receiver.handlers.message(sender.peer, message);
   }
@@ -346,17 +416,17 @@ export class VirtualNetwork {
   /** Floods over all links that are up, nearest first, so that members who cannot dial each other hear through others. */
   private gossip(from: Station, message: Uint8Array): void {
     if (message.length > gossipBytesMax) return;
-    const reached = new Map<PeerId, number>([[from.peer, 0]]);
+    const reached = new Map<PeerId, number>([[from.place, 0]]);
     for (const [near, delayMs] of reached) {
       if (reached.size === this.stations.size) break;
       for (const far of this.stations.values()) {
-        if (reached.has(far.peer)) continue;
-        const link = this.links.get(pair(near, far.peer));
-        if (link?.up !== true || !this.passes(near, far.peer)) continue;
-        const conditions = this.conditions(near, far.peer);
+        if (reached.has(far.place)) continue;
+        const link = this.links.get(pair(near, far.place));
+        if (link?.up !== true || !this.passes(near, far.place)) continue;
+        const conditions = this.weather.between(near, far.place);
         const arrivalMs = delayMs + conditions.delayMs + this.random.float() * conditions.jitterMs;
-        reached.set(far.peer, arrivalMs);
-        this.whisper(far, message, arrivalMs, conditions);
+        reached.set(far.place, arrivalMs);
+        this.whisper(far, message, conditions.gossipDelayMs ?? arrivalMs, conditions);
       }
     }
   }
@@ -369,9 +439,13 @@ export class VirtualNetwork {
     for (let copy = 0; copy < copies; copy++) {
       const late = copy === 1 || this.random.float() < conditions.gossipLate;
       const delayMs = arrivalMs + (late ? this.random.float() * conditions.lateMs : 0);
-      to.process.after(delayMs, () => {
-        this.world.record(this.world.name(to.peer), "gossip", `${message.length}`);
-        to.handlers.gossip(message);
+      const came = this.strikes(conditions.corrupt) ? this.bent(message) : message;
+      this.world.after(delayMs, () => {
+        if (to.process.asleep) return;
+        to.process.enter(() => {
+          this.world.record(this.world.name(to.place), "gossip", `${came.length}`);
+          to.handlers.gossip(came);
+        });
       });
     }
   }

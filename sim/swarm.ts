@@ -1,5 +1,5 @@
 /** A swarm in a box: founds it, gives every host its certificates, submits builds and runs the world until they end. */
-import { encodeGraph } from "../protocol/build/graph.ts";
+import { encodeGraph, type Requirements } from "../protocol/build/graph.ts";
 import type { CommandReply, Effect, Input } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
@@ -11,7 +11,7 @@ import { Blobs } from "./artifacts.ts";
 import { worldEpochMs } from "./clock.ts";
 import { Executions } from "./executions.ts";
 import type { Behaviour, Run, Situation } from "./executor.ts";
-import { Host, type HostOptions } from "./host.ts";
+import { Host, type HostOptions, type Surroundings } from "./host.ts";
 import { type NetworkOptions, VirtualNetwork } from "./network.ts";
 import { fakePeer, fakeSigner } from "./signer.ts";
 import { sharedWire } from "./wire.ts";
@@ -23,7 +23,11 @@ const names = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy", "j
 const notAfterMs = worldEpochMs + 10 * 365 * 24 * 3_600_000;
 
 /** Changes how single executions go; what it leaves out is as the workload says. */
-export type Twist = (request: Parameters<Behaviour>[0], situation: Situation) => Partial<Run> | undefined;
+export type Twist = (
+  request: Parameters<Behaviour>[0],
+  situation: Situation,
+  run: Run,
+) => Partial<Run> | undefined;
 
 /** Sees a step of a host's core: what came of it, and what went in. */
 export type Watcher = (host: Host, effects: readonly Effect[], input: Input) => void;
@@ -61,27 +65,31 @@ export class Swarm {
   readonly network: VirtualNetwork;
   readonly blobs: Blobs;
   readonly executions = new Executions();
-  readonly hosts: readonly Host[];
+  readonly hosts: Host[];
   private readonly workloads = new Map<BuildId, Workload>();
   private readonly submittedMs = new Map<BuildId, number>();
-  private readonly twist: Twist;
+  /** Change how runs go, one after the other. */
+  private readonly twists = new Set<Twist>();
+  private readonly around: Surroundings;
   private readonly watchers: Watcher[] = [];
   /** What all hosts had on their disks before their first start. */
   readonly certificates: readonly SignedEntry[];
+  private readonly required = new Map<BuildId, ReadonlyMap<ActionName, Requirements>>();
   private submissions = 0;
+  private cloned = 0;
 
   constructor(options: SwarmOptions) {
     this.world = new World({ seed: options.seed, keep: options.keep });
     this.network = new VirtualNetwork(this.world, options.network);
     this.blobs = new Blobs(this.network);
-    this.twist = options.twist ?? (() => undefined);
+    if (options.twist) this.twists.add(options.twist);
     const traits: readonly HostOptions[] =
       typeof options.hosts === "number"
         ? Array.from({ length: options.hosts }, (_, i) => ({ name: names[i] ?? `n${i}` }))
         : options.hosts;
     const certificates = this.found(traits);
     this.certificates = certificates;
-    const around = {
+    this.around = {
       world: this.world,
       wire: sharedWire(),
       network: this.network,
@@ -93,7 +101,7 @@ export class Swarm {
         for (const watch of this.watchers) watch(...step);
       },
     };
-    this.hosts = traits.map((t) => new Host(t, around, certificates));
+    this.hosts = traits.map((t) => new Host(t, this.around, certificates));
   }
 
   /** Starts all hosts and lets them find each other. */
@@ -113,6 +121,21 @@ export class Swarm {
     const host = this.hosts.find((h) => h.name === name);
     if (!host) throw new Error(`no host is named ${name}`);
     return host;
+  }
+
+  /** From here on runs go otherwise; later twists see what earlier ones made of a run. The answer ends it. */
+  twist(twist: Twist): () => void {
+    this.twists.add(twist);
+    return () => this.twists.delete(twist);
+  }
+
+  /** An image of a host's disk on a second machine like it, under the same identity, not yet started. It is one of `hosts` from here on. */
+  clone(host: Host): Host {
+    const name = `${host.name}~${++this.cloned}`;
+    const clone = new Host({ ...host.options, name }, this.around, this.certificates, host.peer);
+    clone.setBack(host.image());
+    this.hosts.push(clone);
+    return clone;
   }
 
   /** Hands a workload to a host and runs the world until the host says that it has taken it in. Throws its refusal. */
@@ -196,13 +219,32 @@ export class Swarm {
   }
 
   private run(request: Parameters<Behaviour>[0], situation: Situation): Run {
-    const cost = this.workloads.get(request.build)?.costs.get(request.action);
-    return {
+    const workload = this.workloads.get(request.build);
+    const cost = workload?.costs.get(request.action);
+    const requires = this.requirements(request.build).get(request.action);
+    let run: Run = {
       workMs: cost?.workMs ?? 1000,
       outputBytes: cost?.outputBytes,
+      slots: requires?.cpus,
+      memoryBytes: requires?.memoryBytes,
       ends: "done",
-      ...this.twist(request, situation),
     };
+    for (const twist of this.twists) run = { ...run, ...twist(request, situation, run) };
+    return run;
+  }
+
+  /** What the actions of a build take, by name: as much as they ask for. */
+  private requirements(build: BuildId): ReadonlyMap<ActionName, Requirements> {
+    let required = this.required.get(build);
+    if (!required) {
+      required = new Map(
+        (this.workloads.get(build)?.graph.actions ?? []).flatMap((a) =>
+          a.requires ? [[a.name, a.requires] as const] : [],
+        ),
+      );
+      this.required.set(build, required);
+    }
+    return required;
   }
 
   /** The founding entry, by the root key: it admits all hosts, the first as the admin. */

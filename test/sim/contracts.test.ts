@@ -3,6 +3,7 @@ import { digestFrom, digestOf, sha256Hex } from "../../protocol/kernel/digest.ts
 import type { PeerId } from "../../protocol/kernel/ids.ts";
 import { Blobs } from "../../sim/artifacts.ts";
 import { HostClock } from "../../sim/clock.ts";
+import { Cores } from "../../sim/cores.ts";
 import { Disk } from "../../sim/disk.ts";
 import { Executions } from "../../sim/executions.ts";
 import { virtualExecutor } from "../../sim/executor.ts";
@@ -87,7 +88,7 @@ executorContract("the simulated executor", async () => {
   const self = fakePeer("ann");
   const executor = virtualExecutor(new Process(world, "ann"), {
     self,
-    speed: 1,
+    cores: new Cores(world, { slots: 1, speed: 1, memoryBytes: 0, memoryFreeBytes: 0 }),
     blobs,
     executions: new Executions(),
     behaviour: ({ argv }) =>

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ExecuteOutcome, ExecuteRequest } from "../../protocol/contract.ts";
 import { digestFrom, sha256Hex } from "../../protocol/kernel/digest.ts";
 import { Blobs } from "../../sim/artifacts.ts";
+import { Cores } from "../../sim/cores.ts";
 import { Executions } from "../../sim/executions.ts";
 import { type Behaviour, virtualExecutor } from "../../sim/executor.ts";
 import { VirtualNetwork } from "../../sim/network.ts";
@@ -31,7 +32,8 @@ function host(behaviour: Behaviour, speed = 1) {
   blobs.add(self, source);
   const process = new Process(world, "ann");
   const executions = new Executions();
-  const executor = virtualExecutor(process, { self, speed, behaviour, blobs, executions });
+  const cores = new Cores(world, { slots: 4, speed, memoryBytes: 0, memoryFreeBytes: 0 });
+  const executor = virtualExecutor(process, { self, cores, behaviour, blobs, executions });
   const outcomes: { atMs: number; outcome: ExecuteOutcome }[] = [];
   const execute = (change: Partial<ExecuteRequest> = {}) =>
     executor.execute(request(change), (outcome) => outcomes.push({ atMs: world.nowMs, outcome }));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PeerId } from "../../protocol/kernel/ids.ts";
-import type { Conditions } from "../../sim/link.ts";
-import { type NetworkPort, VirtualNetwork } from "../../sim/network.ts";
+import type { Conditions } from "../../sim/conditions.ts";
+import { type NetworkPort, type Transfer, VirtualNetwork } from "../../sim/network.ts";
 import { Process } from "../../sim/process.ts";
 import { fakePeer } from "../../sim/signer.ts";
 import { World } from "../../sim/world.ts";
@@ -256,8 +256,8 @@ describe("virtual network", () => {
     const [ann, bob] = ears as [Ear, Ear];
     world.runFor(100);
     const results: string[] = [];
-    const note = (name: string) => (arrived: boolean) =>
-      results.push(`${name} ${arrived} ${Math.round(world.nowMs / 100)}`);
+    const note = (name: string) => (ended: Transfer) =>
+      results.push(`${name} ${ended} ${Math.round(world.nowMs / 100)}`);
     network.transfer(ann.peer, bob.peer, 1_000_000, note("first"));
     network.transfer(ann.peer, bob.peer, 1_000_000, note("second"));
     world.runFor(2000);
@@ -268,11 +268,11 @@ describe("virtual network", () => {
     network.transfer(ann.peer, bob.peer, 1, note("gone"));
     world.runFor(100);
     expect(results.map((r) => r.replace(/ \d+$/, ""))).toEqual([
-      "first true",
-      "second true",
-      "broken false",
-      "gone false",
+      "first whole",
+      "second whole",
+      "broken broken",
+      "gone broken",
     ]);
-    expect(results.slice(0, 2)).toEqual(["first true 11", "second true 21"]);
+    expect(results.slice(0, 2)).toEqual(["first whole 11", "second whole 21"]);
   });
 });
