@@ -34,7 +34,7 @@ const roles = rolesOf({ dee: ["observer"] });
 const saying = fc.record({
   kind: fc.constantFrom(
     ...(["claim", "claim", "claim", "twin", "start", "done", "done", "fail", "abandon", "expire"] as const),
-    ...(["lost", "cached", "control", "sealed", "again"] as const),
+    ...(["lost", "cached", "control", "sealed", "again", "forgive", "recall"] as const),
   ),
   who: fc.nat(3),
   on: fc.nat(30),
@@ -93,6 +93,9 @@ function entriesOf(sayings: readonly Saying[]): SignedEntry[] {
       if (kind === "fail") event = fail(about.event, variant === 0 ? "infrastructure" : "deterministic");
       if (kind === "abandon") event = abandon(about.event);
       if (kind === "expire") event = expire(about.event);
+      if (kind === "forgive")
+        event = { kind: "forgive", action: about.event.action, claims: [about.event.claim] };
+      if (kind === "recall") event = { kind: "recall", claims: [about.event.claim], running: variant === 0 };
       if (kind === "lost") event = lost(about.event.action, about.event.claim);
       if (kind === "again") event = { ...about.event, action: name, key: keyOf(name) };
     }
