@@ -364,7 +364,7 @@ export class Core {
   private review(build: Build, touched: readonly Claim[], entries: readonly SignedEntry[]): void {
     const { desk } = this;
     for (const claim of touched) {
-      this.expiry.closed(claim);
+      this.expiry.touched(build, claim);
       const { done } = claim;
       if (done?.usage && !this.learned.has(claim.id)) {
         this.learned.add(claim.id);
@@ -469,6 +469,7 @@ export class Core {
       const touched = build.refold(this.desk.members, this.desk.estimates);
       this.holder.rebind(build);
       this.preparer.forget(build.id);
+      this.expiry.forget();
       this.scheduler.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);

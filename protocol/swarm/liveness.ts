@@ -23,9 +23,15 @@ interface Peer {
   /** Slots it declared in `node.up`: its weight among stewards. */
   slots: number;
   down: boolean;
+  /** As last counted: what is said of a peer that is held alive already changes nothing. */
+  counted: "living" | "dead" | undefined;
 }
 
 export class Peers {
+  /** Peers that may have come or gone, or changed their weight, since whoever counts the living last looked and cleared this. */
+  readonly changed = new Set<PeerId>();
+  /** Counts up when some peer is found in another incarnation. */
+  incarnationRevision = 0;
   private readonly table = new Map<PeerId, Peer>();
   private readonly bootMonoMs: number;
 
@@ -46,6 +52,7 @@ export class Peers {
   heard(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);
     p.heardMonoMs = monoMs;
+    if (p.counted !== "living") this.changed.add(peer);
   }
 
   connected(peer: PeerId, monoMs: number): void {
@@ -57,6 +64,7 @@ export class Peers {
     const p = this.at(peer);
     p.connected = false;
     p.disconnectedMonoMs = monoMs;
+    this.changed.add(peer);
   }
 
   beat(vitals: Vitals, monoMs: number): void {
@@ -73,13 +81,16 @@ export class Peers {
     if (p.inc !== undefined && incarnationCounter(inc) < incarnationCounter(p.inc)) return;
     this.incarnation(peer, inc);
     p.slots = slots;
+    this.changed.add(peer);
   }
 
   down(peer: PeerId, inc: Incarnation): void {
     const p = this.at(peer);
     if (p.inc !== undefined && p.inc !== inc) return;
+    if (p.inc !== inc) this.incarnationRevision++;
     p.inc = inc;
     p.down = true;
+    this.changed.add(peer);
   }
 
   private incarnation(peer: PeerId, inc: Incarnation): void {
@@ -87,6 +98,8 @@ export class Peers {
     if (p.inc === inc) return;
     p.inc = inc;
     p.down = false;
+    this.incarnationRevision++;
+    this.changed.add(peer);
   }
 
   /** `unseen`: not heard since this node started, and it started a moment ago. */
@@ -104,6 +117,17 @@ export class Peers {
     )
       return "dead";
     return silentMs > suspectBeats * beatMs ? "suspect" : "alive";
+  }
+
+  /** Takes note of what a peer counts as. Returns when it may be dead if nothing more is heard of it, monotonic milliseconds. */
+  count(peer: PeerId, dead: boolean, members: number): number {
+    const p = this.table.get(peer);
+    if (p) p.counted = dead ? "dead" : "living";
+    if (dead) return Number.POSITIVE_INFINITY;
+    if (!p || p.heardMonoMs < 0) return this.leaseEndMonoMs(members);
+    const silentMonoMs = p.heardMonoMs + deadBeats * this.beatMs(members);
+    const closed = !p.connected && p.disconnectedMonoMs >= p.heardMonoMs;
+    return closed ? Math.min(silentMonoMs, p.disconnectedMonoMs + deadAfterDisconnectMs) : silentMonoMs;
   }
 
   vitals(peer: PeerId): Vitals | undefined {
@@ -133,6 +157,7 @@ export class Peers {
         inc: undefined,
         slots: 0,
         down: false,
+        counted: undefined,
       };
       this.table.set(peer, p);
     }

@@ -23,6 +23,8 @@ export const swarmIdOf = (root: { name: string; root: PeerId; nonce: string }): 
 
 export class Members {
   readonly swarm: SwarmId;
+  /** Counts up when somebody is admitted, or admitted anew. */
+  revision = 0;
   private founding: { entry: SignedEntry; name: string; root: PeerId } | undefined;
   private sorted: Member[] | undefined;
   /**
@@ -134,6 +136,7 @@ export class Members {
       if (!later) continue;
       const { peer, name, roles, notAfterMs } = event;
       this.sorted = undefined;
+      this.revision++;
       this.byPeer.set(peer, { peer, name, roles, notAfterMs, certificate: entry });
       changed = true;
     }

@@ -57,6 +57,12 @@ const identity = (c: Pick<Claim, "id" | "action" | "key" | "holder" | "holderInc
 export const isOpen = (claim: Claim): boolean =>
   !claim.done && !claim.fail && claim.abandoned === undefined && claim.expired === undefined;
 
+const beats = (action: ActionName, claim: Claim, other: Claim): boolean => {
+  if (claim.started !== other.started) return claim.started;
+  const [mine, its] = [claim, other].map(({ id }) => sha256Hex(`${action}\n${id}`)) as [string, string];
+  return mine < its || (mine === its && identity(claim) < identity(other));
+};
+
 /** One result of an action and who vouched for it. */
 export interface Result {
   readonly hash: EntryId;
@@ -73,8 +79,19 @@ interface ActionFacts {
   cached: boolean;
 }
 
-/** Two results are equal when their outputs are. */
-const resultHash = (result: ActionResult): EntryId =>
+const hashes = new WeakMap<ActionResult, EntryId>();
+
+/** Two results are equal when their outputs are. A result never changes: its hash is found once. */
+function resultHash(result: ActionResult): EntryId {
+  let hash = hashes.get(result);
+  if (hash === undefined) {
+    hash = hashOfOutputs(result);
+    hashes.set(result, hash);
+  }
+  return hash;
+}
+
+const hashOfOutputs = (result: ActionResult): EntryId =>
   sha256Hex(
     encode(
       [...result.outputs]
@@ -82,6 +99,8 @@ const resultHash = (result: ActionResult): EntryId =>
         .map((o) => [o.path, o.digest, o.kind, o.executable ?? false]),
     ),
   ) as EntryId;
+
+const none: readonly never[] = [];
 
 /** A member may fail an action only this often in all before it is blocked, whoever it was. */
 const deterministicMembersToBlock = 2;
@@ -159,14 +178,8 @@ export class Claims {
   }
 
   /** Pause and resume name those they answer: unanswered heads count, pause beats resume. */
-  get paused(): boolean {
-    return this.heads().some((c) => c.op === "pause");
-  }
-
-  get cancelled(): boolean {
-    for (const control of this.controls.values()) if (control.op === "cancel") return true;
-    return false;
-  }
+  paused = false;
+  cancelled = false;
 
   /** Control events that no other answers, by id. */
   heads(): EventOf<"control">[] {
@@ -187,7 +200,9 @@ export class Claims {
   }
 
   resultsOf(index: number): readonly Result[] {
-    return [...this.facts[index]!.results.values()].sort((a, b) => byText(a.hash, b.hash));
+    const { results } = this.facts[index]!;
+    if (results.size === 0) return none;
+    return [...results.values()].sort((a, b) => byText(a.hash, b.hash));
   }
 
   /** The result that dependents consume: of those somebody still holds, the one with the lowest hash; else any. */
@@ -221,20 +236,11 @@ export class Claims {
 
   /** Among the open claims of an action (twins aside): a started one before one that is not, then the lowest hash. */
   winnerOf(index: number): Claim | undefined {
+    const { name } = this.action(index);
     let winner: Claim | undefined;
-    let winnerHash = "";
     for (const claim of this.facts[index]!.claims) {
       if (claim.twin || !isOpen(claim)) continue;
-      const hash = sha256Hex(`${this.action(index).name}\n${claim.id}`);
-      const better =
-        winner === undefined ||
-        (claim.started !== winner.started
-          ? claim.started
-          : hash < winnerHash || (hash === winnerHash && identity(claim) < identity(winner)));
-      if (better) {
-        winner = claim;
-        winnerHash = hash;
-      }
+      if (winner === undefined || beats(name, claim, winner)) winner = claim;
     }
     return winner;
   }
@@ -300,6 +306,8 @@ export class Claims {
       case "control":
         if (!this.may(author, "submitter")) return;
         this.controls.set(`${entry.id}#${place}`, event);
+        this.paused = this.heads().some((c) => c.op === "pause");
+        this.cancelled ||= event.op === "cancel";
         for (let index = 0; index < this.actions.size; index++) this.settle(index);
         return;
       case "sealed":
@@ -388,7 +396,7 @@ export class Claims {
 
   private claimsNamed(id: ClaimId): readonly Claim[] {
     const first = this.claims.get(id);
-    return first ? [first, ...(this.doubles.get(id) ?? [])] : [];
+    return first ? [first, ...(this.doubles.get(id) ?? none)] : none;
   }
 
   private may(peer: PeerId, role: Role): boolean {
@@ -425,18 +433,22 @@ export class Claims {
     return false;
   }
 
+  private failedForGood(index: number): boolean {
+    const failures = this.facts[index]!.claims.filter(
+      (c) => c.fail?.cause === "deterministic" && !c.forgiven,
+    );
+    return (
+      new Set(failures.map((c) => c.holder)).size >= deterministicMembersToBlock ||
+      failures.length >= this.action(index).attemptsMax
+    );
+  }
+
   private stateOf(index: number): ActionState {
     if (this.available(index)) return "done";
     const { claims, results } = this.facts[index]!;
     // Cancel absorbs, but a result stays a result: what was done keeps its state even when its bytes are gone.
     if (this.cancelled) return results.size > 0 ? "done" : "cancelled";
-    const failures = claims.filter((c) => c.fail?.cause === "deterministic" && !c.forgiven);
-    if (
-      results.size === 0 &&
-      (new Set(failures.map((c) => c.holder)).size >= deterministicMembersToBlock ||
-        failures.length >= this.action(index).attemptsMax)
-    )
-      return "blocked";
+    if (results.size === 0 && claims.length > 0 && this.failedForGood(index)) return "blocked";
     if (this.stuck[index]! > 0) return "held";
     const winner = this.winnerOf(index);
     if (winner) return winner.started ? "running" : "claimed";

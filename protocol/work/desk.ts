@@ -4,7 +4,7 @@ import type { CoreConfig, Effect, Instant } from "../contract.ts";
 import { type BuildId, byText, type ClaimId, type Digest, type PeerId } from "../kernel/ids.ts";
 import { Random } from "../kernel/random.ts";
 import { type Liveness, Peers } from "../swarm/liveness.ts";
-import { Members } from "../swarm/members.ts";
+import { type Member, Members } from "../swarm/members.ts";
 import { Orders } from "../swarm/orders.ts";
 import type { LocalVitals, Vitals } from "../swarm/vitals.ts";
 import { Chains } from "../timeline/chain.ts";
@@ -41,8 +41,18 @@ export class Desk {
   sensed: LocalVitals | undefined;
   /** Counts up when the set of living builders changes. */
   aliveRevision = 0;
+  /** Counts up when a member is found dead, or alive again. */
+  livenessRevision = 0;
   private builderList: Weighted[] = [];
-  private builderText = "";
+  /** Whoever was given the list may keep it: the next change makes another. */
+  private listTaken = false;
+  private readonly dead = new Set<PeerId>();
+  private membersRevision = -1;
+  private stoppingSeen = false;
+  /** When the next of the living may be dead, if nothing is heard of it. */
+  private lapseMonoMs = Number.NEGATIVE_INFINITY;
+  private aliveList: PeerId[] | undefined;
+  private seenList: Vitals[] | undefined;
   private readonly local = new Set<Digest>();
   private readonly treesAsked = new Set<Digest>();
   private effects: Effect[] = [];
@@ -64,18 +74,26 @@ export class Desk {
   begin(now: Instant): void {
     this.now = now;
     this.ownVitals = undefined;
-    const builders: Weighted[] = [];
-    for (const member of this.members.all()) {
-      if (!member.roles.includes("builder")) continue;
-      if (this.status(member.peer) === "dead") continue;
-      const weight = member.peer === this.config.self ? this.config.slots : this.peers.slotsOf(member.peer);
-      if (weight > 0) builders.push({ peer: member.peer, weight });
-    }
-    const text = builders.map((b) => `${b.peer}=${b.weight}`).join();
-    if (text === this.builderText) return;
-    this.builderText = text;
-    this.builderList = builders;
-    this.aliveRevision++;
+    this.aliveList = undefined;
+    this.seenList = undefined;
+    const { members, peers } = this;
+    const all =
+      members.revision !== this.membersRevision ||
+      this.stopping !== this.stoppingSeen ||
+      now.monoMs >= this.lapseMonoMs;
+    let changed = false;
+    if (all) {
+      this.membersRevision = members.revision;
+      this.stoppingSeen = this.stopping;
+      this.lapseMonoMs = Number.POSITIVE_INFINITY;
+      for (const member of members.all()) changed = this.count(member) || changed;
+    } else
+      for (const peer of peers.changed) {
+        const member = members.get(peer);
+        if (member) changed = this.count(member) || changed;
+      }
+    peers.changed.clear();
+    if (changed) this.aliveRevision++;
   }
 
   emit(effect: Effect): void {
@@ -99,19 +117,27 @@ export class Desk {
 
   /** Members with slots that are not held dead. */
   builders(): readonly Weighted[] {
+    this.listTaken = true;
     return this.builderList;
   }
 
   /** Builders heard of lately, this node among them. */
-  alive(): PeerId[] {
-    return this.builderList
+  alive(): readonly PeerId[] {
+    this.aliveList ??= this.builderList
       .map((b) => b.peer)
       .filter((p) => this.status(p) === "alive" || this.status(p) === "suspect");
+    return this.aliveList;
+  }
+
+  /** What is known of those who are alive, this node among them; of one step. */
+  seen(): readonly Vitals[] {
+    this.seenList ??= this.alive().flatMap((peer) => this.vitalsOf(peer) ?? []);
+    return this.seenList;
   }
 
   /** The live member that hands out the claims of `what` (an action, or "" for the build itself). */
   stewardOf(build: BuildId, what: string): PeerId | undefined {
-    return firstOf(build, what, this.builderList);
+    return firstOf(build, what, this.builders());
   }
 
   liveBuilds(): Build[] {
@@ -153,17 +179,14 @@ export class Desk {
   preferred(holders: readonly PeerId[]): PeerId[] {
     const living = new Set(this.alive());
     const first = holders.filter((p) => living.has(p));
-    const rest = [...living].filter((p) => !first.includes(p));
-    return [...first, ...rest].filter((p) => p !== this.config.self);
+    for (const p of first) living.delete(p);
+    return [...first, ...living].filter((p) => p !== this.config.self);
   }
 
-  /** The record this node gossips of itself; undefined before the first reading of its sensors. */
+  /** What is to be said of this node; undefined before the first reading of its sensors. What it knows is left out. */
   vitals(): Vitals | undefined {
     if (!this.sensed) return undefined;
     const order = this.orders.of(this.config.self);
-    const ledgers: Record<BuildId, string> = {};
-    for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
-      ledgers[build.id] = build.ledger.digest();
     return {
       ...this.sensed,
       peer: this.config.self,
@@ -179,14 +202,20 @@ export class Desk {
       policy: this.config.scheduling.policy,
       reservedBytes: 0,
       foreign: this.sensed.sandbox !== "none" || this.config.unsafeNoSandbox,
-      frontier: this.chains.digest(),
-      ledgers,
+      frontier: "",
+      ledgers: {},
     };
   }
 
+  /** The record this node gossips of itself, with digests of what it knows; undefined before the first reading of its sensors. */
   nextBeat(): Vitals | undefined {
     this.beat++;
-    return this.vitals();
+    const vitals = this.vitals();
+    if (!vitals) return undefined;
+    const ledgers: Record<BuildId, string> = {};
+    for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
+      ledgers[build.id] = build.ledger.digest();
+    return { ...vitals, frontier: this.chains.digest(), ledgers };
   }
 
   /** The vitals a decision may use: one's own as they are, another's as last heard, but for orders it may not have heard of yet. */
@@ -199,4 +228,38 @@ export class Desk {
     this.ownVitals ??= this.vitals();
     return this.ownVitals && { ...this.ownVitals, running: this.running };
   }
+
+  /** Judges one member anew. Returns whether the list of builders changed. */
+  private count(member: Member): boolean {
+    const { peer } = member;
+    const dead = this.status(peer) === "dead";
+    const lapseMonoMs = this.peers.count(peer, dead, this.members.size);
+    if (peer !== this.config.self) this.lapseMonoMs = Math.min(this.lapseMonoMs, lapseMonoMs);
+    if (dead !== this.dead.has(peer)) {
+      this.livenessRevision++;
+      if (dead) this.dead.add(peer);
+      else this.dead.delete(peer);
+    }
+    const builds = !dead && member.roles.includes("builder");
+    const weight = !builds ? 0 : peer === this.config.self ? this.config.slots : this.peers.slotsOf(peer);
+    const place = placeOf(this.builderList, peer);
+    const listed = this.builderList[place]?.peer === peer ? this.builderList[place] : undefined;
+    if ((listed?.weight ?? 0) === weight) return false;
+    if (this.listTaken) this.builderList = [...this.builderList];
+    this.listTaken = false;
+    this.builderList.splice(place, listed ? 1 : 0, ...(weight > 0 ? [{ peer, weight }] : []));
+    return true;
+  }
+}
+
+/** Where a peer stands, or would stand, in a list ordered by peer id. */
+function placeOf(list: readonly Weighted[], peer: PeerId): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]!.peer < peer) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,5 +1,6 @@
 /** The acting steward's watch over open claims: it takes back what dead, restarted or silent holders had. */
 import { type ClaimId, incarnationCounter } from "../kernel/ids.ts";
+import type { Build } from "./build.ts";
 import { type Claim, isOpen } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 
@@ -11,6 +12,11 @@ export class Expiry {
   private readonly claimSeenMonoMs = new Map<ClaimId, number>();
   /** Said in this step, not yet folded. */
   private readonly said = new Set<ClaimId>();
+  /** Claims about which something was learned since the last look. */
+  private readonly fresh = new Map<Claim, Build>();
+  /** What all open claims were last judged by, and when one of them may have waited too long. */
+  private judgedBy = "";
+  private lookMonoMs = Number.NEGATIVE_INFINITY;
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -22,18 +28,22 @@ export class Expiry {
 
   /** Takes back what dead, restarted or silent holders had; only the acting steward of the action does. */
   expire(): void {
-    if (!this.desk.settled) return;
-    const { self } = this.desk.config;
-    for (const build of this.desk.liveBuilds()) {
-      for (const claim of build.claims!.openClaims) {
-        const reason = this.expiryOf(claim);
-        if (reason === undefined) continue;
-        if (this.desk.stewardOf(build.id, build.claims!.action(claim.action).name) !== self) continue;
-        if (this.said.has(claim.id)) continue;
-        this.said.add(claim.id);
-        this.desk.say(build.id, { kind: "expire", claim: claim.id, reason }, { urgent: true });
-      }
-    }
+    const { desk } = this;
+    if (!desk.settled) return;
+    const by = `${desk.aliveRevision} ${desk.livenessRevision} ${desk.peers.incarnationRevision}`;
+    if (by !== this.judgedBy || desk.now.monoMs > this.lookMonoMs) {
+      this.judgedBy = by;
+      this.lookMonoMs = Number.POSITIVE_INFINITY;
+      for (const build of desk.liveBuilds())
+        for (const claim of build.claims!.openClaims) this.look(build, claim);
+    } else for (const [claim, build] of this.fresh) if (build.live) this.look(build, claim);
+    this.fresh.clear();
+  }
+
+  /** The build was folded anew: its claims are other objects. */
+  forget(): void {
+    this.fresh.clear();
+    this.judgedBy = "";
   }
 
   /** When this node first saw an open claim, monotonic milliseconds. */
@@ -41,14 +51,27 @@ export class Expiry {
     return this.claimSeenMonoMs.get(claim);
   }
 
-  /** Claims that were closed need no watch any more. */
-  closed(claim: Claim): void {
-    if (!isOpen(claim)) this.claimSeenMonoMs.delete(claim.id);
+  /** A claim that is new, or of which something new is known. One that was closed needs no watch any more. */
+  touched(build: Build, claim: Claim): void {
+    if (isOpen(claim)) this.fresh.set(claim, build);
+    else this.claimSeenMonoMs.delete(claim.id);
   }
 
   /** When something here must be looked at again. */
   deadline(): number {
     return this.desk.liveBuilds().length > 0 ? this.desk.now.monoMs + 500 : Number.POSITIVE_INFINITY;
+  }
+
+  private look(build: Build, claim: Claim): void {
+    const reason = this.expiryOf(claim);
+    if (!claim.started && isOpen(claim) && claim.holder !== this.desk.config.self)
+      this.lookMonoMs = Math.min(this.lookMonoMs, this.claimSeenMonoMs.get(claim.id)! + startMsMax);
+    if (reason === undefined || this.said.has(claim.id)) return;
+    if (this.desk.stewardOf(build.id, build.claims!.action(claim.action).name) !== this.desk.config.self)
+      return;
+    this.said.add(claim.id);
+    this.judgedBy = ""; // until it is folded
+    this.desk.say(build.id, { kind: "expire", claim: claim.id, reason }, { urgent: true });
   }
 
   private expiryOf(claim: Claim): string | undefined {

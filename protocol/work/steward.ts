@@ -35,8 +35,51 @@ export interface Weighted {
   readonly weight: number;
 }
 
-/** The first of `nodes` in the weighted rendezvous order of (build, what); undefined for none. Equal views give equal answers. */
+/** Answers found for one list of nodes, by build and by what was asked. */
+interface View {
+  readonly nodes: readonly Weighted[];
+  readonly sum: number;
+  readonly answers: Map<string, PeerId | undefined>;
+}
+
+const viewsMax = 32;
+const answersMax = 400_000;
+/** A node asks about the same list again and again; and in a world of many, equal lists have equal answers. */
+const viewOf = new WeakMap<readonly Weighted[], View>();
+const views: View[] = [];
+
+/**
+ * The first of `nodes` in the weighted rendezvous order of (build, what); undefined for none. Equal views give equal answers.
+ * A list that was asked about must not change any more.
+ */
 export function firstOf(build: BuildId, what: string, nodes: readonly Weighted[]): PeerId | undefined {
+  const { answers } = viewOf.get(nodes) ?? look(nodes);
+  const question = `${build}\n${what}`;
+  const known = answers.get(question);
+  if (known !== undefined) return known;
+  const first = search(build, what, nodes);
+  if (answers.size >= answersMax) answers.clear();
+  answers.set(question, first);
+  return first;
+}
+
+function look(nodes: readonly Weighted[]): View {
+  let sum = nodes.length;
+  for (const { peer, weight } of nodes) sum = (sum + mix(seedOf(peer) ^ Math.imul(weight, 0x9e3779b1))) >>> 0;
+  let view = views.find((v) => v.sum === sum && same(v.nodes, nodes));
+  if (!view) {
+    view = { nodes, sum, answers: new Map() };
+    views.push(view);
+    if (views.length > viewsMax) views.shift();
+  }
+  viewOf.set(nodes, view);
+  return view;
+}
+
+const same = (a: readonly Weighted[], b: readonly Weighted[]): boolean =>
+  a.length === b.length && a.every(({ peer, weight }, i) => peer === b[i]!.peer && weight === b[i]!.weight);
+
+function search(build: BuildId, what: string, nodes: readonly Weighted[]): PeerId | undefined {
   const key = Math.imul(seedOf(build), 0x9e3779b1) ^ seedOf(what);
   let best: PeerId | undefined;
   let bestScore = Number.NEGATIVE_INFINITY;
