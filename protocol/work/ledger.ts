@@ -1,6 +1,7 @@
 /**
- * The ledger of one live build: a grow-only Y.Map `author.inc.seq` → entry bytes. Yjs spreads and heals it; it decides nothing.
- * The only door to yjs. Only the author's running incarnation sets a key; everyone else passes its updates on unchanged.
+ * The ledger of one live build: a grow-only Y.Map `author.inc.seq` → entry bytes, kept as the Yjs updates that make it. Yjs spreads
+ * and heals it; it decides nothing. The only door to yjs. Only the author's running incarnation sets a key; everyone else passes its
+ * updates on unchanged.
  */
 import * as Y from "yjs";
 import { decode, encode } from "../kernel/codec.ts";
@@ -57,9 +58,26 @@ function structsOf(update: Uint8Array): Struct[] {
   });
 }
 
+/** What was found in an update, which never changes: whoever meets the same bytes again need not look. */
+const rangesIn = new WeakMap<Uint8Array, readonly Range[]>();
+
+function rangesOf(update: Uint8Array): readonly Range[] {
+  let ranges = rangesIn.get(update);
+  if (!ranges) {
+    ranges = structsOf(update).map((s) => s.range);
+    rangesIn.set(update, ranges);
+  }
+  return ranges;
+}
+
 /** The entries of an update from bytes somebody sent: the firewall. Throws `malformed`; signatures are the shell's to check. */
 export function readUpdate(build: BuildId, update: Uint8Array): SignedEntry[] {
-  return structsOf(update).map(({ range, key, bytes }) => {
+  const structs = structsOf(update);
+  rangesIn.set(
+    update,
+    structs.map((s) => s.range),
+  );
+  return structs.map(({ range, key, bytes }) => {
     const entry = readEntry(bytes);
     if (range.client !== clientOf(entry.entry.author, entry.entry.inc))
       throw new SwarmError("malformed", "an entry was written under another's name");
@@ -80,11 +98,14 @@ export function readVector(vector: Uint8Array): Map<number, number> {
 
 export class Ledger {
   readonly build: BuildId;
-  private readonly doc: Y.Doc;
-  private readonly map: Y.Map<Uint8Array>;
-  /** Every update as it came, in an order that leaves no gap; `ranges` say what it holds. */
-  private readonly log: { readonly ranges: readonly Range[]; readonly update: Uint8Array }[] = [];
+  private readonly client: number;
+  /** The document of this node's own entries, where its updates come from: what others write needs no document here. */
+  private own: Y.Doc | undefined;
+  /** Every update as it came, in an order that leaves no gap. */
+  private readonly log: Uint8Array[] = [];
   private readonly clocks = new Map<number, number>();
+  /** Number of entries. */
+  size = 0;
   /** Over all clocks, 32 bits each. */
   private high = 0;
   private low = 0;
@@ -92,14 +113,12 @@ export class Ledger {
   /** `client`: this node's own, by `clientOf`; new at each start, since the incarnation is. */
   constructor(build: BuildId, client: number) {
     this.build = build;
-    this.doc = new Y.Doc({ guid: build, gc: false });
-    this.doc.clientID = client;
-    this.map = this.doc.getMap(mapName);
+    this.client = client;
   }
 
   /** For a saved core: its updates say all, and the same life goes on under the same id. */
   static freeze(ledger: Ledger): Uint8Array {
-    return encode({ build: ledger.build, client: ledger.doc.clientID, updates: ledger.updates() });
+    return encode({ build: ledger.build, client: ledger.client, updates: ledger.updates() });
   }
 
   static thaw(bytes: Uint8Array): Ledger {
@@ -108,33 +127,27 @@ export class Ledger {
       client: number;
       updates: Uint8Array[];
     };
-    const ledger = new Ledger(build, 0);
+    const ledger = new Ledger(build, client);
     for (const update of updates) ledger.apply(update);
-    ledger.doc.clientID = client; // only now: Yjs takes another id when it is told of its own entries
     return ledger;
-  }
-
-  /** Number of entries. */
-  get size(): number {
-    return this.map.size;
   }
 
   /** All updates, in an order that can be applied. */
   updates(): Uint8Array[] {
-    return this.log.map((l) => l.update);
+    return [...this.log];
   }
 
   /** Adds an own entry and returns the update that carries it. */
   add(entry: SignedEntry): Uint8Array {
+    this.own ??= this.document();
     let update: Uint8Array | undefined;
     const note = (bytes: Uint8Array) => {
       update = bytes;
     };
-    this.doc.on("update", note);
-    this.map.set(entryKey(entry.entry), entry.bytes);
-    this.doc.off("update", note);
-    const clock = this.clocks.get(this.doc.clientID) ?? 0;
-    this.record([{ client: this.doc.clientID, from: clock, to: clock + 1 }], update!);
+    this.own.on("update", note);
+    this.own.getMap(mapName).set(entryKey(entry.entry), entry.bytes);
+    this.own.off("update", note);
+    this.record(rangesOf(update!), update!);
     return update!;
   }
 
@@ -143,26 +156,25 @@ export class Ledger {
    * `gap`: something before it is missing, so it was left out (a gap costs Yjs quadratic time): sync with the sender.
    */
   apply(update: Uint8Array): "new" | "known" | "gap" {
-    const ranges = structsOf(update).map((s) => s.range);
-    const ends = new Map(this.clocks);
+    const ranges = rangesOf(update);
+    // One range is the rule; several of one client stand in order, so that each ends where the next begins.
+    const ends = ranges.length > 1 ? new Map<number, number>() : undefined;
     let fresh = false;
-    for (const range of ranges) {
-      const end = ends.get(range.client) ?? 0;
-      if (range.from > end) return "gap";
-      if (range.to > end) {
-        fresh = true;
-        ends.set(range.client, range.to);
-      }
+    for (const { client, from, to } of ranges) {
+      const end = ends?.get(client) ?? this.clocks.get(client) ?? 0;
+      if (from > end) return "gap";
+      if (to <= end) continue;
+      fresh = true;
+      ends?.set(client, to);
     }
     if (!fresh) return "known";
-    Y.applyUpdate(this.doc, update);
     this.record(ranges, update);
     return "new";
   }
 
   /** What this node has, as a Yjs state vector. */
   vector(): Uint8Array {
-    return Y.encodeStateVector(this.doc);
+    return Y.encodeStateVector(this.clocks);
   }
 
   /** The updates that a holder of `vector` lacks, packed into batches of at most 1 MiB. Throws `malformed` for a broken vector. */
@@ -176,7 +188,8 @@ export class Ledger {
       batch = [];
       size = 0;
     };
-    for (const { ranges, update } of this.log) {
+    for (const update of this.log) {
+      const ranges = rangesOf(update);
       if (!ranges.some((r) => r.to > (theirs.get(r.client) ?? 0))) continue;
       // What they have of it is cut off: between what they have and what they lack, a merged update would show a gap.
       const known = ranges.some((r) => r.from < (theirs.get(r.client) ?? 0));
@@ -194,6 +207,14 @@ export class Ledger {
     return `${hex8(this.high)}${hex8(this.low)}`;
   }
 
+  /** A document that says what this node said in this life already: after a load, nothing else is known of it. */
+  private document(): Y.Doc {
+    const doc = new Y.Doc({ guid: this.build, gc: false });
+    if (this.clocks.has(this.client)) Y.applyUpdate(doc, Y.mergeUpdates(this.log));
+    doc.clientID = this.client; // only now: Yjs takes another id when it is told of its own entries
+    return doc;
+  }
+
   private record(ranges: readonly Range[], update: Uint8Array): void {
     for (const { client, to } of ranges) {
       const clock = this.clocks.get(client) ?? 0;
@@ -201,8 +222,9 @@ export class Ledger {
       this.mixIn(client, clock);
       this.mixIn(client, to);
       this.clocks.set(client, to);
+      this.size += to - clock;
     }
-    this.log.push({ ranges, update });
+    this.log.push(update);
   }
 
   /** Adds a clock to the digest, or takes it out again. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import * as Y from "yjs";
 import type { BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
 import { clientOf, Ledger, readUpdate } from "../../protocol/work/ledger.ts";
 import { entryAt, peerNamed } from "../contract/chain.ts";
@@ -39,6 +40,12 @@ test("whatever two ledgers know of a third's entries, what one lacks passes the 
       for (const a of ledgers) for (const b of ledgers) if (a !== b) sync(a, b);
       expect(new Set(ledgers.map((l) => l.digest())).size).toBe(1);
       expect(ledgers[0]!.size).toBe(steps.length);
+      for (const ledger of ledgers) {
+        const doc = new Y.Doc();
+        for (const update of ledger.updates()) Y.applyUpdate(doc, update);
+        expect(doc.getMap("entries").size).toBe(steps.length);
+        expect(Y.encodeStateVector(doc)).toEqual(ledger.vector());
+      }
     }),
     { numRuns: 300 },
   );
