@@ -212,7 +212,7 @@ export class Cores {
 
   private sense(): void {
     const { options, thermal } = this;
-    if (!options.sensed || !this.changed() || this.world.nowMs < this.toldMs + senseMs) return;
+    if (!options.sensed || !this.changed() || this.world.nowMs < this.toldMs + senseMs - 1e-6) return;
     this.toldMs = this.world.nowMs;
     const tenths = (celsius: number): number => Math.round(celsius * 10) / 10;
     const cpu = this.pressurePercent();

@@ -129,6 +129,11 @@ export class Disk {
     this.maxBytes = maxBytes;
   }
 
+  /** Something else takes all the room that is left, or leaves it again. */
+  fill(full: boolean): void {
+    this.maxBytes = full ? this.contents.bytes : this.options.maxBytes;
+  }
+
   /** Whether writes, or reads, end in an I/O error. */
   fail(what: "write" | "read", failing: boolean): void {
     if (failing) this.failing.add(what);

@@ -146,7 +146,7 @@ const kinds = [
   z.strictObject({ kind: z.literal("byzantine"), host, how: z.enum(byzantineWays), ...lasting }),
   /** The disk's image starts on a second machine, under the same identity. */
   z.strictObject({ kind: z.literal("clone"), host, ...lasting }),
-  /** The disk is set back to what it was `ageMs` before, and the daemon starts from it. */
+  /** A backup is taken; `ageMs` later the disk is set back to it, and the daemon starts from that. */
   z.strictObject({ kind: z.literal("restore"), host, ageMs: ms.default(5000), ...at }),
   /** The daemon comes back as another version. */
   z.strictObject({ kind: z.literal("mixed-version"), host, how: z.enum(versionWays), ...lasting }),

@@ -40,12 +40,13 @@ export interface HostOptions {
   readonly version?: string;
 }
 
-/** Makes a daemon another than the honest one: its core may be bent, and its ports too. Called at each start, before it runs. */
+/** Makes a daemon another than the plain one, at each start before it runs: its ports lie, or its runtime hears otherwise. */
 export interface Bend {
   /** Whether others may trust what it says. */
   readonly honest: boolean;
-  core?(host: Host, core: Core): void;
+  readonly version?: string;
   ports?(host: Host, ports: Ports, process: Process): Ports;
+  runtime?(host: Host, runtime: Runtime, process: Process): void;
 }
 
 /** A machine's disk as it was at one moment. */
@@ -151,6 +152,11 @@ export class Host {
     };
   }
 
+  /** Whether the daemon is (or will be, from its next start on) another than the plain one. */
+  get bent(): boolean {
+    return this.bending !== undefined;
+  }
+
   get up(): boolean {
     return this.life?.process.alive === true;
   }
@@ -184,7 +190,7 @@ export class Host {
     this.incarnations.push(inc);
     world.fault(name, "starts", inc);
     const seed = sha256(new TextEncoder().encode(random.hex(16))).subarray(0, 16);
-    const version = this.options.version ?? "0.0.0";
+    const version = this.bending?.version ?? this.options.version ?? "0.0.0";
     const clock = this.clock.port(process);
     const events = this.disk.port(process);
     const core = new Core(
@@ -201,7 +207,6 @@ export class Host {
       },
       clock.now(),
     );
-    this.bending?.core?.(this, core);
     const later: { port?: NetworkPort } = {};
     const ports: Ports = {
       clock,
@@ -239,6 +244,7 @@ export class Host {
       },
       this.around.wire,
     );
+    this.bending?.runtime?.(this, runtime, process);
     this.life = { process, runtime, inc };
     runtime.start(events.restore());
     later.port = network.attach(process, peer, runtime.handlers(), place);
@@ -329,12 +335,6 @@ export class Host {
     const { life } = this;
     if (life?.process.alive)
       life.process.enter(() => life.runtime.input({ kind: "sensed", vitals: this.vitals }));
-  }
-
-  /** Something that the daemon would take in; only for what bends it. */
-  input(input: Input): void {
-    const { life } = this;
-    life?.process.enter(() => life.runtime.input(input));
   }
 
   /** Starts of the daemon as its disk counts them. */
