@@ -71,7 +71,7 @@ export class Swarm {
   /** Change how runs go, one after the other. */
   private readonly twists = new Set<Twist>();
   private readonly around: Surroundings;
-  private readonly watchers: Watcher[] = [];
+  private readonly watchers = new Set<Watcher>();
   /** What all hosts had on their disks before their first start. */
   readonly certificates: readonly SignedEntry[];
   private readonly required = new Map<BuildId, ReadonlyMap<ActionName, Requirements>>();
@@ -113,7 +113,7 @@ export class Swarm {
 
   /** Told after every step of every core. */
   watch(told: Watcher): void {
-    this.watchers.push(told);
+    this.watchers.add(told);
   }
 
   /** Throws for a name that no host has. */
@@ -174,7 +174,14 @@ export class Swarm {
   /** Runs until some host holds the build sealed. Throws when that does not happen within `limitMs`. */
   finish(build: BuildId, limitMs = 600_000): Outcome {
     const sealed = () => this.views(build).find((v) => v.build.claims?.sealed);
-    if (!this.world.runUntil(() => sealed() !== undefined, limitMs))
+    let ended = sealed() !== undefined;
+    const watcher: Watcher = (host) => {
+      ended ||= host.core.desk.builds.get(build)?.claims?.sealed !== undefined;
+    };
+    this.watchers.add(watcher);
+    const inTime = this.world.runUntil(() => ended && sealed() !== undefined, limitMs);
+    this.watchers.delete(watcher);
+    if (!inTime)
       throw new Error(
         `${build} did not end within ${limitMs} ms (seed ${this.world.seed}): ${this.describe(build)}`,
       );

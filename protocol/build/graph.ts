@@ -148,8 +148,22 @@ export function encodeGraph(graph: Graph): { bytes: Uint8Array; digest: Digest }
   return { bytes, digest: digestOf(bytes) };
 }
 
-/** The graph of a blob, checked as a whole: indexes in range, dependency order kept, names and outputs unique. Throws `malformed` or `too-large`. */
+const decoded = new WeakMap<Uint8Array, Graph>();
+
+/**
+ * The graph of a blob, checked as a whole: indexes in range, dependency order kept, names and outputs unique. The same array of bytes,
+ * which nobody may write to any more, gives the same graph. Throws `malformed` or `too-large`.
+ */
 export function decodeGraph(bytes: Uint8Array): Graph {
+  let graph = decoded.get(bytes);
+  if (!graph) {
+    graph = checked(bytes);
+    decoded.set(bytes, graph);
+  }
+  return graph;
+}
+
+function checked(bytes: Uint8Array): Graph {
   const parsed = graphSchema.safeParse(decode(bytes, graphBytesMax));
   if (!parsed.success)
     throw new SwarmError("malformed", `not a build graph: ${parsed.error.issues[0]?.path.join(".")}`);
@@ -201,4 +215,30 @@ export function dependenciesOf(graph: Graph, action: GraphAction): ActionName[] 
     if (from !== undefined) names.add(from);
   }
   return [...names];
+}
+
+/** What follows from a graph alone. */
+export interface Structure {
+  readonly indexOf: ReadonlyMap<ActionName, number>;
+  /** Per action: indexes of those it takes outputs of, and of those that take its outputs. */
+  readonly dependencies: readonly (readonly number[])[];
+  readonly dependents: readonly (readonly number[])[];
+}
+
+const structures = new WeakMap<Graph, Structure>();
+
+/** Found once per graph: folds of one graph share it. */
+export function structureOf(graph: Graph): Structure {
+  let structure = structures.get(graph);
+  if (!structure) {
+    const indexOf = new Map(graph.actions.map(({ name }, index) => [name, index]));
+    const dependencies = graph.actions.map((a) => dependenciesOf(graph, a).map((name) => indexOf.get(name)!));
+    const dependents: number[][] = graph.actions.map(() => []);
+    dependencies.forEach((on, index) => {
+      for (const dependency of on) dependents[dependency]!.push(index);
+    });
+    structure = { indexOf, dependencies, dependents };
+    structures.set(graph, structure);
+  }
+  return structure;
 }

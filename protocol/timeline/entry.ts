@@ -82,11 +82,25 @@ export function signedEntry(entry: Entry, body: Uint8Array, id: EntryId, sig: Ui
   return { entry, id, sig, bytes };
 }
 
+/** Entries read lately, by sha2-256 of their bytes: gossip, grants and syncs bring one several times. */
+const read = new Map<string, SignedEntry>();
+const readMax = 4096;
+
 /**
  * An entry from bytes somebody sent. What the bytes alone prove is checked, the signature is not: that is the shell's work.
  * Throws `malformed` or `too-large`.
  */
 export function readEntry(bytes: Uint8Array): SignedEntry {
+  const name = sha256Hex(bytes);
+  const known = read.get(name);
+  if (known) return known;
+  const signed = decodeEntry(bytes);
+  if (read.size >= readMax) read.delete(read.keys().next().value!);
+  read.set(name, signed);
+  return signed;
+}
+
+function decodeEntry(bytes: Uint8Array): SignedEntry {
   const outer = decode(bytes, entryBytesMax);
   if (!Array.isArray(outer) || outer.length !== 2) throw new SwarmError("malformed", "not an entry");
   const [body, sig] = outer;

@@ -2,7 +2,7 @@
  * The fold over a build's facts (specs/claims.md): a pure function of the set of entries. No order of arrival, no clock, no HLC
  * is read here; any order, any duplication, any partition of one set gives the same state.
  */
-import { dependenciesOf, type Graph, type GraphAction } from "../build/graph.ts";
+import { type Graph, type GraphAction, structureOf } from "../build/graph.ts";
 import { encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
 import {
@@ -108,9 +108,9 @@ const deterministicMembersToBlock = 2;
 export class Claims {
   readonly graph: Graph;
   readonly actions: Actions;
-  readonly indexOf = new Map<ActionName, number>();
+  readonly indexOf: ReadonlyMap<ActionName, number>;
   readonly dependencies: readonly (readonly number[])[];
-  readonly dependents: readonly number[][];
+  readonly dependents: readonly (readonly number[])[];
   readonly claims = new Map<ClaimId, Claim>();
   readonly openClaims = new Set<Claim>();
   sealed: { readonly event: EventOf<"sealed">; readonly author: PeerId; readonly entry: EntryId } | undefined;
@@ -132,16 +132,11 @@ export class Claims {
     this.graph = graph;
     this.members = members;
     this.actions = new Actions(order);
-    graph.actions.forEach((action, index) => {
-      this.indexOf.set(action.name, index);
-    });
-    this.dependencies = graph.actions.map((a) =>
-      dependenciesOf(graph, a).map((name) => this.indexOf.get(name)!),
-    );
-    this.dependents = graph.actions.map(() => []);
-    this.dependencies.forEach((on, index) => {
-      for (const dependency of on) this.dependents[dependency]!.push(index);
-    });
+    ({
+      indexOf: this.indexOf,
+      dependencies: this.dependencies,
+      dependents: this.dependents,
+    } = structureOf(graph));
     this.unmet = Int32Array.from(this.dependencies, (on) => on.length);
     this.stuck = new Int32Array(graph.actions.length);
     this.facts = graph.actions.map(() => ({
