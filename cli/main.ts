@@ -11,6 +11,7 @@ import type { Command, Context, Options } from "./command.ts";
 import { cancel } from "./commands/cancel.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
+import { drain } from "./commands/drain.ts";
 import { fetch } from "./commands/fetch.ts";
 import { help } from "./commands/help.ts";
 import { history } from "./commands/history.ts";
@@ -20,11 +21,19 @@ import { join } from "./commands/join.ts";
 import { logs } from "./commands/logs.ts";
 import { next } from "./commands/next.ts";
 import { node } from "./commands/node.ts";
+import { pause } from "./commands/pause.ts";
 import { plan } from "./commands/plan.ts";
+import { queue } from "./commands/queue.ts";
+import { rebalance } from "./commands/rebalance.ts";
+import { reset } from "./commands/reset.ts";
+import { resume } from "./commands/resume.ts";
+import { clearFailures, retry, retryFailures, unblock } from "./commands/retry.ts";
 import { run } from "./commands/run.ts";
+import { sim } from "./commands/sim.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
 import { submit } from "./commands/submit.ts";
+import { unground } from "./commands/unground.ts";
 import { version } from "./commands/version.ts";
 import { watch } from "./commands/watch.ts";
 import { localNext, lookAtHome } from "./local.ts";
@@ -45,9 +54,21 @@ const commands: readonly Command[] = [
   logs,
   fetch,
   cancel,
+  queue,
+  pause,
+  resume,
+  retry,
+  retryFailures,
+  unblock,
+  clearFailures,
+  rebalance,
+  reset,
   history,
   node,
+  drain,
+  unground,
   doctor,
+  sim,
   stop,
   demo,
   version,

@@ -25,7 +25,10 @@ const tones: Record<NodeView["state"], Tone> = {
 export function nodeRow(output: Output, { name, state, vitals }: NodeView): string[] {
   return [
     name,
-    output.tone(tones[state], state),
+    output.tone(
+      vitals?.limitedBy ? "note" : tones[state],
+      vitals?.limitedBy ? `${state}, ${vitals.limitedBy}` : state,
+    ),
     vitals ? `${vitals.running}/${vitals.slots}` : "-",
     vitals && vitals.load !== "unknown" ? vitals.load.toFixed(2) : "-",
     vitals && vitals.temperatureCelsius !== "unknown" ? `${Math.round(vitals.temperatureCelsius)} °C` : "-",

@@ -2,7 +2,8 @@
 import type { BuildSummary, Control, NodeView } from "../node/control/api.ts";
 import { nearest } from "../protocol/build/nearest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import { byText } from "../protocol/kernel/ids.ts";
+import { type ActionName, byText } from "../protocol/kernel/ids.ts";
+import type { Context } from "./command.ts";
 
 const candidatesMax = 8;
 
@@ -66,6 +67,85 @@ export function matchNode(nodes: readonly NodeView[], word: string): NodeView | 
   }
   return undefined;
 }
+
+/**
+ * What a word names that may be a build or a node; a whole name before the beginning of one. Throws `not-found`; `ambiguous` with both
+ * spelled out.
+ */
+export async function selectBuildOrNode(
+  control: Control,
+  word: string,
+): Promise<{ readonly build: BuildSummary } | { readonly node: NodeView }> {
+  const [builds, nodes] = await Promise.all([control.builds(), control.nodes()]);
+  const whole = {
+    build: builds.some(({ build, name }) => build === word || name === word),
+    node: nodes.some(({ name, peerId }) => name === word || peerId === word),
+  };
+  const build = whole.node && !whole.build ? undefined : matchBuild(builds, word);
+  const node = whole.build && !whole.node ? undefined : matchNode(nodes, word);
+  if (build && node)
+    throw new SwarmError(
+      "ambiguous",
+      `${word} may be the build ${build.build} or the node ${node.name} ${node.peerId}`,
+      { remedy: "write the build's id or the node's peer id" },
+    );
+  if (build) return { build };
+  if (node) return { node };
+  const known = [...builds.flatMap((one) => [one.build, one.name]), ...nodes.map((one) => one.name)];
+  throw notFound("build or node", word, known, "the builds: swarmd queue list, the nodes: swarmd node list");
+}
+
+/** The only live build that `fits`; with none or several, a refusal that lists them. */
+export async function selectLive(
+  context: Context,
+  fits: (build: BuildSummary) => boolean,
+  doing: string,
+): Promise<BuildSummary> {
+  const found = (await context.control.builds()).filter((build) => isLive(build) && fits(build));
+  if (found.length > 1)
+    throw ambiguous(
+      "build",
+      "it",
+      found.map(({ build }) => build),
+    );
+  if (found[0]) return found[0];
+  throw new SwarmError("not-found", `there is no build that could be ${doing}`, {
+    remedy: `the builds: ${context.commandLine(["queue", "list"])}`,
+  });
+}
+
+/** The build that the first word names, and the action in it; one word may also be an action of a live build; none: the only live build, or the latest when it failed. */
+export async function selectWork(
+  context: Context,
+  words: readonly (string | undefined)[],
+  doing: string,
+): Promise<{ readonly build: BuildSummary; readonly action?: ActionName }> {
+  const [word, action] = words;
+  const { control } = context;
+  const builds = await control.builds();
+  const [latest] = builds;
+  if (word === undefined)
+    return latest?.state === "failed" && !builds.some(isLive)
+      ? { build: latest }
+      : { build: await selectLive(context, () => true, doing) };
+  const build = matchBuild(builds, word);
+  if (build) return { build, ...(action === undefined ? {} : { action: action as ActionName }) };
+  const names: string[] = builds.flatMap((one) => [one.build, one.name]);
+  if (action === undefined)
+    for (const live of builds.filter(isLive)) {
+      const here = (await control.build(live.build)).actionViews.map((view) => view.name);
+      if (here.includes(word as ActionName)) return { build: live, action: word as ActionName };
+      names.push(...here);
+    }
+  throw notFound(
+    action === undefined ? "build or action" : "build",
+    word,
+    names,
+    `the builds: ${context.commandLine(["queue", "list"])}`,
+  );
+}
+
+const isLive = ({ state }: BuildSummary): boolean => state === "running" || state === "paused";
 
 /** The refusal for a word that names nothing, with the nearest that does. */
 export function notFound(

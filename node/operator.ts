@@ -1,6 +1,6 @@
 /** What people ask of a daemon: the control interface, made of the runtime, the queries and the stores. It decides nothing about builds. */
 import { randomBytes } from "node:crypto";
-import type { Command, CommandReply } from "../protocol/contract.ts";
+import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
 import type { Artifacts } from "../protocol/ports.ts";
@@ -8,13 +8,14 @@ import type { Runtime } from "../protocol/runtime.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { checkDaemon } from "./checks.ts";
-import type { BuildEvent, Control, StatusView } from "./control/api.ts";
+import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
 import { nextAction } from "./control/next.ts";
 import { drawTicketKey } from "./invitation.ts";
 import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
+import { latestRetry, retryEnded } from "./retry.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
@@ -46,13 +47,13 @@ export function createOperator(parts: OperatorParts): Control {
     return reply;
   };
 
-  const bring = async (digest: Digest): Promise<void> => {
-    if (blobs.has(digest)) return;
-    const missing = await new Promise<Digest[]>((resolve) =>
-      artifacts.fetch([{ digest, from: desk.preferred([]) }], (gone) => resolve(gone)),
-    );
+  const bring = async (digests: readonly Digest[]): Promise<void> => {
+    const from = desk.preferred([]);
+    const wants = digests.filter((digest) => !blobs.has(digest)).map((digest) => ({ digest, from }));
+    if (wants.length === 0) return;
+    const missing = await new Promise<Digest[]>((resolve) => artifacts.fetch(wants, (gone) => resolve(gone)));
     if (missing.length > 0)
-      throw new SwarmError("blob-missing", `no member that can be reached has ${digest}`, {
+      throw new SwarmError("blob-missing", `no member that can be reached has ${missing[0]}`, {
         remedy: "see which members are away: swarmd status",
       });
   };
@@ -65,6 +66,7 @@ export function createOperator(parts: OperatorParts): Control {
   return {
     status: async (): Promise<StatusView> => {
       const nodes = queries.nodes();
+      const alive = nodes.filter((n) => n.state === "self" || n.state === "alive");
       const builds = queries.builds();
       const fetched = await readFetched(parts.home);
       const counts = { needed: 0, building: 0, complete: 0, blocked: 0, staged: 0 };
@@ -84,7 +86,12 @@ export function createOperator(parts: OperatorParts): Control {
         counts,
         next: nextAction({
           members: desk.members.size,
-          aliveMembers: nodes.filter((n) => n.state === "self" || n.state === "alive").length,
+          aliveMembers: alive.length,
+          takers: alive.filter((n) => (n.vitals?.slots ?? 0) > 0).length,
+          ordered: alive.flatMap(({ name, peerId }) => {
+            const order = desk.orders.of(peerId);
+            return order ? [{ name, order }] : [];
+          }),
           builds: builds.map((b) => ({
             ...b,
             own: b.submitter === own,
@@ -106,7 +113,7 @@ export function createOperator(parts: OperatorParts): Control {
         mesh,
         ended,
         read: async (digest) => {
-          await bring(digest).catch(() => {});
+          await bring([digest]).catch(() => {});
           return blobs.has(digest) ? blobs.read(digest) : null;
         },
       }),
@@ -114,7 +121,7 @@ export function createOperator(parts: OperatorParts): Control {
     missingBlobs: async (digests) => digests.filter((d) => !blobs.has(d)),
     putBlob: (digest, bytes) => blobs.putStream(digest, bytes),
     getBlob: async function* (digest) {
-      await bring(digest);
+      await bring([digest]);
       yield* blobs.stream(digest);
     },
     getTree: async (digest) => {
@@ -130,9 +137,17 @@ export function createOperator(parts: OperatorParts): Control {
       const reply = await command({ kind: "submit", name, graph, nonce, priority });
       return { build: reply.build! };
     },
-    control: async (build, op, reason) => {
-      await command({ kind: "control", build, op, ...(reason === undefined ? {} : { reason }) });
+    control: async (build, op, options) => movedOf(await command({ kind: "control", build, op, ...options })),
+    operate: async (operation, options) => {
+      const { reason, dryRun = false } = options ?? {};
+      const operate = async (meant: Operation) =>
+        movedOf(await command({ kind: "operate", operation: meant, reason, dryRun }));
+      if (operation.op !== "retry" && operation.op !== "retry-failures") return operate(operation);
+      const read = (digest: Digest) => blobs.read(digest);
+      const again = await retryEnded({ desk, bring, read, command }, operation, dryRun);
+      return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
+    queue: async () => queries.queue(),
     invite: async ({ roles, ttlMs }) => {
       if (!(ttlMs > 0 && ttlMs <= ticketMsMax))
         throw new SwarmError("usage", "a ticket is good for at most 24 hours", {
@@ -158,6 +173,12 @@ export function createOperator(parts: OperatorParts): Control {
     stop: parts.stop,
   };
 }
+
+const movedOf = ({ build, moved, lost }: Extract<CommandReply, { ok: true }>): Moved => ({
+  moved: moved ?? 0,
+  lost: lost ?? 0,
+  ...(build ? { build } : {}),
+});
 
 function firstBlocked(claims: Claims | undefined) {
   if (!claims || claims.actions.counts.blocked === 0) return undefined;

@@ -2,7 +2,7 @@
 import type { Core } from "../protocol/core.ts";
 import { plannedPath } from "../protocol/explain/critical-path.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import type { ActionName, BuildId, PeerId } from "../protocol/kernel/ids.ts";
+import { type ActionName, type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { type ActionState, actionStates } from "../protocol/work/actions.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Claim, Claims } from "../protocol/work/claims.ts";
@@ -13,6 +13,7 @@ import type {
   BuildSummary,
   BuildView,
   NodeView,
+  QueuedBuild,
   RunningAction,
 } from "./control/api.ts";
 import type { Mesh } from "./ports.ts";
@@ -62,6 +63,25 @@ export class Queries {
       .filter((b) => b.submission)
       .map((b) => this.summary(b))
       .sort((a, b) => b.submittedAtMs - a.submittedAtMs || (a.build < b.build ? -1 : 1));
+  }
+
+  /** Live builds in the order in which idle nodes look for work in them. */
+  queue(): QueuedBuild[] {
+    const live = this.core.desk.liveBuilds().filter((b) => b.submission);
+    const inHand = live.reduce((sum, b) => sum + b.claims!.openClaims.size, 0);
+    return live
+      .sort(
+        (a, b) =>
+          b.submission!.event.priority - a.submission!.event.priority ||
+          a.submission!.wallMs - b.submission!.wallMs ||
+          byText(a.id, b.id),
+      )
+      .map((build, index) => ({
+        ...this.summary(build),
+        place: index + 1,
+        priority: build.submission!.event.priority,
+        share: inHand === 0 ? 0 : build.claims!.openClaims.size / inHand,
+      }));
   }
 
   find(id: BuildId): Build {
@@ -145,6 +165,7 @@ export class Queries {
       .map(([node, u]) => ({ node, ...u }));
     return {
       ...this.summary(build),
+      graph: build.submission!.event.graph,
       result: this.result(build),
       actionViews: claims ? claims.graph.actions.map((_, index) => this.action(build, claims, index)) : [],
       cpuMs: byNodeUsage.reduce((sum, u) => sum + u.cpuMs, 0),

@@ -107,7 +107,7 @@ async function build(context: Context, spec: string, signal: AbortSignal): Promi
   say(context, `submitted ${spec} as ${id}\n`);
   const result = await show(context, id, signal);
   if (!result) {
-    await context.control.control(id, "cancel", "the demo was ended").catch(() => {});
+    await context.control.control(id, "cancel", { reason: "the demo was ended" }).catch(() => {});
     return 130;
   }
   if (result.state !== "complete") return pronounce(context, result);

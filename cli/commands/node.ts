@@ -70,7 +70,10 @@ function show(context: Context, view: NodeView): number {
       ["version", vitals.version],
       ["target", vitals.target],
       ["sandbox", vitals.sandbox],
-      ["slots", `${vitals.running} of ${vitals.slots} running; ${vitals.cores} cores`],
+      [
+        "slots",
+        `${vitals.running} of ${vitals.slots} running; ${vitals.cores} cores${vitals.limitedBy ? `; ${vitals.limitedBy}` : ""}`,
+      ],
       ["load", vitals.load === "unknown" ? "unknown" : vitals.load.toFixed(2)],
       [
         "pressure",

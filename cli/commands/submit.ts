@@ -1,26 +1,34 @@
 /** `swarmd submit SPEC`: hands a build to the swarm and follows it. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type Command, optionText } from "../command.ts";
+import { type Command, type CommandOption, type Options, optionText } from "../command.ts";
 import { follow } from "../follow.ts";
 import { pronounce } from "../verdict.ts";
+
+export const priorityOption: CommandOption = {
+  flags: "--priority <n>",
+  description: "Before builds of lower priority, -100 to 100 (0)",
+};
+
+/** Throws `usage`. */
+export function priorityOf(options: Options): number {
+  const text = optionText(options, "priority") ?? "0";
+  if (!/^-?[0-9]{1,3}$/.test(text) || Math.abs(Number(text)) > 100)
+    throw new SwarmError("usage", `--priority takes a number from -100 to 100, not ${text}`, {
+      remedy: "--priority 10",
+    });
+  return Number(text);
+}
 
 export const submit: Command = {
   name: "submit",
   args: "<spec>",
   description: "Submit a build and follow it; Ctrl-C leaves it running",
-  options: [
-    { flags: "--detach", description: "Do not follow it" },
-    { flags: "--priority <n>", description: "Before builds of lower priority, -100 to 100 (0)" },
-  ],
+  options: [{ flags: "--detach", description: "Do not follow it" }, priorityOption],
   examples: ["submit specs/examples/hello.yaml", "submit build.yaml --detach", "submit build.yaml --json"],
   async run(context, [spec], options) {
-    const text = optionText(options, "priority") ?? "0";
-    if (!/^-?[0-9]{1,3}$/.test(text) || Math.abs(Number(text)) > 100)
-      throw new SwarmError("usage", `--priority takes a number from -100 to 100, not ${text}`, {
-        remedy: "--priority 10",
-      });
+    const priority = priorityOf(options);
     const { prepare, submit: hand } = await import("../submission.ts");
-    const build = await hand(context, await prepare(context, spec!), Number(text));
+    const build = await hand(context, await prepare(context, spec!), priority);
     if (options.detach) {
       if (context.json) context.output.json({ build });
       else {

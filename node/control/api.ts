@@ -3,6 +3,7 @@
  * Unix socket, and the routes in `server.ts` and `client.ts` are one table. All times are milliseconds, all sizes bytes.
  */
 
+import type { Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
@@ -102,6 +103,8 @@ export interface CriticalPathView {
 }
 
 export interface BuildView extends BuildSummary {
+  /** The blob of its graph (`protocol/build/graph.ts`). */
+  readonly graph: Digest;
   readonly result: BuildResult;
   readonly actionViews: readonly ActionView[];
   /** Sum over executed actions. */
@@ -162,6 +165,31 @@ export interface StatusView {
   readonly next: NextAction;
 }
 
+/** A live build and when its turn is. */
+export interface QueuedBuild extends BuildSummary {
+  /** Counted from 1, in the order in which idle nodes look for work. */
+  readonly place: number;
+  readonly priority: number;
+  /** Of the actions that are in somebody's hands now, 0 to 1. */
+  readonly share: number;
+}
+
+/** What a person's word came to, or with `dryRun` would. */
+export interface Moved {
+  /** Actions that changed hands or became runnable. */
+  readonly moved: number;
+  /** Runs thrown away. */
+  readonly lost: number;
+  /** The build it is about; another than the one named where a new one took its place. */
+  readonly build?: BuildId;
+}
+
+export interface WordOptions {
+  readonly reason?: string;
+  /** Change nothing, say what it would come to. */
+  readonly dryRun?: boolean;
+}
+
 export interface InviteReply {
   /** `swarmd1…`: everything a machine needs to join, once. */
   readonly ticket: string;
@@ -216,7 +244,11 @@ export interface Control {
     readonly graph: Digest;
     readonly priority: number;
   }): Promise<{ build: BuildId }>;
-  control(build: BuildId, op: "pause" | "resume" | "cancel", reason?: string): Promise<void>;
+  control(build: BuildId, op: "pause" | "resume" | "cancel", options?: WordOptions): Promise<Moved>;
+  /** `retry` and `retry-failures` of a build that ended as failed submit it again. */
+  operate(operation: Operation, options?: WordOptions): Promise<Moved>;
+  /** Live builds, the one whose turn it is first. */
+  queue(): Promise<QueuedBuild[]>;
   invite(request: { readonly roles: readonly Role[]; readonly ttlMs: number }): Promise<InviteReply>;
   doctor(): Promise<Finding[]>;
   stop(): Promise<void>;

@@ -21,6 +21,10 @@ export interface NextFacts {
   readonly members: number;
   /** This node among them. */
   readonly aliveMembers: number;
+  /** Of those alive, how many take work now. */
+  readonly takers: number;
+  /** Of those alive, which were told to take none. */
+  readonly ordered: readonly { readonly name: string; readonly order: "paused" | "drained" }[];
   /** In any order; only the latest of each name counts, for it is what came of the earlier ones. */
   readonly builds: readonly NextBuild[];
 }
@@ -32,20 +36,32 @@ export function nextAction(facts: NextFacts): NextAction {
   const latest = latestOfEachName(facts.builds);
   const all = (state: BuildState) => latest.filter((build) => build.state === state);
 
-  const running = all("running")[0] ?? all("paused")[0];
+  const running = all("running")[0];
+  const [ordered] = facts.ordered;
+  if (running && ordered && facts.takers === 0)
+    return {
+      command: ["resume", ordered.name],
+      why: `${running.name} waits: no node takes work, ${ordered.name} is ${ordered.order}${absent(facts)}`,
+    };
   if (running)
     return {
       command: ["watch", running.build],
-      why: `${running.name} is ${running.state}: ${running.counts.done} of ${running.actions} actions are done${
-        running.counts.blocked > 0 ? `, ${running.counts.blocked} blocked` : ""
+      why: `${running.name} is running: ${doneOf(running)}${
+        running.counts.blocked > 0
+          ? `, ${running.counts.blocked} blocked (once the cause is gone: swarmd unblock ${running.build})`
+          : ""
       }${absent(facts)}`,
     };
+
+  const paused = all("paused")[0];
+  if (paused)
+    return { command: ["resume", paused.build], why: `${paused.name} is paused: ${doneOf(paused)}` };
 
   const failed = all("failed").find((build) => build.own);
   if (failed)
     return {
       command: ["logs", failed.build, ...(failed.failedAction ? [failed.failedAction] : [])],
-      why: `${failed.name} failed${failed.failedAction ? ` in ${failed.failedAction}` : ""}; read why, mend it, submit again`,
+      why: `${failed.name} failed${failed.failedAction ? ` in ${failed.failedAction}` : ""}; read why, mend it, submit again (or, if nothing is to be mended: swarmd retry ${failed.build})`,
     };
 
   const unfetched = all("complete").find((build) => build.own && !build.fetched);
@@ -65,6 +81,12 @@ export function nextAction(facts: NextFacts): NextAction {
       }`,
     };
 
+  if (ordered)
+    return {
+      command: ["resume", ordered.name],
+      why: `all builds have ended; ${ordered.name} is ${ordered.order} and takes no work`,
+    };
+
   return {
     command: null,
     why:
@@ -73,6 +95,8 @@ export function nextAction(facts: NextFacts): NextAction {
         : "all builds have ended and their results are fetched",
   };
 }
+
+const doneOf = ({ counts, actions }: NextBuild): string => `${counts.done} of ${actions} actions are done`;
 
 const absent = ({ members, aliveMembers }: NextFacts): string =>
   aliveMembers < members ? `; ${aliveMembers} of ${members} members are here` : "";

@@ -2,6 +2,7 @@
  * The routes of the control socket: one table that the server and the client share. A GET takes its input from the query, a POST
  * from a JSON body, a PUT has the bytes themselves as its body. It stays light, for the CLI loads it at every start.
  */
+import type { Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
 import type { Control } from "./api.ts";
@@ -34,6 +35,8 @@ export const routes = {
   getTree: { method: "GET", path: "/1/tree", answer: "json", silenceMsMax: slow },
   submit: { method: "POST", path: "/1/submit", answer: "json", silenceMsMax: slow },
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
+  operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
+  queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
   invite: { method: "POST", path: "/1/invite", answer: "json", silenceMsMax: quick },
   doctor: { method: "GET", path: "/1/doctor", answer: "json", silenceMsMax: 120_000 },
   stop: { method: "POST", path: "/1/stop", answer: "json", silenceMsMax: 60_000 },
@@ -63,7 +66,14 @@ export interface RouteInputs {
     readonly build: BuildId;
     readonly op: "pause" | "resume" | "cancel";
     readonly reason?: string;
+    readonly dryRun?: boolean;
   };
+  readonly operate: {
+    readonly operation: Operation;
+    readonly reason?: string;
+    readonly dryRun?: boolean;
+  };
+  readonly queue: Record<never, never>;
   readonly invite: { readonly roles: readonly Role[]; readonly ttlMs: number };
   readonly doctor: Record<never, never>;
   readonly stop: Record<never, never>;

@@ -8,9 +8,17 @@ import http from "node:http";
 import type { Socket } from "node:net";
 import path from "node:path";
 import { z } from "zod";
+import type { Operation } from "../../protocol/contract.ts";
 import { isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
-import { type ActionName, type BuildId, type Digest, isBuildId } from "../../protocol/kernel/ids.ts";
+import {
+  type ActionName,
+  type BuildId,
+  type Digest,
+  isBuildId,
+  isPeerId,
+  type PeerId,
+} from "../../protocol/kernel/ids.ts";
 import { roles } from "../../protocol/timeline/events.ts";
 import type { Control, WireError } from "./api.ts";
 import { bodyBytesMax, digestsMax, type RouteInputs, type RouteName, routes } from "./routes.ts";
@@ -107,7 +115,22 @@ interface Handler<K extends RouteName> {
 
 const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v), "is no build id");
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v), "is no digest");
+const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v), "is no peer id");
+const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 const nothing = z.strictObject({});
+
+const wordOptions = { reason: z.string().max(256).optional(), dryRun: z.boolean().optional() };
+const operation: z.ZodType<Operation, unknown> = z.union([
+  z.strictObject({
+    op: z.enum(["retry", "unblock", "retry-failures", "clear-failures"]),
+    build,
+    action: action.optional(),
+  }),
+  z.strictObject({ op: z.literal("reset"), build }),
+  z.strictObject({ op: z.literal("rebalance"), build: build.optional() }),
+  z.strictObject({ op: z.enum(["pause", "resume", "unground"]), peer }),
+  z.strictObject({ op: z.literal("drain"), peer, now: z.boolean().optional() }),
+]);
 
 const handlers: { readonly [K in RouteName]: Handler<K> } = {
   status: { input: nothing, run: (control) => control.status() },
@@ -122,7 +145,7 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z
       .strictObject({
         build: build.optional(),
-        action: (z.string().min(1).max(512) as unknown as z.ZodType<ActionName>).optional(),
+        action: action.optional(),
         node: z.string().min(1).max(128).optional(),
         follow: z.enum(["true", "false"]).transform((text) => text === "true"),
       })
@@ -163,10 +186,15 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({
       build,
       op: z.enum(["pause", "resume", "cancel"]),
-      reason: z.string().max(256).optional(),
+      ...wordOptions,
     }),
-    run: (control, input) => control.control(input.build, input.op, input.reason),
+    run: (control, { build, op, ...options }) => control.control(build, op, options),
   },
+  operate: {
+    input: z.strictObject({ operation, ...wordOptions }),
+    run: (control, { operation, ...options }) => control.operate(operation, options),
+  },
+  queue: { input: nothing, run: (control) => control.queue() },
   invite: {
     input: z.strictObject({
       roles: z.array(z.enum(roles)).min(1).max(roles.length),

@@ -168,7 +168,9 @@ describe("builds that run and builds that ended", () => {
     const { pace } = gate();
     await serve({ pace });
     await terminal.good("submit", await writeSpec(terminal), "--detach");
-    expect(await terminal.good("cancel", "three-5fe")).toBe("three-5feceb66ff is cancelled\n");
+    expect(await terminal.good("cancel", "three-5fe")).toBe(
+      "three-5feceb66ff is cancelled: 3 actions moved\n",
+    );
     const again = await terminal.run("cancel", "three");
     expect(again.code).toBe(4);
     expect(again.stderr).toContain("it is cancelled");

@@ -88,9 +88,9 @@ describe("words are taken as they are written", () => {
     const other = await Terminal.open();
     const play = new MemoryControl({ pace: () => new Promise(() => {}) });
     const control = play.control.bind(play);
-    play.control = async (build, op, reason?: string) => {
-      reasons.push(reason);
-      return control(build, op);
+    play.control = async (build, op, options) => {
+      if (!options?.dryRun) reasons.push(options?.reason);
+      return control(build, op, options);
     };
     await other.serve(play);
     await other.good("submit", await writeSpec(other), "--detach");

@@ -10,10 +10,13 @@ import type {
   BuildView,
   Control,
   LogChunk,
+  Moved,
   NodeView,
+  WordOptions,
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
 import { decodeGraph, dependenciesOf, type Graph } from "../../protocol/build/graph.ts";
+import type { Operation } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
@@ -29,6 +32,8 @@ export interface MemoryOptions {
   readonly pace?: (action: string) => Promise<void>;
   /** A clock that stands still makes golden output. */
   readonly nowMs?: number;
+  /** Runs that stopping anything loses. */
+  readonly lost?: number;
 }
 
 export class MemoryControl implements Control {
@@ -36,6 +41,9 @@ export class MemoryControl implements Control {
   readonly trees = new Map<Digest, { path: string; digest: Digest; executable: boolean }[]>();
   readonly fetched = new Set<BuildId>();
   readonly tickets: string[] = [];
+  /** What was said about builds and nodes, dry runs left out. */
+  readonly words: unknown[] = [];
+  private readonly orders = new Map<PeerId, "paused" | "drained">();
   stopped = false;
   private readonly options: Required<MemoryOptions>;
   private readonly plays = new Map<BuildId, Play>();
@@ -47,6 +55,7 @@ export class MemoryControl implements Control {
       failing: [],
       pace: async () => {},
       nowMs: Date.UTC(2030, 0, 1),
+      lost: 0,
       ...options,
     };
   }
@@ -72,6 +81,11 @@ export class MemoryControl implements Control {
       next: nextAction({
         members: 1 + peers.length,
         aliveMembers: 1 + peers.length,
+        takers: 1 + peers.length - this.orders.size,
+        ordered: [node!, ...peers].flatMap(({ name, peerId }) => {
+          const order = this.orders.get(peerId);
+          return order ? [{ name, order }] : [];
+        }),
         builds: builds.map((summary) => ({
           ...summary,
           own: true,
@@ -83,7 +97,11 @@ export class MemoryControl implements Control {
   }
 
   async nodes(): Promise<NodeView[]> {
-    return this.options.nodes.map((name, index) => nodeView(name, index, this.options.toolchains));
+    return this.options.nodes.map((name, index) => {
+      const view = nodeView(name, index, this.options.toolchains);
+      const limitedBy = this.orders.get(view.peerId);
+      return limitedBy ? { ...view, vitals: { ...view.vitals!, slots: 0, limitedBy } } : view;
+    });
   }
 
   async builds(): Promise<BuildSummary[]> {
@@ -181,9 +199,36 @@ export class MemoryControl implements Control {
     return { build };
   }
 
-  async control(build: BuildId, op: "pause" | "resume" | "cancel") {
+  async control(
+    build: BuildId,
+    op: "pause" | "resume" | "cancel",
+    options: WordOptions = {},
+  ): Promise<Moved> {
     const play = this.play(build);
-    if (op === "cancel") play.cancel();
+    const left = play.views.filter((view) => view.state !== "done").length;
+    if (!options.dryRun) {
+      this.words.push({ build, op, ...options });
+      if (op === "cancel") play.cancel();
+      else play.paused = op === "pause";
+    }
+    return { build, moved: left, lost: op === "cancel" ? this.options.lost : 0 };
+  }
+
+  async operate(operation: Operation, options: WordOptions = {}): Promise<Moved> {
+    if (!options.dryRun) {
+      this.words.push({ ...operation, ...options });
+      if (operation.op === "pause") this.orders.set(operation.peer, "paused");
+      if (operation.op === "drain") this.orders.set(operation.peer, "drained");
+      if (operation.op === "resume") this.orders.delete(operation.peer);
+    }
+    const loses = operation.op === "reset" || (operation.op === "drain" && operation.now === true);
+    const build = "build" in operation ? operation.build : undefined;
+    return { moved: 1, lost: loses ? this.options.lost : 0, ...(build ? { build } : {}) };
+  }
+
+  async queue() {
+    const live = (await this.builds()).filter(({ state }) => state === "running" || state === "paused");
+    return live.map((build, i) => ({ ...build, place: i + 1, priority: 0, share: 1 / live.length }));
   }
 
   async invite({ ttlMs }: { readonly ttlMs: number }) {
@@ -217,6 +262,7 @@ class Play {
   readonly events: BuildEvent[] = [];
   readonly views: ActionView[];
   state: BuildState = "running";
+  paused = false;
   private readonly graph: Graph;
   private readonly home: MemoryControl;
   private readonly options: Required<MemoryOptions>;
@@ -328,7 +374,7 @@ class Play {
     return {
       build: this.build,
       name: this.graph.name,
-      state: this.state,
+      state: this.paused && this.state === "running" ? "paused" : this.state,
       submitter: this.options.nodes[0]!,
       submittedAtMs: this.options.nowMs + this.earlier.length,
       wallMs: 100 * counts.done,

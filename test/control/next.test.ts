@@ -13,14 +13,14 @@ const build = (name: string, digits: string, more: Partial<NextBuild> = {}): Nex
   fetched: true,
   ...more,
 });
-const alone = { members: 1, aliveMembers: 1 };
+const alone = { members: 1, aliveMembers: 1, takers: 1, ordered: [] };
 
 describe("what to do next", () => {
   test("nothing was submitted from here: submit, and how to add machines while alone", () => {
     const { command, why } = nextAction({ ...alone, builds: [] });
     expect(command).toEqual(["submit", specWord]);
     expect(why).toContain("swarmd invite");
-    expect(nextAction({ members: 3, aliveMembers: 3, builds: [] }).why).not.toContain("invite");
+    expect(nextAction({ ...alone, members: 3, aliveMembers: 3, builds: [] }).why).not.toContain("invite");
     expect(nextAction({ ...alone, builds: [build("a", "1", { own: false })] }).command).toEqual([
       "submit",
       specWord,
@@ -34,8 +34,30 @@ describe("what to do next", () => {
     ];
     expect(nextAction({ ...alone, builds })).toEqual({
       command: ["watch", "b-2000000000"],
-      why: "b is running: 2 of 5 actions are done, 1 blocked",
+      why: "b is running: 2 of 5 actions are done, 1 blocked (once the cause is gone: swarmd unblock b-2000000000)",
     });
+  });
+
+  test("what rests is resumed where nothing else goes on", () => {
+    const paused = build("a", "1", { state: "paused" });
+    const running = build("b", "2", { state: "running" });
+    expect(nextAction({ ...alone, builds: [paused] }).command).toEqual(["resume", "a-1000000000"]);
+    expect(nextAction({ ...alone, builds: [paused, running] }).command).toEqual(["watch", "b-2000000000"]);
+    const ordered = [{ name: "pc", order: "drained" as const }];
+    const stuck = nextAction({ ...alone, takers: 0, ordered, builds: [running] });
+    expect(stuck).toEqual({
+      command: ["resume", "pc"],
+      why: "b waits: no node takes work, pc is drained",
+    });
+    expect(nextAction({ ...alone, ordered, builds: [running] }).command).toEqual(["watch", "b-2000000000"]);
+    const ended = nextAction({ ...alone, ordered, builds: [build("c", "3")] });
+    expect(ended.command).toEqual(["resume", "pc"]);
+    expect(ended.why).toContain("pc is drained");
+  });
+
+  test("a build that failed may be built again as it is", () => {
+    const failed = build("a", "1", { state: "failed" });
+    expect(nextAction({ ...alone, builds: [failed] }).why).toContain("swarmd retry a-1000000000");
   });
 
   test("an own build that failed shows the log of the action that did, until a later one of its name succeeds", () => {
@@ -51,7 +73,7 @@ describe("what to do next", () => {
       command: null,
       why: "all builds have ended and their results are fetched",
     });
-    expect(nextAction({ members: 3, aliveMembers: 2, builds: [build("a", "1")] }).why).toContain(
+    expect(nextAction({ ...alone, members: 3, aliveMembers: 2, builds: [build("a", "1")] }).why).toContain(
       "2 of 3 members are here",
     );
   });
