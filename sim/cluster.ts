@@ -6,7 +6,7 @@ import { thermalSchema } from "./thermal.ts";
 
 const clusterCharsMax = 16 << 20;
 export const nodesMax = 4096;
-const latencySecondsDefault = 0.002;
+export const latencySecondsDefault = 0.002;
 const bandwidthDefault = 125_000_000;
 const memoryBytesDefault = 8 * 2 ** 30;
 const diskBytesDefault = 100 * 2 ** 30;
@@ -131,4 +131,21 @@ export function resized(cluster: Cluster, count: number): Cluster {
   if (all.every((n) => n.slots === 0))
     throw new SwarmError("spec-invalid", `the first ${count} nodes have no slots`);
   return { ...cluster, nodes: all };
+}
+
+/** A machine that tends to 80 °C under full load: it throttles only in air that is warmer than usual. */
+const usualThermal = { ambient: 30, heat: 2, cool: 0.04, limit: 85, factor: 0.6, hyst: 5 } as const;
+
+/** The same cluster in air that is so much warmer; nodes without a model of heat get a usual one. */
+export function hotter(cluster: Cluster, byCelsius: number): Cluster {
+  return {
+    ...cluster,
+    nodes: cluster.nodes.map((node) => {
+      const thermal = node.thermal ?? { ...usualThermal, initial: usualThermal.ambient + 10 };
+      return {
+        ...node,
+        thermal: { ...thermal, ambient: thermal.ambient + byCelsius, initial: thermal.initial + byCelsius },
+      };
+    }),
+  };
 }

@@ -15,7 +15,7 @@ export interface Edge {
   readonly bytes?: number;
 }
 
-export interface Plant {
+export interface Shop {
   /** Tasks at once, of each node. */
   readonly slots: readonly number[];
   /** Nodes of one kind cost the same: place of the kind, of each node. Tasks are planned alike for them. */
@@ -45,22 +45,22 @@ export interface Plan {
 }
 
 /** Heterogeneous Earliest Finish Time: tasks by upward rank, each where it ends first. Throws when a task can run nowhere. */
-export function heft(plant: Plant): Plan {
-  const { up } = ranksOf(plant);
+export function heft(shop: Shop): Plan {
+  const { up } = ranksOf(shop);
   // A task without cost may rank no higher than what needs it: places, which are in dependency order, decide then.
   const order = [...up.keys()].sort((a, b) => up[b]! - up[a]! || a - b);
-  const planner = new Planner(plant);
+  const planner = new Planner(shop);
   for (const task of order) planner.place(task);
   return planner.plan();
 }
 
 /** Critical Path On a Processor: tasks by the longest path through them; those of the critical path on the one node that runs it fastest. */
-export function cpop(plant: Plant): Plan {
-  const { up, down } = ranksOf(plant);
+export function cpop(shop: Shop): Plan {
+  const { up, down } = ranksOf(shop);
   const priority = up.map((rank, task) => rank + down[task]!);
-  const dependents = dependentsOf(plant);
+  const dependents = dependentsOf(shop);
   const nearly = (a: number, b: number) => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b));
-  const entries = plant.needs.flatMap((needs, task) => (needs.length === 0 ? [task] : []));
+  const entries = shop.needs.flatMap((needs, task) => (needs.length === 0 ? [task] : []));
   let at = entries.reduce<number | undefined>(
     (best, task) => (best === undefined || priority[task]! > priority[best]! ? task : best),
     undefined,
@@ -71,13 +71,13 @@ export function cpop(plant: Plant): Plan {
     path.add(at);
     at = dependents[at]!.find((task) => nearly(priority[task]!, length));
   }
-  const nodes = plant.slots.flatMap((slots, node) => (slots > 0 ? [node] : []));
+  const nodes = shop.slots.flatMap((slots, node) => (slots > 0 ? [node] : []));
   const along = (node: number) =>
-    [...path].reduce((sum, task) => sum + plant.cost(task, plant.kinds[node]!), 0);
+    [...path].reduce((sum, task) => sum + shop.cost(task, shop.kinds[node]!), 0);
   const home = nodes.reduce((best, node) => (along(node) < along(best) ? node : best), nodes[0]!);
 
-  const planner = new Planner(plant);
-  const open = plant.needs.map((needs) => needs.length);
+  const planner = new Planner(shop);
+  const open = shop.needs.map((needs) => needs.length);
   const ready = new Set(entries);
   while (ready.size > 0) {
     let next = -1;
@@ -92,16 +92,16 @@ export function cpop(plant: Plant): Plan {
 }
 
 /** Upward rank: the longest path from a task to the end, itself included; downward rank: from the begin to it, itself left out. Mean costs. */
-function ranksOf(plant: Plant): { up: number[]; down: number[] } {
-  const mean = meanCosts(plant);
+function ranksOf(shop: Shop): { up: number[]; down: number[] } {
+  const mean = meanCosts(shop);
   const up = [...mean];
-  for (let task = plant.needs.length - 1; task >= 0; task--)
-    for (const { from, meanMs } of plant.needs[task]!) {
+  for (let task = shop.needs.length - 1; task >= 0; task--)
+    for (const { from, meanMs } of shop.needs[task]!) {
       invariant(from < task, "tasks stand in dependency order");
       up[from] = Math.max(up[from]!, mean[from]! + meanMs + up[task]!);
     }
-  const down = plant.needs.map(() => 0);
-  plant.needs.forEach((needs, task) => {
+  const down = shop.needs.map(() => 0);
+  shop.needs.forEach((needs, task) => {
     for (const { from, meanMs } of needs)
       down[task] = Math.max(down[task]!, down[from]! + mean[from]! + meanMs);
   });
@@ -109,17 +109,17 @@ function ranksOf(plant: Plant): { up: number[]; down: number[] } {
 }
 
 /** Over all slots where a task can run. */
-function meanCosts(plant: Plant): number[] {
+function meanCosts(shop: Shop): number[] {
   const slotsOfKind = new Map<number, number>();
-  plant.slots.forEach((slots, node) => {
-    const kind = plant.kinds[node]!;
+  shop.slots.forEach((slots, node) => {
+    const kind = shop.kinds[node]!;
     slotsOfKind.set(kind, (slotsOfKind.get(kind) ?? 0) + slots);
   });
-  return plant.needs.map((_, task) => {
+  return shop.needs.map((_, task) => {
     let sum = 0;
     let count = 0;
     for (const [kind, slots] of slotsOfKind) {
-      const ms = plant.cost(task, kind);
+      const ms = shop.cost(task, kind);
       if (!Number.isFinite(ms)) continue;
       sum += ms * slots;
       count += slots;
@@ -128,9 +128,9 @@ function meanCosts(plant: Plant): number[] {
   });
 }
 
-function dependentsOf(plant: Plant): number[][] {
-  const dependents: number[][] = plant.needs.map(() => []);
-  plant.needs.forEach((needs, task) => {
+function dependentsOf(shop: Shop): number[][] {
+  const dependents: number[][] = shop.needs.map(() => []);
+  shop.needs.forEach((needs, task) => {
     for (const { from } of needs) dependents[from]!.push(task);
   });
   return dependents;
@@ -167,16 +167,16 @@ function alone(agendas: readonly Agenda[], fromMs: number, forMs: number) {
 
 /** Where tasks have been placed so far. */
 class Planner {
-  private readonly plant: Plant;
+  private readonly shop: Shop;
   /** Of each node, of each slot. */
   private readonly agendas: readonly (readonly Agenda[])[];
   private readonly nodesOfKind = new Map<number, number[]>();
   private readonly placements: Placement[] = [];
 
-  constructor(plant: Plant) {
-    this.plant = plant;
-    this.agendas = plant.slots.map((slots) => Array.from({ length: slots }, agendaOf));
-    plant.kinds.forEach((kind, node) => {
+  constructor(shop: Shop) {
+    this.shop = shop;
+    this.agendas = shop.slots.map((slots) => Array.from({ length: slots }, agendaOf));
+    shop.kinds.forEach((kind, node) => {
       const nodes = this.nodesOfKind.get(kind) ?? [];
       this.nodesOfKind.set(kind, nodes);
       nodes.push(node);
@@ -188,9 +188,9 @@ class Planner {
    * moment, so the first free slot at that moment ends the search through the kind; only holders of inputs are looked at one by one.
    */
   place(task: number, only?: number): void {
-    const { plant } = this;
-    const holders = new Set(plant.needs[task]!.map(({ from }) => this.placements[from]!.node));
-    const width = plant.width?.(task) ?? 1;
+    const { shop } = this;
+    const holders = new Set(shop.needs[task]!.map(({ from }) => this.placements[from]!.node));
+    const width = shop.width?.(task) ?? 1;
     let best: Omit<Placement, "task"> | undefined;
     /** Whether the task could begin there as soon as its inputs are there: no other node of the kind does better. */
     const tryNode = (node: number, readyMs: number, costMs: number): boolean => {
@@ -202,7 +202,7 @@ class Planner {
       return free.startMs === readyMs;
     };
     for (const [kind, nodes] of this.nodesOfKind) {
-      const costMs = plant.cost(task, kind);
+      const costMs = shop.cost(task, kind);
       if (!Number.isFinite(costMs)) continue;
       const apartMs = this.readyMs(task, kind, undefined);
       // No node of the kind could end it sooner than what was found.
@@ -210,7 +210,7 @@ class Planner {
       if (only === undefined && !hopeless)
         for (const node of nodes) if (!holders.has(node) && tryNode(node, apartMs, costMs)) break;
       for (const node of only === undefined ? holders : [only])
-        if (plant.kinds[node] === kind) tryNode(node, this.readyMs(task, kind, node), costMs);
+        if (shop.kinds[node] === kind) tryNode(node, this.readyMs(task, kind, node), costMs);
     }
     if (!best) throw new RangeError(`task ${task} can run on no node`);
     for (const slot of best.slots) this.agendas[best.node]![slot]!.take(best.startMs, best.endMs);
@@ -226,9 +226,9 @@ class Planner {
   /** When all inputs of a task can be on a node of a kind; `node` absent: on one that made none of them. */
   private readyMs(task: number, kind: number, node: number | undefined): number {
     let readyMs = 0;
-    for (const edge of this.plant.needs[task]!) {
+    for (const edge of this.shop.needs[task]!) {
       const made = this.placements[edge.from]!;
-      const wayMs = made.node === node ? 0 : this.plant.transfer(edge, this.plant.kinds[made.node]!, kind);
+      const wayMs = made.node === node ? 0 : this.shop.transfer(edge, this.shop.kinds[made.node]!, kind);
       readyMs = Math.max(readyMs, made.endMs + wayMs);
     }
     return readyMs;

@@ -4,7 +4,7 @@ import type { GraphAction } from "../protocol/build/graph.ts";
 import { dependencyIndexes } from "../protocol/build/order.ts";
 import { lowerBoundMs } from "./bound.ts";
 import { type Cluster, type ClusterNode, diskOf, memoryOf, targetOf } from "./cluster.ts";
-import { type Edge, heft, type Plan, type Plant } from "./heft.ts";
+import { type Edge, heft, type Plan, type Shop } from "./heft.ts";
 import type { Workload } from "./workload.ts";
 
 export interface Yardstick {
@@ -19,12 +19,12 @@ export interface Yardstick {
  * Throws `RangeError` when an action fits no node.
  */
 export function yardstickOf(workload: Workload, cluster: Cluster): Yardstick {
-  const plant = plantOf(workload, cluster);
-  const plan = heft(plant);
-  return { plan, heftMs: plan.makespanMs, boundMs: lowerBoundMs(plant) };
+  const shop = shopOf(workload, cluster);
+  const plan = heft(shop);
+  return { plan, heftMs: plan.makespanMs, boundMs: lowerBoundMs(shop) };
 }
 
-function plantOf({ graph, costs }: Workload, cluster: Cluster): Plant {
+function shopOf({ graph, costs }: Workload, cluster: Cluster): Shop {
   const kinds = new Map<string, { readonly place: number; readonly node: ClusterNode }>();
   const kindOf = cluster.nodes.map((node) => {
     const { id: _, ...traits } = node;

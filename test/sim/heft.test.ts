@@ -1,7 +1,7 @@
 /** The yardsticks, checked on the example of the paper and against what must hold of every plan. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cpop, heft, type Placement, type Plan, type Plant } from "../../sim/heft.ts";
+import { cpop, heft, type Placement, type Plan, type Shop } from "../../sim/heft.ts";
 
 /** Topcuoglu, Hariri, Wu 2002, figure 2 and table 2: ten tasks on three processors. */
 const costs = [
@@ -33,7 +33,7 @@ const edges = [
   [8, 10, 11],
   [9, 10, 13],
 ];
-const paper: Plant = {
+const paper: Shop = {
   slots: [1, 1, 1],
   kinds: [0, 1, 2],
   needs: costs.map((_, task) =>
@@ -56,10 +56,10 @@ describe("the ten tasks of Topcuoglu, Hariri, Wu 2002", () => {
   });
 });
 
-const plantOf = (
+const shopOf = (
   nodes: readonly { slots: number; speed: number }[],
   tasks: readonly { workMs: number; needs: readonly number[]; wayMs: number }[],
-): Plant => ({
+): Shop => ({
   slots: nodes.map((n) => n.slots),
   kinds: nodes.map((_, i) => i),
   needs: tasks.map((t) => t.needs.map((from) => ({ from, meanMs: tasks[from]!.wayMs }))),
@@ -67,7 +67,7 @@ const plantOf = (
   transfer: ({ meanMs }) => meanMs,
 });
 
-const plants = fc
+const shops = fc
   .record({
     nodes: fc.array(fc.record({ slots: fc.integer({ min: 1, max: 3 }), speed: fc.constantFrom(0.5, 1, 2) }), {
       minLength: 1,
@@ -89,15 +89,15 @@ const plants = fc
 
 const lasts = (p: Placement) => p.endMs > p.startMs;
 
-function expectValid(plan: Plan, plant: Plant) {
+function expectValid(plan: Plan, shop: Shop) {
   for (const p of plan.placements) {
-    expect(p.endMs - p.startMs).toBeCloseTo(plant.cost(p.task, plant.kinds[p.node]!));
-    expect(p.slots).toHaveLength(plant.width?.(p.task) ?? 1);
-    expect(Math.max(...p.slots)).toBeLessThan(plant.slots[p.node]!);
-    for (const edge of plant.needs[p.task]!) {
+    expect(p.endMs - p.startMs).toBeCloseTo(shop.cost(p.task, shop.kinds[p.node]!));
+    expect(p.slots).toHaveLength(shop.width?.(p.task) ?? 1);
+    expect(Math.max(...p.slots)).toBeLessThan(shop.slots[p.node]!);
+    for (const edge of shop.needs[p.task]!) {
       const made = plan.placements[edge.from]!;
       const wayMs =
-        made.node === p.node ? 0 : plant.transfer(edge, plant.kinds[made.node]!, plant.kinds[p.node]!);
+        made.node === p.node ? 0 : shop.transfer(edge, shop.kinds[made.node]!, shop.kinds[p.node]!);
       expect(p.startMs).toBeGreaterThanOrEqual(made.endMs + wayMs);
     }
     for (const other of plan.placements)
@@ -115,11 +115,11 @@ function expectValid(plan: Plan, plant: Plant) {
 describe("every plan", () => {
   test("keeps dependencies, ways between nodes, and one task per slot at a time", () => {
     fc.assert(
-      fc.property(plants, ({ nodes, tasks }) => {
-        const plant = plantOf(nodes, tasks);
-        for (const plan of [heft(plant), cpop(plant)]) {
+      fc.property(shops, ({ nodes, tasks }) => {
+        const shop = shopOf(nodes, tasks);
+        for (const plan of [heft(shop), cpop(shop)]) {
           expect(plan.placements).toHaveLength(tasks.length);
-          expectValid(plan, plant);
+          expectValid(plan, shop);
         }
       }),
       { numRuns: 60 },
@@ -128,18 +128,18 @@ describe("every plan", () => {
 
   test("is the same whether equal nodes are told to be of one kind or not", () => {
     fc.assert(
-      fc.property(plants, ({ nodes, tasks }) => {
-        const plant = plantOf(nodes, tasks);
+      fc.property(shops, ({ nodes, tasks }) => {
+        const shop = shopOf(nodes, tasks);
         const speeds = [...new Set(nodes.map((n) => n.speed))];
         const grouped = {
-          ...plant,
+          ...shop,
           kinds: nodes.map((n) => speeds.indexOf(n.speed)),
           cost: (task: number, kind: number) => tasks[task]!.workMs / speeds[kind]!,
         };
         expectValid(heft(grouped), grouped);
         // Who gets a task among equals may differ, and with it what follows; with one kind of way for all, ends do not.
         if (tasks.every((t) => t.needs.length === 0))
-          expect(heft(grouped).makespanMs).toBeCloseTo(heft(plant).makespanMs);
+          expect(heft(grouped).makespanMs).toBeCloseTo(heft(shop).makespanMs);
       }),
       { numRuns: 60 },
     );
@@ -148,20 +148,20 @@ describe("every plan", () => {
   test("gives a wide task all its slots at once, on one node", () => {
     fc.assert(
       fc.property(
-        plants,
+        shops,
         fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 25, maxLength: 25 }),
         (p, widths) => {
-          const plant = {
-            ...plantOf([...p.nodes, { slots: 3, speed: 1 }], p.tasks),
+          const shop = {
+            ...shopOf([...p.nodes, { slots: 3, speed: 1 }], p.tasks),
             width: (task: number) => widths[task]!,
           };
-          expectValid(heft(plant), plant);
+          expectValid(heft(shop), shop);
         },
       ),
       { numRuns: 60 },
     );
     const wide = {
-      ...plantOf(
+      ...shopOf(
         [{ slots: 2, speed: 1 }],
         [1, 2, 3].map(() => ({ workMs: 10, needs: [], wayMs: 0 })),
       ),
@@ -173,8 +173,8 @@ describe("every plan", () => {
   test("uses a gap that a task of higher rank left", () => {
     // The slow way of the fast node's output leaves the slow node idle until 30; the little task goes in before.
     const only = [0, 1, 1];
-    const plant = {
-      ...plantOf(
+    const shop = {
+      ...shopOf(
         [
           { slots: 1, speed: 1 },
           { slots: 1, speed: 1 },
@@ -187,13 +187,13 @@ describe("every plan", () => {
       ),
       cost: (task: number, kind: number) => (only[task] === kind ? [10, 10, 5][task]! : Infinity),
     };
-    const { placements, makespanMs } = heft(plant);
+    const { placements, makespanMs } = heft(shop);
     expect(makespanMs).toBe(40);
     expect(placements[2]).toMatchObject({ node: 1, startMs: 0, endMs: 5 });
   });
 
   test("leaves out nodes where a task cannot run, and refuses one that can run nowhere", () => {
-    const plant = plantOf(
+    const shop = shopOf(
       [
         { slots: 1, speed: 4 },
         { slots: 1, speed: 1 },
@@ -201,10 +201,10 @@ describe("every plan", () => {
       [{ workMs: 10, needs: [], wayMs: 0 }],
     );
     const heavy = {
-      ...plant,
-      cost: (task: number, kind: number) => (kind === 0 ? Infinity : plant.cost(task, kind)),
+      ...shop,
+      cost: (task: number, kind: number) => (kind === 0 ? Infinity : shop.cost(task, kind)),
     };
     expect(heft(heavy).placements[0]).toMatchObject({ node: 1, endMs: 10 });
-    expect(() => heft({ ...plant, cost: () => Infinity })).toThrow(RangeError);
+    expect(() => heft({ ...shop, cost: () => Infinity })).toThrow(RangeError);
   });
 });

@@ -65,16 +65,16 @@ describe("the lower bound", () => {
 
   test("holds where processors are good at different tasks", () => {
     // Two tasks, each fast on its own processor.
-    const plant = {
+    const shop = {
       slots: [1, 1],
       kinds: [0, 1],
       needs: [[], []],
       cost: (task: number, kind: number) => (task === kind ? 10 : 100),
       transfer: () => 0,
     };
-    expect(lowerBoundMs(plant)).toBe(10);
-    expect(heft(plant).makespanMs).toBe(10);
-    expect(cpop(plant).makespanMs).toBeGreaterThanOrEqual(10);
+    expect(lowerBoundMs(shop)).toBe(10);
+    expect(heft(shop).makespanMs).toBe(10);
+    expect(cpop(shop).makespanMs).toBeGreaterThanOrEqual(10);
   });
 });
 
