@@ -15,7 +15,7 @@ import type {
   WordOptions,
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
-import { decodeGraph, dependenciesOf, type Graph } from "../../protocol/build/graph.ts";
+import { decodeGraph, dependenciesOf, encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { Operation } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
@@ -406,6 +406,7 @@ class Play {
     const result = this.result();
     return {
       ...this.summary(),
+      graph: encodeGraph(this.graph).digest,
       result,
       actionViews: this.views,
       cpuMs: 90 * result.executed,
