@@ -1,6 +1,6 @@
 /** What a running daemon finds about itself and its swarm, each finding with its remedy. */
 import type { Core } from "../protocol/core.ts";
-import { diskFreeBytesMin, temperatureCelsiusMax } from "../protocol/work/score.ts";
+import { diskFreeBytesMin } from "../protocol/work/eligible.ts";
 import type { Finding } from "./control/api.ts";
 import type { Mesh } from "./ports.ts";
 import type { Queries } from "./queries.ts";
@@ -40,7 +40,7 @@ export function checkDaemon(
           level: "note",
           text: "no sensor: heat is not taken into account on this node",
         }
-      : vitals.temperatureCelsius >= temperatureCelsiusMax
+      : vitals.temperatureCelsius >= desk.config.scheduling.temperatureCelsiusMax
         ? {
             check: "temperature",
             level: "bad",

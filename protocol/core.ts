@@ -24,13 +24,21 @@ import { type Claim, Claims, isOpen } from "./work/claims.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
+import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
+import { Grounding } from "./work/grounding.ts";
+import { Heat } from "./work/heat.ts";
 import { Holder } from "./work/holder.ts";
+import { Leaning } from "./work/leaning.ts";
 import { clientOf, Ledger } from "./work/ledger.ts";
 import { operate } from "./work/operate.ts";
 import { Preparer } from "./work/preparer.ts";
+import { Records } from "./work/records.ts";
+import { Room } from "./work/room.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
+import { Shares } from "./work/shares.ts";
+import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
 
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
@@ -46,6 +54,7 @@ export class Core {
   readonly expiry: Expiry;
   readonly sealer: Sealer;
   readonly holder: Holder;
+  readonly gate: Gate;
   readonly scheduler: Scheduler;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
@@ -58,11 +67,12 @@ export class Core {
   constructor(config: CoreConfig, now: Instant) {
     this.desk = new Desk(config, now);
     this.preparer = new Preparer(this.desk);
-    this.granter = new Granter(this.desk, this.preparer);
+    this.holder = new Holder(this.desk);
+    this.gate = new Gate(this.desk, this.holder);
+    this.granter = new Granter(this.desk, this.preparer, this.gate);
     this.expiry = new Expiry(this.desk);
     this.sealer = new Sealer(this.desk);
-    this.holder = new Holder(this.desk);
-    this.scheduler = new Scheduler(this.desk, this.granter, this.holder);
+    this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);
     this.door = new Door(this.desk);
@@ -97,6 +107,7 @@ export class Core {
       this.desk.voice.deadline(),
       this.expiry.deadline(),
       this.holder.deadline(),
+      this.gate.deadline(),
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.catchUp.deadline(),
@@ -124,10 +135,7 @@ export class Core {
       case "connected":
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
-        this.nextBeatMonoMs = Math.min(
-          this.nextBeatMonoMs,
-          Math.max(desk.now.monoMs, this.lastBeatMonoMs + beatMsMin),
-        );
+        this.beatSoon();
         this.catchUp.with(input.peer);
         return;
       case "disconnected":
@@ -144,7 +152,7 @@ export class Core {
         this.takeOwn(input.entry);
         return;
       case "sensed":
-        desk.sensed = input.vitals;
+        desk.sense(input.vitals);
         return;
       case "blob-read":
         this.submissions.blobRead(input.digest, input.bytes);
@@ -183,6 +191,7 @@ export class Core {
   private decide(): void {
     const { desk } = this;
     if (this.door.membersChanged()) this.membersChanged();
+    if (this.gate.look()) this.beatSoon();
     if (desk.now.monoMs >= this.nextBeatMonoMs) this.beat();
     this.submissions.tick();
     this.catchUp.tick();
@@ -207,6 +216,14 @@ export class Core {
       { urgent: true },
     );
     this.nextBeatMonoMs = this.desk.now.monoMs;
+  }
+
+  /** Others should know at once what this node takes. */
+  private beatSoon(): void {
+    this.nextBeatMonoMs = Math.min(
+      this.nextBeatMonoMs,
+      Math.max(this.desk.now.monoMs, this.lastBeatMonoMs + beatMsMin),
+    );
   }
 
   private beat(): void {
@@ -338,6 +355,7 @@ export class Core {
         const event = knownEvent(raw);
         if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots);
         if (event?.kind === "node.down") desk.peers.down(e.author, e.inc);
+        if (event?.kind === "node.grounded") this.gate.heard(e.author, event);
         if (event?.kind === "ticket.issued") this.door.issued(e.author, event);
         if (event?.kind === "member.admitted" && event.ticket !== undefined)
           this.door.used(e.author, event.ticket, event.peer);
@@ -371,6 +389,7 @@ export class Core {
         const { group } = build.claims!.action(claim.action);
         desk.estimates.note(build.graph!.name, group, claim.holder, done.usage.wallMs);
       }
+      this.gate.noted(build, claim);
       if (done && claim.holder !== desk.config.self) this.remember(build, claim);
     }
     this.holder.review(build, touched);
@@ -471,6 +490,7 @@ export class Core {
       this.preparer.forget(build.id);
       this.expiry.forget();
       this.scheduler.forget(build.id);
+      this.gate.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);
       this.holder.reviewAll(build);
@@ -496,6 +516,7 @@ export class Core {
       this.desk.dropped.add(build.id);
       this.preparer.forget(build.id);
       this.scheduler.forget(build.id);
+      this.gate.forget(build.id);
       this.desk.emit({ kind: "drop-ledger", build: build.id });
     }
   }
@@ -520,6 +541,14 @@ const classes: readonly Savable[] = [
   Expiry,
   Sealer,
   Holder,
+  Gate,
+  Room,
+  Heat,
+  Standby,
+  Grounding,
+  Records,
+  Shares,
+  Leaning,
   Scheduler,
   Submissions,
   CatchUp,

@@ -46,13 +46,17 @@ export interface Vitals extends LocalVitals {
   readonly beat: number;
   /** Actions it would run at once now; fewer than it declared while it is hot, in use by its owner, drained or grounded. */
   readonly slots: number;
+  /** Slots it has while nothing limits it; absent: `slots`. */
+  readonly slotsMax?: number;
   /** Slots taken. */
   readonly running: number;
-  /** Why `slots` are fewer than declared: `hot`, `pressure`, `owner`, `standby`, `paused`, `drained`, `stopping`. */
+  /** Why `slots` are fewer than declared: `hot`, `pressure`, `owner`, `standby`, `paused`, `drained`, `grounded`, `stopping`. */
   readonly limitedBy?: string;
   readonly labels: readonly string[];
   readonly fenced: boolean;
   readonly policy: Policy;
+  /** How fast it warms up (or cools down, below 0), degrees per second, as it measured itself; absent: not known. */
+  readonly warmingCelsius?: number;
   /** Memory that its running actions asked for. */
   readonly reservedBytes: number;
   /** Whether it takes work that others submitted. */
@@ -73,6 +77,7 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
   version: shortText,
   beat: z.int().nonnegative(),
   slots: z.int().nonnegative().max(4096),
+  slotsMax: z.int().nonnegative().max(4096).optional(),
   running: z.int().nonnegative().max(4096),
   foreign: z.boolean(),
   frontier: shortText,
@@ -80,6 +85,7 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
   labels: z.array(z.string().max(64)).max(64).default([]),
   fenced: z.boolean().default(false),
   policy: z.enum(policies).default("normal"),
+  warmingCelsius: z.number().min(-1000).max(1000).optional(),
   reservedBytes: count.default(0),
   ledgers: z.record(
     z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)) as z.ZodType<BuildId, string>,

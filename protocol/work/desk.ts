@@ -12,6 +12,8 @@ import type { Event } from "../timeline/events.ts";
 import { type SayOptions, Voice } from "../voice.ts";
 import type { Build } from "./build.ts";
 import { Estimates } from "./estimates.ts";
+import { Heat } from "./heat.ts";
+import { Room } from "./room.ts";
 import { firstOf, type Weighted } from "./steward.ts";
 
 /** Digests known to lie on the own disk: a memory, bounded; forgetting one costs a look. */
@@ -28,6 +30,9 @@ export class Desk {
   readonly peers: Peers;
   readonly estimates = new Estimates();
   readonly voice: Voice;
+  /** How much this node takes now, and what it foresees of its own heat; judged by the gate. */
+  readonly room: Room;
+  readonly heat = new Heat();
   readonly builds = new Map<BuildId, Build>();
   /** Ended builds that are no longer kept in memory; what peers still offer of them is declined. */
   readonly dropped = new Set<BuildId>();
@@ -35,6 +40,8 @@ export class Desk {
   now: Instant;
   /** Actions this node has in hand; kept by the holder. */
   running = 0;
+  /** Memory that they asked for; kept by the holder too. */
+  reservedBytes = 0;
   stopping = false;
   /** Whether it has heard, since its start, what the living know; before that it neither grants nor asks. */
   settled = false;
@@ -68,6 +75,7 @@ export class Desk {
     this.orders = new Orders(this.members);
     this.peers = new Peers(now.monoMs);
     this.voice = new Voice(config.swarm, config.self, config.inc);
+    this.room = new Room(config.slots);
   }
 
   /** Every step begins here: the one place where time enters and the living are counted. */
@@ -94,6 +102,20 @@ export class Desk {
       }
     peers.changed.clear();
     if (changed) this.aliveRevision++;
+  }
+
+  /** A reading of this node's sensors. */
+  sense(vitals: LocalVitals): void {
+    this.sensed = vitals;
+    this.ownVitals = undefined;
+    this.seenList = undefined;
+    if (vitals.temperatureCelsius !== "unknown") this.heat.reads(vitals.temperatureCelsius, this.now.monoMs);
+  }
+
+  /** How much this node takes was judged anew: what it says of itself follows. */
+  judged(): void {
+    this.ownVitals = undefined;
+    this.seenList = undefined;
   }
 
   emit(effect: Effect): void {
@@ -186,7 +208,8 @@ export class Desk {
   /** What is to be said of this node; undefined before the first reading of its sensors. What it knows is left out. */
   vitals(): Vitals | undefined {
     if (!this.sensed) return undefined;
-    const order = this.orders.of(this.config.self);
+    const { slots, limitedBy } = this.room;
+    const { warmingCelsius } = this.heat;
     return {
       ...this.sensed,
       peer: this.config.self,
@@ -194,13 +217,15 @@ export class Desk {
       name: this.config.name,
       version: this.config.version,
       beat: this.beat,
-      slots: this.stopping || order ? 0 : this.config.slots,
-      ...(this.stopping ? { limitedBy: "stopping" } : order ? { limitedBy: order } : {}),
+      slots,
+      slotsMax: this.config.slots,
+      ...(limitedBy === undefined ? {} : { limitedBy }),
+      ...(warmingCelsius === undefined ? {} : { warmingCelsius }),
       running: this.running,
       labels: this.config.scheduling.labels,
       fenced: this.config.scheduling.fenced,
       policy: this.config.scheduling.policy,
-      reservedBytes: 0,
+      reservedBytes: this.reservedBytes,
       foreign: this.sensed.sandbox !== "none" || this.config.unsafeNoSandbox,
       frontier: "",
       ledgers: {},
@@ -226,7 +251,7 @@ export class Desk {
       return vitals && order && vitals.slots > 0 ? { ...vitals, slots: 0, limitedBy: order } : vitals;
     }
     this.ownVitals ??= this.vitals();
-    return this.ownVitals && { ...this.ownVitals, running: this.running };
+    return this.ownVitals && { ...this.ownVitals, running: this.running, reservedBytes: this.reservedBytes };
   }
 
   /** Judges one member anew. Returns whether the list of builders changed. */

@@ -5,9 +5,9 @@ import type { Message } from "../swarm/message.ts";
 import type { Why } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
+import type { Gate } from "./gate.ts";
 import { pinsOf } from "./inputs.ts";
 import type { Preparer } from "./preparer.ts";
-import { ineligible } from "./score.ts";
 
 /** A granted claim with the message that tells its holder; the holder is this node itself when there is none. */
 export type Granted = readonly ClaimId[];
@@ -17,12 +17,14 @@ type Ask = Extract<Message, { kind: "ask" }>;
 export class Granter {
   private readonly desk: Desk;
   private readonly preparer: Preparer;
+  private readonly gate: Gate;
   /** Claims said in this step, not yet folded. */
   private readonly said = new Set<string>();
 
-  constructor(desk: Desk, preparer: Preparer) {
+  constructor(desk: Desk, preparer: Preparer, gate: Gate) {
     this.desk = desk;
     this.preparer = preparer;
+    this.gate = gate;
   }
 
   begin(): void {
@@ -38,7 +40,6 @@ export class Granter {
     if (build.claims.paused || build.claims.cancelled) return { denied: build.claims.state };
     const vitals = this.desk.vitalsOf(from);
     if (!vitals || !this.desk.members.has(from, "builder")) return { denied: "no vitals" };
-    const submitter = build.submission!.author;
     const granted: ClaimId[] = [];
     let denied = "not ready";
     let steward: PeerId | undefined;
@@ -58,7 +59,7 @@ export class Granter {
         denied = "preparing";
         continue;
       }
-      const reason = ineligible(vitals, build.claims.action(index), submitter);
+      const reason = this.gate.refuses(vitals, build, index);
       if (reason !== undefined) {
         denied = reason.slice(0, 100);
         continue;
@@ -87,7 +88,7 @@ export class Granter {
         peer !== besides &&
         vitals !== undefined &&
         !build.claims!.failedAt(index, peer) &&
-        ineligible(vitals, build.claims!.action(index), build.submission!.author) === undefined
+        this.gate.refuses(vitals, build, index) === undefined
       );
     });
   }

@@ -7,6 +7,7 @@ import type { Usage } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import { type Claim, isOpen } from "./claims.ts";
 import type { Desk } from "./desk.ts";
+import { slotsFor } from "./eligible.ts";
 import { inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
 
@@ -46,17 +47,25 @@ export class Holder {
     this.desk = desk;
   }
 
-  /** Claims in hand that still need this node: its slots are taken, or will be. */
+  /** Slots of the claims in hand that still need this node: taken, or soon to be. */
   get size(): number {
-    let size = 0;
-    for (const h of this.held.values()) if (h.phase !== "reported") size++;
-    return size;
+    let slots = 0;
+    for (const h of this.held.values()) if (h.phase !== "reported") slots += this.slotsOf(h);
+    return slots;
   }
 
+  /** Slots taken by what runs. */
   get executing(): number {
-    let count = 0;
-    for (const h of this.held.values()) if (h.phase === "executing" || h.phase === "stopping") count++;
-    return count;
+    let slots = 0;
+    for (const h of this.held.values()) if (runs(h)) slots += this.slotsOf(h);
+    return slots;
+  }
+
+  /** Memory that the claims in hand ask for. */
+  get reservedBytes(): number {
+    let bytes = 0;
+    for (const h of this.held.values()) if (h.phase !== "reported") bytes += this.bytesOf(h);
+    return bytes;
   }
 
   /** Actions of this node that are in its hands now. */
@@ -195,13 +204,21 @@ export class Holder {
   /** Starts what can start, says `start` where it is due. */
   pump(): void {
     const { now, config } = this.desk;
-    let free = config.slots - this.executing;
+    const { startable } = this.desk.room;
+    let free = startable - this.executing;
+    let freeBytes = this.freeBytes();
     for (const h of this.held.values()) {
       const build = this.desk.builds.get(h.build)!;
-      if (h.phase === "queued" && free > 0 && !this.desk.stopping) {
-        free--;
+      const slots = this.slotsOf(h);
+      const bytes = this.bytesOf(h);
+      if (h.phase === "queued" && free >= slots && freeBytes >= bytes && !this.desk.stopping) {
+        free -= slots;
+        freeBytes -= bytes;
         this.execute(build, h);
       }
+      // Its slots were taken from it: what it has not begun is better off elsewhere.
+      if (waits(h) && free <= 0 && startable < config.slots && this.desk.builders().length > 1)
+        this.giveBack(h, `the node gives it back: ${this.desk.room.limitedBy}`);
       if (h.phase === "queued" && this.waitsInVain(h))
         this.giveBack(h, "it waits behind a slow action of its bundle");
       const open = h.phase !== "reported" && h.phase !== "stopping";
@@ -211,6 +228,7 @@ export class Holder {
       }
     }
     this.desk.running = this.executing;
+    this.desk.reservedBytes = this.reservedBytes;
   }
 
   /** The node goes down: everything stops. Returns true when nothing runs any more. */
@@ -231,6 +249,23 @@ export class Holder {
         at = Math.min(at, h.sinceMonoMs + startSaidMs);
     for (const until of this.cooldowns.values()) if (until > this.desk.now.monoMs) at = Math.min(at, until);
     return at;
+  }
+
+  private slotsOf(h: Held): number {
+    const build = this.desk.builds.get(h.build)!;
+    return slotsFor(build.claims!.action(h.claim.action), this.desk.room.startable);
+  }
+
+  private bytesOf(h: Held): number {
+    const build = this.desk.builds.get(h.build)!;
+    return build.claims!.action(h.claim.action).requires?.memoryBytes ?? 0;
+  }
+
+  /** Memory that running actions have not asked for. */
+  private freeBytes(): number {
+    let bytes = this.desk.sensed?.memoryTotalBytes ?? 0;
+    for (const h of this.held.values()) if (runs(h)) bytes -= this.bytesOf(h);
+    return Math.max(0, bytes);
   }
 
   private waitsInVain(h: Held): boolean {
@@ -359,3 +394,6 @@ export class Holder {
     return { ...usage, fetchMs: h.fetchMs, fetchedBytes: h.fetchedBytes };
   }
 }
+
+const runs = (h: Held): boolean => h.phase === "executing" || h.phase === "stopping";
+const waits = (h: Held): boolean => h.phase === "trees" || h.phase === "fetching" || h.phase === "queued";

@@ -7,9 +7,11 @@ import type { Vitals } from "../swarm/vitals.ts";
 import type { Why } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
+import { isHeavy, slotsFor } from "./eligible.ts";
+import type { Gate } from "./gate.ts";
 import type { Granter } from "./granter.ts";
 import type { Holder } from "./holder.ts";
-import { guardDeclines, ineligible, type Scored, type SpeedClass, score } from "./score.ts";
+import { guardDeclines, type SpeedClass } from "./score.ts";
 
 /** Actions shorter than this are asked for in bundles that last about so long. */
 const bundleMs = 250;
@@ -37,6 +39,7 @@ export class Scheduler {
   private readonly desk: Desk;
   private readonly granter: Granter;
   private readonly holder: Holder;
+  private readonly gate: Gate;
   private readonly asks = new Map<string, Ask>();
   private readonly backOffs = new Map<string, BackOff>();
   private readonly readySince = new Map<BuildId, Map<number, number>>();
@@ -46,10 +49,11 @@ export class Scheduler {
   /** Claims this node granted itself in this step: they are folded after it. */
   private selfGranted = 0;
 
-  constructor(desk: Desk, granter: Granter, holder: Holder) {
+  constructor(desk: Desk, granter: Granter, holder: Holder, gate: Gate) {
     this.desk = desk;
     this.granter = granter;
     this.holder = holder;
+    this.gate = gate;
   }
 
   /** Asks for as much as this node can take up now. */
@@ -61,7 +65,7 @@ export class Scheduler {
     for (const build of this.desk.liveBuilds()) this.noteReady(build);
     this.selfGranted = 0;
     const asked = new Set<string>();
-    for (const build of this.byPriority()) {
+    for (const build of this.gate.turns()) {
       for (let round = 0; round < this.desk.builders().length; round++) {
         const room = this.room(build);
         if (room <= 0) break;
@@ -97,31 +101,13 @@ export class Scheduler {
   }
 
   /** The nodes seen, scored for an action, best first; and those that may not build it, with the reason. */
-  candidates(build: Build, index: number): { scored: Scored[]; unfit: { peer: PeerId; reason: string }[] } {
-    const action = build.claims!.action(index);
-    const scored: Scored[] = [];
-    const unfit: { peer: PeerId; reason: string }[] = [];
-    const seen = this.seen();
-    const fastest = Math.max(...seen.map((v) => this.desk.estimates.speedOf(v.peer)), 1e-9);
-    for (const vitals of seen) {
-      const reason = ineligible(vitals, action, build.submission!.author);
-      if (reason !== undefined) unfit.push({ peer: vitals.peer, reason });
-      else
-        scored.push(
-          score(
-            vitals,
-            this.local(build, index, vitals.peer),
-            this.desk.estimates.speedOf(vitals.peer) / fastest,
-          ),
-        );
-    }
-    scored.sort((a, b) => b.score - a.score || (a.peer < b.peer ? -1 : 1));
-    return { scored, unfit };
+  candidates(build: Build, index: number): ReturnType<Gate["candidates"]> {
+    return this.gate.candidates(build, index);
   }
 
   /** How many more claims of a build's shortest ready work this node can take up. */
   private room(build: Build): number {
-    const { slots } = this.desk.config;
+    const { slots } = this.desk.room;
     let asked = this.selfGranted;
     for (const ask of this.asks.values()) asked += ask.count;
     const inHand = this.holder.size + asked;
@@ -155,10 +141,11 @@ export class Scheduler {
       const action = claims.action(index);
       const estimateMs = this.desk.estimates.of(build.graph!.name, action.group);
       const usable =
-        ineligible(self, action, build.submission!.author) === undefined &&
+        this.gate.refuses(self, build, index) === undefined &&
         !this.holder.coolingDown(build.id, index) &&
         !(claims.failedAt(index, config.self) && this.granter.elsewhere(build, index, config.self)) &&
-        !this.guarded(build, index, estimateMs, aheadMs);
+        !this.guarded(build, index, estimateMs, aheadMs) &&
+        this.gate.leaves(build, index, self, this.readySinceMonoMs(build, index)) === undefined;
       aheadMs += estimateMs;
       if (usable) window.push(index);
     }
@@ -167,7 +154,12 @@ export class Scheduler {
       return steward !== undefined && !asked.has(`${build.id}\n${steward}`) && this.mayAsk(build.id, steward);
     });
     if (open.length === 0) return false;
-    const chosen = open[alone ? 0 : random.below(Math.min(open.length, Math.max(1, idle + 1)))]!;
+    const spread = alone ? 1 : Math.min(open.length, Math.max(1, idle + 1));
+    const suited = this.gate.suited(build, open, spread, self);
+    const due = this.gate.due(build, self);
+    const chosen =
+      due !== undefined && open.includes(due) ? due : suited[alone ? 0 : random.below(suited.length)]!;
+    const heavy = isHeavy(claims.action(chosen));
     const steward = this.desk.stewardOf(build.id, claims.action(chosen).name)!;
     asked.add(`${build.id}\n${steward}`);
     const names: ActionName[] = [claims.action(chosen).name];
@@ -175,26 +167,29 @@ export class Scheduler {
     for (const index of open) {
       if (names.length >= most) break;
       const { name } = claims.action(index);
+      // One that takes more than a slot is asked for alone: whether the next one fits too is seen then.
+      if (heavy || isHeavy(claims.action(index))) continue;
       if (index !== chosen && this.desk.stewardOf(build.id, name) === steward) names.push(name);
     }
     const ask: Extract<Message, { kind: "ask" }> = {
       kind: "ask",
       id: `${config.inc}.${this.askCount++}`,
       build: build.id,
-      count: room,
+      count: heavy ? 1 : room,
       actions: names,
       why: this.why(build, chosen),
     };
     if (steward === config.self) {
       // No back-off from oneself: whatever ends the denial comes as an input, and every input asks again.
       const answer = this.granter.ask(config.self, ask);
-      if ("granted" in answer) this.selfGranted += answer.granted.length;
+      if ("granted" in answer)
+        this.selfGranted += heavy ? slotsFor(claims.action(chosen), self.slots) : answer.granted.length;
       return true;
     }
     this.asks.set(ask.id, {
       build: build.id,
       to: steward,
-      count: Math.min(room, names.length),
+      count: heavy ? slotsFor(claims.action(chosen), self.slots) : Math.min(room, names.length),
       untilMonoMs: now.monoMs + askMsMax,
     });
     this.desk.emit({ kind: "send", to: steward, message: ask });
@@ -243,18 +238,19 @@ export class Scheduler {
       for (const key of this.backOffs.keys()) if (key.startsWith(`${build.id}\n`)) this.backOffs.delete(key);
   }
 
+  private readySinceMonoMs(build: Build, index: number): number {
+    return this.readySince.get(build.id)?.get(index) ?? this.desk.now.monoMs;
+  }
+
   private guarded(build: Build, index: number, estimateMs: number, readyAheadMs: number): boolean {
     const ownSpeed = this.desk.estimates.speedOf(this.desk.config.self);
-    const since = this.readySince.get(build.id)?.get(index) ?? this.desk.now.monoMs;
+    const since = this.readySinceMonoMs(build, index);
     if (this.desk.now.monoMs - since > estimateMs) return false;
     const faster: SpeedClass[] = [];
     for (const vitals of this.seen()) {
       const speed = this.desk.estimates.speedOf(vitals.peer);
       // Speeds are learned and noisy: a class is faster when it is clearly so.
-      if (
-        speed > ownSpeed * 1.2 &&
-        ineligible(vitals, build.claims!.action(index), build.submission!.author) === undefined
-      )
+      if (speed > ownSpeed * 1.2 && this.gate.refuses(vitals, build, index) === undefined)
         faster.push({ speed, slots: vitals.slots });
     }
     return (
@@ -274,22 +270,10 @@ export class Scheduler {
     return this.desk.alive().flatMap((peer) => this.desk.vitalsOf(peer) ?? []);
   }
 
-  /** Share of an action's inputs made by a node, by count of its dependencies. */
-  private local(build: Build, index: number, peer: PeerId): number {
-    const claims = build.claims!;
-    const dependencies = claims.dependencies[index]!;
-    if (dependencies.length === 0) return build.submission!.event.holders.includes(peer) ? 1 : 0;
-    let here = 0;
-    for (const dependency of dependencies) {
-      const result = claims.resultOf(dependency);
-      if (result && claims.holdersOf(dependency, result).includes(peer)) here++;
-    }
-    return here / dependencies.length;
-  }
-
   /** The reasons that go with an ask, and the view they stand on, recorded once per build. */
   private why(build: Build, index: number): Why {
-    const { self } = this.desk.config;
+    const { config } = this.desk;
+    const { self } = config;
     const { scored } = this.candidates(build, index);
     const own = scored.find((s) => s.peer === self);
     const seen = this.seen();
@@ -314,6 +298,7 @@ export class Scheduler {
       score: own?.score ?? 0,
       parts: { ...own?.parts },
       view,
+      ...(config.scheduling.mode === "unified" ? {} : { mode: config.scheduling.mode }),
       seen: seen.length,
       ...(seen.length * 2 < this.desk.members.size ? { partial: true } : {}),
       others: scored
@@ -321,17 +306,5 @@ export class Scheduler {
         .slice(0, 2)
         .map((s) => [s.peer, s.score]),
     };
-  }
-
-  private byPriority(): Build[] {
-    return this.desk
-      .liveBuilds()
-      .filter((b) => !b.claims!.paused && !b.claims!.cancelled && b.claims!.actions.readyCount > 0)
-      .sort(
-        (a, b) =>
-          b.submission!.event.priority - a.submission!.event.priority ||
-          a.submission!.wallMs - b.submission!.wallMs ||
-          (a.id < b.id ? -1 : 1),
-      );
   }
 }

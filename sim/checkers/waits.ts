@@ -1,7 +1,6 @@
 /** Nothing waits that could go on: no runnable action beside an idle host, no open claim that nobody works on. */
 import type { ClaimId } from "../../protocol/kernel/ids.ts";
 import { isOpen } from "../../protocol/work/claims.ts";
-import { ineligible } from "../../protocol/work/score.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
 import type { Calm } from "./calm.ts";
@@ -42,9 +41,9 @@ export class WaitChecker {
     // One who hears a steward that cannot hear it asks in vain until the connection is given up.
     const quiet =
       this.dishonest.size > 0 ||
+      this.calm.troubled ||
       world.nowMs - world.faultMs < recoveryMs ||
-      network.lopsided ||
-      !network.flawless;
+      network.lopsided;
     for (const host of hosts) {
       // The guard keeps slower hosts from work that a faster one would finish sooner: they may idle.
       const waiting = host.active && host.speed === fastest ? this.waitingFor(host) : undefined;
@@ -62,15 +61,17 @@ export class WaitChecker {
 
   /** An action that an idle host knows to be ready and may run; undefined when it is busy or there is none. */
   private waitingFor(host: Host): string | undefined {
-    const { desk, holder } = host.core;
+    const { desk, holder, gate } = host.core;
     const vitals = desk.vitalsOf(host.peer);
-    if (!vitals || holder.size >= host.slots) return undefined;
-    for (const { id, claims, submission } of desk.liveBuilds()) {
+    if (!vitals || holder.size >= vitals.slots) return undefined;
+    for (const build of desk.liveBuilds()) {
+      const { id, claims, submission } = build;
       if (!claims || !submission || claims.paused || claims.cancelled) continue;
       for (const index of claims.actions.ready()) {
-        const action = claims.action(index);
         if (claims.failedAt(index, host.peer) || holder.coolingDown(id, index)) continue;
-        if (ineligible(vitals, action, submission.author) === undefined) return `${action.name} of ${id}`;
+        if (gate.refuses(vitals, build, index) !== undefined) continue;
+        if (gate.leaves(build, index, vitals, 0) === undefined)
+          return `${claims.action(index).name} of ${id}`;
       }
     }
     return undefined;

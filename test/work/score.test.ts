@@ -1,76 +1,9 @@
 import { expect, test } from "vitest";
-import type { GraphAction } from "../../protocol/build/graph.ts";
-import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import { Estimates } from "../../protocol/work/estimates.ts";
-import {
-  diskFreeBytesMin,
-  guardDeclines,
-  ineligible,
-  score,
-  temperatureCelsiusMax,
-} from "../../protocol/work/score.ts";
+import { guardDeclines } from "../../protocol/work/score.ts";
 import { peerNamed } from "../contract/chain.ts";
-import { graphOf } from "./facts.ts";
 
 const [ann, bob] = [peerNamed("ann"), peerNamed("bob")];
-const vitals = (fields: Partial<Vitals> = {}): Vitals => ({
-  peer: bob,
-  inc: "1-00000001" as Vitals["inc"],
-  name: "bob",
-  version: "0",
-  beat: 1,
-  slots: 4,
-  running: 0,
-  foreign: true,
-  frontier: "",
-  ledgers: {},
-  cores: 4,
-  load: 0,
-  pressurePercent: "unknown",
-  temperatureCelsius: "unknown",
-  headroomCelsius: "unknown",
-  memoryTotalBytes: 1,
-  memoryFreeBytes: 1,
-  diskTotalBytes: 2 ** 40,
-  diskFreeBytes: 2 ** 39,
-  labels: [],
-  fenced: false,
-  policy: "normal",
-  reservedBytes: 0,
-  sandbox: "bubblewrap",
-  target: "x86_64-linux-gnu",
-  toolchains: { cc: "1" },
-  ...fields,
-});
-const action: GraphAction = { ...graphOf({ a: [] }).actions[0]!, toolchains: { cc: "1" } };
-
-test.each<[string, Partial<Vitals>, RegExp | undefined]>([
-  ["fits", {}, undefined],
-  ["has no slots", { slots: 0 }, /slots/],
-  ["lacks a toolchain", { toolchains: {} }, /lacks cc/],
-  ["has another compiler of that name", { toolchains: { cc: "2" } }, /another cc/],
-  ["takes only its own work", { foreign: false }, /sandbox/],
-  ["is at the limit of heat", { temperatureCelsius: temperatureCelsiusMax }, /85 °C/],
-  ["is a little below it", { temperatureCelsius: temperatureCelsiusMax - 1 }, undefined],
-  ["is out of disk", { diskFreeBytes: diskFreeBytesMin - 1 }, /disk/],
-  ["has the least of disk", { diskFreeBytes: diskFreeBytesMin }, undefined],
-])("a node that %s", (_, fields, reason) => {
-  const said = ineligible(vitals(fields), action, ann);
-  if (reason) expect(said).toMatch(reason);
-  else expect(said).toBeUndefined();
-});
-
-test("a node without a sandbox takes its own submitter's work", () => {
-  expect(ineligible(vitals({ foreign: false }), action, bob)).toBeUndefined();
-});
-
-test("free slots, coolness, inputs at hand and speed raise a score between 0 and 1, and each part is shown", () => {
-  const best = score(vitals({ headroomCelsius: 40 }), 1, 1);
-  const worst = score(vitals({ headroomCelsius: -5, running: 9 }), 0, 0);
-  expect(best).toMatchObject({ score: 1, parts: { free: 1, heat: 1, local: 1, speed: 1 } });
-  expect(worst).toMatchObject({ score: 0, parts: { free: 0, heat: 0, local: 0, speed: 0 } });
-  expect(score(vitals(), 0.5, 0.5)).toMatchObject({ score: 0.7, parts: { heat: 0.5, free: 1 } });
-});
 
 const guard = (fields: Partial<Parameters<typeof guardDeclines>[0]>) =>
   guardDeclines({
