@@ -77,12 +77,17 @@ export class StewardChecker {
     }
   }
 
+  /** Whether the one has heard the others for long enough that its view does not change with every message. */
+  private settled(host: Host): boolean {
+    return this.calm.wholeForMs > aliveMs && this.calm.covers(host);
+  }
+
   private granted(host: Host, build: Build, event: EventOf<"claim">): void {
     const { desk } = host.core;
     const claims = build.claims!;
     const index = claims.indexOf.get(event.action);
     if (index === undefined || event.twin === true) return;
-    if (desk.stewardOf(build.id, event.action) !== host.peer)
+    if (this.settled(host) && desk.stewardOf(build.id, event.action) !== host.peer)
       this.accuse("grants what is ready", `${host.name} grants ${event.action}, whose steward is another`);
     const other = claims.claimsOf(index).find((c) => c.id !== event.claim && !c.twin && isOpen(c));
     if (other)
@@ -99,11 +104,12 @@ export class StewardChecker {
     const claim = claims.claims.get(event.claim);
     if (!claim) return;
     const { name } = claims.action(claim.action);
-    if (host.core.desk.stewardOf(build.id, name) !== host.peer)
+    if (this.settled(host) && host.core.desk.stewardOf(build.id, name) !== host.peer)
       this.accuse("expires the dead", `${host.name} expires a claim of ${name}, whose steward is another`);
     const holder = this.swarm.hosts.find((h) => h.peer === claim.holder);
-    if (!holder?.active || this.dishonest.has(holder.peer)) return;
-    if (this.calm.wholeForMs > aliveMs && holder.incarnations.at(-1) === claim.holderInc)
+    if (!holder?.active || !this.calm.covers(holder)) return;
+    if (this.dishonest.has(holder.peer)) return;
+    if (this.settled(host) && holder.incarnations.at(-1) === claim.holderInc)
       this.accuse(
         "expires the dead",
         `${host.name} expires a claim of ${holder.name}, who lives: ${event.reason}`,

@@ -1,0 +1,305 @@
+/**
+ * One seed in two phases: faults, with every invariant watched at every step; then a majority is made whole while the rest stays
+ * broken for ever, and the whole ones must end all work and agree within a bound.
+ */
+import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
+import { knownEvent } from "../protocol/timeline/events.ts";
+import { readVector } from "../protocol/work/ledger.ts";
+import type { Violation } from "./checkers/violation.ts";
+import { Checkers } from "./checkers.ts";
+import { type Counts, Coverage } from "./coverage.ts";
+import type { Host } from "./host.ts";
+import { type Ending, type Mix, mixOf, type Order, type Work } from "./mix.ts";
+import { Swarm } from "./swarm.ts";
+import { type Applied, apply } from "./trouble.ts";
+
+/** Facts travel this long at most between hosts that reach each other. */
+const frontierMs = 30_000;
+/** Beside the work itself: leases, back-offs, what is lost and made again. */
+const slackMs = 240_000;
+/** How often convergence is looked at. */
+const lookMs = 250;
+
+/** How a seed went. Plain data. */
+export interface Report {
+  readonly seed: number;
+  /** Of the transcript: equal in every process. */
+  readonly hash: string;
+  readonly virtualMs: number;
+  /** How many faults were applied. */
+  readonly faults: number;
+  readonly violations: readonly Violation[];
+  readonly counts: Counts;
+}
+
+/** A bug to be planted into the hosts of a swarm, before they start. */
+export type Plant = (swarm: Swarm) => void;
+
+export interface RunOptions {
+  readonly mix?: Mix;
+  readonly plant?: Plant;
+  /** Which kinds of transcript lines stay readable, and who gets the swarm to look at. */
+  readonly keep?: (what: string) => boolean;
+  readonly told?: (swarm: Swarm) => void;
+  /** Ends the run as soon as something is found. */
+  readonly untilViolation?: boolean;
+}
+
+/** Runs one seed. Never throws: what throws inside is a violation. */
+export function runSeed(seed: number, options: RunOptions = {}): Report {
+  const mix = options.mix ?? mixOf(seed);
+  const swarm = new Swarm({ seed, hosts: mix.hosts, twist: mix.twist, keep: options.keep });
+  const run = new Trial(swarm, mix, options);
+  try {
+    run.trouble();
+    if (!run.stopped) run.mend();
+  } catch (error) {
+    run.checkers.accuse("steps end", (error as Error).message);
+  }
+  options.told?.(swarm);
+  run.coverage.noteRefusals(swarm.hosts);
+  const { world } = swarm;
+  return {
+    seed,
+    hash: world.transcript.hash(),
+    virtualMs: Math.round(world.nowMs),
+    faults: run.faults.length,
+    violations: run.checkers.violations,
+    counts: run.coverage.counts,
+  };
+}
+
+class Trial {
+  readonly swarm: Swarm;
+  readonly checkers: Checkers;
+  readonly coverage: Coverage;
+  private readonly mix: Mix;
+  private readonly until: boolean;
+  /** Builds that were handed over, in order, and the members that hold their inputs once they are said to be submitted. */
+  private readonly builds: BuildId[] = [];
+  private readonly holders = new Map<BuildId, readonly PeerId[]>();
+  /** Hosts that can build whatever there is. */
+  private readonly builders: ReadonlySet<string>;
+  private core: Host[] = [];
+  private applied: readonly Applied[] = [];
+
+  constructor(swarm: Swarm, mix: Mix, options: RunOptions) {
+    this.swarm = swarm;
+    this.mix = mix;
+    this.builders = new Set(
+      mix.hosts.filter((h) => h.slots !== 0 && h.vitals?.toolchains === undefined).map((h) => h.name),
+    );
+    this.until = options.untilViolation ?? false;
+    this.checkers = new Checkers(swarm);
+    this.checkers.calm.unless(() => this.lasting);
+    if (mix.villain !== undefined) this.checkers.distrust(swarm.host(mix.villain).peer);
+    this.coverage = new Coverage(swarm);
+    options.plant?.(swarm);
+    swarm.watch((_, effects) => {
+      for (const effect of effects)
+        if (effect.kind === "append" && effect.entry.entry.build !== undefined)
+          for (const raw of effect.entry.entry.events) {
+            const event = raw.kind === "build.submitted" ? knownEvent(raw) : undefined;
+            if (event?.kind === "build.submitted") this.holders.set(effect.entry.entry.build, event.holders);
+          }
+    });
+  }
+
+  /** Whether enough was seen. */
+  get stopped(): boolean {
+    return this.until && this.checkers.violations.length > 0;
+  }
+
+  /** Faults that came about, one way or the other. */
+  get faults(): readonly Applied[] {
+    return this.applied.filter((a) => a.state !== "due");
+  }
+
+  /** Whether something is wrong with some host, that nobody is told of when it ends. */
+  private get lasting(): boolean {
+    return this.applied.some((a) => a.state === "lasting" && "forMs" in a.fault);
+  }
+
+  /** Phase 1: work, people, faults. */
+  trouble(): void {
+    const { swarm, mix } = this;
+    for (const work of mix.works) swarm.world.at(work.atMs, () => this.hand(work));
+    for (const order of mix.orders) swarm.world.at(order.atMs, () => this.say(order));
+    this.applied = mix.faults.map((fault) => apply(swarm, fault));
+    swarm.start();
+    this.runTo(mix.troubleMs, () => false);
+  }
+
+  /** Phase 2: a core is made whole, the rest stays as it is or gets worse; the core must end everything and agree. */
+  mend(): void {
+    const { swarm, checkers, mix } = this;
+    const { world } = swarm;
+    this.core = this.choose();
+    const names = this.core.map((h) => h.name);
+    world.record("world", "core", names.join(" "));
+    this.heal();
+    for (const host of swarm.hosts) if (!this.core.includes(host)) this.leave(host, mix.endings[host.name]!);
+    checkers.calm.only(this.core);
+    for (const build of this.holders.keys()) this.resume(build);
+    const known = this.core.map((h) => factsOf(h));
+    const workMs = this.workMs();
+    this.runTo(world.nowMs + frontierMs, () => false);
+    this.checkFrontiers(known);
+    const endMs = world.nowMs + slackMs + workMs;
+    if (!this.runTo(endMs, () => this.ended()))
+      checkers.accuse(
+        "work ends",
+        `${this.unfinished()} after ${Math.round(world.nowMs - mix.troubleMs)} ms`,
+      );
+    if (!this.runTo(world.nowMs + frontierMs, () => this.agreed()))
+      checkers.accuse("frontiers meet", `${names.join(", ")} still differ ${frontierMs} ms after the end`);
+    this.runTo(world.nowMs + 6_000, () => false);
+    for (const build of this.holders.keys()) if (!this.stopped) checkers.checkExecutions(build);
+  }
+
+  /** Runs until a moment, a condition, or a violation where that ends the run; whether the condition held. */
+  private runTo(endMs: number, condition: () => boolean): boolean {
+    const { world } = this.swarm;
+    while (!condition()) {
+      if (this.stopped) return true;
+      if (world.nowMs >= endMs) return false;
+      world.runFor(Math.min(lookMs, endMs - world.nowMs));
+    }
+    return true;
+  }
+
+  private hand({ host, workload }: Work): void {
+    const { hosts } = this.swarm;
+    const { villain } = this.mix;
+    const first = hosts.findIndex((h) => h.name === host);
+    const taker = [...hosts.slice(first), ...hosts.slice(0, first)].find(
+      (h) => h.active && h.name !== villain && h.place === h.peer,
+    );
+    if (taker) this.builds.push(this.swarm.hand(taker, workload, () => {}));
+  }
+
+  private say({ build, op }: Order): void {
+    const id = this.builds[build];
+    const host = this.swarm.hosts.find((h) => id && h.active && h.core.desk.builds.get(id)?.live);
+    host?.command({ kind: "control", build: id!, op }, () => {});
+  }
+
+  /** A person lets go on what is paused, once it can be said. */
+  private resume(build: BuildId): void {
+    const { world } = this.swarm;
+    const look = (): void => {
+      const host = this.core.find((h) => h.core.desk.builds.get(build)?.live);
+      if (host?.core.desk.builds.get(build)?.claims?.paused)
+        host.command({ kind: "control", build, op: "resume" }, () => {});
+      if (!this.ended()) world.after(5_000, look);
+    };
+    world.after(5_000, look);
+  }
+
+  /** An honest majority in the order of the mix; more, until one of them can build and each build has its inputs among them. */
+  private choose(): Host[] {
+    const { mix, swarm } = this;
+    const order = mix.order.filter((name) => name !== mix.villain).map((name) => swarm.host(name));
+    const core = order.splice(0, Math.floor(mix.hosts.length / 2) + 1);
+    const add = (fits: (host: Host) => boolean): void => {
+      if (core.some(fits)) return;
+      const at = order.findIndex(fits);
+      if (at >= 0) core.push(...order.splice(at, 1));
+    };
+    add((h) => this.builders.has(h.name));
+    for (const holders of this.holders.values()) add((h) => holders.includes(h.peer));
+    return core;
+  }
+
+  /** Nothing is wrong any more, and the core is up. */
+  private heal(): void {
+    for (const { fault } of this.faults) this.coverage.note("faults", fault.kind);
+    for (const applied of this.applied) applied.end();
+    this.swarm.network.heal();
+    for (const host of this.core) {
+      if (!host.up) host.start();
+      else if (!host.active) host.resume();
+    }
+  }
+
+  /** Broken for ever; machines that nobody drew an ending for are off. */
+  private leave(host: Host, ending: Ending = "unplugged"): void {
+    const { network, hosts } = this.swarm;
+    if (!host.up) return;
+    this.coverage.note("endings", ending);
+    if (ending === "dead") host.kill();
+    else if (ending === "unplugged") host.unplug();
+    else if (ending === "hung") host.pause();
+    else
+      network.cut(
+        [host.place],
+        hosts.filter((h) => h !== host).map((h) => h.place),
+      );
+  }
+
+  private workMs(): number {
+    let sum = 0;
+    for (const { workload } of this.mix.works)
+      for (const { workMs } of workload.costs.values()) sum += workMs;
+    return 3 * sum;
+  }
+
+  /** The builds that the core knows of are sealed on every host of it. */
+  private ended(): boolean {
+    const known = new Set(this.core.flatMap((h) => [...h.core.desk.builds.keys()]));
+    return this.core.every((h) =>
+      [...known].every(
+        (id) => h.core.desk.dropped.has(id) || h.core.desk.builds.get(id)?.claims?.sealed !== undefined,
+      ),
+    );
+  }
+
+  private agreed(): boolean {
+    return new Set(this.core.map((h) => frontierOf(h))).size === 1;
+  }
+
+  private unfinished(): string {
+    return this.core
+      .flatMap((h) =>
+        [...h.core.desk.builds.values()]
+          .filter((b) => !b.claims?.sealed)
+          .map((b) => {
+            const counts = Object.entries(b.claims?.actions.counts ?? {}).filter(([, n]) => n > 0);
+            return `${h.name} sees ${counts.map(([state, n]) => `${n} ${state}`).join(", ") || "no graph"} of ${b.id}`;
+          }),
+      )
+      .join("; ");
+  }
+
+  /** What one of the core knew when it was mended all of it know now. */
+  private checkFrontiers(known: readonly ReadonlyMap<string, number>[]): void {
+    for (const host of this.core) {
+      const facts = factsOf(host);
+      for (const [at, others] of known.entries())
+        for (const [chain, count] of others)
+          if ((facts.get(chain) ?? 0) < count)
+            return this.checkers.accuse(
+              "frontiers meet",
+              `${host.name} lacks what ${this.core[at]!.name} knew of ${this.swarm.world.name(chain)} ${frontierMs} ms before`,
+            );
+    }
+  }
+}
+
+/** How far a host knows every chain of the timeline and every client of every ledger. */
+function factsOf(host: Host): Map<string, number> {
+  const facts = new Map<string, number>();
+  const { chains, builds } = host.core.desk;
+  for (const { author, inc, seq } of chains.heads()) facts.set(`${author}.${inc}`, seq + 1);
+  for (const { id, ledger } of builds.values())
+    for (const [client, count] of readVector(ledger.vector())) facts.set(`${id} ${client}`, count);
+  return facts;
+}
+
+const frontierOf = (host: Host): string => {
+  const { chains, builds } = host.core.desk;
+  return [
+    chains.digest(),
+    ...[...builds.values()].map((b) => `${b.id} ${b.ledger.digest()}`).sort(byText),
+  ].join();
+};
