@@ -2,123 +2,332 @@
  * The one encoding of everything we say and store: canonical dag-cbor. Digests, hashes and peer ids, which are text in
  * memory, are bytes on the wire (a tag byte, then the bare value), so that a fact costs what it must and no more.
  */
-import * as dagCbor from "@ipld/dag-cbor";
 import { SwarmError } from "./errors.ts";
 import { type Digest, peerIdOf, publicKeyOf } from "./ids.ts";
+
+/** Canonical bytes of a plain value (objects, arrays, text, finite numbers, booleans, null, Uint8Array). Absent and undefined are the same. */
+export function encode(value: unknown): Uint8Array {
+  end = 0;
+  try {
+    put(value);
+    return new Uint8Array(out.subarray(0, end));
+  } finally {
+    if (out.length > outBytesKept) out = Buffer.allocUnsafeSlow(outBytesKept);
+  }
+}
+
+/** The value of canonical bytes. Throws `malformed` for bytes that are not the one canonical encoding of a value. */
+export function decode(bytes: Uint8Array, maxBytes: number): unknown {
+  if (bytes.length > maxBytes)
+    throw new SwarmError("too-large", `a value of ${bytes.length} bytes exceeds the bound of ${maxBytes}`);
+  source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  at = 0;
+  try {
+    const value = take();
+    if (at !== bytes.length) refuse("there are more behind the value");
+    return value;
+  } catch (cause) {
+    throw cause instanceof SwarmError
+      ? cause
+      : new SwarmError("malformed", "the bytes are not canonical dag-cbor", { cause });
+  } finally {
+    source = nothing;
+  }
+}
 
 const tagBytes = 0;
 const tagDigest = 1;
 const tagPeer = 2;
 const tagHash = 3;
 
+const [unsigned, negative, byteString, textString, list, map] = [0, 1, 2, 3, 4, 5].map((n) => n << 5) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+const [falseByte, trueByte, nullByte, doubleByte] = [0xf4, 0xf5, 0xf6, 0xfb];
+
 const packable = /^[0-9a-f]{64}(\/(0|[1-9][0-9]{0,15}))?$/;
 
-function packText(text: string): string | Uint8Array {
-  if (text.length === 52) {
-    const key = publicKeyOf(text);
-    if (!key) return text;
-    const packed = new Uint8Array(33);
-    packed[0] = tagPeer;
-    packed.set(key, 1);
-    return packed;
-  }
-  if (text.length < 64 || text.length > 81 || !packable.test(text)) return text;
-  const hash = Buffer.from(text.slice(0, 64), "hex");
-  if (text.length === 64) {
-    const packed = new Uint8Array(33);
-    packed[0] = tagHash;
-    packed.set(hash, 1);
-    return packed;
-  }
-  let size = Number(text.slice(65));
-  if (!Number.isSafeInteger(size)) return text;
-  const sizeBytes: number[] = [];
-  while (size > 0) {
-    sizeBytes.push(size % 256);
-    size = Math.floor(size / 256);
-  }
-  const packed = new Uint8Array(33 + sizeBytes.length);
-  packed[0] = tagDigest;
-  packed.set(hash, 1);
-  packed.set(sizeBytes, 33);
-  return packed;
+/** Bytes of what is being encoded; nothing else runs meanwhile. */
+const outBytesKept = 1 << 20;
+let out = Buffer.allocUnsafeSlow(outBytesKept);
+let end = 0;
+
+function reserve(bytes: number): void {
+  if (end + bytes <= out.length) return;
+  const larger = Buffer.allocUnsafeSlow(Math.max(2 * out.length, end + bytes));
+  out.copy(larger, 0, 0, end);
+  out = larger;
 }
 
-function unpackBytes(bytes: Uint8Array): unknown {
-  switch (bytes[0]) {
+function head(major: number, count: number): void {
+  reserve(9);
+  if (count < 24) out[end++] = major | count;
+  else if (count < 0x100) {
+    out[end++] = major | 24;
+    out[end++] = count;
+  } else if (count < 0x10000) {
+    out[end++] = major | 25;
+    end = out.writeUInt16BE(count, end);
+  } else if (count < 0x100000000) {
+    out[end++] = major | 26;
+    end = out.writeUInt32BE(count, end);
+  } else {
+    out[end++] = major | 27;
+    end = out.writeUInt32BE(Math.floor(count / 0x100000000), end);
+    end = out.writeUInt32BE(count % 0x100000000, end);
+  }
+}
+
+function put(value: unknown): void {
+  if (typeof value === "string") putText(value);
+  else if (typeof value === "number") putNumber(value);
+  else if (value === null || typeof value === "boolean") {
+    reserve(1);
+    out[end++] = value === null ? nullByte : value ? trueByte : falseByte;
+  } else if (value instanceof Uint8Array) {
+    tagged(tagBytes, value.length);
+    out.set(value, end);
+    end += value.length;
+  } else if (Array.isArray(value)) {
+    head(list, value.length);
+    for (const item of value) put(item);
+  } else if (typeof value === "object") putMap(value as Record<string, unknown>);
+  else throw new Error(`a ${typeof value} has no encoding`);
+}
+
+function putNumber(value: number): void {
+  if (Number.isSafeInteger(value)) {
+    if (value >= 0) head(unsigned, value);
+    else head(negative, -1 - value);
+    return;
+  }
+  if (!Number.isFinite(value)) throw new Error(`${value} has no encoding`);
+  reserve(9);
+  out[end++] = doubleByte;
+  end = out.writeDoubleBE(value, end);
+}
+
+function putText(text: string): void {
+  const { length } = text;
+  if (length === 52 || (length >= 64 && length <= 81)) {
+    const key = length === 52 ? publicKeyOf(text) : undefined;
+    if (key) {
+      tagged(tagPeer, 32);
+      out.set(key, end);
+      end += 32;
+      return;
+    }
+    if (length >= 64 && packable.test(text) && putPacked(text)) return;
+  }
+  putPlain(text);
+}
+
+/** A hash or a digest; false for one whose size nobody can count to. */
+function putPacked(text: string): boolean {
+  let size = text.length === 64 ? 0 : Number(text.slice(65));
+  if (!Number.isSafeInteger(size)) return false;
+  let sizeBytes = 0;
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 256)) sizeBytes++;
+  tagged(text.length === 64 ? tagHash : tagDigest, 32 + sizeBytes);
+  out.write(text, end, 32, "hex");
+  end += 32;
+  for (; size > 0; size = Math.floor(size / 256)) out[end++] = size % 256;
+  return true;
+}
+
+function tagged(tag: number, length: number): void {
+  head(byteString, length + 1);
+  reserve(length + 1);
+  out[end++] = tag;
+}
+
+function putPlain(text: string): void {
+  const { length } = text;
+  const bytes = length < 24 && isAscii(text) ? length : Buffer.byteLength(text);
+  head(textString, bytes);
+  reserve(bytes);
+  if (bytes === length && length < 24) for (let i = 0; i < length; i++) out[end++] = text.charCodeAt(i);
+  else end += out.write(text, end, "utf8");
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
+/** Keys stand by the length of their bytes, then by their bytes. */
+function putMap(value: Record<string, unknown>): void {
+  const keys = Object.keys(value).filter((key) => value[key] !== undefined);
+  keys.sort(byBytes);
+  head(map, keys.length);
+  for (const key of keys) {
+    putPlain(key);
+    put(value[key]);
+  }
+}
+
+function byBytes(a: string, b: string): number {
+  if (isAscii(a) && isAscii(b)) return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+  return Buffer.byteLength(a) - Buffer.byteLength(b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** What is being decoded, and how far. */
+const nothing = Buffer.alloc(0);
+let source: Buffer = nothing;
+let at = 0;
+
+function refuse(why: string): never {
+  throw new SwarmError("malformed", `the bytes are not the one encoding of what they say: ${why}`);
+}
+
+function byte(): number {
+  const value = source[at++];
+  if (value === undefined) refuse("they are cut short");
+  return value;
+}
+
+/** The number behind a first byte; only the shortest form of it. */
+function count(info: number): number {
+  if (info < 24) return info;
+  if (info > 27) refuse("a length is left open");
+  const width = 1 << (info - 24);
+  if (at + width > source.length) refuse("they are cut short");
+  let value = 0;
+  for (let i = 0; i < width; i++) value = value * 256 + source[at++]!;
+  const least = width === 1 ? 24 : 2 ** (4 * width);
+  if (value < least) refuse("a number is longer than it must be");
+  if (value > Number.MAX_SAFE_INTEGER) refuse("a number is too large");
+  return value;
+}
+
+function take(): unknown {
+  const first = byte();
+  const major = first & 0xe0;
+  switch (major) {
+    case unsigned:
+      return count(first & 31);
+    case negative: {
+      const value = -1 - count(first & 31);
+      return value < Number.MIN_SAFE_INTEGER ? refuse("a number is too large") : value;
+    }
+    case byteString:
+      return unpack(skip(count(first & 31)));
+    case textString: {
+      const text = takeText(skip(count(first & 31)));
+      const packed = text.length === 52 ? publicKeyOf(text) !== undefined : isPacked(text);
+      return packed ? refuse("a name is written out") : text;
+    }
+    case list: {
+      const length = count(first & 31);
+      const items: unknown[] = [];
+      for (let i = 0; i < length; i++) items.push(take());
+      return items;
+    }
+    case map:
+      return takeMap(count(first & 31));
+    default:
+      return takeSimple(first);
+  }
+}
+
+const isPacked = (text: string): boolean =>
+  text.length >= 64 &&
+  text.length <= 81 &&
+  packable.test(text) &&
+  (text.length === 64 || Number.isSafeInteger(Number(text.slice(65))));
+
+function takeSimple(first: number): unknown {
+  if (first === falseByte) return false;
+  if (first === trueByte) return true;
+  if (first === nullByte) return null;
+  if (first !== doubleByte) refuse("there is a kind of value that is never said");
+  const value = source.readDoubleBE(skip(8));
+  if (!Number.isFinite(value) || Number.isSafeInteger(value)) refuse("a number has another form");
+  return value;
+}
+
+/** Steps over so many bytes; where they begin. */
+function skip(length: number): number {
+  const from = at;
+  if (from + length > source.length) refuse("they are cut short");
+  at += length;
+  return from;
+}
+
+/** The text from there to where the reading stands. */
+function takeText(from: number): string {
+  const text = source.toString("utf8", from, at);
+  // What is no text comes out as this character; so does the character itself.
+  if (text.includes("\ufffd") && Buffer.compare(Buffer.from(text), source.subarray(from, at)) !== 0)
+    refuse("a text is none");
+  return text;
+}
+
+function takeMap(length: number): Record<string, unknown> {
+  const value: Record<string, unknown> = {};
+  let before = -1;
+  let beforeEnd = -1;
+  for (let i = 0; i < length; i++) {
+    const first = byte();
+    if ((first & 0xe0) !== textString) refuse("a key is no text");
+    const from = skip(count(first & 31));
+    const longer = before < 0 ? 1 : at - from - (beforeEnd - before);
+    if (longer < 0 || (longer === 0 && source.compare(source, before, beforeEnd, from, at) <= 0))
+      refuse("keys are out of order");
+    before = from;
+    beforeEnd = at;
+    const key = takeKey(from);
+    if (key === "__proto__") refuse("a key is named __proto__");
+    value[key] = take();
+  }
+  return value;
+}
+
+/** Keys met before, in the place their bytes lead to: most are the same few. */
+const keysMet = new Array<string>(1024).fill("");
+
+function takeKey(from: number): string {
+  let spread = 0;
+  for (let i = from; i < at; i++) spread = Math.imul(spread ^ source[i]!, 0x01000193);
+  const place = (spread ^ (spread >>> 15)) & 1023;
+  const met = keysMet[place]!;
+  if (met.length === at - from && isAt(met, from)) return met;
+  const key = takeText(from);
+  if (key.length === at - from && isAscii(key)) keysMet[place] = key;
+  return key;
+}
+
+function isAt(text: string, from: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== source[from + i]) return false;
+  return true;
+}
+
+/** What a byte string from there to where the reading stands says, by its tag. */
+function unpack(from: number): unknown {
+  const length = at - from;
+  switch (source[from]) {
     case tagBytes:
-      return Uint8Array.prototype.slice.call(bytes, 1);
+      if (length > 0) return new Uint8Array(source.subarray(from + 1, at));
+      break;
     case tagPeer:
-      if (bytes.length === 33) return peerIdOf(Uint8Array.prototype.slice.call(bytes, 1));
+      if (length === 33) return peerIdOf(new Uint8Array(source.subarray(from + 1, at)));
       break;
     case tagHash:
-      if (bytes.length === 33) return Buffer.from(bytes.buffer, bytes.byteOffset + 1, 32).toString("hex");
+      if (length === 33) return source.toString("hex", from + 1, at);
       break;
     case tagDigest:
-      if (
-        bytes.length >= 33 &&
-        bytes.length <= 40 &&
-        (bytes.length === 33 || bytes[bytes.length - 1] !== 0)
-      ) {
+      if (length >= 33 && length <= 40 && (length === 33 || source[at - 1] !== 0)) {
         let size = 0;
-        for (let i = bytes.length - 1; i >= 33; i--) size = size * 256 + bytes[i]!;
+        for (let i = at - 1; i >= from + 33; i--) size = size * 256 + source[i]!;
         if (Number.isSafeInteger(size))
-          return `${Buffer.from(bytes.buffer, bytes.byteOffset + 1, 32).toString("hex")}/${size}` as Digest;
+          return `${source.toString("hex", from + 1, from + 33)}/${size}` as Digest;
       }
       break;
   }
-  throw new SwarmError("malformed", "a packed value has an unknown or wrong form");
-}
-
-function pack(value: unknown): unknown {
-  if (typeof value === "string") return packText(value);
-  if (value instanceof Uint8Array) {
-    const packed = new Uint8Array(value.length + 1);
-    packed.set(value, 1);
-    return packed;
-  }
-  if (Array.isArray(value)) return value.map(pack);
-  if (value !== null && typeof value === "object") {
-    const packed: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(value)) if (item !== undefined) packed[key] = pack(item);
-    return packed;
-  }
-  return value;
-}
-
-function unpack(value: unknown): unknown {
-  if (value instanceof Uint8Array) return unpackBytes(value);
-  if (Array.isArray(value)) return value.map(unpack);
-  if (value !== null && typeof value === "object") {
-    const unpacked: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(value)) {
-      if (key === "__proto__") throw new SwarmError("malformed", "a key is named __proto__");
-      unpacked[key] = unpack(item);
-    }
-    return unpacked;
-  }
-  return value;
-}
-
-/** Canonical bytes of a plain value (objects, arrays, text, finite numbers, booleans, null, Uint8Array). Absent and undefined are the same. */
-export const encode = (value: unknown): Uint8Array => plain(dagCbor.encode(pack(value)));
-
-/** The same bytes as a bare Uint8Array: the encoder may hand out a Buffer, which Yjs does not take. */
-const plain = (bytes: Uint8Array): Uint8Array =>
-  bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-
-/** The value of canonical bytes. Throws `malformed` for bytes that are not the one canonical encoding of a value. */
-export function decode(bytes: Uint8Array, maxBytes: number): unknown {
-  if (bytes.length > maxBytes)
-    throw new SwarmError("too-large", `a value of ${bytes.length} bytes exceeds the bound of ${maxBytes}`);
-  try {
-    const value = unpack(dagCbor.decode(bytes));
-    // The decoder takes keys in any order, and text where a packed name belongs: one value would have many encodings.
-    if (Buffer.compare(encode(value), bytes) === 0) return value;
-  } catch (cause) {
-    throw cause instanceof SwarmError
-      ? cause
-      : new SwarmError("malformed", "the bytes are not canonical dag-cbor", { cause });
-  }
-  throw new SwarmError("malformed", "the bytes are not the one encoding of what they say");
+  return refuse("a packed value has an unknown or wrong form");
 }

@@ -55,6 +55,40 @@ test("any value comes back from its bytes, and equal values have equal bytes", (
   );
 });
 
+test("what comes out is what dag-cbor's own encoder makes of it", () => {
+  fc.assert(
+    fc.property(value, (any) => {
+      const bytes = encode(any);
+      expect(Buffer.compare(dagCbor.encode(dagCbor.decode(bytes)), bytes)).toBe(0);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("whatever is done to bytes, those that are still taken are their value's own encoding, here and for dag-cbor", () => {
+  const change = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.boolean() });
+  let taken = 0;
+  fc.assert(
+    fc.property(value, change, (any, { at, byte, cut }) => {
+      const whole = encode(any);
+      const bytes = cut ? whole.slice(0, at % (whole.length + 1)) : whole;
+      if (bytes.length > 0) bytes[at % bytes.length] = byte;
+      let again: unknown;
+      try {
+        again = decode(bytes, 1 << 20);
+      } catch (thrown) {
+        expect(thrown).toMatchObject({ code: "malformed" });
+        return;
+      }
+      taken++;
+      expect(Buffer.compare(encode(again), bytes)).toBe(0);
+      expect(Buffer.compare(dagCbor.encode(dagCbor.decode(bytes)), bytes)).toBe(0);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(taken).toBeGreaterThan(50);
+});
+
 test("the order in which keys were set does not show", () => {
   expect(encode({ b: 1, a: 2, aa: 3 })).toEqual(encode({ aa: 3, a: 2, b: 1 }));
 });
