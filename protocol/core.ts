@@ -81,6 +81,7 @@ export class Core {
   /** Takes one input at one moment; what must happen now comes back in order. */
   step(input: Input, now: Instant): Effect[] {
     this.desk.begin(now);
+    this.catchUp.begin();
     this.granter.begin();
     this.expiry.begin();
     this.sealer.begin();

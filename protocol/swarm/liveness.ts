@@ -43,9 +43,14 @@ export class Peers {
     return Math.max(beatMsMin, members * beatMsPerMember);
   }
 
+  /** Whoever said nothing for so long counts as dead. */
+  leaseMs(members: number): number {
+    return deadBeats * this.beatMs(members);
+  }
+
   /** When those not heard since this node's start count as dead. */
   leaseEndMonoMs(members: number): number {
-    return this.bootMonoMs + deadBeats * this.beatMs(members);
+    return this.bootMonoMs + this.leaseMs(members);
   }
 
   /** Any word of a peer shows that it lives. */

@@ -1,4 +1,5 @@
-/** Catching up: on connect, when a gap shows, and when a peer's beat tells of other facts than ours. Lost gossip never matters. */
+/** Catching up: on connect, when a gap shows, after a sleep, and when a peer's beat tells of other facts than ours. Lost gossip never matters. */
+import type { Instant } from "../contract.ts";
 import type { BuildId, PeerId } from "../kernel/ids.ts";
 import type { Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
@@ -18,9 +19,30 @@ export class CatchUp {
   private readonly differed = new Set<PeerId>();
   private readonly synced = new Set<PeerId>();
   private readonly graphs = new Map<BuildId, number>();
+  private last: Instant | undefined;
+  /** When it came back from the last time it was away; undefined: it never was since its start. */
+  private backMonoMs: number | undefined;
 
   constructor(desk: Desk) {
     this.desk = desk;
+  }
+
+  /**
+   * Every step begins here. Whoever was away for a lease (its machine slept: wall time went on without monotonic time; or it was stopped:
+   * no step for so long) has been given up by others meanwhile: it settles anew, as at its start. A wall clock set forward looks the same.
+   */
+  begin(): void {
+    const { desk, last } = this;
+    const { now } = desk;
+    this.last = now;
+    if (!last) return;
+    const stoodMs = now.monoMs - last.monoMs;
+    const sleptMs = now.wallMs - last.wallMs - stoodMs;
+    if (Math.max(stoodMs, sleptMs) <= desk.peers.leaseMs(desk.members.size)) return;
+    this.backMonoMs = now.monoMs;
+    desk.settled = false;
+    this.synced.clear();
+    for (const { peer } of desk.members.all()) if (desk.peers.isConnected(peer)) this.with(peer);
   }
 
   /** Exchange what is missing with a peer, soon. */
@@ -75,7 +97,14 @@ export class CatchUp {
   private settle(): void {
     const { desk } = this;
     const waiting = desk.builders().some(({ peer }) => peer !== desk.config.self && !this.synced.has(peer));
-    if (!waiting || desk.now.monoMs >= desk.peers.leaseEndMonoMs(desk.members.size)) desk.settled = true;
+    if (!waiting || desk.now.monoMs >= this.settledByMonoMs()) desk.settled = true;
+  }
+
+  private settledByMonoMs(): number {
+    const { peers, members } = this.desk;
+    return this.backMonoMs === undefined
+      ? peers.leaseEndMonoMs(members.size)
+      : this.backMonoMs + peers.leaseMs(members.size);
   }
 
   tick(): void {
@@ -101,7 +130,7 @@ export class CatchUp {
 
   deadline(): number {
     const { desk } = this;
-    let at = desk.settled ? Number.POSITIVE_INFINITY : desk.peers.leaseEndMonoMs(desk.members.size);
+    let at = desk.settled ? Number.POSITIVE_INFINITY : this.settledByMonoMs();
     for (const peer of this.wanted)
       at = Math.min(at, (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin);
     for (const retry of this.graphs.values()) at = Math.min(at, retry);
