@@ -65,6 +65,7 @@ async function showFailures(context: Context, view: BuildView) {
   if (failed.length > failuresMax) output.line(`\nand ${failed.length - failuresMax} more failed`);
   const held = view.actionViews.filter((action) => action.state === "held").length;
   if (held > 0) output.line(`\n${held} held behind ${failed.length === 1 ? "it" : "them"}`);
+  output.line(`\nonce the cause is gone: ${context.commandLine(["retry", view.build])}`);
 }
 
 const lastFailure = (action: ActionView) =>

@@ -69,19 +69,27 @@ export class Queries {
   queue(): QueuedBuild[] {
     const live = this.core.desk.liveBuilds().filter((b) => b.submission);
     const inHand = live.reduce((sum, b) => sum + b.claims!.openClaims.size, 0);
+    const ranked = new Map(this.core.gate.queue().map((turn, at) => [turn.build, { ...turn, at }]));
+    // What has nothing to begin now waits behind what has; what a person paused, behind both.
+    const turnOf = ({ id, claims }: Build) => (claims!.paused ? 2e9 : (ranked.get(id)?.at ?? 1e9));
     return live
       .sort(
         (a, b) =>
+          turnOf(a) - turnOf(b) ||
           b.submission!.event.priority - a.submission!.event.priority ||
           a.submission!.wallMs - b.submission!.wallMs ||
           byText(a.id, b.id),
       )
-      .map((build, index) => ({
-        ...this.summary(build),
-        place: index + 1,
-        priority: build.submission!.event.priority,
-        share: inHand === 0 ? 0 : build.claims!.openClaims.size / inHand,
-      }));
+      .map((build, index) => {
+        const { priority } = build.submission!.event;
+        return {
+          ...this.summary(build),
+          place: index + 1,
+          priority,
+          gained: (ranked.get(build.id)?.effectivePriority ?? priority) - priority,
+          share: inHand === 0 ? 0 : build.claims!.openClaims.size / inHand,
+        };
+      });
   }
 
   find(id: BuildId): Build {

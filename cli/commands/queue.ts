@@ -50,7 +50,7 @@ async function list(context: Context): Promise<number> {
         String(one.place),
         one.build,
         output.tone(one.state === "paused" ? "note" : "good", one.state),
-        String(one.priority),
+        `${one.priority}${one.gained > 0 ? `+${one.gained}` : ""}`,
         one.submitter,
         `${one.counts.done}/${one.actions}`,
         String(one.counts.ready),

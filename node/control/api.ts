@@ -170,6 +170,8 @@ export interface QueuedBuild extends BuildSummary {
   /** Counted from 1, in the order in which idle nodes look for work. */
   readonly place: number;
   readonly priority: number;
+  /** What it gained by waiting with nothing in hand. */
+  readonly gained: number;
   /** Of the actions that are in somebody's hands now, 0 to 1. */
   readonly share: number;
 }

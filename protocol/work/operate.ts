@@ -109,7 +109,7 @@ function actionsOf(build: Build, { op, action }: Forgiving): number[] {
   const claims = build.claims!;
   if (action !== undefined) {
     const index = claims.indexOf.get(action);
-    if (index !== undefined) return [index];
+    if (index !== undefined) return [index, ...blockedBefore(claims, index)];
     const best = nearest(action, claims.indexOf.keys());
     throw new SwarmError("not-found", `${build.id} has no action ${action}`, {
       remedy: best ? `did you mean ${best}?` : `it has ${firstOf(claims).join(", ")} …`,
@@ -119,6 +119,20 @@ function actionsOf(build: Build, { op, action }: Forgiving): number[] {
     const state = claims.actions.get(index);
     return op === "clear-failures" || (op === "unblock" ? state === "blocked" : state !== "done");
   });
+}
+
+/** What an action is held behind. */
+function blockedBefore(claims: Claims, index: number): number[] {
+  const seen = new Set<number>();
+  const queue = claims.actions.get(index) === "held" ? [index] : [];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop())
+    for (const dependency of claims.dependencies[next]!) {
+      const state = claims.actions.get(dependency);
+      if ((state !== "held" && state !== "blocked") || seen.has(dependency)) continue;
+      seen.add(dependency);
+      queue.push(dependency);
+    }
+  return [...seen].sort((a, b) => a - b);
 }
 
 const firstOf = (claims: Claims): string[] => claims.graph.actions.slice(0, 5).map((a) => a.name);

@@ -63,7 +63,7 @@ test("a followed build is a bar and one line per running action, and failures st
   expect(code).toBe(1);
   // The area is erased (two lines up, clear to the end) before the line that stays.
   expect(drawn).toContain("\x1b[2A\x1b[J[1/3] \x1b[31mfailed\x1b[39m compile/b  beta: exit code 1\r\n");
-  expect(drawn.trimEnd()).toMatch(/1 held behind it$/);
+  expect(drawn.trimEnd()).toMatch(/1 held behind it\r\n\r\nonce the cause is gone: swarmd retry three-\w+$/);
 });
 
 test("Ctrl-C on the keyboard ends following and nothing else", async () => {
@@ -94,6 +94,24 @@ test.for([
   const { code, drawn } = await asking.ended;
   expect(code).toBe(0);
   expect(drawn.includes("in out/three")).toBe(runs);
+});
+
+test.for([
+  ["n\r", false],
+  ["\x04", false],
+  ["y\r", true],
+] as const)("before runs are lost it asks, and %j means %s", async ([keys, does]) => {
+  const memory = new MemoryControl({ lost: 2, pace: hand().pace });
+  await terminal.serve(memory);
+  await terminal.good("submit", await writeSpec(terminal), "--detach");
+  const asking = type("reset", "three");
+  await asking.drawn(/begin anew, .*and 2 runs would be lost\. Go on\? \[y\/N\] /);
+  expect(memory.words).toEqual([]);
+  asking.press(keys);
+  const { code, drawn } = await asking.ended;
+  expect(code).toBe(0);
+  expect(drawn).toContain(does ? "2 runs lost" : "nothing was changed");
+  expect(memory.words).toHaveLength(does ? 1 : 0);
 });
 
 test("the second Ctrl-C ends a process at once, though the first is still being heeded", async () => {

@@ -228,7 +228,13 @@ export class MemoryControl implements Control {
 
   async queue() {
     const live = (await this.builds()).filter(({ state }) => state === "running" || state === "paused");
-    return live.map((build, i) => ({ ...build, place: i + 1, priority: 0, share: 1 / live.length }));
+    return live.map((build, i) => ({
+      ...build,
+      place: i + 1,
+      priority: 0,
+      gained: 0,
+      share: 1 / live.length,
+    }));
   }
 
   async invite({ ttlMs }: { readonly ttlMs: number }) {

@@ -78,6 +78,13 @@ describe("failures that a person forgives", () => {
     expect(unblock("bad")).toMatchObject({ ok: true, moved: 1 });
   });
 
+  test("of an action that is held, what it is held behind is meant", () => {
+    const { cores, build } = blocked();
+    everySees(cores, build, (c) => c.actions.counts.held === 1);
+    const action = "after" as ActionName;
+    expect(operate(cores, "cy", { op: "unblock", build, action })).toMatchObject({ ok: true, moved: 1 });
+  });
+
   test("a forgive of made-up claims, or by one who may not, does nothing", () => {
     const { cores, build, claims } = blocked();
     everySees(cores, build, (c) => c.actions.counts.blocked === 1);
