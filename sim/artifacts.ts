@@ -85,7 +85,6 @@ export class Blobs {
 
   /** The port of one process, at its place in the network; `peer`: who it says it is. */
   port(process: Process, self: PeerId, events: Pick<EventStore, "result">, peer: PeerId = self): Artifacts {
-    const has = (digest: Digest): boolean => this.has(self, digest);
     return {
       fetch: (wants, done) => {
         const missing: Digest[] = [];
@@ -94,7 +93,7 @@ export class Blobs {
           process,
           wants,
           (want, next) => {
-            const here = has(want.digest);
+            const here = this.intact(self, want.digest);
             this.bring(process, self, want, (arrived) => {
               if (!arrived) missing.push(want.digest);
               else if (!here) fetchedBytes += sizeOf(want.digest);

@@ -97,6 +97,27 @@ describe("virtual artifacts", () => {
     expect(blobs.has(ann.peer, blob("c", 1_000_000))).toBe(true);
   });
 
+  test("bytes that rot or come corrupt are noticed, thrown away and had from somebody else", () => {
+    blobs.add(ann.peer, blob("rotten here"));
+    blobs.add(bob.peer, blob("rotten there"));
+    for (const digest of [blob("rotten here"), blob("rotten there")]) blobs.add(cat.peer, digest);
+    const always = world.randomFor("rot");
+    expect(blobs.rot(ann.peer, 1, always)).toBeGreaterThan(0);
+    blobs.rot(bob.peer, 1, always);
+    expect(blobs.has(ann.peer, blob("rotten here"))).toBe(true);
+    const wants = [blob("rotten here"), blob("rotten there")];
+    expect(fetch(ann, wants, [bob, cat])).toEqual({ missing: [], fetchedBytes: 2000 });
+    expect(blobs.refused).toBe(2);
+    expect(blobs.has(bob.peer, blob("rotten there"))).toBe(false);
+
+    for (const host of [bob, cat]) blobs.add(host.peer, blob("bent on its way"));
+    const end = network.worsen({ corrupt: 1 }, [bob.peer]);
+    expect(fetch(ann, [blob("bent on its way")], [bob]).missing).toHaveLength(1);
+    expect(blobs.refused).toBe(3);
+    expect(fetch(ann, [blob("bent on its way")], [bob, cat]).missing).toEqual([]);
+    end();
+  });
+
   test("names what nobody had, and keeps the rest", () => {
     blobs.add(bob.peer, blob("had"));
     expect(fetch(ann, [blob("had"), blob("lacked")], [bob, cat])).toEqual({

@@ -69,6 +69,98 @@ describe("virtual disk", () => {
     expect(disk.usedBytes).toBe(3 * sizeBytes);
   });
 
+  test("a batch that a power cut tears is not restored in part", () => {
+    let torn = 0;
+    for (const seed of seeds) {
+      const world = new World({ seed });
+      const disk = new Disk(world, "ann");
+      const process = new Process(world, "ann");
+      const store = disk.port(process);
+      for (let batch = 0; batch < 4; batch++)
+        store.write({ ...none, entries: [0, 1, 2].map((i) => entryAt(3 * batch + i)) }, () => {});
+      world.runFor(100);
+      process.end("power");
+      torn += disk.torn;
+      const left = disk.port(new Process(world, "ann")).restore().entries.length;
+      expect(left % 3).toBe(0);
+      expect(left).toBeLessThanOrEqual(12);
+    }
+    expect(torn).toBeGreaterThan(seeds.length / 3);
+  });
+
+  test("what rots is noticed as it is read, left out, and may be written again", () => {
+    const world = new World({ seed: 1 });
+    const disk = new Disk(world, "ann");
+    const process = new Process(world, "ann");
+    const store = disk.port(process);
+    const entries = Array.from({ length: 20 }, (_, seq) => entryAt(seq));
+    store.write({ ...none, entries }, () => {});
+    world.runFor(10);
+    const count = disk.rot(0.5);
+    expect(count).toBeGreaterThan(4);
+    const { author, inc } = entries[0]!.entry;
+    const read = () => {
+      const seqs: number[] = [];
+      store.range(author, inc, 0, 100, (found) => seqs.push(...found.map((e) => e.entry.seq)));
+      world.runFor(10);
+      return seqs.length;
+    };
+    expect(disk.refused).toBe(0);
+    expect(read()).toBe(20 - count);
+    expect(disk.refused).toBe(count);
+    store.write({ ...none, entries }, () => {});
+    world.runFor(10);
+    expect(read()).toBe(20);
+    process.end("power");
+    expect(disk.refused).toBe(count);
+  });
+
+  test("an I/O error fails writes and hides what is there from reads, until it is over", () => {
+    const world = new World({ seed: 1 });
+    const disk = new Disk(world, "ann");
+    const store = disk.port(new Process(world, "ann"));
+    const { author, inc } = entryAt(0).entry;
+    const answers: (string | undefined)[] = [];
+    const write = (seq: number) => {
+      store.write({ ...none, entries: [entryAt(seq)] }, (error) => answers.push(error?.code));
+      world.runFor(10);
+    };
+    const read = () => {
+      let found = -1;
+      store.range(author, inc, 0, 100, (entries) => {
+        found = entries.length;
+      });
+      world.runFor(10);
+      return found;
+    };
+    write(0);
+    disk.fail("write", true);
+    write(1);
+    disk.fail("write", false);
+    disk.fail("read", true);
+    write(2);
+    expect(answers).toEqual([undefined, "home-invalid", undefined]);
+    expect(read()).toBe(0);
+    disk.fail("read", false);
+    expect(read()).toBe(2);
+  });
+
+  test("a disk set back to an image is what it was, and nothing of later", () => {
+    const world = new World({ seed: 1 });
+    const disk = new Disk(world, "ann");
+    const process = new Process(world, "ann");
+    const store = disk.port(process);
+    store.write({ ...none, entries: [entryAt(0)], durable: true }, () => {});
+    world.runFor(10);
+    const image = disk.image();
+    store.write({ ...none, entries: [entryAt(1)], durable: true }, () => {});
+    world.runFor(10);
+    process.end("kill");
+    disk.setBack(image);
+    const back = disk.port(new Process(world, "ann")).restore();
+    expect(back.entries.map((e) => e.entry.seq)).toEqual([0]);
+  });
+
   test("a dropped ledger gives its room back", () => {
     const world = new World({ seed: 1 });
     const disk = new Disk(world, "ann");

@@ -22,20 +22,25 @@ function swarm(names: readonly string[], conditions: Partial<Conditions> = {}, s
   const everybody = new Set(names.map(fakePeer));
   const nameOf = new Map(names.map((name) => [fakePeer(name), name]));
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
-  const start = (ear: Ear) => {
+  const start = (ear: Ear, place?: PeerId) => {
     ear.process = new Process(world, nameOf.get(ear.peer)!);
-    ear.port = network.attach(ear.process, ear.peer, {
-      admits: (peer) => ear.admits.has(peer),
-      presentation: () => Buffer.from(`certificates of ${nameOf.get(ear.peer)}`),
-      admission: (peer, request, answer) => {
-        ear.heard.push(`${nameOf.get(peer)} shows ${text(request)}`);
-        answer(Buffer.from(`certificates of ${nameOf.get(ear.peer)}`));
+    ear.port = network.attach(
+      ear.process,
+      ear.peer,
+      {
+        admits: (peer) => ear.admits.has(peer),
+        presentation: () => Buffer.from(`certificates of ${nameOf.get(ear.peer)}`),
+        admission: (peer, request, answer) => {
+          ear.heard.push(`${nameOf.get(peer)} shows ${text(request)}`);
+          answer(Buffer.from(`certificates of ${nameOf.get(ear.peer)}`));
+        },
+        connected: (peer) => ear.heard.push(`+${nameOf.get(peer)}`),
+        disconnected: (peer) => ear.heard.push(`-${nameOf.get(peer)}`),
+        message: (from, message) => ear.heard.push(`${nameOf.get(from)}: ${text(message)}`),
+        gossip: (message) => ear.heard.push(`~${text(message)}`),
       },
-      connected: (peer) => ear.heard.push(`+${nameOf.get(peer)}`),
-      disconnected: (peer) => ear.heard.push(`-${nameOf.get(peer)}`),
-      message: (from, message) => ear.heard.push(`${nameOf.get(from)}: ${text(message)}`),
-      gossip: (message) => ear.heard.push(`~${text(message)}`),
-    });
+      place,
+    );
   };
   const ears = names.map((name) => {
     const ear = {
@@ -249,6 +254,151 @@ describe("virtual network", () => {
     bob.process.resume();
     world.runFor(1);
     expect(said(bob)).toEqual(["ann: 0", "ann: 1", "ann: 2"]);
+  });
+
+  test("cuts lie over each other and heal one by one", () => {
+    const { world, network, ears } = swarm(["ann", "bob", "cat"]);
+    const [ann, bob, cat] = ears as [Ear, Ear, Ear];
+    world.runFor(100);
+    const first = network.cut([ann.peer], [bob.peer, cat.peer]);
+    const second = network.cut([ann.peer], [bob.peer]);
+    const reached = () => [bob, cat].map((e) => network.reaches(ann.peer, e.peer));
+    expect(reached()).toEqual([false, false]);
+    network.heal(first);
+    world.runFor(100);
+    expect(reached()).toEqual([false, true]);
+    network.heal(second);
+    world.runFor(100);
+    expect(reached()).toEqual([true, true]);
+    expect(network.divisions).toBe(2);
+  });
+
+  test("a corrupt unicast arrives with one byte wrong, and its connection ends; corrupt gossip only differs", () => {
+    const { world, network, ears } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    forget(ann, bob);
+    const end = network.worsen({ corrupt: 1 });
+    expect(network.flawless).toBe(false);
+    ann.say("hello", bob);
+    ann.port.gossip(Buffer.from("news"));
+    world.runFor(10);
+    const differs = (a: string, b: string) => [...Buffer.from(a)].filter((x, i) => x !== Buffer.from(b)[i]);
+    expect(said(bob)).toHaveLength(1);
+    expect(said(bob)[0]).not.toBe("ann: hello");
+    expect(gossiped(bob)[0]).not.toBe("~news");
+    expect(differs(gossiped(bob)[0]!, "~news").length).toBeGreaterThan(0);
+    expect(bob.heard).toContain("-ann");
+    expect(network.counts.corrupted).toBe(2);
+    end();
+    expect(network.flawless).toBe(true);
+    world.runFor(5000);
+    ann.say("again", bob);
+    world.runFor(10);
+    expect(said(bob).at(-1)).toBe("ann: again");
+  });
+
+  test("worse conditions hold for the links they name, and are gone when they are lifted", () => {
+    const { world, network, ears } = swarm(["ann", "bob", "cat"], { delayMs: 1, jitterMs: 0 });
+    const [ann, bob, cat] = ears as [Ear, Ear, Ear];
+    world.runFor(100);
+    const takesMs = (to: Ear) => {
+      const beganMs = world.nowMs;
+      const before = said(to).length;
+      ann.say("x", to);
+      world.runUntil(() => said(to).length > before, 10_000);
+      return Math.round(world.nowMs - beganMs);
+    };
+    const end = network.worsen({ delayMs: 300 }, [bob.peer]);
+    const endToo = network.worsen({ delayMs: 500 }, [bob.peer]);
+    expect([takesMs(bob), takesMs(cat)]).toEqual([500, 1]);
+    end();
+    expect([takesMs(bob), takesMs(cat)]).toEqual([500, 1]);
+    endToo();
+    expect([takesMs(bob), takesMs(cat)]).toEqual([1, 1]);
+  });
+
+  test("gossip is as old as it is told to be, over one hop or two, and unicasts are not", () => {
+    const { world, network, ears } = swarm(["ann", "bob", "cat"], { gossipDelayMs: 200, jitterMs: 0 });
+    const [ann, bob, cat] = ears as [Ear, Ear, Ear];
+    network.cut([ann.peer], [cat.peer]);
+    world.runFor(20_000);
+    ann.port.gossip(Buffer.from("news"));
+    ann.say("hello", bob);
+    world.runFor(199);
+    expect([gossiped(bob), gossiped(cat), said(bob)]).toEqual([[], [], ["ann: hello"]]);
+    world.runFor(2);
+    expect([gossiped(bob), gossiped(cat)]).toEqual([["~news"], ["~news"]]);
+  });
+
+  test("all transfers of a host share its own line, each direction by itself", () => {
+    const { world, network, ears } = swarm(["ann", "bob", "cat"], { delayMs: 0, jitterMs: 0 });
+    const [ann, bob, cat] = ears as [Ear, Ear, Ear];
+    network.setLine(ann.peer, 1_000_000);
+    world.runFor(100);
+    const beganMs = world.nowMs;
+    const came: [string, number][] = [];
+    const carry = (name: string, from: Ear, to: Ear) =>
+      network.transfer(from.peer, to.peer, 1_000_000, () =>
+        came.push([name, Math.round(world.nowMs - beganMs)]),
+      );
+    carry("out", ann, bob);
+    carry("out too", ann, cat);
+    carry("in", bob, ann);
+    carry("beside", bob, cat);
+    world.runFor(10_000);
+    expect(came.sort(([a], [b]) => (a < b ? -1 : 1))).toEqual([
+      ["beside", 8],
+      ["in", 1000],
+      ["out", 1000],
+      ["out too", 2000],
+    ]);
+  });
+
+  test("a machine that sleeps loses what it is sent, is given up after a silence, and dials when it wakes", () => {
+    for (const sleptMs of [3_000, 30_000]) {
+      const { world, network, ears } = swarm(["ann", "bob"]);
+      const [ann, bob] = ears as [Ear, Ear];
+      world.runFor(100);
+      forget(ann, bob);
+      bob.process.sleep();
+      network.sleep(bob.peer);
+      ann.say("good night", bob);
+      ann.port.gossip(Buffer.from("news"));
+      world.runFor(sleptMs);
+      expect(network.reaches(ann.peer, bob.peer)).toBe(false);
+      expect(ann.heard.includes("-bob")).toBe(sleptMs > 10_000);
+      bob.process.wake();
+      network.wake(bob.peer);
+      world.runFor(100);
+      expect(bob.heard.filter((h) => !h.includes("shows"))).toEqual(["-ann", "+ann"]);
+      ann.say("good morning", bob);
+      world.runFor(100);
+      expect([said(bob), gossiped(bob)]).toEqual([["ann: good morning"], []]);
+    }
+  });
+
+  test("two under one identity: others see one, and speak to one of them", () => {
+    const { world, ears, start } = swarm(["ann", "bob"]);
+    const [ann, bob] = ears as [Ear, Ear];
+    world.runFor(100);
+    const twin = { ...bob, heard: [] as string[] } as Ear;
+    start(twin, fakePeer("bob~1"));
+    world.runFor(100);
+    expect(ann.heard.filter((h) => h === "+bob")).toHaveLength(1);
+    expect(twin.heard).toContain("+ann");
+    ann.say("which of you?", bob);
+    world.runFor(100);
+    expect([...said(bob), ...said(twin)]).toEqual(["ann: which of you?"]);
+    bob.process.end("kill");
+    world.runFor(100);
+    expect(ann.heard).not.toContain("-bob");
+    ann.say("you then", bob);
+    world.runFor(100);
+    expect(said(twin).at(-1)).toBe("ann: you then");
+    twin.process.end("kill");
+    world.runFor(100);
+    expect(ann.heard).toContain("-bob");
   });
 
   test("a transfer takes its bytes' time, and fails when the connection does", () => {
