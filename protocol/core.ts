@@ -80,8 +80,8 @@ export class Core {
 
   /** Takes one input at one moment; what must happen now comes back in order. */
   step(input: Input, now: Instant): Effect[] {
+    this.catchUp.begin(now);
     this.desk.begin(now);
-    this.catchUp.begin();
     this.granter.begin();
     this.expiry.begin();
     this.sealer.begin();

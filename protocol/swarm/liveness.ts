@@ -53,6 +53,11 @@ export class Peers {
     return this.bootMonoMs + this.leaseMs(members);
   }
 
+  /** This node was away: that it heard nobody meanwhile says nothing of those it held alive. */
+  back(monoMs: number): void {
+    for (const p of this.table.values()) if (p.counted === "living") p.heardMonoMs = monoMs;
+  }
+
   /** Any word of a peer shows that it lives. */
   heard(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);

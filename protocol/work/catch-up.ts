@@ -28,12 +28,11 @@ export class CatchUp {
   }
 
   /**
-   * Every step begins here. Whoever was away for a lease (its machine slept: wall time went on without monotonic time; or it was stopped:
+   * Every step begins here, before the living are counted. Whoever was away for a lease (its machine slept: wall time went on without monotonic time; or it was stopped:
    * no step for so long) has been given up by others meanwhile: it settles anew, as at its start. A wall clock set forward looks the same.
    */
-  begin(): void {
+  begin(now: Instant): void {
     const { desk, last } = this;
-    const { now } = desk;
     this.last = now;
     if (!last) return;
     const stoodMs = now.monoMs - last.monoMs;
@@ -42,6 +41,7 @@ export class CatchUp {
     this.backMonoMs = now.monoMs;
     desk.settled = false;
     this.synced.clear();
+    desk.peers.back(now.monoMs);
     for (const { peer } of desk.members.all()) if (desk.peers.isConnected(peer)) this.with(peer);
   }
 
