@@ -1,0 +1,156 @@
+/** Members that lie, and daemons of other versions, among honest ones: what they do shows, what must be refused is, and builds end. */
+import { describe, expect, test } from "vitest";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
+import type { ByzantineWay } from "../../sim/faults.ts";
+import type { Host } from "../../sim/host.ts";
+import { Swarm } from "../../sim/swarm.ts";
+import { apply } from "../../sim/trouble.ts";
+import { fan, layered } from "../../sim/workload.ts";
+
+function begin(how?: ByzantineWay, seed = 1) {
+  const swarm = new Swarm({ seed, hosts: 4, keep: (what) => what === "says" || what === "forges" });
+  swarm.start();
+  const [ann, bob, cat, dan] = swarm.hosts as [Host, Host, Host, Host];
+  if (how) {
+    apply(swarm, { kind: "byzantine", host: "bob", how });
+    swarm.world.runFor(2_000);
+  }
+  return { swarm, world: swarm.world, ann, bob, cat, dan, honest: [ann, cat, dan] };
+}
+const codes = (hosts: readonly Host[]) =>
+  new Set(hosts.flatMap((h) => h.refusals.map((r) => r.split(" ")[0])));
+const claimsOf = (host: Host, build: BuildId) => host.core.desk.builds.get(build)!.claims!;
+/** Kinds of events in what a host keeps of an author's entries of a build. */
+const kindsFrom = (host: Host, author: Host, build: BuildId) =>
+  host.core.desk.builds
+    .get(build)!
+    .facts()
+    .filter((f) => f.entry.author === author.peer)
+    .flatMap((f) => f.entry.events.map((e) => e.kind));
+
+describe("a member that lies", () => {
+  test("is told from honest ones for ever, by the world alone", () => {
+    const { swarm, bob } = begin("never-runs");
+    expect(swarm.hosts.map((h) => h.honest)).toEqual([true, false, true, true]);
+    bob.bend(undefined);
+    expect(bob.honest).toBe(false);
+  });
+
+  test("forged results are believed, and those without bytes are made again", () => {
+    const { swarm, world, ann } = begin("forged-results");
+    const build = swarm.submit(ann, layered(1, 4, 7, 1_500));
+    expect(swarm.finish(build).state).toBe("complete");
+    const forged = world.transcript.kept().filter((l) => l.what === "forges").length;
+    expect(forged).toBeGreaterThan(2);
+    expect(world.transcript.kept().some((l) => l.detail.startsWith("lost "))).toBe(true);
+    expect(swarm.executions.all.filter((e) => e.host === "bob")).toEqual([]);
+  });
+
+  test("equivocation: each half of the swarm holds another entry at one place of its chain", () => {
+    const { swarm, ann, bob, cat, dan } = begin("equivocation");
+    const build = swarm.submit(ann, layered(1, 4, 7, 1_500));
+    expect(swarm.finish(build).state).toBe("complete");
+    const faces = [ann, cat, dan].map((h) => kindsFrom(h, bob, build).includes("other.face"));
+    expect(new Set(faces)).toEqual(new Set([true, false]));
+  });
+
+  test("a flood is taken in, and the honest ones build on as fast as four fifths of before", () => {
+    const took = (how?: ByzantineWay) => {
+      const { swarm, ann } = begin(how);
+      const before = swarm.network.counts.gossips;
+      const { makespanMs } = swarm.finish(swarm.submit(ann, fan(40, 1_000)));
+      return { makespanMs, perSecond: (swarm.network.counts.gossips - before) / (makespanMs / 1000) };
+    };
+    const calm = took();
+    const flooded = took("flooding");
+    expect(flooded.perSecond).toBeGreaterThan(calm.perSecond + 150);
+    expect(flooded.makespanMs).toBeLessThan(calm.makespanMs / 0.8);
+  });
+
+  test("foreign keys, missing and wrong signatures are refused by every honest member, and nothing of them is kept", () => {
+    const { swarm, world, ann, honest } = begin("foreign-keys");
+    const build = swarm.submit(ann, layered(1, 4, 7, 1_500));
+    expect(swarm.finish(build).state).toBe("complete");
+    world.runFor(5_000);
+    for (const host of honest) {
+      expect(codes([host])).toEqual(new Set(["unauthentic", "malformed"]));
+      const forged = host.core.desk.builds
+        .get(build)!
+        .facts()
+        .filter((f) => f.entry.events.some((e) => e.reason === "forged"));
+      expect(forged).toEqual([]);
+    }
+    expect(swarm.settle(build)).toBe(true);
+  });
+
+  test("who claims and never runs holds what it claimed, and nothing ever runs there", () => {
+    const { swarm, world, ann, bob } = begin("never-runs");
+    const build = swarm.submit(ann, fan(12, 1_000));
+    world.runFor(10_000);
+    expect(swarm.executions.all.filter((e) => e.host === "bob")).toEqual([]);
+    expect([...claimsOf(ann, build).claims.values()].some((c) => c.holder === bob.peer)).toBe(true);
+  });
+
+  test("who never answers is passed over: the build completes", () => {
+    for (const seed of [1, 2, 3]) {
+      const { swarm, ann } = begin("never-answers", seed);
+      const build = swarm.submit(ann, layered(seed, 4, 7, 1_500));
+      expect(swarm.finish(build).state).toBe("complete");
+    }
+  });
+
+  test("mended, it is one more start of an honest daemon that works again", () => {
+    const { swarm, world, ann, bob } = begin();
+    const lie = apply(swarm, { kind: "byzantine", host: "bob", how: "never-runs", forMs: 3_000 });
+    world.runFor(4_000);
+    expect(lie.state).toBe("over");
+    expect(bob.incarnations).toHaveLength(3);
+    expect(swarm.finish(swarm.submit(ann, fan(12, 1_000))).state).toBe("complete");
+    expect(swarm.executions.all.some((e) => e.host === "bob" && e.ended === "done")).toBe(true);
+  });
+});
+
+describe("daemons of other versions", () => {
+  const mixed = (how: "newer" | "older" | "other-fold") => {
+    const told = begin();
+    apply(told.swarm, { kind: "mixed-version", host: "bob", how });
+    told.world.runFor(2_000);
+    return told;
+  };
+
+  test("what a newer one says in words of its own is stored and passed on, and changes nothing", () => {
+    const { swarm, ann, bob, cat, honest } = mixed("newer");
+    expect(ann.core.desk.peers.vitals(bob.peer)!.version).toBe("9.0.0");
+    const build = swarm.submit(ann, layered(1, 4, 7, 1_500));
+    expect(swarm.finish(build).state).toBe("complete");
+    expect(kindsFrom(ann, bob, build)).toContain("future.novelty");
+    expect(swarm.settle(build)).toBe(true);
+    // One who was away hears of it from others.
+    bob.kill();
+    cat.kill();
+    cat.start();
+    expect(swarm.settle(build)).toBe(true);
+    expect(kindsFrom(cat, bob, build)).toContain("future.novelty");
+    expect(new Set(honest.map((h) => claimsOf(h, build).digest())).size).toBe(1);
+    expect(swarm.hosts.flatMap((h) => h.refusals)).toEqual([]);
+    expect(swarm.hosts.every((h) => h.honest)).toBe(true);
+  });
+
+  test("an older one that lacks words works with the others, and holds the same facts", () => {
+    const { swarm, ann, bob } = mixed("older");
+    const build = swarm.submit(ann, layered(1, 4, 7, 1_500));
+    expect(swarm.finish(build).state).toBe("complete");
+    expect(swarm.settle(build)).toBe(true);
+    expect(swarm.executions.all.some((e) => e.host === "bob")).toBe(true);
+    expect(claimsOf(bob, build).digest()).toBe(claimsOf(ann, build).digest());
+  });
+
+  test("one that does not know the fold of a build keeps its facts and does nothing there", () => {
+    const { swarm, world, ann, bob } = mixed("other-fold");
+    const build = swarm.submit(ann, fan(12, 1_000));
+    world.runFor(10_000);
+    expect(bob.core.desk.builds.get(build)!.claims).toBeUndefined();
+    expect(swarm.executions.all.filter((e) => e.host === "bob")).toEqual([]);
+    expect(bob.core.desk.builds.get(build)!.ledger.size).toBeGreaterThan(3);
+  });
+});
