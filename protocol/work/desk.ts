@@ -54,6 +54,7 @@ export class Desk {
   /** Whoever was given the list may keep it: the next change makes another. */
   private listTaken = false;
   private readonly dead = new Set<PeerId>();
+  private live: readonly Build[] = [];
   private membersRevision = -1;
   private stoppingSeen = false;
   /** When the next of the living may be dead, if nothing is heard of it. */
@@ -162,8 +163,13 @@ export class Desk {
     return firstOf(build, what, this.builders());
   }
 
-  liveBuilds(): Build[] {
-    return [...this.builds.values()].filter((b) => b.live);
+  /** Builds that can be worked on, in the order this node heard of them. */
+  liveBuilds(): readonly Build[] {
+    let count = 0;
+    let same = true;
+    for (const build of this.builds.values()) if (build.live) same = this.live[count++] === build && same;
+    if (!same || count !== this.live.length) this.live = [...this.builds.values()].filter((b) => b.live);
+    return this.live;
   }
 
   newClaimId(): ClaimId {

@@ -15,7 +15,7 @@ export class Expiry {
   /** Claims about which something was learned since the last look. */
   private readonly fresh = new Map<Claim, Build>();
   /** What all open claims were last judged by, and when one of them may have waited too long. */
-  private judgedBy = "";
+  private judgedBy = -1;
   private lookMonoMs = Number.NEGATIVE_INFINITY;
 
   constructor(desk: Desk) {
@@ -23,27 +23,27 @@ export class Expiry {
   }
 
   begin(): void {
-    this.said.clear();
+    if (this.said.size > 0) this.said.clear();
   }
 
   /** Takes back what dead, restarted or silent holders had; only the acting steward of the action does. */
   expire(): void {
     const { desk } = this;
     if (!desk.settled) return;
-    const by = `${desk.aliveRevision} ${desk.livenessRevision} ${desk.peers.incarnationRevision}`;
+    const by = desk.aliveRevision + desk.livenessRevision + desk.peers.incarnationRevision; // each only counts up
     if (by !== this.judgedBy || desk.now.monoMs > this.lookMonoMs) {
       this.judgedBy = by;
       this.lookMonoMs = Number.POSITIVE_INFINITY;
       for (const build of desk.liveBuilds())
         for (const claim of build.claims!.openClaims) this.look(build, claim);
     } else for (const [claim, build] of this.fresh) if (build.live) this.look(build, claim);
-    this.fresh.clear();
+    if (this.fresh.size > 0) this.fresh.clear();
   }
 
   /** The build was folded anew: its claims are other objects. */
   forget(): void {
     this.fresh.clear();
-    this.judgedBy = "";
+    this.judgedBy = -1;
   }
 
   /** When this node first saw an open claim, monotonic milliseconds. */
@@ -70,7 +70,7 @@ export class Expiry {
     if (this.desk.stewardOf(build.id, build.claims!.action(claim.action).name) !== this.desk.config.self)
       return;
     this.said.add(claim.id);
-    this.judgedBy = ""; // until it is folded
+    this.judgedBy = -1; // until it is folded
     this.desk.say(build.id, { kind: "expire", claim: claim.id, reason }, { urgent: true });
   }
 

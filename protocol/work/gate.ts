@@ -167,7 +167,7 @@ export class Gate {
     const unfit: { peer: PeerId; reason: string; shortfalls: Shortfall[] }[] = [];
     const action = build.claims!.action(index);
     const seen = this.desk.seen();
-    this.leaning.look(seen);
+    this.leaning.look();
     for (const vitals of seen) {
       const reason = this.refuses(vitals, build, index);
       if (reason === undefined) scored.push(this.leaning.score(build, index, vitals));
@@ -188,7 +188,7 @@ export class Gate {
   turns(): Build[] {
     const { desk } = this;
     this.heldUntilMonoMs = Number.POSITIVE_INFINITY;
-    this.leaning.look(this.desk.seen());
+    this.leaning.look();
     const live = desk.liveBuilds().filter((b) => b.claims && !b.claims.paused && !b.claims.cancelled);
     this.reserve(live);
     const order = this.ranked(live).map((r) => desk.builds.get(r.build)!);

@@ -30,21 +30,16 @@ const prefixMax = 16;
 export class Leaning {
   private readonly desk: Desk;
   private readonly records: Records;
-  private idle: readonly Vitals[] = [];
-  private fastest = 1;
+  private looked: { readonly idle: readonly Vitals[]; readonly fastest: number } | undefined;
 
   constructor(desk: Desk, records: Records) {
     this.desk = desk;
     this.records = records;
   }
 
-  /** Nodes seen at this moment; once per round of asking. */
-  look(seen: readonly Vitals[]): void {
-    this.fastest = 1e-9;
-    for (const { peer } of seen) this.fastest = Math.max(this.fastest, this.desk.estimates.speedOf(peer));
-    this.idle = this.leans
-      ? seen.filter((v) => v.peer !== this.desk.config.self && v.slots > v.running).slice(0, idleMax)
-      : [];
+  /** The moment is another: nodes are looked at again once something is asked. */
+  look(): void {
+    this.looked = undefined;
   }
 
   /** A node's score for an action, in this node's mode. */
@@ -55,7 +50,7 @@ export class Leaning {
     const speed = estimates.speedOf(vitals.peer);
     return score(config.scheduling, vitals, action, {
       local: localShare(build, index, vitals.peer),
-      speed: Math.min(1, speed / this.fastest),
+      speed: Math.min(1, speed / this.view().fastest),
       history: this.records.of(name, action.group, vitals.peer),
       runMs: estimates.of(name, action.group) / speed,
     });
@@ -63,10 +58,12 @@ export class Leaning {
 
   /** For how long after it became ready this node leaves an action alone. `fits`: whether another may take it. */
   holdMs(build: Build, index: number, self: Vitals, fits: (vitals: Vitals) => boolean): number {
-    if (this.idle.length === 0) return 0;
+    if (!this.leans) return 0;
+    const { idle } = this.view();
+    if (idle.length === 0) return 0;
     const { scheduling } = this.desk.config;
     const runMs = this.desk.estimates.of(build.graph!.name, build.claims!.action(index).group);
-    const others = this.idle.filter(fits);
+    const others = idle.filter(fits);
     const avoids = scheduling.policy === "avoid" && others.some((v) => v.policy !== "avoid");
     const most = Math.max(avoids ? avoidHoldMs : 0, holdMsOf[scheduling.mode]);
     if (most === 0 || others.length === 0) return 0;
@@ -89,6 +86,19 @@ export class Leaning {
       .filter((s) => s.score >= best - gapMin)
       .slice(0, spread)
       .map((s) => s.index);
+  }
+
+  private view(): { readonly idle: readonly Vitals[]; readonly fastest: number } {
+    const { desk } = this;
+    if (this.looked) return this.looked;
+    const seen = desk.seen();
+    let fastest = 1e-9;
+    for (const { peer } of seen) fastest = Math.max(fastest, desk.estimates.speedOf(peer));
+    const idle = this.leans
+      ? seen.filter((v) => v.peer !== desk.config.self && v.slots > v.running).slice(0, idleMax)
+      : [];
+    this.looked = { idle, fastest };
+    return this.looked;
   }
 
   private get leans(): boolean {

@@ -35,6 +35,7 @@ export class Preparer {
       const prepared = this.preparedOf(build.id);
       const from = this.cursors.get(build.id) ?? 0;
       for (let at = from; at < journal.length; at++) prepared.delete(journal[at]!.action);
+      if (from === journal.length && !everything && from > 0) continue;
       this.cursors.set(build.id, journal.length);
       if (claims.cancelled) continue;
       const fresh =

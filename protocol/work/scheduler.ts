@@ -45,6 +45,13 @@ export class Scheduler {
   private readonly readySince = new Map<BuildId, Map<number, number>>();
   private readonly cursors = new Map<BuildId, number>();
   private readonly viewsSaid = new Map<BuildId, Set<string>>();
+  private fasterAmong:
+    | {
+        readonly seen: readonly Vitals[];
+        readonly ownSpeed: number;
+        readonly faster: readonly { readonly vitals: Vitals; readonly speed: number }[];
+      }
+    | undefined;
   private askCount = 0;
   /** Claims this node granted itself in this step: they are folded after it. */
   private selfGranted = 0;
@@ -132,7 +139,7 @@ export class Scheduler {
     const { config, now, random } = this.desk;
     const claims = build.claims!;
     const alone = this.desk.builders().length === 1;
-    const idle = this.seen().reduce((sum, v) => sum + Math.max(0, v.slots - v.running), 0);
+    const idle = this.desk.seen().reduce((sum, v) => sum + Math.max(0, v.slots - v.running), 0);
     const width = alone ? room : room * this.desk.builders().length + idle + 4 * this.holder.size;
     const window: number[] = [];
     let aheadMs = 0;
@@ -247,12 +254,8 @@ export class Scheduler {
     const since = this.readySinceMonoMs(build, index);
     if (this.desk.now.monoMs - since > estimateMs) return false;
     const faster: SpeedClass[] = [];
-    for (const vitals of this.seen()) {
-      const speed = this.desk.estimates.speedOf(vitals.peer);
-      // Speeds are learned and noisy: a class is faster when it is clearly so.
-      if (speed > ownSpeed * 1.2 && this.gate.refuses(vitals, build, index) === undefined)
-        faster.push({ speed, slots: vitals.slots });
-    }
+    for (const { vitals, speed } of this.faster(ownSpeed))
+      if (this.gate.refuses(vitals, build, index) === undefined) faster.push({ speed, slots: vitals.slots });
     return (
       faster.length > 0 &&
       guardDeclines({
@@ -266,8 +269,16 @@ export class Scheduler {
     );
   }
 
-  private seen(): Vitals[] {
-    return this.desk.alive().flatMap((peer) => this.desk.vitalsOf(peer) ?? []);
+  /** Nodes that are clearly faster than this one: speeds are learned and noisy. Found once per list of nodes seen. */
+  private faster(ownSpeed: number): readonly { readonly vitals: Vitals; readonly speed: number }[] {
+    const seen = this.desk.seen();
+    if (this.fasterAmong?.seen !== seen || this.fasterAmong.ownSpeed !== ownSpeed) {
+      const faster = seen
+        .map((vitals) => ({ vitals, speed: this.desk.estimates.speedOf(vitals.peer) }))
+        .filter(({ speed }) => speed > ownSpeed * 1.2);
+      this.fasterAmong = { seen, ownSpeed, faster };
+    }
+    return this.fasterAmong.faster;
   }
 
   /** The reasons that go with an ask, and the view they stand on, recorded once per build. */
@@ -276,7 +287,7 @@ export class Scheduler {
     const { self } = config;
     const { scored } = this.candidates(build, index);
     const own = scored.find((s) => s.peer === self);
-    const seen = this.seen();
+    const seen = this.desk.seen();
     const nodes = seen.map((v) => ({
       peer: v.peer,
       slots: v.slots,
