@@ -57,6 +57,22 @@ export function checkDaemon(
         }
       : { check: "room", level: "ok", text: `${Math.floor(vitals.diskFreeBytes / 2 ** 30)} GiB free` },
   );
+  const { limitedBy } = vitals;
+  const { name } = desk.config;
+  if (limitedBy === "paused" || limitedBy === "drained")
+    findings.push({
+      check: "orders",
+      level: "note",
+      text: `a person has ${limitedBy} this node: it takes no work`,
+      remedy: `swarmd resume ${name}`,
+    });
+  if (limitedBy === "grounded")
+    findings.push({
+      check: "orders",
+      level: "note",
+      text: "its runs failed too often by its own doing: it takes no work for a while",
+      remedy: `once that is mended: swarmd unground ${name}`,
+    });
   if (vitals.sandbox === "none")
     findings.push({
       check: "daemon's sandbox",

@@ -25,6 +25,8 @@ const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(
 const action = text(512).min(1) as unknown as z.ZodType<ActionName>;
 const claim = text(160).min(1) as unknown as z.ZodType<ClaimId>;
 const ms = z.int().nonnegative();
+/** What a person's word came to, as its author knew: actions that moved, runs thrown away. For people; no fold reads it. */
+const moved = { moved: z.int().nonnegative().optional(), lost: z.int().nonnegative().optional() };
 const role = z.enum(roles);
 const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
 
@@ -87,6 +89,7 @@ const schemas = {
     id: text(160),
     answers: z.array(text(160)).max(256),
     reason: text(256).optional(),
+    ...moved,
   }),
   /** The node failed too often by its own doing: for so long it gets no work, then one action as a probe. */
   "node.grounded": z.object({
@@ -194,6 +197,7 @@ const schemas = {
     id: text(160),
     answers: z.array(text(160)).max(256),
     reason: text(256).optional(),
+    ...moved,
   }),
   /** A person forgives failures: they count no more, and the action may be runnable again. */
   forgive: z.object({
@@ -201,6 +205,7 @@ const schemas = {
     action,
     claims: z.array(claim).min(1).max(256),
     reason: text(256).optional(),
+    ...moved,
   }),
   /** A person takes claims back: what was not begun, or also what runs. Their holders abandon them. */
   recall: z.object({
@@ -208,6 +213,7 @@ const schemas = {
     claims: z.array(claim).min(1).max(512),
     running: z.boolean(),
     reason: text(256).optional(),
+    ...moved,
   }),
   sealed: z.object({
     kind: z.literal("sealed"),

@@ -19,9 +19,9 @@ export interface Plan {
 /** What a node can know of open claims: of its own for sure, of others' by what they said. */
 export interface Hands {
   /** It runs, or may: stopping it may lose work. */
-  runs(claim: Claim): boolean;
+  readonly runs: (claim: Claim) => boolean;
   /** It is not known to have begun: its holder may give it back. */
-  waits(claim: Claim): boolean;
+  readonly waits: (claim: Claim) => boolean;
 }
 
 /** `id`: of the new control event. Throws `refused` when the build was cancelled. */
@@ -39,6 +39,7 @@ export function controlPlan(
     });
   const so = { pause: claims.paused, resume: !claims.paused, cancel: claims.cancelled }[op];
   if (so) return { build: build.id, says: [], moved: 0, lost: 0 };
+  const effect = effectOf(op, claims, hands);
   const event: EventOf<"control"> = {
     kind: "control",
     op,
@@ -48,8 +49,9 @@ export function controlPlan(
       .map((c) => c.id)
       .slice(0, 256),
     ...(reason !== undefined ? { reason: reason.slice(0, 250) } : {}),
+    ...effect,
   };
-  return { build: build.id, says: [{ build: build.id, event }], ...effectOf(op, claims, hands) };
+  return { build: build.id, says: [{ build: build.id, event }], ...effect };
 }
 
 function effectOf(
@@ -58,10 +60,10 @@ function effectOf(
   hands: Hands,
 ): { moved: number; lost: number } {
   const open = [...claims.openClaims];
-  if (op === "pause") return { moved: open.filter((c) => hands.waits(c)).length, lost: 0 };
+  if (op === "pause") return { moved: open.filter(hands.waits).length, lost: 0 };
   if (op === "resume") return { moved: claims.actions.counts.ready, lost: 0 };
   return {
     moved: claims.actions.size - claims.actions.counts.done,
-    lost: open.filter((c) => hands.runs(c)).length,
+    lost: open.filter(hands.runs).length,
   };
 }

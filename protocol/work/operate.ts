@@ -8,7 +8,7 @@ import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId, ClaimId, PeerId } from "../kernel/ids.ts";
 import type { Event } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
-import { type Claim, type Claims, isOpen } from "./claims.ts";
+import type { Claim, Claims } from "./claims.ts";
 import { controlPlan, type Hands, type Plan } from "./control.ts";
 import type { Desk } from "./desk.ts";
 import type { Holder } from "./holder.ts";
@@ -37,12 +37,7 @@ export function operate(desk: Desk, holder: Holder, id: number, word: Word): voi
 }
 
 function planOf(desk: Desk, holder: Holder, word: Word): Plan {
-  const { self } = desk.config;
-  // Others say `start` a second late; the first of a bundle begins at once.
-  const hands: Hands = {
-    runs: (c) => (c.holder === self ? holder.executes(c.id) : c.started || c.turn === 0),
-    waits: (c) => (c.holder === self ? !holder.executes(c.id) : !c.started),
-  };
+  const hands = handsOf(desk, holder);
   if (word.kind === "control") return controlPlan(buildOf(desk, word.build), word, desk.newClaimId(), hands);
   const { operation } = word;
   const reason = word.reason?.slice(0, 250);
@@ -50,29 +45,41 @@ function planOf(desk: Desk, holder: Holder, word: Word): Plan {
   if (operation.op === "rebalance") {
     const builds = operation.build ? [buildOf(desk, operation.build)] : desk.liveBuilds();
     mayControl(desk);
-    const recalled = builds.map((b) =>
-      recall(
-        b,
-        [...b.claims!.openClaims].filter((c) => hands.waits(c)),
-        false,
-        reason,
-      ),
-    );
+    const recalled = builds.map((b) => recall(b, openOf(b), false, hands, reason));
     return { ...joined(recalled), ...(operation.build ? { build: operation.build } : {}) };
   }
   const build = buildOf(desk, operation.build);
   if (operation.op === "reset") {
-    const back = recall(build, [...build.claims!.openClaims], true, reason);
+    const back = recall(build, openOf(build), true, hands, reason);
     const forgiven = forgive(build, allActions(build.claims!), reason);
-    const lost = [...build.claims!.openClaims].filter(
-      (c) => c.recalled !== "running" && hands.runs(c),
-    ).length;
-    return { ...joined([back, forgiven]), build: build.id, lost };
+    return { ...joined([back, forgiven]), build: build.id };
   }
   return {
     ...forgive(build, actionsOf(build, operation), reason, operation.op === "unblock"),
     build: build.id,
   };
+}
+
+/**
+ * Of others this node knows how many actions they run, a beat ago, and which claims they hold: the oldest are taken to run, and of
+ * those younger than a `start` the first of each bundle.
+ */
+function handsOf(desk: Desk, holder: Holder): Hands {
+  const waiting = new Set<Claim>();
+  const running = new Map<PeerId, number>();
+  for (const build of desk.liveBuilds())
+    for (const claim of build.claims!.openClaims) {
+      if (claim.holder === desk.config.self) {
+        if (!holder.executes(claim.id)) waiting.add(claim);
+      } else if (!claim.started) {
+        if (claim.turn > 0) waiting.add(claim);
+      } else {
+        const before = running.get(claim.holder) ?? 0;
+        running.set(claim.holder, before + 1);
+        if (before >= (desk.vitalsOf(claim.holder)?.running ?? Number.POSITIVE_INFINITY)) waiting.add(claim);
+      }
+    }
+  return { runs: (claim) => !waiting.has(claim), waits: (claim) => waiting.has(claim) };
 }
 
 /** The live build a person may steer from here. */
@@ -137,6 +144,8 @@ function blockedBefore(claims: Claims, index: number): number[] {
 
 const firstOf = (claims: Claims): string[] => claims.graph.actions.slice(0, 5).map((a) => a.name);
 
+const openOf = (build: Build): Claim[] => [...build.claims!.openClaims];
+
 const allActions = (claims: Claims): number[] => Array.from({ length: claims.actions.size }, (_, i) => i);
 
 /** Failures of these actions count no more; `blockedOnly`: of those alone that are blocked. */
@@ -151,25 +160,30 @@ function forgive(build: Build, actions: readonly number[], reason?: string, bloc
     if (failed.length === 0) continue;
     if (blocked) moved++;
     const { name: action } = claims.action(index);
-    for (const ids of batches(failed))
-      says.push({
-        build: build.id,
-        event: { kind: "forgive", action, claims: ids, ...(reason === undefined ? {} : { reason }) },
-      });
+    batches(failed).forEach((batch, at) => {
+      const event = { kind: "forgive" as const, action, claims: idsOf(batch), ...because(reason) };
+      says.push({ build: build.id, event: { ...event, moved: Number(blocked && at === 0) } });
+    });
   }
   return { says, moved, lost: 0 };
 }
 
 /** Claims go back to be shared out anew; those already recalled so are left out. */
-function recall(build: Build, wanted: readonly Claim[], running: boolean, reason?: string): Plan {
-  const taken = wanted.filter(
-    (c) => isOpen(c) && c.recalled !== "running" && (running || c.recalled === undefined),
-  );
-  const says = batches(taken).map((ids) => ({
-    build: build.id,
-    event: { kind: "recall" as const, claims: ids, running, ...(reason === undefined ? {} : { reason }) },
-  }));
-  return { says, moved: new Set(taken.map((c) => c.action)).size, lost: 0 };
+function recall(
+  build: Build,
+  wanted: readonly Claim[],
+  running: boolean,
+  hands: Hands,
+  reason?: string,
+): Plan {
+  const taken = wanted.filter((c) => c.recalled !== "running" && (running || c.recalled === undefined));
+  const plans = batches(taken).map((batch): Plan => {
+    const moved = new Set(batch.filter((c) => running || hands.waits(c)).map((c) => c.action)).size;
+    const lost = running ? batch.filter(hands.runs).length : 0;
+    const event = { kind: "recall" as const, claims: idsOf(batch), running, ...because(reason), moved, lost };
+    return { says: [{ build: build.id, event }], moved, lost };
+  });
+  return joined(plans);
 }
 
 function nodePlan(desk: Desk, { op, peer, ...more }: OfNode, reason: string | undefined, hands: Hands): Plan {
@@ -189,22 +203,18 @@ function nodePlan(desk: Desk, { op, peer, ...more }: OfNode, reason: string | un
     );
   const order = orders.of(peer);
   const so = { pause: order === "paused", drain: order === "drained", resume: !order, unground: false }[op];
-  const said: Plan = {
-    says: so ? [] : [{ event: orders.event(op, peer, desk.newClaimId(), reason) }],
-    moved: 0,
-    lost: 0,
-  };
-  if (op !== "drain") return said;
   const now = "now" in more && more.now === true;
-  const plans = desk.liveBuilds().map((build) => {
-    const held = [...build.claims!.openClaims].filter((c) => c.holder === peer);
-    const back = recall(build, now ? held : [], true, reason);
-    const lost =
-      back.says.length > 0 ? held.filter((c) => c.recalled !== "running" && hands.runs(c)).length : 0;
-    const waiting = so ? [] : held.filter((c) => hands.waits(c));
-    return { ...back, moved: now ? back.moved : waiting.length, lost };
-  });
-  return joined([said, ...plans]);
+  const back = joined(
+    (op === "drain" ? desk.liveBuilds() : []).map((build): Plan => {
+      const held = openOf(build).filter((c) => c.holder === peer);
+      if (now) return recall(build, held, true, hands, reason);
+      return { says: [], moved: so ? 0 : held.filter(hands.waits).length, lost: 0 };
+    }),
+  );
+  if (so) return back;
+  const { moved, lost } = back;
+  const event = { ...orders.event(op, peer, desk.newClaimId(), reason), moved, lost };
+  return { says: [{ event }, ...back.says], moved, lost };
 }
 
 function joined(plans: readonly Plan[]): Plan {
@@ -215,10 +225,13 @@ function joined(plans: readonly Plan[]): Plan {
   };
 }
 
-function batches(claims: readonly Claim[]): ClaimId[][] {
-  const ids = [...new Set(claims.map((c) => c.id))];
-  const parts: ClaimId[][] = [];
-  for (let at = 0; at < ids.length; at += claimsMaxPerEvent)
-    parts.push(ids.slice(at, at + claimsMaxPerEvent));
+function batches(claims: readonly Claim[]): Claim[][] {
+  const parts: Claim[][] = [];
+  for (let at = 0; at < claims.length; at += claimsMaxPerEvent)
+    parts.push(claims.slice(at, at + claimsMaxPerEvent));
   return parts;
 }
+
+const idsOf = (claims: readonly Claim[]): ClaimId[] => [...new Set(claims.map((c) => c.id))];
+
+const because = (reason: string | undefined) => (reason === undefined ? {} : { reason });

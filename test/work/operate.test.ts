@@ -158,7 +158,10 @@ describe("claims that a person takes back", () => {
     cores.runFor(1000);
     expect(control("resume")).toMatchObject({ ok: true, moved: 9 });
     control("resume");
-    expect(events(cores, "control").map((e) => e.op)).toEqual(["pause", "resume"]);
+    expect(events(cores, "control")).toMatchObject([
+      { op: "pause", moved: 0, lost: 0 },
+      { op: "resume", moved: 9, lost: 0 },
+    ]);
     cores.finish(build);
   });
 });
@@ -198,6 +201,7 @@ describe("orders to a node", () => {
     cores.rules.instead = (node, effect) => stuck && node === bob && effect.kind === "fetch";
     const held = () => [...claims.openClaims].filter((c) => c.holder === bob.peer);
     cores.runUntil(() => held().length === 2, 5000);
+    cores.runFor(2500);
     expect(operate(cores, "ann", { op: "drain", peer: bob.peer }, true)).toMatchObject({ moved: 2, lost: 0 });
     expect(operate(cores, "ann", { op: "drain", peer: bob.peer })).toMatchObject({ moved: 2, lost: 0 });
     cores.runFor(200);
@@ -220,6 +224,8 @@ describe("orders to a node", () => {
     expect(operate(cores, "ann", now, true)).toMatchObject({ ok: true, moved: 2, lost: 2 });
     expect(bob.running.size).toBe(2);
     expect(operate(cores, "bob", now)).toMatchObject({ ok: true, moved: 2, lost: 2 });
+    expect(events(cores, "node.control")).toMatchObject([{ op: "drain", moved: 2, lost: 2 }]);
+    expect(events(cores, "recall")).toMatchObject([{ running: true, moved: 2, lost: 2 }]);
     cores.finish(build);
     expect(bob.running.size).toBe(0);
     expect(cores.executions.filter((e) => e.node === "bob")).toHaveLength(2);
