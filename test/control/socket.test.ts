@@ -11,7 +11,7 @@ import { bodyBytesMax } from "../../node/control/routes.ts";
 import { type ControlServer, serveControl } from "../../node/control/server.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { BuildId, Digest } from "../../protocol/kernel/ids.ts";
+import { type ActionName, type BuildId, type Digest, peerIdOf } from "../../protocol/kernel/ids.ts";
 import { MemoryControl } from "./memory.ts";
 
 let folder: string;
@@ -69,6 +69,32 @@ describe("the control socket", () => {
     expect((await client.invite({ roles: ["builder"], ttlMs: 1000 })).ticket).toBe(memory.tickets[0]);
     await client.stop();
     expect(memory.stopped).toBe(true);
+  });
+
+  test("carries a person's words as they were said, and what they came to", async () => {
+    const heard: unknown[] = [];
+    const { client } = await serve({
+      operate: async (...word) => {
+        heard.push(word);
+        return { moved: 2, lost: 1 };
+      },
+      control: async (...word) => {
+        heard.push(word);
+        return { moved: 3, lost: 0, build: someBuild };
+      },
+      queue: async () => [],
+    });
+    const drain = { op: "drain", peer: peerIdOf(new Uint8Array(32)), now: true } as const;
+    const unblock = { op: "unblock", build: someBuild, action: "a" as ActionName } as const;
+    expect(await client.operate(drain, { reason: "a fan", dryRun: true })).toEqual({ moved: 2, lost: 1 });
+    await client.operate(unblock);
+    expect(await client.control(someBuild, "pause", {})).toEqual({ moved: 3, lost: 0, build: someBuild });
+    expect(await client.queue()).toEqual([]);
+    expect(heard).toEqual([
+      [drain, { reason: "a fan", dryRun: true }],
+      [unblock, {}],
+      [someBuild, "pause", {}],
+    ]);
   });
 
   test("carries refusals with code, message and remedy", async () => {
@@ -309,6 +335,9 @@ describe("hostile or foolish requests", () => {
     ["a digest that is none", "GET", "/1/blob?digest=zz", undefined, 400, "usage"],
     ["logs of nothing", "GET", "/1/logs?follow=true", undefined, 400, "usage"],
     ["logs of two things", "GET", `/1/logs?follow=true&node=a&build=${someBuild}`, undefined, 400, "usage"],
+    ["a word nobody knows", "POST", "/1/operate", '{"operation":{"op":"destroy"}}', 400, "usage"],
+    ["a word about nothing", "POST", "/1/operate", '{"operation":{"op":"reset"}}', 400, "usage"],
+    ["a peer id that is none", "POST", "/1/operate", '{"operation":{"op":"drain","peer":"x"}}', 400, "usage"],
     ["a body beyond the bound", "POST", "/1/submit", `"${"x".repeat(bodyBytesMax)}"`, 413, "too-large"],
   ])("%s is refused with its code", async (_, method, target, body, status, code) => {
     await serve(new MemoryControl());
