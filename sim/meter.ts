@@ -89,7 +89,7 @@ export class Meter {
     const makespanMs = (this.knownMs ?? this.sealedMs ?? world.nowMs) - acceptedMs;
     const stretches = this.stretches(workload);
     const worked = stretches.reduce((sum, s) => sum + s.endedMs - s.beganMs, 0);
-    const useful = stretches.reduce((sum, s) => sum + (s.ended === "done" ? s.endedMs - s.beganMs : 0), 0);
+    const wasted = stretches.reduce((sum, s) => sum + (s.ended === "done" ? 0 : s.endedMs - s.beganMs), 0);
     const slots = hosts.reduce((sum, host) => sum + host.slots, 0);
     const waits = waitsOf(workload, stretches);
     const thermals = hosts.flatMap((host) => host.cores.thermal ?? []);
@@ -105,7 +105,7 @@ export class Meter {
       heftMs,
       boundMs,
       ratio: heftMs > 0 ? makespanMs / heftMs : 1,
-      waste: worked > 0 ? Math.max(0, 1 - useful / worked) : 0,
+      waste: worked > 0 ? wasted / worked : 0,
       factsPerAction: totals.facts / actions,
       unicastsPerAction: totals.unicasts / actions,
       gossipsPerAction: totals.gossips / actions,

@@ -40,7 +40,7 @@ const duration = z
 const fileName = z.string().min(1).max(4096);
 const name = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be small letters, digits, dots and dashes");
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be small letters, digits, dots and dashes, at most 64");
 const weights = z.strictObject(
   Object.fromEntries(scoreParts.map((part) => [part, z.number().min(0).max(1).optional()])) as Record<
     (typeof scoreParts)[number],
@@ -60,7 +60,9 @@ const scheduling = z.strictObject({
 });
 
 const variant = z.strictObject({
-  name,
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9 ._-]{0,63}$/, "must be small letters, digits, blanks, dots and dashes, at most 64"),
   modes: z.array(z.enum(modes)).min(1).max(modes.length).optional(),
   scheduling: scheduling.optional(),
   latency: duration.optional(),
