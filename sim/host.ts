@@ -103,6 +103,7 @@ export class Host {
   private vitals: LocalVitals;
   private bending: Bend | undefined;
   private asleep = false;
+  private warmerCelsius = 0;
   /** Starts that the disk does not know of: it was set back, or (below 0) made of another machine's. */
   private forgottenStarts = 0;
 
@@ -321,6 +322,19 @@ export class Host {
   occupy(share: number): void {
     this.cores.occupy(share);
     this.sense({ ownerActive: share > 0 });
+  }
+
+  /** The air is so much warmer than usual. Without a thermal model only a sensor that reads a number shows it. */
+  warm(byCelsius: number): void {
+    const moreCelsius = byCelsius - this.warmerCelsius;
+    this.warmerCelsius = byCelsius;
+    this.cores.warm(byCelsius);
+    const { temperatureCelsius, headroomCelsius } = this.vitals;
+    if (this.cores.thermal || temperatureCelsius === "unknown") return;
+    this.sense({
+      temperatureCelsius: temperatureCelsius + moreCelsius,
+      headroomCelsius: headroomCelsius === "unknown" ? headroomCelsius : headroomCelsius - moreCelsius,
+    });
   }
 
   /** What a person asks of the daemon. */

@@ -216,9 +216,9 @@ const begins: { readonly [K in FaultKind]: Begin<K> } = {
   },
   hot: ({ swarm }, { hosts, byCelsius }) => {
     const warmed = hosts ? hosts.map((name) => swarm.host(name)) : [...swarm.hosts];
-    for (const { cores } of warmed) cores.warm(byCelsius);
+    for (const host of warmed) host.warm(byCelsius);
     return () => {
-      for (const { cores } of warmed) cores.warm(0);
+      for (const host of warmed) host.warm(0);
     };
   },
   owner: ({ swarm }, { host: name, share }) => {

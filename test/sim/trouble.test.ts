@@ -255,6 +255,36 @@ describe("machines that are not what they seem", () => {
     expect(swarm.executions.all[0]!.endedMs! - swarm.executions.all[0]!.beganMs).toBeCloseTo(8_000, 3);
   });
 
+  test("warmer air shows on a sensor without a model behind it, and is gone with the fault", () => {
+    const vitals = { temperatureCelsius: 50, headroomCelsius: 35 };
+    const { swarm, world, ann } = start({ hosts: [{ name: "ann", vitals }, { name: "bob" }] });
+    apply(swarm, { kind: "hot", byCelsius: 20, forMs: 5_000 });
+    world.runFor(1_000);
+    expect(ann.core.desk.sensed).toMatchObject({ temperatureCelsius: 70, headroomCelsius: 15 });
+    world.runFor(5_000);
+    expect(ann.core.desk.sensed).toMatchObject(vitals);
+    expect(swarm.host("bob").core.desk.sensed!.temperatureCelsius).toBe("unknown");
+  });
+
+  test("an action takes the slots and the memory it asks for, and what does not fit is noted", () => {
+    const gib = 2 ** 30;
+    const { swarm, world, ann } = start({ hosts: [{ name: "ann", slots: 4, memoryBytes: 8 * gib }] });
+    const { graph, costs } = fan(4, 10_000);
+    const requires = { cpus: 2, memoryBytes: 5 * gib };
+    const greedy = { ...graph, actions: graph.actions.map((a) => ({ ...a, requires })) };
+    const build = swarm.submit(ann, { graph: greedy, costs });
+    world.runUntil(() => swarm.executions.all.length > 0, 5_000);
+    const running = () => swarm.executions.runningOn("ann").length;
+    expect(ann.cores.usedSlots).toBe(2 * running());
+    expect(ann.cores.usedMemoryBytes).toBe(5 * gib * running());
+    expect(swarm.finish(build).state).toBe("complete");
+    // The daemon keeps within what there is; whoever forces more onto the machine is seen.
+    expect(ann.cores).toMatchObject({ peakSlots: 2, memoryOverruns: 0, slotOverruns: 0 });
+    for (const slots of [3, 3])
+      ann.cores.begin({ workMs: 1000, limitMs: 1e9, slots, memoryBytes: 5 * gib, ended: () => {} });
+    expect(ann.cores).toMatchObject({ peakSlots: 6, memoryOverruns: 1, slotOverruns: 1 });
+  });
+
   test("stragglers are as many as it says, and as slow", () => {
     const { swarm, ann } = start({ hosts: [{ name: "ann", slots: 16 }] });
     apply(swarm, { kind: "stragglers", share: 0.25, factor: 3 });
