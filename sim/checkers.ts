@@ -34,7 +34,7 @@ export class Checkers {
     const accuse = (invariant: Invariant, what: string): void => this.accuse(invariant, what);
     const calm = new Calm(swarm);
     this.calm = calm;
-    this.executions = new ExecutionChecker(swarm, calm, dishonest, accuse);
+    this.executions = new ExecutionChecker(swarm, dishonest, accuse);
     const chains = new ChainChecker(swarm, dishonest, accuse);
     const states = new StateChecker(swarm, accuse);
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
@@ -52,7 +52,6 @@ export class Checkers {
       calm.sample();
       chains.sample();
       states.sample();
-      this.executions.sample();
       limits.sample();
       waits.sample();
       swarm.world.after(sampleMs, sample);

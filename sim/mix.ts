@@ -254,7 +254,13 @@ const draw: { readonly [K in FaultKind]: (lot: Lot) => Extract<FaultInput, { kin
     atMs: lot.atMs,
     forMs: span(lot),
   }),
-  hot: (lot) => ({ kind: "hot", hosts: some(lot), byCelsius: 60, atMs: lot.atMs, forMs: span(lot) }),
+  hot: (lot) => ({
+    kind: "hot",
+    hosts: some(lot),
+    byCelsius: 100 + lot.random.below(100),
+    atMs: lot.atMs,
+    forMs: 4_000 + span(lot),
+  }),
   owner: (lot) => ({ kind: "owner", host: one(lot), atMs: lot.atMs, forMs: span(lot) }),
 };
 

@@ -5,7 +5,7 @@
 import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { knownEvent } from "../protocol/timeline/events.ts";
 import { readVector } from "../protocol/work/ledger.ts";
-import type { Violation } from "./checkers/violation.ts";
+import type { Invariant, Violation } from "./checkers/violation.ts";
 import { Checkers } from "./checkers.ts";
 import { type Counts, Coverage } from "./coverage.ts";
 import type { Host } from "./host.ts";
@@ -32,17 +32,15 @@ export interface Report {
   readonly counts: Counts;
 }
 
-/** A bug to be planted into the hosts of a swarm, before they start. */
-export type Plant = (swarm: Swarm) => void;
-
 export interface RunOptions {
   readonly mix?: Mix;
-  readonly plant?: Plant;
+  /** Does something to the swarm before it starts; the answer undoes what outlives the run. */
+  readonly plant?: (swarm: Swarm) => () => void;
   /** Which kinds of transcript lines stay readable, and who gets the swarm to look at. */
   readonly keep?: (what: string) => boolean;
   readonly told?: (swarm: Swarm) => void;
-  /** Ends the run as soon as something is found. */
-  readonly untilViolation?: boolean;
+  /** Ends the run as soon as this is seen to break. */
+  readonly untilBroken?: Invariant;
 }
 
 /** Runs one seed. Never throws: what throws inside is a violation. */
@@ -50,11 +48,14 @@ export function runSeed(seed: number, options: RunOptions = {}): Report {
   const mix = options.mix ?? mixOf(seed);
   const swarm = new Swarm({ seed, hosts: mix.hosts, twist: mix.twist, keep: options.keep });
   const run = new Trial(swarm, mix, options);
+  const undo = options.plant?.(swarm);
   try {
     run.trouble();
     if (!run.stopped) run.mend();
   } catch (error) {
     run.checkers.accuse("steps end", (error as Error).message);
+  } finally {
+    undo?.();
   }
   options.told?.(swarm);
   run.coverage.noteRefusals(swarm.hosts);
@@ -74,7 +75,7 @@ class Trial {
   readonly checkers: Checkers;
   readonly coverage: Coverage;
   private readonly mix: Mix;
-  private readonly until: boolean;
+  private readonly until: Invariant | undefined;
   /** Builds that were handed over, in order, and the members that hold their inputs once they are said to be submitted. */
   private readonly builds: BuildId[] = [];
   private readonly holders = new Map<BuildId, readonly PeerId[]>();
@@ -89,12 +90,11 @@ class Trial {
     this.builders = new Set(
       mix.hosts.filter((h) => h.slots !== 0 && h.vitals?.toolchains === undefined).map((h) => h.name),
     );
-    this.until = options.untilViolation ?? false;
+    this.until = options.untilBroken;
     this.checkers = new Checkers(swarm);
     this.checkers.calm.unless(() => this.lasting);
     if (mix.villain !== undefined) this.checkers.distrust(swarm.host(mix.villain).peer);
     this.coverage = new Coverage(swarm);
-    options.plant?.(swarm);
     swarm.watch((_, effects) => {
       for (const effect of effects)
         if (effect.kind === "append" && effect.entry.entry.build !== undefined)
@@ -107,7 +107,7 @@ class Trial {
 
   /** Whether enough was seen. */
   get stopped(): boolean {
-    return this.until && this.checkers.violations.length > 0;
+    return this.until !== undefined && this.checkers.violations.some((v) => v.invariant === this.until);
   }
 
   /** Faults that came about, one way or the other. */
@@ -255,7 +255,16 @@ class Trial {
   }
 
   private agreed(): boolean {
-    return new Set(this.core.map((h) => frontierOf(h))).size === 1;
+    return new Set(this.core.map((h) => this.frontierOf(h))).size === 1;
+  }
+
+  /** All it knows, but for the words of one who tells each another thing: of those each keeps what it heard first. */
+  private frontierOf(host: Host): string {
+    const { chains, builds } = host.core.desk;
+    const liar = this.mix.villain && this.swarm.host(this.mix.villain).peer;
+    const heads = chains.heads().filter((h) => h.author !== liar);
+    const ledgers = [...builds.values()].map((b) => `${b.id} ${b.ledger.digest()}`).sort(byText);
+    return JSON.stringify([heads, ledgers]);
   }
 
   private unfinished(): string {
@@ -295,11 +304,3 @@ function factsOf(host: Host): Map<string, number> {
     for (const [client, count] of readVector(ledger.vector())) facts.set(`${id} ${client}`, count);
   return facts;
 }
-
-const frontierOf = (host: Host): string => {
-  const { chains, builds } = host.core.desk;
-  return [
-    chains.digest(),
-    ...[...builds.values()].map((b) => `${b.id} ${b.ledger.digest()}`).sort(byText),
-  ].join();
-};

@@ -25,7 +25,10 @@ export function otherVersion(how: VersionWay): Bend {
         runtime: (_host, runtime) =>
           hearing(runtime, (signed) =>
             signed.entry.events.some((e) => novelties.has(e.kind))
-              ? withEvents(signed, (events) => events.filter((e) => !novelties.has(e.kind)))
+              ? // An event it has no word for keeps its place: others name facts by it.
+                withEvents(signed, (events) =>
+                  events.map((e) => (novelties.has(e.kind) ? { kind: "unknown" } : e)),
+                )
               : signed,
           ),
       };

@@ -1,60 +1,50 @@
-/** What really ran: no more often than facts and faults allow, one at a time once nothing breaks any more, never more than slots. */
+/** What really ran: no more often than facts and faults allow, no longer than the claim stands, never more than slots. */
 import type { Effect } from "../../protocol/contract.ts";
-import type { BuildId } from "../../protocol/kernel/ids.ts";
+import type { BuildId, ClaimId } from "../../protocol/kernel/ids.ts";
 import { isOpen } from "../../protocol/work/claims.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
-import type { Calm } from "./calm.ts";
 import type { Accuse } from "./violation.ts";
-
-/** TERM, 5 s, KILL, and the time until the loser has heard that it lost. */
-const losingMs = 12_000;
 
 export class ExecutionChecker {
   private readonly swarm: Swarm;
-  private readonly calm: Calm;
   private readonly accuse: Accuse;
   private readonly dishonest: ReadonlySet<string>;
-  /** Actions that run twice, since when. */
-  private readonly twiceSinceMs = new Map<string, number>();
+  /** What each host has told to stop. */
+  private readonly told = new WeakMap<Host, Set<ClaimId>>();
 
-  constructor(swarm: Swarm, calm: Calm, dishonest: ReadonlySet<string>, accuse: Accuse) {
+  constructor(swarm: Swarm, dishonest: ReadonlySet<string>, accuse: Accuse) {
     this.swarm = swarm;
-    this.calm = calm;
     this.dishonest = dishonest;
     this.accuse = accuse;
   }
 
   step(host: Host, effects: readonly Effect[]): void {
-    if (this.dishonest.has(host.peer) || !effects.some((e) => e.kind === "execute")) return;
+    if (this.dishonest.has(host.peer)) return;
+    this.losers(host, effects);
+    if (!effects.some((e) => e.kind === "execute")) return;
     const running = this.swarm.executions.runningOn(host.name).length;
     if (running > host.slots)
       this.accuse("slots kept", `${host.name} runs ${running} at once and has ${host.slots} slots`);
   }
 
-  /** Of several executions of one action one is left, once the hosts hear each other. */
-  sample(): void {
-    const { world, hosts, executions } = this.swarm;
-    const running = new Map<string, string>();
-    const twice = new Set<string>();
-    for (const host of hosts) {
-      if (!host.active || this.dishonest.has(host.peer)) continue;
-      for (const { build, action, claim } of executions.runningOn(host.name)) {
-        const { claims } = host.core.desk.builds.get(build) ?? {};
-        if (claims?.claims.get(claim)?.twin) continue;
-        const key = `${action} of ${build}`;
-        if (running.has(key)) twice.add(key);
-        running.set(key, host.name);
-      }
+  /** A holder has told what runs here by a claim that is closed or has lost to stop. */
+  private losers(host: Host, effects: readonly Effect[]): void {
+    const told = this.told.get(host) ?? new Set<ClaimId>();
+    this.told.set(host, told);
+    for (const effect of effects) if (effect.kind === "kill") told.add(effect.claim);
+    const running = this.swarm.executions.runningOn(host.name);
+    const { builds } = host.core.desk;
+    for (const { build, claim: id } of running) {
+      const claims = builds.get(build)?.claims;
+      const claim = claims?.claims.get(id);
+      // An outcome may be known that is not yet said.
+      if (!claim || told.has(id) || claim.holderInc !== host.core.desk.config.inc) continue;
+      const lost = !isOpen(claim) || (!claim.twin && claims!.winnerOf(claim.action) !== claim);
+      if (lost && !claim.done && !claim.fail)
+        this.accuse("one winner", `${host.name} runs on by ${id}, which is closed or has lost`);
     }
-    for (const key of this.twiceSinceMs.keys()) if (!twice.has(key)) this.twiceSinceMs.delete(key);
-    for (const key of twice) {
-      const sinceMs = this.twiceSinceMs.get(key) ?? world.nowMs;
-      this.twiceSinceMs.set(key, sinceMs);
-      if (Math.min(world.nowMs - sinceMs, this.calm.forMs) <= losingMs) continue;
-      this.accuse("one winner", `${key} runs twice and has for ${Math.round(world.nowMs - sinceMs)} ms`);
-      this.twiceSinceMs.set(key, world.nowMs);
-    }
+    if (running.length === 0) told.clear();
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Bounds of one daemon: what it may take when it is hot, how long its queues may get, that it always knows when to look again. */
 import type { Effect } from "../../protocol/contract.ts";
+import { defaultScheduling } from "../../protocol/swarm/policy.ts";
 import { knownEvent } from "../../protocol/timeline/events.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
@@ -8,8 +9,8 @@ import type { Accuse } from "./violation.ts";
 /** Whatever a daemon waits for, it looks again by then: the longest wait is for a second member to hold inputs. */
 const waitMsMax = 130_000;
 /** A list of the core may grow with the facts and members it is about, and by so much. */
-const itemsFree = 512;
-const itemsPerFact = 4;
+const itemsFree = 256;
+const itemsPerFact = 2;
 
 export class LimitChecker {
   private readonly swarm: Swarm;
@@ -71,7 +72,7 @@ export class LimitChecker {
 
   private tooHot(host: Host, of: Host["peer"]): boolean {
     const celsius = this.celsius(host, of);
-    return celsius !== "unknown" && celsius >= host.core.desk.config.scheduling.temperatureCelsiusMax;
+    return celsius !== "unknown" && celsius >= defaultScheduling.temperatureCelsiusMax;
   }
 }
 

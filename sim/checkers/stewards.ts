@@ -69,10 +69,12 @@ export class StewardChecker {
   private said(host: Host, { entry }: SignedEntry): void {
     const build = host.core.desk.builds.get(entry.build!);
     if (!build?.claims) return;
+    // What stands in the same entry was not folded when the claim was said.
+    const resulted = new Set(entry.events.flatMap((e) => (e.kind === "done" ? [e.claim] : [])));
     for (const raw of entry.events) {
       if (raw.kind !== "claim" && raw.kind !== "expire") continue;
       const event = knownEvent(raw);
-      if (event?.kind === "claim") this.granted(host, build, event);
+      if (event?.kind === "claim") this.granted(host, build, event, resulted);
       else if (event?.kind === "expire") this.expired(host, build, event);
     }
   }
@@ -82,7 +84,7 @@ export class StewardChecker {
     return this.calm.wholeForMs > aliveMs && this.calm.covers(host);
   }
 
-  private granted(host: Host, build: Build, event: EventOf<"claim">): void {
+  private granted(host: Host, build: Build, event: EventOf<"claim">, resulted: ReadonlySet<unknown>): void {
     const { desk } = host.core;
     const claims = build.claims!;
     const index = claims.indexOf.get(event.action);
@@ -95,7 +97,7 @@ export class StewardChecker {
         "grants what is ready",
         `${host.name} grants ${event.action}, which ${other.id} has in hand`,
       );
-    if (claims.resultsOf(index).some((r) => claims.sourcesOf(index, r).length > 0))
+    if (claims.resultsOf(index).some((r) => claims.sourcesOf(index, r).some((s) => !resulted.has(s))))
       this.accuse("grants what is ready", `${host.name} grants ${event.action}, which has a result`);
   }
 

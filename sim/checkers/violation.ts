@@ -10,7 +10,7 @@ export const invariants = {
   "no honest fork": "an honest author writes one unbroken chain per incarnation",
   "members decide": "what counts in a fold was said by members that may say it",
   "bounded executions": "an action is begun no more often than its facts and the faults allow",
-  "one winner": "of an action's executions one is left once nothing breaks any more",
+  "one winner": "a holder stops what it runs as soon as it knows that its claim was closed or has lost",
   "grants what is ready":
     "a claim is said by the acting steward, for an action that is runnable in its own view",
   "grants once synced": "a daemon that was started grants and asks only after it heard what the others know",
@@ -22,7 +22,6 @@ export const invariants = {
   "slots kept": "a host runs no more at once than it has slots",
   "heat kept": "a host that is too hot takes nothing new",
   "bounded memory": "queues and memory stay within their limits",
-  "a core replays": "a saved core goes on as the one it was saved from",
   "steps end": "no step throws, and time moves on",
   "work ends": "once a majority is whole again every action ends, and so does its build",
   "frontiers meet": "what one whole host knows all whole hosts know within 30 s",

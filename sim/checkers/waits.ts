@@ -82,7 +82,7 @@ export class WaitChecker {
     const running = new Set(hosts.flatMap((h) => executions.runningOn(h.name).map((e) => e.claim)));
     const open = new Map<ClaimId, string>();
     for (const host of hosts) {
-      if (!host.active || this.dishonest.has(host.peer)) continue;
+      if (!host.active || !this.calm.covers(host) || this.dishonest.has(host.peer)) continue;
       for (const build of host.core.desk.liveBuilds())
         for (const claim of build.claims!.openClaims)
           if (isOpen(claim) && !running.has(claim.id))
