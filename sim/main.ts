@@ -32,6 +32,7 @@ const help = `npm run sim -- [options]
 Exit code: 0 when every invariant held and everything declared reachable was reached (judged from ${coverageSeedsMin} seeds on), 1 when
 not, 2 for bad usage. Invariants and what a mix is: specs/sim.md.`;
 
+const listedMax = 8;
 const seedMax = 2 ** 32 - 1;
 /** Seeds that failed once; a line is `SEED WORDS`, and `known` as the first word says that it still does. */
 const seedsFile = new URL("../test/sim/seeds.txt", import.meta.url);
@@ -137,10 +138,18 @@ function describe(seed: number): string {
   ].join("\n");
 }
 
-const violationsOf = ({ seed, violations }: Report): string[] => [
-  ...violations.map((v) => `seed ${seed} at ${v.atMs.toFixed(0)} ms: ${v.invariant}: ${v.what}`),
-  ...(violations.length > 0 ? [`run: npm run sim -- --seed ${seed}`] : []),
-];
+/** What broke, the first few of each seed, and how to see it again. */
+function violationsOf({ seed, violations }: Report): string[] {
+  if (violations.length === 0) return [];
+  const more = violations.length - listedMax;
+  return [
+    ...violations
+      .slice(0, listedMax)
+      .map((v) => `seed ${seed} at ${v.atMs.toFixed(0)} ms: ${v.invariant}: ${v.what}`),
+    ...(more > 0 ? [`seed ${seed}: and ${more} more`] : []),
+    `run: npm run sim -- --seed ${seed}`,
+  ];
+}
 
 /** Gives each worker the next seed until all are done; calls back for each report as it comes. */
 function overWorkers(
