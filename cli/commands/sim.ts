@@ -80,25 +80,26 @@ async function load(context: Context, scenario: string | undefined, options: Opt
   }
   if (scenario !== undefined) return files.ofScenario(scenario);
   if (workload === undefined || cluster === undefined)
-    throw new SwarmError(
-      "usage",
-      `--${workload === undefined ? "cluster" : "workload"} needs its other half`,
-      { remedy },
-    );
+    throw new SwarmError("usage", `--${workload === undefined ? "workload" : "cluster"} is missing`, {
+      remedy,
+    });
   return files.ofFiles(workload, cluster);
 }
 
 /** Runs everything, as far as the signal lets it. */
 async function runAll(context: Context, experiment: Experiment, signal: AbortSignal): Promise<Tally[]> {
   const { talliesOf } = await import("../../sim/experiment.ts");
+  const { plainRun } = await import("../../sim/report.ts");
   const runs: Tally[] = [];
   const total = experiment.variants.length * experiment.seeds.length;
   let turnedMs = performance.now();
   let drawnMs = Number.NEGATIVE_INFINITY;
   try {
     for (const step of talliesOf(experiment)) {
-      if ("makespanMs" in step) runs.push(step);
-      else if (!context.json && performance.now() - drawnMs > redrawMs) {
+      if ("makespanMs" in step) {
+        runs.push(step);
+        if (context.json) context.output.json({ run: plainRun(step) });
+      } else if (!context.json && performance.now() - drawnMs > redrawMs) {
         drawnMs = performance.now();
         context.output.live([progressText(step, runs.length, total)]);
       }
@@ -150,7 +151,6 @@ async function tell(
   }
 
   if (context.json) {
-    for (const run of runs) output.json({ run: plainRun(run) });
     for (const summary of summaries) output.json({ summary });
     if (recordedMs !== undefined) output.json({ recorded: recordedMs / 1000 });
     if (summaries[0]) output.json(resultOf(summaries[0]));
