@@ -21,6 +21,7 @@ import { Actions } from "./work/actions.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
 import { type Claim, Claims, isOpen } from "./work/claims.ts";
+import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
@@ -32,7 +33,9 @@ import { Holder } from "./work/holder.ts";
 import { Leaning } from "./work/leaning.ts";
 import { clientOf, Ledger } from "./work/ledger.ts";
 import { operate } from "./work/operate.ts";
+import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
+import { Recent } from "./work/recent.ts";
 import { Records } from "./work/records.ts";
 import { Room } from "./work/room.ts";
 import { Scheduler } from "./work/scheduler.ts";
@@ -55,6 +58,8 @@ export class Core {
   readonly sealer: Sealer;
   readonly holder: Holder;
   readonly gate: Gate;
+  readonly outlook: Outlook;
+  private readonly courier: Courier;
   readonly scheduler: Scheduler;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
@@ -69,10 +74,12 @@ export class Core {
     this.preparer = new Preparer(this.desk);
     this.holder = new Holder(this.desk);
     this.gate = new Gate(this.desk, this.holder);
-    this.granter = new Granter(this.desk, this.preparer, this.gate);
+    this.courier = new Courier(this.desk);
+    this.outlook = new Outlook(this.desk);
+    this.granter = new Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
     this.expiry = new Expiry(this.desk);
     this.sealer = new Sealer(this.desk);
-    this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate);
+    this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);
     this.door = new Door(this.desk);
@@ -83,6 +90,7 @@ export class Core {
     this.catchUp.begin(now);
     this.desk.begin(now);
     this.granter.begin();
+    this.outlook.begin();
     this.expiry.begin();
     this.sealer.begin();
     this.take(input);
@@ -109,6 +117,7 @@ export class Core {
       this.expiry.deadline(),
       this.holder.deadline(),
       this.gate.deadline(),
+      this.granter.deadline(),
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.catchUp.deadline(),
@@ -199,6 +208,7 @@ export class Core {
     this.preparer.prepare();
     this.expiry.expire();
     this.holder.pump();
+    this.granter.pump();
     this.scheduler.pump();
     this.sealer.seal();
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
@@ -252,26 +262,11 @@ export class Core {
         this.scheduler.granted(message.id);
         return;
       case "deny":
-        this.scheduler.denied(message.id, from);
+        this.scheduler.denied(message.id);
         return;
-      case "ask": {
-        const answer = this.granter.ask(from, message);
-        if ("denied" in answer) {
-          const { denied: reason, steward } = answer;
-          desk.emit({
-            kind: "send",
-            to: from,
-            message: {
-              kind: "deny",
-              id: message.id,
-              build: message.build,
-              reason,
-              ...(steward ? { steward } : {}),
-            },
-          });
-        } else this.grants.push({ to: from, id: message.id, claims: answer.granted });
+      case "ask":
+        this.granter.take(from, message);
         return;
-      }
       case "hold":
         desk.emit({
           kind: "fetch",
@@ -284,9 +279,6 @@ export class Core {
         return;
     }
   }
-
-  /** Grants said in this step: the entry that carries them is also their answer. */
-  private readonly grants: { to: PeerId; id: string; claims: readonly ClaimId[] }[] = [];
 
   private takeGossip(from: PeerId, message: Gossip): void {
     if (message.kind === "vitals") {
@@ -308,6 +300,7 @@ export class Core {
     const outcome = build.ledger.apply(update.update);
     if (outcome === "gap") this.catchUp.with(from);
     if (outcome !== "new") return;
+    this.courier.heard(update);
     this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries: update.entries });
     this.takeFacts(build, update.entries);
   }
@@ -326,13 +319,9 @@ export class Core {
       const update = build.ledger.add(entry);
       desk.emit({ kind: "append", entry, update, durable });
       const carried: LedgerUpdate = { build: buildId, update, entries: [entry] };
-      const said = new Set(entry.entry.events.map((e) => e.claim));
-      for (const grant of this.grants.filter((g) => g.claims.some((c) => said.has(c)))) {
-        this.grants.splice(this.grants.indexOf(grant), 1);
-        desk.emit({ kind: "send", to: grant.to, message: { kind: "grant", id: grant.id, ...carried } });
-      }
       desk.emit({ kind: "gossip", message: { kind: "ledger", ...carried } });
       this.takeFacts(build, [entry]);
+      this.courier.said(build, entry, update);
     }
     for (const effect of after) desk.emit(effect);
   }
@@ -387,12 +376,13 @@ export class Core {
       const { done } = claim;
       if (done?.usage && !this.learned.has(claim.id)) {
         this.learned.add(claim.id);
-        const { group } = build.claims!.action(claim.action);
-        desk.estimates.note(build.graph!.name, group, claim.holder, done.usage.wallMs);
+        const action = build.claims!.action(claim.action);
+        desk.estimates.note(build.graph!.name, action, claim.holder, done.usage.wallMs);
       }
       this.gate.noted(build, claim);
       if (done && claim.holder !== desk.config.self) this.remember(build, claim);
     }
+    this.outlook.review(build, touched);
     this.holder.review(build, touched);
     if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
       this.holder.reviewAll(build);
@@ -492,6 +482,7 @@ export class Core {
       this.expiry.forget();
       this.scheduler.forget(build.id);
       this.gate.forget(build.id);
+      this.outlook.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);
       this.holder.reviewAll(build);
@@ -518,6 +509,7 @@ export class Core {
       this.preparer.forget(build.id);
       this.scheduler.forget(build.id);
       this.gate.forget(build.id);
+      this.outlook.forget(build.id);
       this.desk.emit({ kind: "drop-ledger", build: build.id });
     }
   }
@@ -532,6 +524,9 @@ const classes: readonly Savable[] = [
   Chains,
   Peers,
   Estimates,
+  Courier,
+  Recent,
+  Outlook,
   Voice,
   Build,
   Ledger,

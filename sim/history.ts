@@ -1,7 +1,7 @@
 /** What a swarm knows from builds before: how long actions take, and how fast its nodes are. */
 
 import type { Core } from "../protocol/core.ts";
-import type { PeerId } from "../protocol/kernel/ids.ts";
+import type { ActionName } from "../protocol/kernel/ids.ts";
 import { Random } from "../protocol/kernel/random.ts";
 import type { History } from "./scenario.ts";
 import type { Swarm } from "./swarm.ts";
@@ -27,18 +27,10 @@ export function teach(swarm: Swarm): void {
     if (!host.up || taught.has(host.core)) return;
     taught.add(host.core);
     const { estimates } = host.core.desk;
-    // A group that was seen often enough to compare with, by somebody who is no member.
-    const nobody = "nobody" as PeerId;
-    let sum = 0;
-    let count = 0;
-    const note = (peer: PeerId, ms: number): void => {
-      estimates.note("builds before", "anything", peer, ms);
-      sum += ms;
-      count++;
-    };
-    for (let i = 0; i < samples; i++) note(nobody, 10_000);
+    const action = { name: "anything" as ActionName, group: "anything", estimateMs: 10_000 };
     for (const other of swarm.hosts)
-      for (let i = 0; i < samples; i++) note(other.peer, sum / count / other.speed);
+      for (let i = 0; i < samples; i++)
+        estimates.note("builds before", action, other.peer, 10_000 / other.speed);
   });
 }
 

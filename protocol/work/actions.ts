@@ -35,6 +35,8 @@ export class Actions {
   private readonly place: Int32Array;
   private readonly readyByPlace: number[] = [];
   private readonly byPlace: Int32Array;
+  /** All places before this one are over; a result that is lost sets it back. */
+  private first = 0;
 
   /** `order`: all action indexes, best rank first. */
   constructor(order: Int32Array) {
@@ -60,6 +62,16 @@ export class Actions {
     for (const place of this.readyByPlace) yield this.byPlace[place]!;
   }
 
+  /** Actions that nobody has in hand and that may still run, best rank first. */
+  *ahead(): Generator<number> {
+    while (this.first < this.byPlace.length && this.isOver(this.byPlace[this.first]!)) this.first++;
+    for (let place = this.first; place < this.byPlace.length; place++) {
+      const action = this.byPlace[place]!;
+      const state = this.states[action]!;
+      if (state === "ready" || state === "waiting") yield action;
+    }
+  }
+
   get readyCount(): number {
     return this.readyByPlace.length;
   }
@@ -71,11 +83,17 @@ export class Actions {
     if (before === state) return false;
     if (before === "ready") this.readyByPlace.splice(this.find(this.place[action]!), 1);
     if (state === "ready") this.readyByPlace.splice(this.find(this.place[action]!), 0, this.place[action]!);
+    if (this.place[action]! < this.first) this.first = this.place[action]!;
     this.counts[before]--;
     this.counts[state]++;
     this.states[action] = state;
     this.journal.push({ action, state });
     return true;
+  }
+
+  private isOver(action: number): boolean {
+    const state = this.states[action]!;
+    return state === "done" || state === "blocked";
   }
 
   private find(place: number): number {

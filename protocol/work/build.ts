@@ -59,7 +59,7 @@ export class Build {
   open(graph: Graph, estimates: Estimates, members: Members): Claim[] {
     this.graph = graph;
     this.inputFiles = new Map(graph.files.map((f) => [f.path, f]));
-    const ranks = upwardRanks(graph, (a) => estimates.of(graph.name, a.group));
+    const ranks = upwardRanks(graph, (a) => estimates.of(graph.name, a));
     const order = Int32Array.from(graph.actions, (_, i) => i);
     order.sort((a, b) => ranks[b]! - ranks[a]! || a - b);
     this.claims = new Claims(graph, order, members);

@@ -1,49 +1,92 @@
-/** How long actions take and how fast nodes are, learned from the facts of builds this node has seen. */
+/** How long actions take and how fast nodes are: the submitter's guess where the graph has one, else what this node learned from the facts of builds. */
+import type { GraphAction } from "../build/graph.ts";
 import type { PeerId } from "../kernel/ids.ts";
 
-/** What an action is taken to last before any of its group has been seen. */
+/** What an action is taken to last before anything of its group has been seen. */
 const unknownMs = 1000;
 /** A group's spread counts only after so many runs. */
 const boundSamplesMin = 2;
-/** A node's speed counts only after so many runs that others can be compared with. */
-const speedSamplesMin = 8;
+/** A group's mean says something of a node's speed only after so many runs. */
+const groupSamplesMin = 4;
+/** A run whose own duration was foretold weighs as much as four that are compared with their group. */
+const foretoldWeight = 4;
+/** A node's speed counts from this weight on: two runs that were foretold, or eight others. */
+const speedWeightMin = 8;
+/** Older runs fade: a machine may become slower. */
+const speedWeightMax = 128;
+/** Of an action's own durations the newest counts this much. */
+const newest = 0.5;
+const actionsMax = 50_000;
+const groupsMax = 5_000;
+const speedsMax = 4_096;
 
-interface Mean {
+export interface Mean {
   sum: number;
   squares: number;
   count: number;
 }
 
-export class Estimates {
-  private readonly groups = new Map<string, Mean>();
-  /** Sum of log(group mean / own duration) per node. */
-  private readonly speeds = new Map<PeerId, Mean>();
+/** Logarithm of a node's speed, weighted. */
+export interface Speed {
+  sum: number;
+  weight: number;
+}
 
-  /** A run of an action of `group` in a build named `build` took `ms` on `peer`. */
-  note(build: string, group: string, peer: PeerId, ms: number): void {
-    const key = `${build}\n${group}`;
-    const mean = this.groups.get(key) ?? { sum: 0, squares: 0, count: 0 };
-    if (mean.count >= 4 && ms > 0) {
-      const speed = this.speeds.get(peer) ?? { sum: 0, squares: 0, count: 0 };
-      speed.sum += Math.log(Math.max(1, mean.sum / mean.count) / Math.max(1, ms));
-      speed.count++;
-      this.speeds.set(peer, speed);
-    }
+type Action = Pick<GraphAction, "name" | "group" | "estimateMs">;
+
+/** Drops what was put in first when a map has grown over its bound. */
+function bound<K>(map: Map<K, unknown>, max: number): void {
+  if (map.size > max) map.delete(map.keys().next().value as K);
+}
+
+export class Estimates {
+  /** By build name and group: durations as they were. */
+  readonly groups = new Map<string, Mean>();
+  /** By build name and action: milliseconds at speed 1. */
+  readonly actions = new Map<string, number>();
+  readonly speeds = new Map<PeerId, Speed>();
+
+  /** A run of an action in a build named `build` took `ms` on `peer`. */
+  note(build: string, action: Action, peer: PeerId, ms: number): void {
+    const own = `${build}\n${action.name}`;
+    const group = `${build}\n${action.group}`;
+    const foretold = action.estimateMs ?? this.actions.get(own);
+    const mean = this.groups.get(group) ?? { sum: 0, squares: 0, count: 0 };
+    if (foretold !== undefined) this.noteSpeed(peer, foretold, ms, foretoldWeight);
+    else if (mean.count >= groupSamplesMin && ms > 0) this.noteSpeed(peer, mean.sum / mean.count, ms, 1);
     mean.sum += ms;
     mean.squares += ms * ms;
     mean.count++;
-    this.groups.set(key, mean);
+    this.groups.set(group, mean);
+    bound(this.groups, groupsMax);
+    const known = this.actions.get(own);
+    const atSpeed1Ms = ms * this.speedOf(peer);
+    this.actions.delete(own);
+    this.actions.set(
+      own,
+      Math.round(known === undefined ? atSpeed1Ms : newest * atSpeed1Ms + (1 - newest) * known),
+    );
+    bound(this.actions, actionsMax);
   }
 
-  /** Expected milliseconds of an action of a group. */
-  of(build: string, group: string): number {
-    const mean = this.groups.get(`${build}\n${group}`);
-    return mean ? mean.sum / mean.count : unknownMs;
+  /** Expected milliseconds of an action at speed 1. */
+  of(build: string, action: Action): number {
+    return this.known(build, action) ?? unknownMs;
   }
 
-  /** A bound that few actions of the group exceed (mean plus two standard deviations), milliseconds; undefined until some were seen. */
-  atMost(build: string, group: string): number | undefined {
-    const mean = this.groups.get(`${build}\n${group}`);
+  /** As `of`; undefined where nothing is known. */
+  known(build: string, action: Action): number | undefined {
+    const own = action.estimateMs ?? this.actions.get(`${build}\n${action.name}`);
+    if (own !== undefined) return Math.max(1, own);
+    const mean = this.groups.get(`${build}\n${action.group}`);
+    return mean && mean.sum / mean.count;
+  }
+
+  /** A bound that few runs exceed at speed 1: what was foretold, or a group's mean plus two standard deviations; undefined until enough is known. */
+  atMost(build: string, action: Action): number | undefined {
+    const own = action.estimateMs ?? this.actions.get(`${build}\n${action.name}`);
+    if (own !== undefined) return Math.max(1, own);
+    const mean = this.groups.get(`${build}\n${action.group}`);
     if (!mean || mean.count < boundSamplesMin) return undefined;
     const average = mean.sum / mean.count;
     return average + 2 * Math.sqrt(Math.max(0, mean.squares / mean.count - average * average));
@@ -52,7 +95,21 @@ export class Estimates {
   /** Relative speed of a node: 2 takes half the time. 1 until it is known. */
   speedOf(peer: PeerId): number {
     const speed = this.speeds.get(peer);
-    if (!speed || speed.count < speedSamplesMin) return 1;
-    return Math.min(10, Math.max(0.1, Math.exp(speed.sum / speed.count)));
+    if (!speed || speed.weight < speedWeightMin) return 1;
+    return Math.min(10, Math.max(0.1, Math.exp(speed.sum / speed.weight)));
+  }
+
+  private noteSpeed(peer: PeerId, expectedMs: number, ms: number, weight: number): void {
+    const speed = this.speeds.get(peer) ?? { sum: 0, weight: 0 };
+    if (speed.weight >= speedWeightMax) {
+      speed.sum *= (speedWeightMax - weight) / speed.weight;
+      speed.weight = speedWeightMax - weight;
+    }
+    // One straggler must not make a node slow: a run tells no more than a factor of four.
+    const ratio = Math.max(1, expectedMs) / Math.max(1, ms);
+    speed.sum += weight * Math.log(Math.min(4, Math.max(0.25, ratio)));
+    speed.weight += weight;
+    this.speeds.set(peer, speed);
+    bound(this.speeds, speedsMax);
   }
 }

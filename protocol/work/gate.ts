@@ -83,12 +83,13 @@ export class Gate {
   /** A claim about which something was learned: how it ended tells of its holder. */
   noted(build: Build, claim: Claim): void {
     const { desk } = this;
-    const { group } = build.claims!.action(claim.action);
+    const action = build.claims!.action(claim.action);
+    const { group } = action;
     const { name } = build.graph!;
     if (claim.done) {
       if (!this.grounding.fresh(claim.id)) return;
       if (claim.done.usage) {
-        const expectedMs = desk.estimates.of(name, group) / desk.estimates.speedOf(claim.holder);
+        const expectedMs = desk.estimates.of(name, action) / desk.estimates.speedOf(claim.holder);
         this.records.done(name, group, claim.holder, claim.done.usage.wallMs, expectedMs);
       }
       this.grounding.succeeded(claim.holder, desk.now.monoMs);
@@ -209,6 +210,11 @@ export class Gate {
     const action = build.claims!.action(reserved.index);
     const fits = busy(self, action, this.holder.size, this.holder.reservedBytes) === undefined;
     return fits ? reserved.index : undefined;
+  }
+
+  /** Whether something heavy of a build is ready. */
+  anyHeavy(build: Build): boolean {
+    return this.heavyOf(build).some((index) => build.claims!.actions.get(index) === "ready");
   }
 
   forget(build: BuildId): void {
@@ -405,7 +411,7 @@ export class Gate {
     for (const build of desk.liveBuilds()) {
       const next = build.claims!.actions.ready().next();
       if (!next.done)
-        runMs = Math.max(runMs, desk.estimates.of(build.graph!.name, build.claims!.action(next.value).group));
+        runMs = Math.max(runMs, desk.estimates.of(build.graph!.name, build.claims!.action(next.value)));
     }
     return runMs / speed;
   }

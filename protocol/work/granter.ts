@@ -2,11 +2,16 @@
 
 import type { ActionName, ClaimId, Digest, PeerId } from "../kernel/ids.ts";
 import type { Message } from "../swarm/message.ts";
+import type { Vitals } from "../swarm/vitals.ts";
 import type { Why } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
+import { type Courier, unasked } from "./courier.ts";
 import type { Desk } from "./desk.ts";
+import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import { pinsOf } from "./inputs.ts";
+import type { Outlook } from "./outlook.ts";
+import { Plan } from "./plan.ts";
 import type { Preparer } from "./preparer.ts";
 
 /** A granted claim with the message that tells its holder; the holder is this node itself when there is none. */
@@ -14,25 +19,79 @@ export type Granted = readonly ClaimId[];
 
 type Ask = Extract<Message, { kind: "ask" }>;
 
+/** An ask for what is being prepared is kept for so long. */
+const parkMs = 50;
+/** Others' idleness is believed once nothing was heard of them for so long: their next claim may be under way. */
+const quietMs = 15;
+/** Without news of what is ready, idle nodes are looked for this often. */
+const pushMs = 50;
+
 export class Granter {
   private readonly desk: Desk;
   private readonly preparer: Preparer;
-  private readonly gate: Gate;
   /** Claims said in this step, not yet folded. */
   private readonly said = new Set<string>();
+  private readonly gate: Gate;
+  private readonly outlook: Outlook;
+  private readonly courier: Courier;
+  private waiting: { readonly from: PeerId; readonly ask: Ask; readonly untilMonoMs: number }[] = [];
+  private pushedRevision = -1;
+  private nextPushMonoMs = Number.POSITIVE_INFINITY;
 
-  constructor(desk: Desk, preparer: Preparer, gate: Gate) {
+  constructor(desk: Desk, preparer: Preparer, gate: Gate, outlook: Outlook, courier: Courier) {
     this.desk = desk;
     this.preparer = preparer;
     this.gate = gate;
+    this.outlook = outlook;
+    this.courier = courier;
+  }
+
+  /** Counts up whenever something becomes ready to be granted here. */
+  get revision(): number {
+    return this.preparer.revision;
   }
 
   begin(): void {
     this.said.clear();
   }
 
-  /** An ask of another node, or of this one. Grants what it can; says why not when it can do nothing. */
-  ask(from: PeerId, ask: Ask): { granted: Granted } | { denied: string; steward?: PeerId } {
+  /** An ask of another node: it is answered at once, or kept until what it asks for is prepared. */
+  take(from: PeerId, ask: Ask): void {
+    if (!this.answer(from, ask, false))
+      this.waiting.push({ from, ask, untilMonoMs: this.desk.now.monoMs + parkMs });
+  }
+
+  /** Answers what waited, and gives what is ready to nodes that are seen idle. */
+  pump(): void {
+    for (const w of this.waiting.splice(0))
+      if (!this.answer(w.from, w.ask, w.untilMonoMs <= this.desk.now.monoMs)) this.waiting.push(w);
+    this.push();
+  }
+
+  deadline(): number {
+    let at = this.nextPushMonoMs;
+    for (const w of this.waiting) at = Math.min(at, w.untilMonoMs);
+    return at;
+  }
+
+  private answer(from: PeerId, ask: Ask, last: boolean): boolean {
+    const answer = this.ask(from, ask);
+    if ("granted" in answer) {
+      this.courier.grant({ to: from, id: ask.id, claims: answer.granted });
+      return true;
+    }
+    if (answer.soon && !last) return false;
+    const { denied: reason, steward } = answer;
+    this.desk.emit({
+      kind: "send",
+      to: from,
+      message: { kind: "deny", id: ask.id, build: ask.build, reason, ...(steward ? { steward } : {}) },
+    });
+    return true;
+  }
+
+  /** An ask of another node, or of this one. Grants what it can; says why not when it can do nothing, and whether that may change soon. */
+  ask(from: PeerId, ask: Ask): { granted: Granted } | { denied: string; steward?: PeerId; soon?: boolean } {
     const build = this.desk.builds.get(ask.build);
     if (!build?.claims) return { denied: "unknown build" };
     if (!build.live) return { denied: "sealed" };
@@ -43,6 +102,16 @@ export class Granter {
     const granted: ClaimId[] = [];
     let denied = "not ready";
     let steward: PeerId | undefined;
+    let soon = false;
+    const give = (index: number): string | undefined => {
+      const reason = this.refusal(build, index, vitals);
+      if (reason !== undefined) return reason;
+      const key = this.preparer.keyOf(build.id, index)!;
+      granted.push(
+        this.grant(build, index, key, from, granted.length, granted.length === 0 ? ask.why : undefined),
+      );
+      return undefined;
+    };
     for (const name of ask.actions) {
       if (granted.length >= ask.count) break;
       const index = build.claims.indexOf.get(name);
@@ -53,31 +122,108 @@ export class Granter {
         steward = acting;
         continue;
       }
-      if (build.claims.actions.get(index) !== "ready" || this.said.has(`${build.id}\n${index}`)) continue;
-      const key = this.preparer.keyOf(build.id, index);
-      if (key === undefined) {
-        denied = "preparing";
-        continue;
-      }
-      const reason = this.gate.refuses(vitals, build, index);
-      if (reason !== undefined) {
-        denied = reason.slice(0, 100);
-        continue;
-      }
-      if (build.claims.failedAt(index, from) && this.elsewhere(build, index, from)) {
-        denied = "it failed here before";
-        continue;
-      }
-      if (this.preparer.waitsForAnotherBuild(build.id, key)) {
-        denied = "the same action runs in another build";
-        continue;
-      }
-      granted.push(
-        this.grant(build, index, key, from, granted.length, granted.length === 0 ? ask.why : undefined),
-      );
+      const reason = give(index);
+      if (reason !== undefined) denied = reason;
+      soon ||= reason === "preparing";
     }
-    if (granted.length === 0) return { denied, ...(steward ? { steward } : {}) };
+    const first = build.claims.indexOf.get(ask.actions[0]!);
+    if (
+      granted.length < ask.count &&
+      from !== this.desk.config.self &&
+      !(first !== undefined && isHeavy(build.claims.action(first)))
+    )
+      this.instead(build, from, ask.count, granted, give);
+    if (granted.length === 0) return { denied, ...(steward ? { steward } : {}), ...(soon ? { soon } : {}) };
     return { granted };
+  }
+
+  /** What was asked for is gone: the best this node has to give, where the asker should have it. */
+  private instead(
+    build: Build,
+    from: PeerId,
+    count: number,
+    granted: readonly ClaimId[],
+    give: (index: number) => string | undefined,
+  ): void {
+    const mine = new Set(this.preparer.ready(build.id));
+    if (mine.size === 0) return;
+    const said = (index: number) => this.said.has(`${build.id}\n${index}`);
+    for (const [index, place] of this.planFor(from, count - granted.length).lay(build, said)) {
+      if (granted.length >= count) return;
+      if (mine.has(index) && place.peer === from && place.startMs <= 0) give(index);
+    }
+  }
+
+  /** A plan in which the asker has so many slots free: it knows best. */
+  private planFor(from: PeerId, slots: number): Plan {
+    const seats = this.outlook.seats();
+    const seat = seats.find((s) => s.peer === from);
+    if (seat) for (let i = 0; i < Math.min(slots, seat.freeMs.length); i++) seat.freeMs[i] = 0;
+    return new Plan(this.desk, this.gate, this.outlook, seats);
+  }
+
+  /** Gives ready actions to nodes that have been idle for a while: they need not hear of it first. */
+  private push(): void {
+    const { desk } = this;
+    const news = this.pushedRevision !== this.preparer.revision;
+    if (!news && desk.now.monoMs < this.nextPushMonoMs) return;
+    this.nextPushMonoMs = Number.POSITIVE_INFINITY;
+    this.pushedRevision = this.preparer.revision;
+    // In other modes nodes choose by what only they weigh.
+    if (!desk.settled || desk.stopping || desk.config.scheduling.mode !== "unified") return;
+    let plan: Plan | undefined;
+    if (!this.preparer.anyReady) return;
+    this.nextPushMonoMs = desk.now.monoMs + pushMs;
+    for (const build of this.gate.turns()) {
+      const stewarded = this.preparer.ready(build.id).filter((i) => !this.said.has(`${build.id}\n${i}`));
+      if (stewarded.length === 0) continue;
+      if (!plan) {
+        const seats = this.outlook.seats();
+        // Who has just ended something has perhaps asked for more: that is not known yet.
+        for (const seat of seats)
+          if (seat.peer !== desk.config.self && seat.quietMs < quietMs)
+            for (let i = 0; i < seat.freeMs.length; i++)
+              seat.freeMs[i] = Math.max(seat.freeMs[i]!, quietMs - seat.quietMs);
+        plan = new Plan(desk, this.gate, this.outlook, seats);
+      }
+      // Nodes keep room for what is heavy: they must not be filled up from outside.
+      if (this.gate.anyHeavy(build)) continue;
+      const own = new Set(stewarded);
+      let left = own.size;
+      for (const [index, place] of plan.lay(build, (i) => this.said.has(`${build.id}\n${i}`))) {
+        if (left === 0) break;
+        if (!own.has(index)) continue;
+        left--;
+        if (place.startMs > 0 || place.peer === desk.config.self) continue;
+        const vitals = desk.vitalsOf(place.peer);
+        if (!vitals || this.refusal(build, index, vitals) !== undefined) continue;
+        const claim = this.grant(
+          build,
+          index,
+          this.preparer.keyOf(build.id, index)!,
+          place.peer,
+          0,
+          undefined,
+        );
+        this.courier.grant({ to: place.peer, id: unasked, claims: [claim] });
+      }
+    }
+  }
+
+  /** Why a node does not get an action that is handed out here; undefined when it does. */
+  private refusal(build: Build, index: number, vitals: Vitals): string | undefined {
+    const claims = build.claims!;
+    if (claims.actions.get(index) !== "ready" || this.said.has(`${build.id}\n${index}`)) return "not ready";
+    if (this.desk.stewardOf(build.id, claims.action(index).name) !== this.desk.config.self)
+      return "ask the steward";
+    const key = this.preparer.keyOf(build.id, index);
+    if (key === undefined) return "preparing";
+    const reason = this.gate.refuses(vitals, build, index);
+    if (reason !== undefined) return reason.slice(0, 100);
+    if (claims.failedAt(index, vitals.peer) && this.elsewhere(build, index, vitals.peer))
+      return "it failed here before";
+    if (this.preparer.waitsForAnotherBuild(build.id, key)) return "the same action runs in another build";
+    return undefined;
   }
 
   /** Whether an eligible node is left that this action has not failed on. */
@@ -106,6 +252,7 @@ export class Granter {
     const id = this.desk.newClaimId();
     const pins = pinsOf(claims, index);
     this.said.add(`${build.id}\n${index}`);
+    this.outlook.promise(holder, this.desk.estimates.of(build.graph!.name, claims.action(index)));
     this.desk.say(
       build.id,
       {

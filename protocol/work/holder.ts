@@ -10,6 +10,7 @@ import type { Desk } from "./desk.ts";
 import { slotsFor } from "./eligible.ts";
 import { inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
+import { occupy, overdueShare } from "./outlook.ts";
 
 /** `start` is said once a claim is this old and still open: short actions need no third fact. */
 const startSaidMs = 1000;
@@ -33,6 +34,7 @@ interface Held {
   wants: readonly Want[];
   fetchFromMonoMs: number;
   fetchMs: number;
+  startedMonoMs: number;
   fetchedBytes: number;
   startSaid: boolean;
 }
@@ -66,6 +68,29 @@ export class Holder {
     let bytes = 0;
     for (const h of this.held.values()) if (h.phase !== "reported") bytes += this.bytesOf(h);
     return bytes;
+  }
+
+  /** What fetching the inputs of an action took lately, on average. */
+  fetchMsMean = 0;
+
+  /** When each of so many slots comes free, milliseconds from now, soonest first, as far as estimates tell. */
+  freeMs(slots: number, speed: number): number[] {
+    const { now, estimates } = this.desk;
+    const freeMs: number[] = [];
+    const queued: number[] = [];
+    for (const h of this.held.values()) {
+      if (h.phase === "reported") continue;
+      const build = this.desk.builds.get(h.build)!;
+      const workMs = estimates.of(build.graph!.name, build.claims!.action(h.claim.action)) / speed;
+      const leftMs = h.startedMonoMs + workMs - now.monoMs;
+      for (let slot = this.slotsOf(h); slot > 0; slot--)
+        if (!runs(h)) queued.push(workMs);
+        else freeMs.push(leftMs > 0 ? leftMs : overdueShare * workMs);
+    }
+    while (freeMs.length < slots) freeMs.push(0);
+    freeMs.sort((a, b) => a - b);
+    for (const workMs of queued) occupy(freeMs, workMs);
+    return freeMs;
   }
 
   /** Actions of this node that are in its hands now. */
@@ -129,6 +154,7 @@ export class Holder {
     if (h?.phase !== "fetching") return;
     h.fetchedBytes += fetchedBytes;
     h.fetchMs = Math.round(this.desk.now.monoMs - h.fetchFromMonoMs);
+    this.fetchMsMean = 0.8 * this.fetchMsMean + 0.2 * h.fetchMs;
     const gone = new Set(missing);
     for (const want of h.wants) if (!gone.has(want.digest)) this.desk.noteLocal(want.digest);
     if (missing.length === 0) {
@@ -284,6 +310,7 @@ export class Holder {
       wants: [],
       fetchFromMonoMs: this.desk.now.monoMs,
       fetchMs: 0,
+      startedMonoMs: this.desk.now.monoMs,
       fetchedBytes: 0,
       startSaid: false,
     };
@@ -328,6 +355,7 @@ export class Holder {
   private execute(build: Build, h: Held): void {
     const action = build.claims!.action(h.claim.action);
     h.phase = "executing";
+    h.startedMonoMs = this.desk.now.monoMs;
     this.desk.emit({
       kind: "execute",
       request: {

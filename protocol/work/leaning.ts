@@ -52,7 +52,7 @@ export class Leaning {
       local: localShare(build, index, vitals.peer),
       speed: Math.min(1, speed / this.view().fastest),
       history: this.records.of(name, action.group, vitals.peer),
-      runMs: estimates.of(name, action.group) / speed,
+      runMs: estimates.of(name, action) / speed,
     });
   }
 
@@ -62,7 +62,7 @@ export class Leaning {
     const { idle } = this.view();
     if (idle.length === 0) return 0;
     const { scheduling } = this.desk.config;
-    const runMs = this.desk.estimates.of(build.graph!.name, build.claims!.action(index).group);
+    const runMs = this.desk.estimates.of(build.graph!.name, build.claims!.action(index));
     const others = idle.filter(fits);
     const avoids = scheduling.policy === "avoid" && others.some((v) => v.policy !== "avoid");
     const most = Math.max(avoids ? avoidHoldMs : 0, holdMsOf[scheduling.mode]);

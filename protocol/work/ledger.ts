@@ -202,6 +202,11 @@ export class Ledger {
     return batches;
   }
 
+  /** Several updates as one, for a message. */
+  together(updates: readonly Uint8Array[]): Uint8Array {
+    return updates.length === 1 ? updates[0]! : Y.mergeUpdates([...updates]);
+  }
+
   /** Equal ledgers have equal digests (16 hex digits). */
   digest(): string {
     return `${hex8(this.high)}${hex8(this.low)}`;

@@ -19,6 +19,8 @@ export class Preparer {
   /** Action keys that were not granted because the same action runs in another build, and the build that waits. */
   private readonly elsewhereKeys = new Map<Digest, BuildId>();
   private aliveRevision = -1;
+  /** Counts up whenever something becomes ready to be granted here. */
+  revision = 0;
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -75,6 +77,7 @@ export class Preparer {
         // What one of us could not get from there it would not get now: said again, it would be lost again, for ever.
         if (!hit || build.claims!.lostAt(index).has(hit.from)) {
           p.phase = "miss";
+          this.revision++;
           continue;
         }
         p.phase = "hit";
@@ -94,6 +97,18 @@ export class Preparer {
   keyOf(build: BuildId, index: number): Digest | undefined {
     const p = this.preparedOf(build).get(index);
     return p?.phase === "miss" ? p.key : undefined;
+  }
+
+  /** Whether anything is ready to be granted here. */
+  get anyReady(): boolean {
+    return this.desk.liveBuilds().some((build) => this.ready(build.id).length > 0);
+  }
+
+  /** Actions that are ready to be granted here. */
+  ready(build: BuildId): number[] {
+    const ready: number[] = [];
+    for (const [index, p] of this.preparedOf(build)) if (p.phase === "miss") ready.push(index);
+    return ready;
   }
 
   /** Whether the same action runs in another live build; then it is looked for again once it has ended there. */
@@ -121,6 +136,7 @@ export class Preparer {
       return;
     }
     prepared.set(index, { phase: action.cache ? "looking" : "miss", key: inputs.key });
+    if (!action.cache) this.revision++;
     if (action.cache) this.toLookUp.add(inputs.key);
   }
 

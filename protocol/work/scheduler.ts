@@ -1,7 +1,7 @@
 /** The idle node's side: picks the ready actions that suit it best, spread over a small window, and asks their steward for them. */
 import { encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
-import type { ActionName, BuildId, PeerId } from "../kernel/ids.ts";
+import type { BuildId, PeerId } from "../kernel/ids.ts";
 import type { Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { Why } from "../timeline/events.ts";
@@ -11,28 +11,51 @@ import { isHeavy, slotsFor } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import type { Granter } from "./granter.ts";
 import type { Holder } from "./holder.ts";
-import { guardDeclines, type SpeedClass } from "./score.ts";
+import { type Outlook, occupy, type Seat } from "./outlook.ts";
+import { type Placement, Plan } from "./plan.ts";
 
 /** Actions shorter than this are asked for in bundles that last about so long. */
-const bundleMs = 250;
+const bundleMs = 100;
 const bundleActionsMax = 64;
-const backOffMsMin = 10;
-const backOffMsMax = 500;
+/** Refused actions are left alone for so long, doubling: by then gossip has told what became of them. */
+const refusedMsMin = 20;
+const refusedMsMax = 500;
 /** An ask that is not answered by then is forgotten. */
 const askMsMax = 1000;
-/** What we know of others may be this old. */
-const gossipAgeMs = 1000;
+/** What has just become runnable its steward gives to an idle node by itself: others wait so long for news of that. */
+const settleMs = 15;
+/** A node with nothing to do looks at its chances this often, and on news no more often than the other. */
+const lookMs = 50;
+const lookMsMin = 10;
+/** A faster node that should take an action has twice the time until its slot should come free, and so much more. */
+const declinedMs = 2000;
+/** So many ready actions are looked at where no plan is made. */
+const openMax = 256;
+/** An ask is sent so long before a slot comes free, at first; then by what asking and fetching took. */
+const leadMsFirst = 20;
+const leadMsMax = 500;
 
 interface Ask {
   readonly build: BuildId;
   readonly to: PeerId;
-  readonly count: number;
+  readonly actions: readonly number[];
+  readonly atMonoMs: number;
   readonly untilMonoMs: number;
 }
 
-interface BackOff {
+interface Refusal {
   ms: number;
   untilMonoMs: number;
+}
+
+/** What this node knows of one build's ready actions beside their state. */
+interface Notes {
+  cursor: number;
+  /** When this node saw an action become ready. */
+  readonly ready: Map<number, number>;
+  readonly refused: Map<number, Refusal>;
+  /** Until when it leaves an action to faster nodes. */
+  readonly declined: Map<number, number>;
 }
 
 export class Scheduler {
@@ -40,70 +63,113 @@ export class Scheduler {
   private readonly granter: Granter;
   private readonly holder: Holder;
   private readonly gate: Gate;
+  private readonly outlook: Outlook;
   private readonly asks = new Map<string, Ask>();
-  private readonly backOffs = new Map<string, BackOff>();
-  private readonly readySince = new Map<BuildId, Map<number, number>>();
-  private readonly cursors = new Map<BuildId, number>();
+  private readonly notes = new Map<BuildId, Notes>();
   private readonly viewsSaid = new Map<BuildId, Set<string>>();
-  private fasterAmong:
-    | {
-        readonly seen: readonly Vitals[];
-        readonly ownSpeed: number;
-        readonly faster: readonly { readonly vitals: Vitals; readonly speed: number }[];
-      }
-    | undefined;
   private askCount = 0;
-  /** Claims this node granted itself in this step: they are folded after it. */
-  private selfGranted = 0;
+  private leadMs = leadMsFirst;
+  private lookedMonoMs = Number.NEGATIVE_INFINITY;
+  /** When it looks at its chances again. */
+  private lookMonoMs = Number.POSITIVE_INFINITY;
+  private freeSeen = -1;
+  private preparedSeen = -1;
+  /** Whether something came that may be for this node. */
+  private news = false;
 
-  constructor(desk: Desk, granter: Granter, holder: Holder, gate: Gate) {
+  constructor(desk: Desk, granter: Granter, holder: Holder, gate: Gate, outlook: Outlook) {
     this.desk = desk;
     this.granter = granter;
     this.holder = holder;
     this.gate = gate;
+    this.outlook = outlook;
   }
 
-  /** Asks for as much as this node can take up now. */
+  /** Asks for as much as this node can take up soon. */
   pump(): void {
     this.forgetOldAsks();
-    if (this.desk.stopping || !this.desk.settled || this.desk.config.slots === 0) return;
-    const self = this.desk.vitalsOf(this.desk.config.self);
-    if (!self) return;
-    for (const build of this.desk.liveBuilds()) this.noteReady(build);
-    this.selfGranted = 0;
-    const asked = new Set<string>();
-    for (const build of this.gate.turns()) {
-      for (let round = 0; round < this.desk.builders().length; round++) {
-        const room = this.room(build);
-        if (room <= 0) break;
-        if (!this.askFor(build, self, room, asked)) break;
-      }
+    const own = this.ownSeat();
+    if (this.desk.stopping || !this.desk.settled || !own) {
+      this.lookMonoMs = Number.POSITIVE_INFINITY;
+      return;
     }
+    const { now } = this.desk;
+    for (const build of this.desk.liveBuilds()) this.noteReady(build);
+    const free = own.freeMs.filter((ms) => ms <= 0).length;
+    // A slot that came free is looked at once; for news of others it is enough to look now and then.
+    const prepared = this.granter.revision;
+    if (free > this.freeSeen || prepared !== this.preparedSeen) this.lookMonoMs = now.monoMs;
+    this.freeSeen = free;
+    this.preparedSeen = prepared;
+    if (this.news)
+      this.lookMonoMs = Math.min(this.lookMonoMs, Math.max(now.monoMs, this.lookedMonoMs + lookMsMin));
+    if (now.monoMs < this.lookMonoMs) return;
+    this.lookMonoMs = Number.POSITIVE_INFINITY;
+    const builds = this.gate.turns().filter((b) => b.claims!.actions.readyCount > 0);
+    if (builds.length === 0) {
+      // A pause may end.
+      if (this.desk.liveBuilds().some((b) => b.claims!.actions.readyCount > 0))
+        this.lookMonoMs = now.monoMs + lookMs;
+      return;
+    }
+    const soonMs = own.freeMs[0]!;
+    const horizonMs = Math.max(this.leadMs, bundleMs / 2);
+    if (soonMs > horizonMs) {
+      this.lookMonoMs = now.monoMs + soonMs - horizonMs;
+      return;
+    }
+    this.news = false;
+    this.lookedMonoMs = now.monoMs;
+    let taken = 0;
+    for (const build of builds) taken += this.heavy(build, own.vitals, free - taken);
+    const picked = this.plans
+      ? this.planned(builds, own, free - taken)
+      : this.suited(builds, own, free - taken);
+    const wanted = new Map<string, number[]>();
+    for (const [build, index] of picked) {
+      const steward = this.desk.stewardOf(build.id, build.claims!.action(index).name);
+      if (steward === undefined) continue;
+      const key = `${build.id}\n${steward}`;
+      wanted.set(key, [...(wanted.get(key) ?? []), index]);
+      taken++;
+    }
+    for (const [key, indexes] of wanted) {
+      const [build, steward] = key.split("\n") as [BuildId, PeerId];
+      this.ask(this.desk.builds.get(build)!, steward, indexes);
+    }
+    this.freeSeen = (this.ownSeat()?.freeMs ?? []).filter((ms) => ms <= 0).length;
+    this.lookMonoMs = now.monoMs + (soonMs > 0 ? Math.max(lookMsMin, soonMs - this.leadMs) : lookMs);
   }
 
   granted(id: string): void {
     const ask = this.asks.get(id);
     this.asks.delete(id);
-    if (ask) this.backOffs.delete(`${ask.build}\n${ask.to}`);
+    if (!ask) return;
+    const tookMs = this.desk.now.monoMs - ask.atMonoMs;
+    this.leadMs = Math.min(leadMsMax, 0.8 * this.leadMs + 0.2 * (2 * tookMs + this.holder.fetchMsMean));
+    for (const index of ask.actions) this.notes.get(ask.build)?.refused.delete(index);
   }
 
-  denied(id: string, from: PeerId): void {
+  denied(id: string): void {
     const ask = this.asks.get(id);
     this.asks.delete(id);
-    if (ask) this.backOff(ask.build, from);
+    if (!ask) return;
+    this.news = true;
+    const refused = this.notes.get(ask.build)?.refused;
+    for (const index of ask.actions) {
+      const ms = Math.min(refusedMsMax, Math.max(refusedMsMin, 2 * (refused?.get(index)?.ms ?? 0)));
+      refused?.set(index, { ms, untilMonoMs: this.desk.now.monoMs + ms });
+    }
   }
 
   /** The build was folded anew or dropped. */
   forget(build: BuildId): void {
-    this.readySince.delete(build);
-    this.cursors.delete(build);
+    this.notes.delete(build);
   }
 
   deadline(): number {
-    let at = Number.POSITIVE_INFINITY;
+    let at = this.lookMonoMs;
     for (const ask of this.asks.values()) at = Math.min(at, ask.untilMonoMs);
-    for (const b of this.backOffs.values())
-      if (b.untilMonoMs > this.desk.now.monoMs) at = Math.min(at, b.untilMonoMs);
     return at;
   }
 
@@ -112,108 +178,170 @@ export class Scheduler {
     return this.gate.candidates(build, index);
   }
 
-  /** How many more claims of a build's shortest ready work this node can take up. */
-  private room(build: Build): number {
-    const { slots } = this.desk.room;
-    let asked = this.selfGranted;
-    for (const ask of this.asks.values()) asked += ask.count;
-    const inHand = this.holder.size + asked;
-    const first = build.claims!.actions.ready().next();
-    if (first.done) return 0;
-    const size = this.bundle(build, first.value);
-    const most = slots * size;
-    // Refill a bundle when half of it is done, so that the node never waits for the answer.
-    return inHand < (size === 1 ? slots : most / 2) ? most - inHand : 0;
+  /** Modes in which a plan says who should take what; in the others nodes choose what suits them best. */
+  private get plans(): boolean {
+    return ["unified", "thermal-aware", "target-isolated"].includes(this.desk.config.scheduling.mode);
   }
 
-  private bundle(build: Build, index: number): number {
-    const { group } = build.claims!.action(index);
-    // By what most of the group stay below, not by their mean: one slow action would keep the rest of its bundle waiting.
-    const ms = this.desk.estimates.atMost(build.graph!.name, group);
-    return ms === undefined
-      ? 1
-      : Math.min(bundleActionsMax, Math.max(1, Math.round(bundleMs / Math.max(1, ms))));
-  }
-
-  private askFor(build: Build, self: Vitals, room: number, asked: Set<string>): boolean {
-    const { config, now, random } = this.desk;
+  /** Asks for one action that takes more than a slot, if it fits now. Returns the slots it would take. */
+  private heavy(build: Build, self: Vitals, free: number): number {
+    if (free <= 0 || !this.gate.anyHeavy(build)) return 0;
     const claims = build.claims!;
-    const alone = this.desk.builders().length === 1;
-    const idle = this.desk.seen().reduce((sum, v) => sum + Math.max(0, v.slots - v.running), 0);
-    const width = alone ? room : room * this.desk.builders().length + idle + 4 * this.holder.size;
-    const window: number[] = [];
-    let aheadMs = 0;
-    for (const index of claims.actions.ready()) {
-      if (window.length >= width) break;
-      const action = claims.action(index);
-      const estimateMs = this.desk.estimates.of(build.graph!.name, action.group);
-      const usable =
-        this.gate.refuses(self, build, index) === undefined &&
-        !this.holder.coolingDown(build.id, index) &&
-        !(claims.failedAt(index, config.self) && this.granter.elsewhere(build, index, config.self)) &&
-        !this.guarded(build, index, estimateMs, aheadMs) &&
-        this.gate.leaves(build, index, self, this.readySinceMonoMs(build, index)) === undefined;
-      aheadMs += estimateMs;
-      if (usable) window.push(index);
-    }
-    const open = window.filter((index) => {
-      const steward = this.desk.stewardOf(build.id, claims.action(index).name);
-      return steward !== undefined && !asked.has(`${build.id}\n${steward}`) && this.mayAsk(build.id, steward);
-    });
-    if (open.length === 0) return false;
-    const spread = alone ? 1 : Math.min(open.length, Math.max(1, idle + 1));
-    const suited = this.gate.suited(build, open, spread, self);
+    const open = this.open(build, self).filter((index) => isHeavy(claims.action(index)));
     const due = this.gate.due(build, self);
     const chosen =
-      due !== undefined && open.includes(due) ? due : suited[alone ? 0 : random.below(suited.length)]!;
-    const heavy = isHeavy(claims.action(chosen));
-    const steward = this.desk.stewardOf(build.id, claims.action(chosen).name)!;
-    asked.add(`${build.id}\n${steward}`);
-    const names: ActionName[] = [claims.action(chosen).name];
-    const most = Math.max(room, 4);
-    for (const index of open) {
-      if (names.length >= most) break;
-      const { name } = claims.action(index);
-      // One that takes more than a slot is asked for alone: whether the next one fits too is seen then.
-      if (heavy || isHeavy(claims.action(index))) continue;
-      if (index !== chosen && this.desk.stewardOf(build.id, name) === steward) names.push(name);
+      due !== undefined && open.includes(due) ? due : open[this.desk.random.below(Math.max(1, open.length))];
+    if (chosen === undefined) return 0;
+    const steward = this.desk.stewardOf(build.id, claims.action(chosen).name);
+    if (steward === undefined) return 0;
+    this.ask(build, steward, [chosen]);
+    return slotsFor(claims.action(chosen), self.slots);
+  }
+
+  /** What the plan gives this node now, and what it left to others in vain. */
+  private planned(builds: readonly Build[], own: Seat, free: number): [Build, number][] {
+    const picked: [Build, number][] = [];
+    const others = this.outlook.seats().filter((s) => s.peer !== own.peer);
+    const plan = new Plan(this.desk, this.gate, this.outlook, [...others, own]);
+    for (const build of builds) {
+      const out = this.leftAlone(build);
+      for (const [index, place] of plan.lay(build, out)) {
+        if (picked.length >= bundleActionsMax) return picked;
+        if (!this.mine(build, index, place, free > picked.length)) continue;
+        if (this.gate.leaves(build, index, own.vitals, this.readySinceMonoMs(build, index)) !== undefined)
+          continue;
+        picked.push([build, index]);
+      }
     }
+    return picked;
+  }
+
+  /** For its free slots, what suits this node best among the first ready actions. */
+  private suited(builds: readonly Build[], own: Seat, free: number): [Build, number][] {
+    const picked: [Build, number][] = [];
+    for (const build of builds) {
+      let open = this.open(build, own.vitals).filter((index) => !isHeavy(build.claims!.action(index)));
+      while (picked.length < free && open.length > 0) {
+        // Others choose at the same moment: not all may choose the same.
+        const best = this.gate.suited(build, open, this.desk.builders().length, own.vitals);
+        const index = best[this.desk.random.below(best.length)]!;
+        picked.push([build, index]);
+        open = open.filter((i) => i !== index);
+      }
+    }
+    return picked;
+  }
+
+  /** Ready actions that this node may and would take, best rank first. */
+  private open(build: Build, self: Vitals): number[] {
+    const claims = build.claims!;
+    const out = this.leftAlone(build);
+    const open: number[] = [];
+    for (const index of claims.actions.ready()) {
+      if (open.length >= openMax) break;
+      if (
+        !out(index) &&
+        this.gate.refuses(self, build, index) === undefined &&
+        !(claims.failedAt(index, self.peer) && this.granter.elsewhere(build, index, self.peer)) &&
+        this.gate.leaves(build, index, self, this.readySinceMonoMs(build, index)) === undefined
+      )
+        open.push(index);
+    }
+    return open;
+  }
+
+  /** Actions that were asked for, refused a moment ago, or could not be begun here. */
+  private leftAlone(build: Build): (index: number) => boolean {
+    const asked = new Set<number>();
+    for (const ask of this.asks.values())
+      if (ask.build === build.id) for (const index of ask.actions) asked.add(index);
+    const { refused } = this.notesOf(build.id);
+    return (index) =>
+      asked.has(index) ||
+      (refused.get(index)?.untilMonoMs ?? 0) > this.desk.now.monoMs ||
+      this.holder.coolingDown(build.id, index);
+  }
+
+  private readySinceMonoMs(build: Build, index: number): number {
+    return this.notesOf(build.id).ready.get(index) ?? this.desk.now.monoMs;
+  }
+
+  /** This node's slots as it knows them itself: what is in its hands, and what it asked for. */
+  private ownSeat(): Seat | undefined {
+    const { config, estimates } = this.desk;
+    const vitals = this.desk.vitalsOf(config.self);
+    if (!vitals || vitals.slots === 0) return undefined;
+    const speed = estimates.speedOf(config.self);
+    const freeMs = this.holder.freeMs(vitals.slots, speed);
+    for (const ask of this.asks.values()) {
+      const build = this.desk.builds.get(ask.build);
+      for (const index of build?.claims ? ask.actions : []) {
+        const action = build!.claims!.action(index);
+        for (let slot = slotsFor(action, vitals.slots); slot > 0; slot--)
+          occupy(freeMs, estimates.of(build!.graph!.name, action) / speed);
+      }
+    }
+    return { peer: config.self, vitals, speed, freeMs, gaps: [], quietMs: 0 };
+  }
+
+  /** Whether this node should ask for a ready action at this moment. */
+  private mine(build: Build, index: number, place: Placement, idle: boolean): boolean {
+    const { config, now, estimates } = this.desk;
+    const notes = this.notesOf(build.id);
+    const claims = build.claims!;
+    const action = claims.action(index);
+    const boundMs = estimates.atMost(build.graph!.name, action);
+    if (place.peer === config.self) {
+      const runMs = place.endMs - place.startMs;
+      const short = boundMs !== undefined && boundMs < bundleMs && runMs < bundleMs;
+      if (place.startMs > (short ? bundleMs : this.leadMs)) return false;
+      const fresh = now.monoMs - (notes.ready.get(index) ?? 0) < settleMs;
+      if (!fresh || this.knowsFirst(build, index)) {
+        notes.declined.delete(index);
+        return true;
+      }
+      return false;
+    }
+    if (!idle) return false;
+    const until = notes.declined.get(index);
+    if (until === undefined) notes.declined.set(index, now.monoMs + 2 * place.startMs + declinedMs);
+    // Whoever should have taken it has not: the guess about it was wrong.
+    return until !== undefined && now.monoMs > until;
+  }
+
+  /** Whether this node is the first to know that an action is ready: it hands out its claims, or made the last of its inputs. */
+  private knowsFirst(build: Build, index: number): boolean {
+    const claims = build.claims!;
+    const { self } = this.desk.config;
+    if (this.desk.stewardOf(build.id, claims.action(index).name) === self) return true;
+    return claims.dependencies[index]!.some((d) =>
+      claims.claimsOf(d).some((c) => c.holder === self && c.done !== undefined),
+    );
+  }
+
+  private ask(build: Build, steward: PeerId, indexes: readonly number[]): void {
+    const { config, now } = this.desk;
+    const claims = build.claims!;
     const ask: Extract<Message, { kind: "ask" }> = {
       kind: "ask",
       id: `${config.inc}.${this.askCount++}`,
       build: build.id,
-      count: heavy ? 1 : room,
-      actions: names,
-      why: this.why(build, chosen),
+      count: indexes.length,
+      actions: indexes.map((i) => claims.action(i).name),
+      why: this.why(build, indexes[0]!),
     };
     if (steward === config.self) {
-      // No back-off from oneself: whatever ends the denial comes as an input, and every input asks again.
-      const answer = this.granter.ask(config.self, ask);
-      if ("granted" in answer)
-        this.selfGranted += heavy ? slotsFor(claims.action(chosen), self.slots) : answer.granted.length;
-      return true;
+      this.granter.ask(config.self, ask);
+      return;
     }
     this.asks.set(ask.id, {
       build: build.id,
       to: steward,
-      count: heavy ? slotsFor(claims.action(chosen), self.slots) : Math.min(room, names.length),
+      actions: indexes,
+      atMonoMs: now.monoMs,
       untilMonoMs: now.monoMs + askMsMax,
     });
     this.desk.emit({ kind: "send", to: steward, message: ask });
-    return true;
-  }
-
-  private mayAsk(build: BuildId, steward: PeerId): boolean {
-    const backOff = this.backOffs.get(`${build}\n${steward}`);
-    if (backOff && backOff.untilMonoMs > this.desk.now.monoMs) return false;
-    for (const ask of this.asks.values()) if (ask.build === build && ask.to === steward) return false;
-    return true;
-  }
-
-  private backOff(build: BuildId, steward: PeerId): void {
-    const key = `${build}\n${steward}`;
-    const ms = Math.min(backOffMsMax, Math.max(backOffMsMin, (this.backOffs.get(key)?.ms ?? 0) * 2));
-    this.backOffs.set(key, { ms, untilMonoMs: this.desk.now.monoMs + ms });
   }
 
   private forgetOldAsks(): void {
@@ -222,76 +350,39 @@ export class Scheduler {
         this.asks.delete(id);
   }
 
-  /** New ready work ends every back-off of its build; since when an action is ready lets the guard lapse. */
+  private notesOf(build: BuildId): Notes {
+    let notes = this.notes.get(build);
+    if (!notes) {
+      notes = { cursor: 0, ready: new Map(), refused: new Map(), declined: new Map() };
+      this.notes.set(build, notes);
+    }
+    return notes;
+  }
+
   private noteReady(build: Build): void {
     const { journal } = build.claims!.actions;
-    const from = this.cursors.get(build.id) ?? 0;
-    if (from === journal.length) return;
-    let since = this.readySince.get(build.id);
-    if (!since) {
-      since = new Map();
-      this.readySince.set(build.id, since);
-    }
-    let fresh = false;
-    for (let at = from; at < journal.length; at++) {
+    const notes = this.notesOf(build.id);
+    for (let at = notes.cursor; at < journal.length; at++) {
       const { action, state } = journal[at]!;
+      notes.refused.delete(action);
+      notes.declined.delete(action);
       if (state === "ready") {
-        since.set(action, this.desk.now.monoMs);
-        fresh = true;
-      } else since.delete(action);
+        notes.ready.set(action, this.desk.now.monoMs);
+        this.news = true;
+      } else notes.ready.delete(action);
     }
-    this.cursors.set(build.id, journal.length);
-    if (fresh)
-      for (const key of this.backOffs.keys()) if (key.startsWith(`${build.id}\n`)) this.backOffs.delete(key);
-  }
-
-  private readySinceMonoMs(build: Build, index: number): number {
-    return this.readySince.get(build.id)?.get(index) ?? this.desk.now.monoMs;
-  }
-
-  private guarded(build: Build, index: number, estimateMs: number, readyAheadMs: number): boolean {
-    const ownSpeed = this.desk.estimates.speedOf(this.desk.config.self);
-    const since = this.readySinceMonoMs(build, index);
-    if (this.desk.now.monoMs - since > estimateMs) return false;
-    const faster: SpeedClass[] = [];
-    for (const { vitals, speed } of this.faster(ownSpeed))
-      if (this.gate.refuses(vitals, build, index) === undefined) faster.push({ speed, slots: vitals.slots });
-    return (
-      faster.length > 0 &&
-      guardDeclines({
-        estimateMs,
-        ownSpeed,
-        readyAheadMs,
-        faster,
-        meanRemainingMs: estimateMs / 2,
-        ageMs: gossipAgeMs,
-      })
-    );
-  }
-
-  /** Nodes that are clearly faster than this one: speeds are learned and noisy. Found once per list of nodes seen. */
-  private faster(ownSpeed: number): readonly { readonly vitals: Vitals; readonly speed: number }[] {
-    const seen = this.desk.seen();
-    if (this.fasterAmong?.seen !== seen || this.fasterAmong.ownSpeed !== ownSpeed) {
-      const faster = seen
-        .map((vitals) => ({ vitals, speed: this.desk.estimates.speedOf(vitals.peer) }))
-        .filter(({ speed }) => speed > ownSpeed * 1.2);
-      this.fasterAmong = { seen, ownSpeed, faster };
-    }
-    return this.fasterAmong.faster;
+    notes.cursor = journal.length;
   }
 
   /** The reasons that go with an ask, and the view they stand on, recorded once per build. */
   private why(build: Build, index: number): Why {
-    const { config } = this.desk;
-    const { self } = config;
+    const { self, scheduling } = this.desk.config;
     const { scored } = this.candidates(build, index);
     const own = scored.find((s) => s.peer === self);
     const seen = this.desk.seen();
     const nodes = seen.map((v) => ({
       peer: v.peer,
       slots: v.slots,
-      running: v.running,
       headroom: v.headroomCelsius === "unknown" ? "unknown" : Math.round(v.headroomCelsius / 5) * 5,
       speed: Math.round(this.desk.estimates.speedOf(v.peer) * 10) / 10,
     }));
@@ -309,7 +400,7 @@ export class Scheduler {
       score: own?.score ?? 0,
       parts: { ...own?.parts },
       view,
-      ...(config.scheduling.mode === "unified" ? {} : { mode: config.scheduling.mode }),
+      ...(scheduling.mode === "unified" ? {} : { mode: scheduling.mode }),
       seen: seen.length,
       ...(seen.length * 2 < this.desk.members.size ? { partial: true } : {}),
       others: scored

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import type { PeerId } from "../../protocol/kernel/ids.ts";
 import { Cores } from "../core/cores.ts";
 import { graphOf } from "./facts.ts";
 
@@ -7,42 +6,6 @@ const many = (count: number) =>
   graphOf(Object.fromEntries(Array.from({ length: count }, (_, i) => [`w${i}`, []])));
 /** Ann hands out nearly everything and builds nothing. */
 const ruled = () => ({ ann: { slots: 60, vitals: { diskFreeBytes: 0 } }, bob: {}, cy: {} });
-
-test("a refused ask is asked again after 10 ms, 20, 40 … and at most 500", () => {
-  const cores = new Cores(ruled());
-  const [ann, bob] = [cores.node("ann"), cores.node("bob")];
-  cores.rules.instead = (node, effect) => {
-    if (effect.kind !== "send" || effect.message.kind !== "ask") return false;
-    const { id, build } = effect.message;
-    cores.later(node, 0, {
-      kind: "message",
-      from: effect.to,
-      message: { kind: "deny", id, build, reason: "no" },
-    });
-    return true;
-  };
-  cores.submit("ann", many(30));
-  cores.runFor(4000);
-  const moments = bob.effects.flatMap(({ atMs, effect }) =>
-    effect.kind === "send" && effect.message.kind === "ask" && effect.to === ann.peer ? [atMs] : [],
-  );
-  const gaps = moments.slice(1).map((at, i) => at - moments[i]!);
-  expect(gaps.slice(0, 6)).toEqual([10, 20, 40, 80, 160, 320]);
-  expect(Math.max(...gaps)).toBe(500);
-});
-
-test("an ask that nobody answers is forgotten after a second, and asked again", () => {
-  const cores = new Cores(ruled(), { drops: (_, __, m) => m.kind === "ask" });
-  cores.submit("ann", many(30));
-  cores.runFor(4500);
-  expect(cores.node("bob").sent("ask").length).toBeGreaterThanOrEqual(4);
-  const toOne = new Map<PeerId, number[]>();
-  for (const { atMs, effect } of cores.node("bob").effects)
-    if (effect.kind === "send" && effect.message.kind === "ask")
-      toOne.set(effect.to, [...(toOne.get(effect.to) ?? []), atMs]);
-  for (const at of toOne.values())
-    for (let i = 1; i < at.length; i++) expect(at[i]! - at[i - 1]!).toBeGreaterThanOrEqual(1000);
-});
 
 test("short actions are asked for in bundles once they are known to be short, long ones one by one", () => {
   const counts = (ms: number): number[] => {
@@ -54,14 +17,13 @@ test("short actions are asked for in bundles once they are known to be short, lo
       .map(({ message }) => message.count);
   };
   const short = counts(5);
-  expect(short[0]).toBe(1);
-  expect(Math.max(...short)).toBeGreaterThan(20);
+  expect(Math.max(...short)).toBeGreaterThan(10);
   expect(Math.max(...short)).toBeLessThanOrEqual(64);
   expect(short.length).toBeLessThan(60);
   expect(new Set(counts(700))).toEqual(new Set([1]));
 });
 
-test("nodes that ask at once do not all ask for the same", () => {
+test("the steward gives what is ready to nodes that idle: each gets something else", () => {
   const cores = new Cores({
     ann: { slots: 60, vitals: { diskFreeBytes: 0 } },
     b: {},
@@ -69,19 +31,13 @@ test("nodes that ask at once do not all ask for the same", () => {
     d: {},
     e: {},
     f: {},
-    g: {},
   });
   cores.rules.run = () => ({ ms: 1, never: true });
   cores.submit("ann", many(60));
   cores.runFor(100);
-  const firsts = cores.nodes.flatMap((n) =>
-    n
-      .sent("ask")
-      .slice(0, 1)
-      .map(({ message }) => message.actions[0]),
-  );
-  expect(firsts.length).toBe(6);
-  expect(new Set(firsts).size).toBeGreaterThanOrEqual(4);
+  const holders = cores.nodes.flatMap((n) => n.said("claim").map((c) => c.holder));
+  expect(new Set(holders).size).toBe(5);
+  expect(holders).toHaveLength(5);
 });
 
 test("an ask tells why, and the view it stands on is said once", () => {

@@ -1,0 +1,162 @@
+/**
+ * Who should take what: list scheduling (HEFT) of what is left of a build, from what this node knows at one moment. All who know the same make the same
+ * plan, so that each can act on its own part of it; those who know less ask in vain or twice, and a steward settles that.
+ */
+import { sizeOf } from "../kernel/digest.ts";
+import type { PeerId } from "../kernel/ids.ts";
+import type { Build } from "./build.ts";
+import type { Desk } from "./desk.ts";
+import { isHeavy } from "./eligible.ts";
+import type { Gate } from "./gate.ts";
+import { earliest, type Outlook, type Seat, take } from "./outlook.ts";
+
+/** Bytes that move between two nodes in a millisecond: a gigabit. */
+const bytesPerMs = 100_000;
+/** What any input that is elsewhere costs beside its bytes. */
+const transferMsMin = 4;
+/** Speeds are learned: nodes count as equally fast within so much of each other. */
+const classWidth = Math.log(1.15);
+/** What it takes until those who go on with a result know of it. */
+const handOverMs = 8;
+/** A node of policy `avoid` takes what others would not have done so much sooner. */
+const avoidMs = 1000;
+/** So many places are looked at for one plan: in a large swarm it ends before the build does. */
+const looksMax = 300_000;
+/** What begins later than this, milliseconds from now, is planned by those who will know more. */
+const horizonMsMax = 600_000;
+
+export interface Placement {
+  readonly peer: PeerId;
+  /** From now. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+interface Found {
+  readonly seat: Seat;
+  readonly startMs: number;
+  /** From when on its inputs can be there: the run begins then at the soonest. */
+  readonly endMs: number;
+}
+
+interface SpeedClass {
+  readonly speed: number;
+  /** In the order of their ids: where the search for a free one starts follows from the action. */
+  readonly seats: Seat[];
+}
+
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0;
+}
+
+export class Plan {
+  private readonly desk: Desk;
+  private readonly gate: Gate;
+  private readonly outlook: Outlook;
+  private readonly seatOf = new Map<PeerId, Seat>();
+  private readonly classes: SpeedClass[];
+  private looks = 0;
+
+  constructor(desk: Desk, gate: Gate, outlook: Outlook, seats: readonly Seat[]) {
+    this.desk = desk;
+    this.gate = gate;
+    this.outlook = outlook;
+    const classes = new Map<number, Seat[]>();
+    for (const seat of seats) {
+      this.seatOf.set(seat.peer, seat);
+      const width = Math.round(Math.log(seat.speed) / classWidth);
+      const members = classes.get(width);
+      if (members) members.push(seat);
+      else classes.set(width, [seat]);
+    }
+    this.classes = [...classes]
+      .sort(([a], [b]) => b - a)
+      .map(([width, members]) => ({ speed: Math.exp(width * classWidth), seats: members }));
+  }
+
+  /** Plans what is left of a build, best rank first; yields what is ready, as it is placed. `skip`: not to be placed. */
+  *lay(build: Build, skip: (index: number) => boolean): Generator<readonly [number, Placement]> {
+    const claims = build.claims!;
+    const ends = this.outlook.endsMs(build.id);
+    for (const index of claims.actions.ahead()) {
+      if (this.looks > looksMax) return;
+      // What takes more than a slot is begun where it fits, by whoever has kept room for it.
+      if (skip(index) || isHeavy(claims.action(index))) continue;
+      let readyMs = 0;
+      const waiting = claims.actions.get(index) === "waiting";
+      if (waiting)
+        for (const dependency of claims.dependencies[index]!) {
+          if (claims.actions.get(dependency) === "done") continue;
+          readyMs = Math.max(readyMs, (ends.get(dependency) ?? 0) + handOverMs);
+        }
+      if (readyMs > horizonMsMax) continue;
+      const place = this.place(build, index, readyMs);
+      if (!place) continue;
+      ends.set(index, place.endMs);
+      if (!waiting) yield [index, place];
+    }
+  }
+
+  /** Puts an action where it ends first and takes that slot; undefined when nobody may build it. */
+  private place(build: Build, index: number, readyMs: number): Placement | undefined {
+    const found = this.find(build, index, readyMs, true) ?? this.find(build, index, readyMs, false);
+    if (!found) return undefined;
+    take(found.seat, found.startMs, found.endMs);
+    return { peer: found.seat.peer, startMs: found.startMs, endMs: found.endMs };
+  }
+
+  private find(build: Build, index: number, readyMs: number, unfailed: boolean): Found | undefined {
+    const action = build.claims!.action(index);
+    const workMs = this.desk.estimates.of(build.graph!.name, action);
+    const inputs = this.inputsAt(build, index);
+    let best: Found | undefined;
+    const consider = (seat: Seat, fetchMs: number): boolean => {
+      this.looks++;
+      const lastsMs = fetchMs + workMs / seat.speed + (seat.vitals.policy === "avoid" ? avoidMs : 0);
+      if (best && readyMs + lastsMs >= best.endMs) return false;
+      const startMs = earliest(seat, readyMs, lastsMs);
+      if (best && startMs + lastsMs >= best.endMs - 1e-6) return false;
+      if (this.unfit(seat, index, build, unfailed)) return false;
+      best = { seat, startMs, endMs: startMs + lastsMs };
+      return startMs <= readyMs;
+    };
+    for (const [peer, bytes] of inputs.held) {
+      const seat = this.seatOf.get(peer);
+      if (seat) consider(seat, bytes >= inputs.bytes ? 0 : away(inputs.bytes - bytes));
+    }
+    const fetchMs = inputs.held.size > 0 ? away(inputs.bytes) : 0;
+    const from = hash(action.name);
+    for (const { seats } of this.classes)
+      for (let i = 0; i < seats.length; i++) if (consider(seats[(from + i) % seats.length]!, fetchMs)) break;
+    return best;
+  }
+
+  private unfit(seat: Seat, index: number, build: Build, unfailed: boolean): boolean {
+    return (
+      this.gate.refuses(seat.vitals, build, index) !== undefined ||
+      (unfailed && build.claims!.failedAt(index, seat.peer))
+    );
+  }
+
+  /** Bytes of an action's inputs made by others, and how many of them each maker has. */
+  private inputsAt(build: Build, index: number): { bytes: number; held: Map<PeerId, number> } {
+    const claims = build.claims!;
+    const held = new Map<PeerId, number>();
+    let bytes = 0;
+    const dependencies = claims.dependencies[index]!;
+    if (dependencies.length > 64) return { bytes, held };
+    for (const dependency of dependencies) {
+      const result = claims.resultOf(dependency);
+      if (!result) continue;
+      const size = result.result.outputs.reduce((sum, o) => sum + sizeOf(o.digest), 0);
+      bytes += size;
+      for (const peer of claims.holdersOf(dependency, result)) held.set(peer, (held.get(peer) ?? 0) + size);
+    }
+    return { bytes, held };
+  }
+}
+
+const away = (bytes: number): number => transferMsMin + bytes / bytesPerMs;

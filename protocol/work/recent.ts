@@ -1,0 +1,54 @@
+/** What was said of each build a moment ago, by author: gossip may not have brought it everywhere yet, so it travels with what stands on it. */
+import type { BuildId, PeerId } from "../kernel/ids.ts";
+
+/** By then gossip has brought it, or it is lost and a sync will. */
+const gossipMs = 1000;
+/** A message carries no more of it. */
+const carriedBytesMax = 256 << 10;
+
+interface Said {
+  readonly atMonoMs: number;
+  readonly update: Uint8Array;
+  readonly sentTo: Set<PeerId>;
+}
+
+export class Recent {
+  private readonly said = new Map<string, Said[]>();
+
+  note(build: BuildId, author: PeerId, update: Uint8Array, monoMs: number): void {
+    const key = `${build}\n${author}`;
+    const list = this.said.get(key);
+    if (!list) {
+      this.said.set(key, [{ atMonoMs: monoMs, update, sentTo: new Set() }]);
+      return;
+    }
+    let old = 0;
+    while (old < list.length && list[old]!.atMonoMs < monoMs - gossipMs) old++;
+    if (old > 0) list.splice(0, old);
+    list.push({ atMonoMs: monoMs, update, sentTo: new Set() });
+  }
+
+  /** The author's words came by another way: what was noted of it before has a gap behind it. */
+  skip(build: BuildId, author: PeerId): void {
+    this.said.delete(`${build}\n${author}`);
+  }
+
+  /** What these authors said lately and was not handed to `to` before, oldest first; it counts as handed over from here on. */
+  take(build: BuildId, authors: Iterable<PeerId>, to: PeerId, monoMs: number): Uint8Array[] {
+    const updates: Uint8Array[] = [];
+    let bytes = 0;
+    for (const author of authors)
+      for (const said of this.said.get(`${build}\n${author}`) ?? []) {
+        if (said.atMonoMs < monoMs - gossipMs || said.sentTo.has(to)) continue;
+        bytes += said.update.length;
+        if (bytes > carriedBytesMax) return updates;
+        said.sentTo.add(to);
+        updates.push(said.update);
+      }
+    return updates;
+  }
+
+  forget(build: BuildId): void {
+    for (const key of this.said.keys()) if (key.startsWith(`${build}\n`)) this.said.delete(key);
+  }
+}
