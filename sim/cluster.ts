@@ -5,7 +5,7 @@ import { checked, type Document, readDocument, refusalAt } from "./document.ts";
 import { thermalSchema } from "./thermal.ts";
 
 const clusterCharsMax = 16 << 20;
-export const nodesMax = 4096;
+const nodesMax = 4096;
 export const latencySecondsDefault = 0.002;
 const bandwidthDefault = 125_000_000;
 const memoryBytesDefault = 8 * 2 ** 30;

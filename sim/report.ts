@@ -2,7 +2,7 @@
 import { type Column, columns, figures, type Measure, type Tally } from "./tally.ts";
 
 /** Shown unless a scenario says otherwise. */
-export const columnsDefault: readonly Column[] = [
+const columnsDefault: readonly Column[] = [
   "makespan",
   "bound",
   "heft",

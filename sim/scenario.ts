@@ -15,7 +15,7 @@ import { type Synthetic, syntheticKeys } from "./synthetic.ts";
 import { type Column, columns } from "./tally.ts";
 
 const scenarioCharsMax = 1 << 20;
-export const seedsMax = 1000;
+const seedsMax = 1000;
 const variantsMax = 32;
 /** How old what one hears of others is. */
 export const gossipAgeMsDefault = 20;
@@ -185,7 +185,7 @@ export function readScenario(text: string, file: string): Scenario {
 }
 
 /** Row of a mode: the scenario's own settings with one mode. */
-export const variantName = (variant: string | undefined, mode: string, several: boolean): string =>
+const variantName = (variant: string | undefined, mode: string, several: boolean): string =>
   variant === undefined ? mode : several ? `${variant} ${mode}` : variant;
 
 function variantsIn(form: Form, document: Document): Variant[] {
