@@ -33,6 +33,8 @@ export interface EventBatch {
   readonly dropped: readonly BuildId[];
   /** fsync before calling back. */
   readonly durable: boolean;
+  /** Nobody waits for it: only a failure need be told. */
+  readonly quiet?: boolean;
 }
 
 /** What was on disk at the last start. */

@@ -194,16 +194,17 @@ export class Runtime {
     const { ports } = this;
     switch (effect.kind) {
       case "keep":
-        return this.keep({ entries: effect.entries, updates: [], dropped: [], durable: false });
+        return this.keep({ entries: effect.entries, updates: [], dropped: [], durable: false, quiet: true });
       case "keep-update":
         return this.keep({
           entries: effect.entries,
           updates: [{ build: effect.build, update: effect.update }],
           dropped: [],
           durable: false,
+          quiet: true,
         });
       case "drop-ledger":
-        return this.keep({ entries: [], updates: [], dropped: [effect.build], durable: false });
+        return this.keep({ entries: [], updates: [], dropped: [effect.build], durable: false, quiet: true });
       case "send":
         return ports.network.send(effect.to, this.wire.encodeMessage(effect.message));
       case "gossip":

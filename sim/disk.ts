@@ -92,6 +92,13 @@ const sameOutputs = (a: ActionResult, b: ActionResult): boolean => {
   return text(a) === text(b);
 };
 
+/** A write on its way. */
+interface Pending {
+  readonly write: Write;
+  readonly landMs: number;
+  readonly durable: boolean;
+}
+
 export class Disk {
   private readonly world: World;
   private readonly random: Random;
@@ -99,8 +106,8 @@ export class Disk {
   /** Writes in the order they landed; those before `synced` survive a power cut. */
   private landed: Write[] = [];
   private synced = 0;
-  /** Handed over, not landed. */
-  private pending: Write[] = [];
+  /** Handed over, in the order they land; those that nobody waits for land once somebody looks. */
+  private pending: Pending[] = [];
   /** Entries and updates that are no longer what was written, by the write that brought them. */
   private readonly rotten = new Map<Write, Set<unknown>>();
   /** Rotten records that nobody has read yet. */
@@ -121,6 +128,7 @@ export class Disk {
   }
 
   get usedBytes(): number {
+    this.settle();
     return this.contents.bytes;
   }
 
@@ -131,6 +139,7 @@ export class Disk {
 
   /** Something else takes all the room that is left, or leaves it again. */
   fill(full: boolean): void {
+    this.settle();
     this.maxBytes = full ? this.contents.bytes : this.options.maxBytes;
   }
 
@@ -142,6 +151,7 @@ export class Disk {
 
   /** A share of what is stored is no longer what was written; says how many records. */
   rot(share: number): number {
+    this.settle();
     const before = this.unnoticed;
     for (const write of this.landed) {
       if ("remembered" in write) continue;
@@ -157,6 +167,7 @@ export class Disk {
 
   /** Everything that landed so far, as a backup takes it. */
   image(): DiskImage {
+    this.settle();
     return { writes: [...this.landed] };
   }
 
@@ -186,6 +197,7 @@ export class Disk {
       range: (author, inc, fromSeq, toSeq, done) =>
         process.after(this.options.readMs, () => {
           if (this.failing.has("read")) return done([]);
+          this.settle();
           this.verify();
           const chain = this.contents.chains.get(chainOf(author, inc));
           const seqs = [...(chain?.keys() ?? [])].filter((seq) => seq >= fromSeq && seq <= toSeq);
@@ -194,6 +206,7 @@ export class Disk {
       result: (key, done) =>
         process.after(this.options.readMs, () => {
           if (this.failing.has("read")) return done(null);
+          this.settle();
           const newest = this.contents.results.get(key)?.at(-1);
           done(newest ? { result: newest.result, holders: [...newest.holders] } : null);
         }),
@@ -208,26 +221,41 @@ export class Disk {
       process.after(this.options.writeMs, () => done({ code: "home-invalid", message: "EIO: i/o error" }));
       return;
     }
-    const waitingBytes = this.pending.reduce((sum, w) => sum + bytesOf(w), 0);
+    this.settle();
+    const waitingBytes = this.pending.reduce((sum, p) => sum + bytesOf(p.write), 0);
     if (this.contents.bytes + waitingBytes + bytesOf(write) > this.maxBytes) {
       process.after(this.options.writeMs, () => done({ code: "disk-full", message: "the disk is full" }));
       return;
     }
-    this.queue(process, write, batch.durable, () => done());
+    this.queue(process, write, batch.durable, batch.quiet ? undefined : () => done());
   }
 
   private queue(process: Process, write: Write, durable: boolean, landed?: () => void): void {
-    this.pending.push(write);
     const takesMs = this.options.writeMs + (durable ? this.options.syncMs : 0);
     this.lastLandMs = Math.max(this.lastLandMs, this.world.nowMs + takesMs);
-    this.world.at(this.lastLandMs, () => {
-      // A crash has taken it, or decided that it landed.
-      if (this.pending[0] !== write) return;
-      this.pending.shift();
+    const pending: Pending = { write, landMs: this.lastLandMs, durable };
+    this.pending.push(pending);
+    if (!landed) return;
+    this.world.at(pending.landMs, () => {
+      // No longer there: it has landed already, or a crash took it, and with it whoever waits.
+      this.landFirst(this.pending.indexOf(pending) + 1);
+      process.enter(landed);
+    });
+  }
+
+  /** What is due by now lands. */
+  private settle(): void {
+    let due = 0;
+    while (due < this.pending.length && this.pending[due]!.landMs <= this.world.nowMs) due++;
+    this.landFirst(due);
+  }
+
+  private landFirst(count: number): void {
+    if (count === 0) return;
+    for (const { write, durable } of this.pending.splice(0, count)) {
       this.land(write);
       if (durable) this.synced = this.landed.length;
-      if (landed) process.enter(landed);
-    });
+    }
   }
 
   private land(write: Write): void {
@@ -236,9 +264,10 @@ export class Disk {
   }
 
   private crash(ending: Ending): void {
+    this.settle();
     // The operating system may have taken some of what was on its way.
     const taken = ending === "stop" ? this.pending.length : this.random.below(this.pending.length + 1);
-    for (const write of this.pending.slice(0, taken)) this.land(write);
+    for (const { write } of this.pending.slice(0, taken)) this.land(write);
     this.pending = [];
     if (ending !== "power") return;
     this.cutTail();

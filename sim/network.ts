@@ -9,6 +9,7 @@ import { gossipBytesMax, messageBytesMax } from "../protocol/swarm/message.ts";
 import { type Conditions, Weather } from "./conditions.ts";
 import { type CutId, Cuts } from "./cuts.ts";
 import { Line, Link, type Station } from "./link.ts";
+import { Pairs } from "./pairs.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -33,8 +34,6 @@ export interface NetworkPort extends Network {
   membersChanged(): void;
 }
 
-const pair = (a: PeerId, b: PeerId): string => (a < b ? `${a} ${b}` : `${b} ${a}`);
-
 export class VirtualNetwork {
   private readonly world: World;
   private readonly random: Random;
@@ -46,9 +45,9 @@ export class VirtualNetwork {
   /** Places under one identity, when there are several. */
   private readonly clones = new Map<PeerId, PeerId[]>();
   private readonly lines = new Map<PeerId, Line>();
-  private readonly links = new Map<string, Link>();
+  private readonly links = new Pairs<Link>();
   /** Per pair without a link: dials that failed, and the number of the one that is due (earlier plans are void). */
-  private readonly dialling = new Map<string, { failed: number; plan: number }>();
+  private readonly dialling = new Pairs<{ failed: number; plan: number }>();
   private plans = 0;
   /** Messages and bytes that arrived or were meant to. */
   readonly counts = { unicasts: 0, unicastBytes: 0, gossips: 0, gossipBytes: 0, bulkBytes: 0, corrupted: 0 };
@@ -103,11 +102,11 @@ export class VirtualNetwork {
   /** A machine falls asleep: what is sent to it is lost, and its peers give it up after a silence. */
   sleep(place: PeerId): void {
     for (const other of this.stations.keys()) {
-      const link = this.links.get(pair(place, other));
+      const link = this.links.get(place, other);
       if (!link) continue;
       link.dead = true;
       this.world.after(this.silenceMs, () => {
-        if (this.links.get(pair(place, other)) === link) this.tear(place, other);
+        if (this.links.get(place, other) === link) this.tear(place, other);
       });
     }
   }
@@ -116,8 +115,8 @@ export class VirtualNetwork {
   wake(place: PeerId): void {
     for (const other of this.stations.keys()) {
       if (other === place) continue;
-      if (this.links.get(pair(place, other))?.dead) this.tear(place, other);
-      if (!this.links.has(pair(place, other))) this.redial(place, other, true);
+      if (this.links.get(place, other)?.dead) this.tear(place, other);
+      if (!this.links.has(place, other)) this.redial(place, other, true);
     }
   }
 
@@ -140,7 +139,7 @@ export class VirtualNetwork {
     const freed = this.cuts.heal(cut);
     this.world.fault("world", "heal");
     for (const [from, to] of freed) {
-      const link = this.links.get(pair(from, to));
+      const link = this.links.get(from, to);
       if (!link) continue;
       const { stalled } = link.laneTo(to);
       link.laneTo(to).stalled = [];
@@ -171,18 +170,18 @@ export class VirtualNetwork {
   /** Where `asker` finds a peer: of several places under one identity the one it is connected with. */
   placeOf(asker: PeerId, peer: PeerId): PeerId {
     const places = this.clones.get(peer);
-    return places?.find((p) => p !== asker && this.links.get(pair(asker, p))?.up === true) ?? peer;
+    return places?.find((p) => p !== asker && this.links.get(asker, p)?.up === true) ?? peer;
   }
 
   /** Whether bytes go both ways between two daemons that have let each other in. */
   reaches(a: PeerId, b: PeerId): boolean {
-    const link = this.links.get(pair(a, b));
+    const link = this.links.get(a, b);
     return link?.up === true && this.passes(a, b) && this.passes(b, a) && this.alive(a) && this.alive(b);
   }
 
   /** Carries `bytes` of a blob and says how that ended. A transfer that breaks is noticed after a stall. */
   transfer(from: PeerId, to: PeerId, bytes: number, done: (ended: Transfer) => void): void {
-    const link = this.links.get(pair(from, to));
+    const link = this.links.get(from, to);
     const receiver = this.stations.get(to);
     if (!receiver) return;
     if (!link || !this.reaches(from, to)) {
@@ -236,11 +235,11 @@ export class VirtualNetwork {
 
   private block(cut: CutId, from: PeerId, to: PeerId): void {
     const blocking = this.cuts.block(cut, from, to);
-    const link = this.links.get(pair(from, to));
+    const link = this.links.get(from, to);
     if (blocking === undefined || !link) return;
     this.world.after(this.silenceMs, () => {
       if (!this.cuts.lasts(blocking, from, to)) return;
-      if (this.links.get(pair(from, to)) === link) this.tear(from, to);
+      if (this.links.get(from, to) === link) this.tear(from, to);
     });
   }
 
@@ -249,34 +248,33 @@ export class VirtualNetwork {
     if (this.stations.get(place) !== station) return;
     this.stations.delete(place);
     for (const other of this.stations.keys()) {
-      const link = this.links.get(pair(place, other));
+      const link = this.links.get(place, other);
       if (!link) continue;
       const afterMs = silent || link.dead ? this.silenceMs : this.weather.between(place, other).delayMs;
       this.world.after(afterMs, () => {
-        if (this.links.get(pair(place, other)) === link) this.tear(place, other);
+        if (this.links.get(place, other) === link) this.tear(place, other);
       });
     }
   }
 
   /** Plans the pair's next dial: soon when something is new, else later the more have failed. */
   private redial(from: PeerId, to: PeerId, fresh = false): void {
-    const failed = fresh ? 0 : (this.dialling.get(pair(from, to))?.failed ?? 0);
+    const failed = fresh ? 0 : (this.dialling.get(from, to)?.failed ?? 0);
     const plan = ++this.plans;
-    this.dialling.set(pair(from, to), { failed: failed + 1, plan });
+    this.dialling.set(from, to, { failed: failed + 1, plan });
     const delayMs = fresh
       ? 3 * this.weather.between(from, to).delayMs
       : Math.min(redialMsMax, redialMsMin * 2 ** Math.min(failed, 10)) * (0.5 + this.random.float() / 2);
     this.world.after(delayMs, () => {
-      if (this.dialling.get(pair(from, to))?.plan === plan) this.dial(from, to);
+      if (this.dialling.get(from, to)?.plan === plan) this.dial(from, to);
     });
   }
 
   private dial(from: PeerId, to: PeerId): void {
     const dialler = this.stations.get(from);
     const listener = this.stations.get(to);
-    const key = pair(from, to);
     if (!dialler || !listener) return;
-    const existing = this.links.get(key);
+    const existing = this.links.get(from, to);
     if (existing) {
       const stale = existing.station(from) !== dialler || existing.station(to) !== listener;
       if (!stale) return;
@@ -288,7 +286,7 @@ export class VirtualNetwork {
       return;
     }
     const link = new Link(dialler, listener);
-    this.links.set(key, link);
+    this.links.set(from, to, link);
     dialler.process.enter(() => this.present(link));
     this.world.after(admissionMs, () => {
       if (!link.torn && !link.up) this.tear(from, to);
@@ -321,7 +319,7 @@ export class VirtualNetwork {
     if (link.torn || lane.open || !side.handlers.admits(other.peer)) return;
     const known = this.sees(side, other.peer);
     lane.open = true;
-    if (link.up) this.dialling.delete(pair(side.place, other.place));
+    if (link.up) this.dialling.delete(side.place, other.place);
     this.world.record(this.world.name(side.place), "connected", this.world.name(other.place));
     if (!known) side.handlers.connected(other.peer);
     const held = lane.held;
@@ -330,10 +328,10 @@ export class VirtualNetwork {
   }
 
   private tear(a: PeerId, b: PeerId): void {
-    const link = this.links.get(pair(a, b));
+    const link = this.links.get(a, b);
     if (!link) return;
     link.torn = true;
-    this.links.delete(pair(a, b));
+    this.links.delete(a, b);
     for (const side of [link.dialler, link.listener]) {
       const other = link.other(side.place);
       if (!link.laneTo(side.place).open || !side.process.alive) continue;
@@ -348,13 +346,13 @@ export class VirtualNetwork {
   /** Whether one who stands at several places is connected from another of them. */
   private sees(side: Station, peer: PeerId): boolean {
     const places = this.clones.get(peer);
-    return places?.some((p) => this.links.get(pair(side.place, p))?.laneTo(side.place).open) === true;
+    return places?.some((p) => this.links.get(side.place, p)?.laneTo(side.place).open) === true;
   }
 
   private reconsider(station: Station): void {
     for (const other of [...this.stations.values()]) {
       if (other.peer === station.peer) continue;
-      const link = this.links.get(pair(station.place, other.place));
+      const link = this.links.get(station.place, other.place);
       if (!link) this.redial(station.place, other.place, true);
       else if (link.laneTo(station.place).open && !station.handlers.admits(other.peer))
         this.tear(station.place, other.place);
@@ -364,7 +362,7 @@ export class VirtualNetwork {
 
   private send(from: Station, peer: PeerId, message: Uint8Array): void {
     const to = this.placeOf(from.place, peer);
-    const link = this.links.get(pair(from.place, to));
+    const link = this.links.get(from.place, to);
     // One sends to those one has let in: the lane towards oneself is open.
     if (!link || link.station(from.place) !== from || !link.laneTo(from.place).open) return;
     if (message.length > messageBytesMax) return;
@@ -378,7 +376,7 @@ export class VirtualNetwork {
   private reset(link: Link, from: Station, to: PeerId): void {
     this.world.record(this.world.name(from.place), "reset", this.world.name(to));
     this.world.after(0, () => {
-      if (this.links.get(pair(from.place, to)) === link) this.tear(from.place, to);
+      if (this.links.get(from.place, to) === link) this.tear(from.place, to);
     });
   }
 
@@ -421,7 +419,7 @@ export class VirtualNetwork {
       if (reached.size === this.stations.size) break;
       for (const far of this.stations.values()) {
         if (reached.has(far.place)) continue;
-        const link = this.links.get(pair(near, far.place));
+        const link = this.links.get(near, far.place);
         if (link?.up !== true || !this.passes(near, far.place)) continue;
         const conditions = this.weather.between(near, far.place);
         const arrivalMs = delayMs + conditions.delayMs + this.random.float() * conditions.jitterMs;

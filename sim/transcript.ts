@@ -26,7 +26,7 @@ export class Transcript {
 
   add(line: Line): void {
     this.count++;
-    this.block += `${render(line)}\n`;
+    this.block += `${Math.round(line.atMs * 1000)} ${line.who} ${line.what} ${line.detail}\n`;
     if (this.block.length >= blockChars) {
       this.hashed = sha256Hex(this.hashed + this.block);
       this.block = "";
@@ -44,7 +44,3 @@ export class Transcript {
     return this.lines;
   }
 }
-
-/** A line as text: `   12.400 bo       append    claim link by bo`. */
-const render = (line: Line): string =>
-  `${line.atMs.toFixed(3).padStart(11)} ${line.who.padEnd(8)} ${line.what.padEnd(10)} ${line.detail}`.trimEnd();
