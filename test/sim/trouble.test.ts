@@ -226,8 +226,9 @@ describe("machines that are not what they seem", () => {
     const image = bob.image();
     bob.kill();
     bob.start();
-    world.runFor(8_000);
+    world.runFor(3_000);
     bob.kill();
+    world.runFor(5_000);
     bob.setBack(image);
     bob.start();
     expect(bob.incarnations.map((inc) => Number.parseInt(inc, 10))).toEqual([1, 2, 2]);
