@@ -115,6 +115,11 @@ export class Voice {
     return effects;
   }
 
+  /** Whether something was given out to be signed and has not come back. */
+  get awaitsSignatures(): boolean {
+    return this.unsigned.size > 0;
+  }
+
   /** What was held back for this entry. */
   release(id: EntryId): { after: Effect[]; durable: boolean } {
     const held = this.unsigned.get(id) ?? { after: [], durable: false };

@@ -151,3 +151,23 @@ test("a graph that nobody has is asked for again until it can be had", () => {
   hidden = false;
   cores.finish(build);
 });
+
+test("what one step says in several builds is written in order, and nothing is decided between", () => {
+  const cores = new Cores({ ann: { slots: 4 }, bob: { slots: 4 } });
+  const ann = cores.node("ann");
+  cores.rules.run = () => ({ ms: 1, never: true });
+  const named = (letter: string) =>
+    graphOf(Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${letter}${i}`, []])));
+  const builds = ["x", "y"].map((letter) => cores.submit("ann", named(letter)));
+  // What ann's word makes it give back is said once all of the word is folded.
+  cores.runUntil(() => builds.every((b) => (ann.build(b).claims?.openClaims.size ?? 0) > 0));
+  cores.command("ann", {
+    kind: "operate",
+    dryRun: false,
+    operation: { op: "drain", peer: ann.peer, now: true },
+  });
+  cores.runFor(500);
+  expect(ann.running.size).toBe(0);
+  const seqs = ann.of("append").map((e) => e.entry.entry.seq);
+  expect(seqs).toEqual(seqs.map((_, i) => i));
+});
