@@ -246,6 +246,12 @@ for (const [rule, what, file, text] of planted)
     expect(faults.every((fault) => fault.rule === rule)).toBe(true);
   });
 
+test("the command that runs sweeps may touch the machine, what it runs may not", () => {
+  const text = `${doc}import { argv } from "node:process";\nprocess.exitCode = argv.length;\n`;
+  expect(said(purity(sourcesOf(treeWith({ "sim/main.ts": text }))))).toEqual([]);
+  expect(said(purity(sourcesOf(treeWith({ "sim/trial.ts": text }))))).not.toEqual([]);
+});
+
 test("a README that is gone is missed", () => {
   expect(said(readmes(treeWith({ "node/store/README.md": undefined })))).toEqual([
     "node/store/README.md:1 the folder says nothing of itself: write one",
