@@ -62,7 +62,10 @@ const scheduling = z.strictObject({
 const variant = z.strictObject({
   name: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9 ._-]{0,63}$/, "must be small letters, digits, blanks, dots and dashes, at most 64"),
+    .regex(
+      /^[a-z0-9][a-z0-9 ._-]{0,63}$/,
+      "must be small letters, digits, blanks, dots and dashes, at most 64",
+    ),
   modes: z.array(z.enum(modes)).min(1).max(modes.length).optional(),
   scheduling: scheduling.optional(),
   latency: duration.optional(),
