@@ -43,6 +43,7 @@ import { Sealer } from "./work/sealer.ts";
 import { Shares } from "./work/shares.ts";
 import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
+import { Twins } from "./work/twins.ts";
 
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
 const endedBuildsMax = 50;
@@ -60,6 +61,7 @@ export class Core {
   readonly gate: Gate;
   readonly outlook: Outlook;
   private readonly courier: Courier;
+  private readonly twins: Twins;
   readonly scheduler: Scheduler;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
@@ -77,6 +79,7 @@ export class Core {
     this.courier = new Courier(this.desk);
     this.outlook = new Outlook(this.desk);
     this.granter = new Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
+    this.twins = new Twins(this.desk, this.gate, this.outlook, this.granter);
     this.expiry = new Expiry(this.desk);
     this.sealer = new Sealer(this.desk);
     this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
@@ -125,6 +128,7 @@ export class Core {
       this.holder.deadline(),
       this.gate.deadline(),
       this.granter.deadline(),
+      this.twins.deadline(),
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.catchUp.deadline(),
@@ -216,6 +220,7 @@ export class Core {
     this.expiry.expire();
     this.holder.pump();
     this.granter.pump();
+    this.twins.pump();
     this.scheduler.pump();
     this.sealer.seal();
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
@@ -534,6 +539,7 @@ const classes: readonly Savable[] = [
   Courier,
   Recent,
   Outlook,
+  Twins,
   Voice,
   Build,
   Ledger,

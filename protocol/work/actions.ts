@@ -91,6 +91,12 @@ export class Actions {
     return true;
   }
 
+  /** Whether no ready action ranks before this one. */
+  isFirst(action: number): boolean {
+    const first = this.readyByPlace[0];
+    return first === undefined || this.place[action]! < first;
+  }
+
   private isOver(action: number): boolean {
     const state = this.states[action]!;
     return state === "done" || state === "blocked";

@@ -82,12 +82,12 @@ export class Estimates {
     return mean && mean.sum / mean.count;
   }
 
-  /** A bound that few runs exceed at speed 1: what was foretold, or a group's mean plus two standard deviations; undefined until enough is known. */
-  atMost(build: string, action: Action): number | undefined {
+  /** A bound that few runs exceed at speed 1: what was foretold, or a group's mean plus two standard deviations; undefined until enough is known, of a group at least `samplesMin` runs. */
+  atMost(build: string, action: Action, samplesMin = boundSamplesMin): number | undefined {
     const own = action.estimateMs ?? this.actions.get(`${build}\n${action.name}`);
     if (own !== undefined) return Math.max(1, own);
     const mean = this.groups.get(`${build}\n${action.group}`);
-    if (!mean || mean.count < boundSamplesMin) return undefined;
+    if (!mean || mean.count < samplesMin) return undefined;
     const average = mean.sum / mean.count;
     return average + 2 * Math.sqrt(Math.max(0, mean.squares / mean.count - average * average));
   }

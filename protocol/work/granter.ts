@@ -5,6 +5,7 @@ import type { Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { Why } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
+import type { Claim } from "./claims.ts";
 import { type Courier, unasked } from "./courier.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
@@ -224,6 +225,32 @@ export class Granter {
       return "it failed here before";
     if (this.preparer.waitsForAnotherBuild(build.id, key)) return "the same action runs in another build";
     return undefined;
+  }
+
+  /** A second run of what another holds, on a node that idles; outside of the rule of winners. */
+  twin(build: Build, claim: Claim, holder: PeerId): void {
+    const id = this.desk.newClaimId();
+    const { config, peers } = this.desk;
+    this.outlook.promise(
+      holder,
+      this.desk.estimates.of(build.graph!.name, build.claims!.action(claim.action)),
+    );
+    this.desk.say(
+      build.id,
+      {
+        kind: "claim",
+        claim: id,
+        action: build.claims!.action(claim.action).name,
+        attempt: build.claims!.claimsOf(claim.action).length + 1,
+        key: claim.key,
+        holder,
+        holderInc: holder === config.self ? config.inc : peers.incarnationOf(holder)!,
+        twin: true,
+        ...(claim.pins.length > 0 ? { pins: claim.pins.map(([name, result]) => [name, result]) } : {}),
+      },
+      { urgent: true },
+    );
+    if (holder !== config.self) this.courier.grant({ to: holder, id: unasked, claims: [id] });
   }
 
   /** Whether an eligible node is left that this action has not failed on. */

@@ -13,7 +13,7 @@ import { reportLost } from "./lost.ts";
 import { occupy, overdueShare } from "./outlook.ts";
 
 /** `start` is said once a claim is this old and still open: short actions need no third fact. */
-const startSaidMs = 1000;
+const startSaidMs = 4000;
 /** A claim of a bundle that waits this long behind a slow one is given back while others could run it. */
 const queuedMsMax = 500;
 /** After inputs could not be had the node leaves the action alone for so long. */

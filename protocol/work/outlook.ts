@@ -34,7 +34,7 @@ export interface Seat {
 
 export class Outlook {
   private readonly desk: Desk;
-  private readonly runs = new Map<PeerId, Map<ClaimId, Run>>();
+  private readonly running = new Map<PeerId, Map<ClaimId, Run>>();
   private readonly changedMonoMs = new Map<PeerId, number>();
   /** Promised in this step, or asked for: not yet claimed. */
   private readonly promises = new Map<PeerId, number[]>();
@@ -53,7 +53,7 @@ export class Outlook {
     const { now, estimates } = this.desk;
     for (const claim of touched) {
       const { holder, id, action } = claim;
-      const runs = this.runs.get(holder);
+      const runs = this.running.get(holder);
       if (!isOpen(claim) || !build.live) {
         if (runs?.delete(id)) this.changedMonoMs.set(holder, now.monoMs);
         continue;
@@ -62,14 +62,14 @@ export class Outlook {
       const workMs = estimates.of(build.graph!.name, build.claims!.action(action));
       const run: Run = { build: build.id, action, sinceMonoMs: now.monoMs, workMs };
       if (runs) runs.set(id, run);
-      else this.runs.set(holder, new Map([[id, run]]));
+      else this.running.set(holder, new Map([[id, run]]));
       this.changedMonoMs.set(holder, now.monoMs);
     }
   }
 
   /** The build has ended, was folded anew, or dropped. */
   forget(build: BuildId): void {
-    for (const runs of this.runs.values())
+    for (const runs of this.running.values())
       for (const [id, run] of runs) if (run.build === build) runs.delete(id);
   }
 
@@ -81,14 +81,24 @@ export class Outlook {
 
   /** Since when a claim is open, as far as this node saw, monotonic milliseconds. */
   sinceMonoMs(holder: PeerId, claim: ClaimId): number | undefined {
-    return this.runs.get(holder)?.get(claim)?.sinceMonoMs;
+    return this.running.get(holder)?.get(claim)?.sinceMonoMs;
+  }
+
+  /** Whether a claim is among those a node should be running: the first of them, as many as it has slots. */
+  runs(holder: PeerId, claim: ClaimId): boolean {
+    let left = this.desk.vitalsOf(holder)?.slots ?? 0;
+    for (const id of this.running.get(holder)?.keys() ?? []) {
+      if (left-- <= 0) return false;
+      if (id === claim) return true;
+    }
+    return false;
   }
 
   /** When the actions of a build that are in hands should end, milliseconds from now. */
   endsMs(build: BuildId): Map<number, number> {
     const { now, estimates } = this.desk;
     const ends = new Map<number, number>();
-    for (const [peer, runs] of this.runs) {
+    for (const [peer, runs] of this.running) {
       const speed = estimates.speedOf(peer);
       for (const run of runs.values()) {
         if (run.build !== build) continue;
@@ -111,7 +121,7 @@ export class Outlook {
     const speed = estimates.speedOf(peer);
     const freeMs: number[] = [];
     const behind: number[] = [];
-    for (const run of this.runs.get(peer)?.values() ?? []) {
+    for (const run of this.running.get(peer)?.values() ?? []) {
       const expectedMs = run.workMs / speed;
       // Claims come in the order in which they are begun: those beyond the slots wait for the first to end.
       if (freeMs.length >= vitals.slots) behind.push(expectedMs);

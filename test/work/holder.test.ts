@@ -181,8 +181,9 @@ test("a claim that waits in a bundle behind a slow action is given back while ot
     .node("bob")
     .said("abandon")
     .map((e) => e.reason);
-  expect(reasons.length).toBeGreaterThan(0);
-  expect(new Set(reasons)).toEqual(new Set(["it waits behind a slow action of its bundle"]));
+  // The slow one itself may get a twin, and is stopped for it.
+  expect(reasons.filter((r) => r !== "another has the result").length).toBeGreaterThan(0);
+  expect(reasons).toContain("it waits behind a slow action of its bundle");
   expect(cores.states(build).ann).toEqual(Array(60).fill("done"));
 });
 

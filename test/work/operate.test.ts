@@ -195,7 +195,10 @@ describe("orders to a node", () => {
   test("a drained node gives back what it has not begun and finishes what runs", () => {
     const cores = new Cores(nodes);
     const bob = cores.node("bob");
-    const { build, claims } = submit(cores, many);
+    const { build, claims } = submit(cores, {
+      ...many,
+      actions: many.actions.map((a) => ({ ...a, estimateMs: 5000 })),
+    });
     let stuck = true;
     cores.rules.run = () => ({ ms: 500 });
     cores.rules.instead = (node, effect) => stuck && node === bob && effect.kind === "fetch";

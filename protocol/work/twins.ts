@@ -1,0 +1,94 @@
+/** Stragglers: a run that lasts much longer than expected gets one twin on an idle node, from the steward of its action; the first result counts. */
+import type { Build } from "./build.ts";
+import type { Claim } from "./claims.ts";
+import type { Desk } from "./desk.ts";
+import { isHeavy } from "./eligible.ts";
+import type { Gate } from "./gate.ts";
+import type { Granter } from "./granter.ts";
+import type { Outlook, Seat } from "./outlook.ts";
+
+/** By their group alone runs are called overdue only after it was seen so often: a twin for a guess is waste. */
+const samplesMin = 16;
+/** Overdue runs are looked for this often. */
+const lookMs = 100;
+/** Time that passes beside the run itself: asking ahead, fetching, the way of the news. */
+const besideMs = 200;
+/** Others' idleness is believed once nothing was heard of them for so long. */
+const quietMs = 15;
+
+export class Twins {
+  private readonly desk: Desk;
+  private readonly gate: Gate;
+  private readonly outlook: Outlook;
+  private readonly granter: Granter;
+  private nextMonoMs = 0;
+
+  constructor(desk: Desk, gate: Gate, outlook: Outlook, granter: Granter) {
+    this.desk = desk;
+    this.gate = gate;
+    this.outlook = outlook;
+    this.granter = granter;
+  }
+
+  /** Grants twins where they are due. */
+  pump(): void {
+    const { now, config, settled, stopping } = this.desk;
+    if (now.monoMs < this.nextMonoMs) return;
+    this.nextMonoMs = now.monoMs + lookMs;
+    if (config.scheduling.twinAfter === 0 || !settled || stopping) return;
+    let idle: Seat[] | undefined;
+    for (const build of this.desk.liveBuilds()) {
+      const claims = build.claims!;
+      if (claims.paused || claims.cancelled) continue;
+      for (const claim of claims.openClaims) {
+        if (!this.overdue(build, claim)) continue;
+        idle ??= this.idle();
+        const free = idle.reduce((sum, s) => sum + s.freeMs.filter((ms) => ms <= 0).length, 0);
+        // Ready work needs the slots more, unless everything behind this run waits for it.
+        if (free <= claims.actions.readyCount && !claims.actions.isFirst(claim.action)) continue;
+        const seat = idle.find((s) => this.suits(s, build, claim));
+        if (!seat) continue;
+        seat.freeMs.shift();
+        this.granter.twin(build, claim, seat.peer);
+      }
+    }
+  }
+
+  deadline(): number {
+    for (const build of this.desk.liveBuilds()) if (build.claims!.openClaims.size > 0) return this.nextMonoMs;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  private overdue(build: Build, claim: Claim): boolean {
+    const { now, estimates, config } = this.desk;
+    const claims = build.claims!;
+    const action = claims.action(claim.action);
+    if (claim.twin || isHeavy(action) || !this.outlook.runs(claim.holder, claim.id)) return false;
+    const boundMs = estimates.atMost(build.graph!.name, action, samplesMin);
+    const sinceMonoMs = this.outlook.sinceMonoMs(claim.holder, claim.id);
+    if (boundMs === undefined || sinceMonoMs === undefined) return false;
+    const expectedMs = boundMs / estimates.speedOf(claim.holder);
+    if (now.monoMs - sinceMonoMs < config.scheduling.twinAfter * expectedMs + besideMs) return false;
+    if (claims.actions.get(claim.action) === "done" || claims.winnerOf(claim.action) !== claim) return false;
+    // One twin in all: what was slow twice is slow.
+    if (claims.claimsOf(claim.action).some((c) => c.twin)) return false;
+    return this.desk.stewardOf(build.id, action.name) === config.self;
+  }
+
+  /** Nodes with a free slot, the fastest first. */
+  private idle(): Seat[] {
+    return this.outlook
+      .seats()
+      .filter((s) => s.freeMs[0]! <= 0 && (s.peer === this.desk.config.self || s.quietMs >= quietMs))
+      .sort((a, b) => b.speed - a.speed);
+  }
+
+  private suits(seat: Seat, build: Build, claim: Claim): boolean {
+    return (
+      seat.peer !== claim.holder &&
+      (seat.freeMs[0] ?? 1) <= 0 &&
+      !build.claims!.failedAt(claim.action, seat.peer) &&
+      this.gate.refuses(seat.vitals, build, claim.action) === undefined
+    );
+  }
+}
