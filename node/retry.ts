@@ -3,6 +3,7 @@
  * that only what failed, and what waited for it, runs.
  */
 import { decodeGraph } from "../protocol/build/graph.ts";
+import { didYouMean } from "../protocol/build/nearest.ts";
 import type { Command, CommandReply } from "../protocol/contract.ts";
 import { sha256Hex } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -51,7 +52,9 @@ export async function retryEnded(
   if (state === "complete" || (state === "cancelled" && id === asked.build)) return undefined;
   const { actions, indexOf } = build.claims!;
   if (asked.action !== undefined && !indexOf.has(asked.action))
-    throw new SwarmError("not-found", `${id} has no action ${asked.action}`);
+    throw new SwarmError("not-found", `${id} has no action ${asked.action}`, {
+      remedy: didYouMean(asked.action, indexOf.keys()) ?? `what it is made of: swarmd logs ${id}`,
+    });
   const moved = actions.size - actions.counts.done;
   return { moved, lost: 0, build: dryRun ? id : await submitAgain(parts, build) };
 }

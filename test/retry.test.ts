@@ -26,49 +26,52 @@ function failed() {
     read: async (digest) => cores.graphs.get(digest)!,
     command: async (command) => cores.command("ann", command) as Extract<CommandReply, { ok: true }>,
   };
-  const retry = (id: BuildId = build, dryRun = false) => retryEnded(parts, { build: id }, dryRun);
-  return { cores, play, build, parts, retry, brought };
+  const tryAgain = (id: BuildId = build, dryRun = false) => retryEnded(parts, { build: id }, dryRun);
+  return { cores, play, build, parts, tryAgain, brought };
 }
 
 test("a build that failed is submitted again under its name, once, with its inputs at hand", async () => {
-  const { cores, play, build, retry, parts, brought } = failed();
-  expect(await retry(build, true)).toEqual({ moved: 2, lost: 0, build });
+  const { cores, play, build, tryAgain, parts, brought } = failed();
+  expect(await tryAgain(build, true)).toEqual({ moved: 2, lost: 0, build });
   expect(latestRetry(parts.desk, build)).toBe(build);
   expect(brought).toEqual([]);
   play.broken = false;
-  const again = (await retry())!;
+  const again = (await tryAgain())!;
   expect(again).toMatchObject({ moved: 2, lost: 0 });
   expect(again.build).toMatch(/^demo-/);
   expect(again.build).not.toBe(build);
   expect(brought).toEqual([cores.node("ann").build(build).submission!.event.graph, graph.files[0]!.digest]);
   // While it lives a retry is the core's affair; once it is complete there is nothing to do.
   expect(latestRetry(parts.desk, build)).toBe(again.build);
-  expect(await retry()).toBeUndefined();
+  expect(await tryAgain()).toBeUndefined();
   cores.finish(again.build!);
   expect(cores.node("bob").build(again.build!).claims!.state).toBe("complete");
-  expect(await retry()).toEqual({ moved: 0, lost: 0, build: again.build });
+  expect(await tryAgain()).toEqual({ moved: 0, lost: 0, build: again.build });
 });
 
 test("a retry that failed or was cancelled may be tried again; what a person cancelled stays so", async () => {
-  const { cores, play, retry } = failed();
-  const second = (await retry())!.build!;
+  const { cores, play, tryAgain } = failed();
+  const second = (await tryAgain())!.build!;
   cores.finish(second);
   play.hangs = true;
-  const third = (await retry())!.build!;
+  const third = (await tryAgain())!.build!;
   cores.runUntil(() => cores.nodes.some((n) => n.running.size > 0));
   expect([second, third]).not.toContain(undefined);
   expect(third).not.toBe(second);
   cores.command("ann", { kind: "control", build: third, op: "cancel" });
   cores.finish(third);
-  expect(await retry(third)).toBeUndefined();
-  expect((await retry())!.build).not.toBe(third);
+  expect(await tryAgain(third)).toBeUndefined();
+  expect((await tryAgain())!.build).not.toBe(third);
 });
 
 test("a live build, an unknown one and an unknown action are left to others or refused", async () => {
-  const { cores, build, retry, parts } = failed();
+  const { cores, build, tryAgain, parts } = failed();
   const live = cores.submit("ann", graph);
-  expect(await retry(live)).toBeUndefined();
-  expect(await retry("gone-0123456789" as BuildId)).toBeUndefined();
+  expect(await tryAgain(live)).toBeUndefined();
+  expect(await tryAgain("gone-0123456789" as BuildId)).toBeUndefined();
   const action = "bda" as ActionName;
-  await expect(retryEnded(parts, { build, action }, false)).rejects.toMatchObject({ code: "not-found" });
+  await expect(retryEnded(parts, { build, action }, false)).rejects.toMatchObject({
+    code: "not-found",
+    remedy: 'did you mean "bad"?',
+  });
 });
