@@ -6,7 +6,7 @@ import { remember } from "../../sim/history.ts";
 import { gossipAgeMsDefault, type Variant } from "../../sim/scenario.ts";
 import { synthesize } from "../../sim/synthetic.ts";
 import type { Tally } from "../../sim/tally.ts";
-import { chain } from "../../sim/workload.ts";
+import { chain, fan } from "../../sim/workload.ts";
 
 const cluster: Cluster = clusterSchema.parse({
   nodes: [
@@ -83,7 +83,8 @@ test("one seed is one run, another is another", () => {
 });
 
 test("variants are rows of their own: faults, latency and scheduling reach the swarm", () => {
-  const workloadOf = () => chain(3, 2000);
+  // The last action needs outputs from all nodes: at least one has to travel, whoever plans.
+  const workloadOf = () => fan(8, 2000);
   const { tallies } = run({
     workloadOf,
     variants: [
@@ -94,9 +95,8 @@ test("variants are rows of their own: faults, latency and scheduling reach the s
   });
   expect(tallies.map((t) => t.variant)).toEqual(["plain", "far", "broken"]);
   const [plain, far, broken] = tallies;
-  expect(far!.makespanMs).toBeGreaterThan(plain!.makespanMs + 300);
-  // HEFT keeps a chain on one node, whatever the latency.
-  expect(far!.heftMs).toBe(plain!.heftMs);
+  expect(far!.heftMs).toBeGreaterThan(plain!.heftMs + 250);
+  expect(far!.makespanMs).toBeGreaterThan(plain!.makespanMs + 250);
   expect(broken!.stretches.some((s) => s.node === "c" && s.ended === "failed")).toBe(true);
   expect(broken!.state).toBe("complete");
 });
