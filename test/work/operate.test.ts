@@ -204,7 +204,7 @@ describe("orders to a node", () => {
     cores.rules.instead = (node, effect) => stuck && node === bob && effect.kind === "fetch";
     const held = () => [...claims.openClaims].filter((c) => c.holder === bob.peer);
     cores.runUntil(() => held().length === 2, 5000);
-    cores.runFor(2500);
+    cores.runFor(4500);
     expect(operate(cores, "ann", { op: "drain", peer: bob.peer }, true)).toMatchObject({ moved: 2, lost: 0 });
     expect(operate(cores, "ann", { op: "drain", peer: bob.peer })).toMatchObject({ moved: 2, lost: 0 });
     cores.runFor(200);
