@@ -70,11 +70,11 @@ export class Shares {
       );
   }
 
-  /** When a build gains priority by waiting. */
+  /** When a build gains priority by waiting; later than now. */
   deadline(nowMonoMs: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const since of this.waitsSinceMonoMs.values())
-      at = Math.min(at, since + (Math.floor((nowMonoMs - since) / ageMs) + 1) * ageMs);
+      at = Math.min(at, since + (agesSince(since, nowMonoMs) + 1) * ageMs);
     return at;
   }
 
@@ -94,7 +94,7 @@ export class Shares {
 
   private gained(build: BuildId, nowMonoMs: number): number {
     const since = this.waitsSinceMonoMs.get(build);
-    return since === undefined ? 0 : Math.floor((nowMonoMs - since) / ageMs);
+    return since === undefined ? 0 : agesSince(since, nowMonoMs);
   }
 
   private forget(): void {
@@ -103,6 +103,14 @@ export class Shares {
       if (!this.before.has(build)) this.waitsSinceMonoMs.delete(build);
     for (const [user, slotMs] of this.usedBy) if (slotMs < 1) this.usedBy.delete(user);
   }
+}
+
+/** Whole ages that are over: by sums, as deadlines are, for a difference may be rounded otherwise. */
+function agesSince(sinceMonoMs: number, nowMonoMs: number): number {
+  let ages = Math.floor((nowMonoMs - sinceMonoMs) / ageMs);
+  if (nowMonoMs < sinceMonoMs + ages * ageMs) ages--;
+  if (nowMonoMs >= sinceMonoMs + (ages + 1) * ageMs) ages++;
+  return ages;
 }
 
 const echo = (slotMs: number | undefined): number => (slotMs ?? 0) / echoMs;
