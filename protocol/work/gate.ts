@@ -27,6 +27,8 @@ const primaryMs = 500;
 /** How far heat is foreseen while no action says how long it takes. */
 const foreseenMsMin = 5_000;
 const foreseenMsMax = 120_000;
+/** Some actions take longer than their kind does on average, and what is begun now overlaps with what is begun next. */
+const foreseenRuns = 2;
 /** Kept below the limit: sensors and models are not exact. */
 const foreseenMarginCelsius = 1;
 
@@ -149,8 +151,9 @@ export class Gate {
       self,
       (v) => this.refuses(v, build, index) === undefined,
     );
-    if (desk.now.monoMs - readySinceMonoMs >= holdMs) return undefined;
-    this.heldUntilMonoMs = Math.min(this.heldUntilMonoMs, readySinceMonoMs + holdMs);
+    const untilMonoMs = readySinceMonoMs + holdMs;
+    if (desk.now.monoMs >= untilMonoMs) return undefined;
+    this.heldUntilMonoMs = Math.min(this.heldUntilMonoMs, untilMonoMs);
     return "leaves it to one it suits better";
   }
 
@@ -224,19 +227,15 @@ export class Gate {
     if (this.reserved?.build === build) this.reserved = undefined;
   }
 
+  /** When somebody's standing, this node's room or what it leaves to others changes by time alone. */
   deadline(): number {
     const { desk } = this;
     const now = desk.now.monoMs;
-    const soonest = Math.min(desk.room.deadline(), this.grounding.deadline(now));
-    const standby =
-      desk.config.scheduling.policy === "standby"
-        ? Math.min(
-            now + primaryMs,
-            this.standby.deadline() > now ? this.standby.deadline() : Number.POSITIVE_INFINITY,
-          )
-        : Number.POSITIVE_INFINITY;
-    if (desk.liveBuilds().length === 0) return Math.min(soonest, standby);
-    return Math.min(soonest, standby, this.heldUntilMonoMs, this.nextHeavyMonoMs, this.shares.deadline(now));
+    const moments = [desk.room.deadline(), this.grounding.deadline(now)];
+    if (desk.config.scheduling.policy === "standby") moments.push(now + primaryMs, this.standby.deadline());
+    if (desk.liveBuilds().length > 0)
+      moments.push(this.heldUntilMonoMs, this.nextHeavyMonoMs, this.shares.deadline(now));
+    return Math.min(...moments.map((at) => (at > now ? at : Number.POSITIVE_INFINITY)));
   }
 
   private ranked(builds: readonly Build[]): Ranked[] {
@@ -287,7 +286,7 @@ export class Gate {
         if (looked++ >= heavyMax) break;
         const since = this.heavySinceMonoMs.get(key) ?? now.monoMs;
         this.heavySinceMonoMs.set(key, since);
-        if (now.monoMs - since < reserveAfterMs) {
+        if (now.monoMs < since + reserveAfterMs) {
           this.nextHeavyMonoMs = Math.min(this.nextHeavyMonoMs, since + reserveAfterMs);
           continue;
         }
@@ -395,8 +394,10 @@ export class Gate {
     if (scheduling.mode !== "thermal-aware" || !sensed || sensed.temperatureCelsius === "unknown")
       return slots;
     const limit = scheduling.temperatureCelsiusMax - foreseenMarginCelsius;
-    const runMs = Math.min(foreseenMsMax, Math.max(foreseenMsMin, this.typicalRunMs()));
-    for (let working = slots; working > 0; working--) {
+    const runMs = Math.min(foreseenMsMax, Math.max(foreseenMsMin, foreseenRuns * this.typicalRunMs()));
+    // Nobody knows yet how warm it gets: what is begun now cannot be taken back.
+    const most = heat.tried ? slots : Math.ceil(slots / 2);
+    for (let working = most; working > 0; working--) {
       const peak = heat.peak(working / slots, runMs, now.monoMs);
       if (peak === undefined || peak < limit) return working;
     }

@@ -8,6 +8,10 @@ const readingsMin = 4;
 const slopeSecondsMax = 10;
 /** A reading weighs so much less than the one after it: machines are moved, seasons change. */
 const forgetting = 0.98;
+/** How much it counts that a machine at rest tends to the lowest temperature it was seen at, in readings: all loads seen may be alike. */
+const restWeight = 0.5;
+/** Seconds at full load after which a machine is known, however its temperature went. */
+const triedSeconds = 10;
 /** The slowest cooling that is told from none, shares of the difference per second. */
 const coolingMin = 0.002;
 
@@ -20,13 +24,17 @@ export class Heat {
   private worked = 0;
   private slope: number | undefined;
   private readings = 0;
+  private lowestCelsius = Number.POSITIVE_INFINITY;
+  private workedSeconds = 0;
   /** Sums of the normal equations over (load, T / 100, 1) and dT/dt: what keeps them solvable stands in the diagonal. */
   private readonly sums = new Float64Array(12);
   private model: readonly [number, number, number] | undefined;
 
   /** The share of its slots at work, from now on. */
   works(load: number, nowMonoMs: number): void {
-    this.worked += (this.load * Math.max(0, nowMonoMs - this.loadMonoMs)) / 1000;
+    const worked = (this.load * Math.max(0, nowMonoMs - this.loadMonoMs)) / 1000;
+    this.worked += worked;
+    this.workedSeconds += worked;
     this.loadMonoMs = nowMonoMs;
     this.load = load;
   }
@@ -34,6 +42,7 @@ export class Heat {
   /** A reading of the hottest sensor. */
   reads(celsius: number, nowMonoMs: number): void {
     this.works(this.load, nowMonoMs);
+    this.lowestCelsius = Math.min(this.lowestCelsius, celsius);
     const before = this.celsius;
     const seconds = (nowMonoMs - this.readMonoMs) / 1000;
     if (before !== undefined && seconds < 0.2) return;
@@ -49,6 +58,11 @@ export class Heat {
   /** Degrees per second, as last measured; undefined before two readings. */
   get warmingCelsius(): number | undefined {
     return this.slope;
+  }
+
+  /** Whether it was ever seen at work for long enough to foresee anything. */
+  get tried(): boolean {
+    return this.model !== undefined || this.workedSeconds >= triedSeconds;
   }
 
   /** The highest temperature within `ms` under a load (0 to 1); undefined when there is no reading. */
@@ -82,15 +96,18 @@ export class Heat {
     }
     this.readings++;
     if (this.readings < readingsMin) return;
-    const solved = solve(this.sums);
+    const sums = Float64Array.from(this.sums);
+    const rest = [0, this.lowestCelsius / 100, 1];
+    for (let i = 0; i < 3; i++)
+      for (let j = 0; j < 3; j++) sums[i * 4 + j]! += restWeight * rest[i]! * rest[j]!;
+    const solved = solve(sums);
     const b = solved[1] / 100;
     this.model = solved[0] > 0 && b < -coolingMin ? [solved[0], b, solved[2]] : undefined;
   }
 }
 
 /** Solves the 3 × 3 normal equations, with a little weight on small answers, by elimination. */
-function solve(sums: Float64Array): [number, number, number] {
-  const m = Float64Array.from(sums);
+function solve(m: Float64Array): [number, number, number] {
   for (let i = 0; i < 3; i++) m[i * 4 + i]! += 1e-6;
   for (let i = 0; i < 3; i++) {
     let pivot = i;

@@ -27,10 +27,19 @@ const gapFull = 0.5;
 const idleMax = 32;
 const prefixMax = 16;
 
+/** The nodes as seen at one moment. */
+interface View {
+  readonly idle: readonly Vitals[];
+  readonly fastest: number;
+  /** Actions that were compared between nodes, and what came of the last one: further down the list it is not looked again. */
+  compared: number;
+  holdMs: number;
+}
+
 export class Leaning {
   private readonly desk: Desk;
   private readonly records: Records;
-  private looked: { readonly idle: readonly Vitals[]; readonly fastest: number } | undefined;
+  private looked: View | undefined;
 
   constructor(desk: Desk, records: Records) {
     this.desk = desk;
@@ -59,19 +68,10 @@ export class Leaning {
   /** For how long after it became ready this node leaves an action alone. `fits`: whether another may take it. */
   holdMs(build: Build, index: number, self: Vitals, fits: (vitals: Vitals) => boolean): number {
     if (!this.leans) return 0;
-    const { idle } = this.view();
-    if (idle.length === 0) return 0;
-    const { scheduling } = this.desk.config;
-    const runMs = this.desk.estimates.of(build.graph!.name, build.claims!.action(index));
-    const others = idle.filter(fits);
-    const avoids = scheduling.policy === "avoid" && others.some((v) => v.policy !== "avoid");
-    const most = Math.max(avoids ? avoidHoldMs : 0, holdMsOf[scheduling.mode]);
-    if (most === 0 || others.length === 0) return 0;
-    if (avoids) return Math.min(most, runMs * holdShareMax);
-    const own = this.score(build, index, self).score;
-    const best = Math.max(...others.map((v) => this.score(build, index, v).score));
-    const gap = best - own;
-    return gap < gapMin ? 0 : Math.min(most, runMs * holdShareMax) * Math.min(1, gap / gapFull);
+    const view = this.view();
+    if (view.idle.length > 0 && view.compared++ < prefixMax)
+      view.holdMs = this.compare(build, index, self, view.idle.filter(fits));
+    return view.holdMs;
   }
 
   /** Of ready actions, best rank first, those among the first few that suit this node best; all of the first `spread` where its mode does not care. */
@@ -88,7 +88,20 @@ export class Leaning {
       .map((s) => s.index);
   }
 
-  private view(): { readonly idle: readonly Vitals[]; readonly fastest: number } {
+  private compare(build: Build, index: number, self: Vitals, others: readonly Vitals[]): number {
+    const { scheduling } = this.desk.config;
+    const runMs = this.desk.estimates.of(build.graph!.name, build.claims!.action(index));
+    const avoids = scheduling.policy === "avoid" && others.some((v) => v.policy !== "avoid");
+    const most = Math.max(avoids ? avoidHoldMs : 0, holdMsOf[scheduling.mode]);
+    if (most === 0 || others.length === 0) return 0;
+    if (avoids) return Math.min(most, runMs * holdShareMax);
+    const own = this.score(build, index, self).score;
+    const best = Math.max(...others.map((v) => this.score(build, index, v).score));
+    const gap = best - own;
+    return gap < gapMin ? 0 : Math.min(most, runMs * holdShareMax) * Math.min(1, gap / gapFull);
+  }
+
+  private view(): View {
     const { desk } = this;
     if (this.looked) return this.looked;
     const seen = desk.seen();
@@ -97,7 +110,7 @@ export class Leaning {
     const idle = this.leans
       ? seen.filter((v) => v.peer !== desk.config.self && v.slots > v.running).slice(0, idleMax)
       : [];
-    this.looked = { idle, fastest };
+    this.looked = { idle, fastest, compared: 0, holdMs: 0 };
     return this.looked;
   }
 

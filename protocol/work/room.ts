@@ -69,7 +69,7 @@ export class Room {
       this.pressure.counts &&
       overSinceMonoMs !== undefined &&
       !pressedByCpuAlone(c.sensed, c.scheduling) &&
-      c.nowMonoMs - overSinceMonoMs >= 2 * sustainedMs;
+      c.nowMonoMs >= overSinceMonoMs + 2 * sustainedMs;
 
     const { declared } = c;
     const half = Math.ceil(declared / 2);
@@ -106,8 +106,7 @@ export class Room {
     else s.calmSinceMonoMs = undefined;
     if (below && !s.counts) s.overSinceMonoMs = undefined;
     if (s.overSinceMonoMs === undefined) return;
-    const lastedMs = nowMonoMs - s.overSinceMonoMs;
-    if (lastedMs >= sustainedMs) s.counts = true;
+    if (nowMonoMs >= s.overSinceMonoMs + sustainedMs) s.counts = true;
     this.wake(s.overSinceMonoMs + (s.counts ? 2 : 1) * sustainedMs, nowMonoMs);
     if (!s.counts || s.calmSinceMonoMs === undefined) return;
     const calmAtMonoMs = s.calmSinceMonoMs + sustainedMs * recoveryShare;

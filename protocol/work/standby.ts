@@ -10,7 +10,7 @@ export class Standby {
   standsBy(primary: boolean, holdOffMs: number, nowMonoMs: number): boolean {
     if (primary || this.seenMonoMs === undefined) this.seenMonoMs = nowMonoMs;
     this.holdOffMs = holdOffMs;
-    return nowMonoMs - this.seenMonoMs < holdOffMs;
+    return nowMonoMs < this.seenMonoMs + holdOffMs;
   }
 
   /** When the hold-off is over, if no primary comes back. */
