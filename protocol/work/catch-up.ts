@@ -17,6 +17,7 @@ export class CatchUp {
   private readonly wanted = new Set<PeerId>();
   /** Peers whose last beat differed: gossip under way differs for a moment, only a lasting difference is asked about. */
   private readonly differed = new Set<PeerId>();
+  private nextComparedMonoMs = Number.NEGATIVE_INFINITY;
   private readonly synced = new Set<PeerId>();
   private readonly graphs = new Map<BuildId, number>();
   private last: Instant | undefined;
@@ -65,8 +66,12 @@ export class CatchUp {
       if (mine?.ledger.digest() !== digest) differs = true;
     }
     if (!differs) this.differed.delete(vitals.peer);
-    else if (this.differed.has(vitals.peer)) this.with(vitals.peer);
-    else this.differed.add(vitals.peer);
+    else if (this.differed.has(vitals.peer)) {
+      // While much is said all differ from all, always: one of them at a time is enough to learn what never came.
+      if (this.desk.now.monoMs < this.nextComparedMonoMs) return;
+      this.nextComparedMonoMs = this.desk.now.monoMs + this.desk.peers.beatMs(this.desk.members.size);
+      this.with(vitals.peer);
+    } else this.differed.add(vitals.peer);
   }
 
   /** A peer says what it has: it gets what it lacks. */

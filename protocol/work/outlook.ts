@@ -109,6 +109,16 @@ export class Outlook {
     return ends;
   }
 
+  /** How many claims of others were first seen within the last `ms`: about as many are under way. */
+  claimedWithin(ms: number): number {
+    const fromMonoMs = this.desk.now.monoMs - ms;
+    let count = 0;
+    for (const [peer, runs] of this.running)
+      if (peer !== this.desk.config.self)
+        for (const run of runs.values()) if (run.sinceMonoMs > fromMonoMs) count++;
+    return count;
+  }
+
   /** Living builders with their slots; each call makes new ones, to plan with. */
   seats(): Seat[] {
     return this.desk.alive().flatMap((peer) => this.seat(peer) ?? []);

@@ -23,7 +23,7 @@ const refusedMsMax = 500;
 /** An ask that is not answered by then is forgotten. */
 const askMsMax = 1000;
 /** What has just become runnable its steward gives to an idle node by itself: others wait so long for news of that. */
-const settleMs = 15;
+const settleMs = 60;
 /** A node with nothing to do looks at its chances this often, and on news no more often than the other. */
 const lookMs = 50;
 const lookMsMin = 10;
@@ -205,7 +205,8 @@ export class Scheduler {
     const plan = new Plan(this.desk, this.gate, this.outlook, [...others, own]);
     for (const build of builds) {
       const out = this.leftAlone(build);
-      for (const [index, place] of plan.lay(build, out)) {
+      const taken = this.perhapsTaken(build);
+      for (const [index, place] of plan.lay(build, (i) => taken.has(i) || out(i))) {
         if (picked.length >= bundleActionsMax) return picked;
         if (!this.mine(build, index, place, free > picked.length)) continue;
         if (this.gate.leaves(build, index, own.vitals, this.readySinceMonoMs(build, index)) !== undefined)
@@ -214,6 +215,20 @@ export class Scheduler {
       }
     }
     return picked;
+  }
+
+  /** The first ready actions, a random number of them: as many as were claimed in the time that news take. Where there is plenty, others have them. */
+  private perhapsTaken(build: Build): Set<number> {
+    const { actions } = build.claims!;
+    const unseen = this.outlook.claimedWithin(settleMs);
+    const taken = new Set<number>();
+    if (unseen === 0 || actions.readyCount < 2 * unseen) return taken;
+    let left = this.desk.random.below(unseen + 1);
+    for (const index of actions.ready()) {
+      if (left-- <= 0) break;
+      taken.add(index);
+    }
+    return taken;
   }
 
   /** For its free slots, what suits this node best among the first ready actions. */

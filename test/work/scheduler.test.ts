@@ -34,7 +34,7 @@ test("the steward gives what is ready to nodes that idle: each gets something el
   });
   cores.rules.run = () => ({ ms: 1, never: true });
   cores.submit("ann", many(60));
-  cores.runFor(100);
+  cores.runFor(400);
   const holders = cores.nodes.flatMap((n) => n.said("claim").map((c) => c.holder));
   expect(new Set(holders).size).toBe(5);
   expect(holders).toHaveLength(5);
