@@ -84,7 +84,9 @@ export class HostClock {
       if (queuedMs > atMs) queue(atMs);
     };
     const fire = (queuedAtMs: number): void => {
-      if (queuedMs === queuedAtMs) queuedMs = Number.POSITIVE_INFINITY;
+      // An earlier event took its place, and looks after the timer: were this one to go on too, there would be ever more of them.
+      if (queuedMs !== queuedAtMs) return;
+      queuedMs = Number.POSITIVE_INFINITY;
       if (!target) return;
       if (this.now().monoMs < target.monoMs) {
         // Division by the rate may land a hair early; or the machine has slept.
