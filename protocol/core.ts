@@ -355,7 +355,7 @@ export class Core {
       if (desk.orders.take(one).includes(desk.config.self)) this.ordered();
       for (const raw of e.events) {
         const event = knownEvent(raw);
-        if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots);
+        if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots, event.folds);
         if (event?.kind === "node.down") desk.peers.down(e.author, e.inc);
         if (event?.kind === "node.grounded") this.gate.heard(e.author, event);
         if (event?.kind === "ticket.issued") this.door.issued(e.author, event);

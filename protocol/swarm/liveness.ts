@@ -22,6 +22,8 @@ interface Peer {
   inc: Incarnation | undefined;
   /** Slots it declared in `node.up`: its weight among stewards. */
   slots: number;
+  /** Folds it declared there: of builds under others it hands out nothing. */
+  folds: readonly number[] | undefined;
   down: boolean;
   /** As last counted: what is said of a peer that is held alive already changes nothing. */
   counted: "living" | "dead" | undefined;
@@ -86,11 +88,12 @@ export class Peers {
     this.heard(vitals.peer, monoMs);
   }
 
-  up(peer: PeerId, inc: Incarnation, slots: number): void {
+  up(peer: PeerId, inc: Incarnation, slots: number, folds: readonly number[]): void {
     const p = this.at(peer);
     if (p.inc !== undefined && incarnationCounter(inc) < incarnationCounter(p.inc)) return;
     this.incarnation(peer, inc);
     p.slots = slots;
+    p.folds = folds;
     this.changed.add(peer);
   }
 
@@ -152,6 +155,11 @@ export class Peers {
     return this.table.get(peer)?.slots ?? 0;
   }
 
+  /** As it declared them in `node.up`; undefined before that was heard. */
+  foldsOf(peer: PeerId): readonly number[] | undefined {
+    return this.table.get(peer)?.folds;
+  }
+
   isConnected(peer: PeerId): boolean {
     return this.table.get(peer)?.connected ?? false;
   }
@@ -166,6 +174,7 @@ export class Peers {
         disconnectedMonoMs: -1,
         inc: undefined,
         slots: 0,
+        folds: undefined,
         down: false,
         counted: undefined,
       };

@@ -53,6 +53,9 @@ export class Desk {
   private builderList: Weighted[] = [];
   /** Whoever was given the list may keep it: the next change makes another. */
   private listTaken = false;
+  /** Stewards by the fold they must know, and by who is left out. */
+  private readonly stewardLists = new Map<string | number, readonly Weighted[]>();
+  private readonly foldsSeen = new Map<PeerId, readonly number[] | undefined>();
   private readonly dead = new Set<PeerId>();
   private live: readonly Build[] = [];
   private membersRevision = -1;
@@ -102,7 +105,9 @@ export class Desk {
         if (member) changed = this.count(member) || changed;
       }
     peers.changed.clear();
-    if (changed) this.aliveRevision++;
+    if (!changed) return;
+    this.aliveRevision++;
+    this.stewardLists.clear();
   }
 
   /** A reading of this node's sensors. */
@@ -160,7 +165,18 @@ export class Desk {
 
   /** The live member that hands out the claims of `what` (an action, or "" for the build itself). */
   stewardOf(build: BuildId, what: string): PeerId | undefined {
-    return firstOf(build, what, this.builders());
+    return firstOf(build, what, this.stewards(build, undefined));
+  }
+
+  /** Who takes a holder's claim back: the steward; where that is the holder himself the next in order, for nobody judges himself. */
+  watcherOf(build: BuildId, what: string, holder: PeerId): PeerId | undefined {
+    const steward = this.stewardOf(build, what);
+    return steward === holder ? (firstOf(build, what, this.stewards(build, holder)) ?? steward) : steward;
+  }
+
+  /** Whether a member knows the fold of a build. Before it has said which it knows it is no steward anyway. */
+  knowsFold(peer: PeerId, fold: number): boolean {
+    return this.peers.foldsOf(peer)?.includes(fold) ?? true;
   }
 
   /** Builds that can be worked on, in the order this node heard of them. */
@@ -260,9 +276,28 @@ export class Desk {
     return this.ownVitals && { ...this.ownVitals, running: this.running, reservedBytes: this.reservedBytes };
   }
 
-  /** Judges one member anew. Returns whether the list of builders changed. */
+  /** Builders that know a build's fold, but for one of them. The same list, until builders change: answers about a list are kept with it. */
+  private stewards(build: BuildId, besides: PeerId | undefined): readonly Weighted[] {
+    const fold = this.builds.get(build)?.submission?.event.fold;
+    const key = besides === undefined ? (fold ?? 0) : `${fold} ${besides}`;
+    let list = this.stewardLists.get(key);
+    if (!list) {
+      const all = this.builders();
+      const may = all.filter(
+        ({ peer }) => peer !== besides && (fold === undefined || this.knowsFold(peer, fold)),
+      );
+      list = may.length === all.length ? all : may;
+      this.stewardLists.set(key, list);
+    }
+    return list;
+  }
+
+  /** Judges one member anew. Returns whether the list of builders, or what they may hand out, changed. */
   private count(member: Member): boolean {
     const { peer } = member;
+    const folds = this.peers.foldsOf(peer);
+    const learned = folds !== this.foldsSeen.get(peer);
+    this.foldsSeen.set(peer, folds);
     const dead = this.status(peer) === "dead";
     const lapseMonoMs = this.peers.count(peer, dead, this.members.size);
     if (peer !== this.config.self) this.lapseMonoMs = Math.min(this.lapseMonoMs, lapseMonoMs);
@@ -275,7 +310,7 @@ export class Desk {
     const weight = !builds ? 0 : peer === this.config.self ? this.config.slots : this.peers.slotsOf(peer);
     const place = placeOf(this.builderList, peer);
     const listed = this.builderList[place]?.peer === peer ? this.builderList[place] : undefined;
-    if ((listed?.weight ?? 0) === weight) return false;
+    if ((listed?.weight ?? 0) === weight) return learned;
     if (this.listTaken) this.builderList = [...this.builderList];
     this.listTaken = false;
     this.builderList.splice(place, listed ? 1 : 0, ...(weight > 0 ? [{ peer, weight }] : []));

@@ -1,4 +1,4 @@
-/** The acting steward's watch over open claims: it takes back what dead, restarted or silent holders had. */
+/** The acting steward's watch over open claims: it takes back what dead, restarted or silent holders had, and what takes too long. */
 import { type ClaimId, incarnationCounter } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
 import { type Claim, isOpen } from "./claims.ts";
@@ -6,6 +6,8 @@ import type { Desk } from "./desk.ts";
 
 /** A claim whose holder has not said `start` after this long is taken back. A holder says it within `startSaidMs`. */
 const startMsMax = 15_000;
+/** Beyond an action's time limit: bringing inputs here, stopping what overran, storing what came of it. */
+const endMsMax = 60_000;
 
 export class Expiry {
   private readonly desk: Desk;
@@ -31,7 +33,7 @@ export class Expiry {
     const { desk } = this;
     if (!desk.settled) return;
     const by = desk.aliveRevision + desk.livenessRevision + desk.peers.incarnationRevision; // each only counts up
-    if (by !== this.judgedBy || desk.now.monoMs > this.lookMonoMs) {
+    if (by !== this.judgedBy || desk.now.monoMs >= this.lookMonoMs) {
       this.judgedBy = by;
       this.lookMonoMs = Number.POSITIVE_INFINITY;
       for (const build of desk.liveBuilds())
@@ -63,29 +65,42 @@ export class Expiry {
   }
 
   private look(build: Build, claim: Claim): void {
-    const reason = this.expiryOf(claim);
-    if (!claim.started && isOpen(claim) && claim.holder !== this.desk.config.self)
-      this.lookMonoMs = Math.min(this.lookMonoMs, this.claimSeenMonoMs.get(claim.id)! + startMsMax);
+    if (!isOpen(claim)) return;
+    const { now, config } = this.desk;
+    if (!this.claimSeenMonoMs.has(claim.id)) this.claimSeenMonoMs.set(claim.id, now.monoMs);
+    const reason = this.expiryOf(build, claim);
     if (reason === undefined || this.said.has(claim.id)) return;
-    if (this.desk.stewardOf(build.id, build.claims!.action(claim.action).name) !== this.desk.config.self)
+    if (this.desk.watcherOf(build.id, build.claims!.action(claim.action).name, claim.holder) !== config.self)
       return;
     this.said.add(claim.id);
     this.judgedBy = -1; // until it is folded
     this.desk.say(build.id, { kind: "expire", claim: claim.id, reason }, { urgent: true });
   }
 
-  private expiryOf(claim: Claim): string | undefined {
-    const { now, peers, config } = this.desk;
-    if (!isOpen(claim)) return undefined;
-    const seen = this.claimSeenMonoMs.get(claim.id);
-    if (seen === undefined) this.claimSeenMonoMs.set(claim.id, now.monoMs);
-    const running = claim.holder === config.self ? config.inc : peers.incarnationOf(claim.holder);
-    if (running !== undefined && incarnationCounter(running) > incarnationCounter(claim.holderInc))
-      return "the holder was restarted";
-    if (claim.holder === config.self) return undefined;
-    if (this.desk.status(claim.holder) === "dead") return "the holder is dead";
-    if (!claim.started && seen !== undefined && now.monoMs - seen > startMsMax)
-      return "the holder did not start it";
+  private expiryOf(build: Build, claim: Claim): string | undefined {
+    const { desk } = this;
+    const { peers, config } = desk;
+    const own = claim.holder === config.self;
+    const running = own ? config.inc : peers.incarnationOf(claim.holder);
+    if (running !== undefined && running !== claim.holderInc) {
+      const later = incarnationCounter(running) - incarnationCounter(claim.holderInc);
+      // A start after a restore repeats a counter. Were the holder's the newer of the two, it would have been heard of by then.
+      if (later > 0 || (later === 0 && this.isOver(claim, desk.peers.leaseMs(desk.members.size))))
+        return "the holder was restarted";
+    }
+    if (!own && desk.status(claim.holder) === "dead") return "the holder is dead";
+    if (!own && !claim.started && this.isOver(claim, startMsMax)) return "the holder did not start it";
+    const { timeoutMs } = build.claims!.action(claim.action);
+    if (this.isOver(claim, startMsMax + timeoutMs + endMsMax))
+      return "the holder did not end it in the action's time";
     return undefined;
+  }
+
+  /** Whether this node has seen a claim open for so long; if not, it looks again when it has. */
+  private isOver(claim: Claim, ms: number): boolean {
+    const atMonoMs = this.claimSeenMonoMs.get(claim.id)! + ms;
+    if (this.desk.now.monoMs >= atMonoMs) return true;
+    this.lookMonoMs = Math.min(this.lookMonoMs, atMonoMs);
+    return false;
   }
 }

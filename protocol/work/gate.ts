@@ -113,9 +113,10 @@ export class Gate {
 
   /** Why a node may not take an action now, behind its name; undefined when it may. Also the steward's answer. */
   refuses(vitals: Vitals, build: Build, index: number): string | undefined {
+    const { author, event } = build.submission!;
+    if (!this.desk.knowsFold(vitals.peer, event.fold)) return "does not know the rules of this build";
     return (
-      ineligible(vitals, build.claims!.action(index), build.submission!.author) ??
-      this.refusedByConduct(vitals, build, index)
+      ineligible(vitals, build.claims!.action(index), author) ?? this.refusedByConduct(vitals, build, index)
     );
   }
 

@@ -106,7 +106,7 @@ export class StewardChecker {
     const claim = claims.claims.get(event.claim);
     if (!claim) return;
     const { name } = claims.action(claim.action);
-    if (this.settled(host) && host.core.desk.stewardOf(build.id, name) !== host.peer)
+    if (this.settled(host) && host.core.desk.watcherOf(build.id, name, claim.holder) !== host.peer)
       this.accuse("expires the dead", `${host.name} expires a claim of ${name}, whose steward is another`);
     const holder = this.swarm.hosts.find((h) => h.peer === claim.holder);
     if (!holder?.active || !this.calm.covers(holder)) return;

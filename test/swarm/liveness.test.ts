@@ -14,7 +14,7 @@ const status = (peers: Peers, ms: number, members = three) => peers.status(bob, 
 test("a member not yet heard of is unseen for three beats and a half, then dead", () => {
   const peers = new Peers(born);
   expect(status(peers, 3500)).toBe("dead");
-  peers.up(bob, first!, 2);
+  peers.up(bob, first!, 2, [1]);
   expect(status(peers, 0)).toBe("unseen");
   expect(status(peers, 3499)).toBe("unseen");
   expect(status(peers, 3500)).toBe("dead");
@@ -55,7 +55,7 @@ test("a closed connection shortens the wait to a second, unless a word came sinc
 
 test("who said that it goes down is dead at once, whatever of it is still on its way, until it starts anew", () => {
   const peers = new Peers(born);
-  peers.up(bob, first!, 2);
+  peers.up(bob, first!, 2, [1]);
   peers.beat(beat(1), born);
   peers.down(bob, first!);
   expect(status(peers, 1)).toBe("dead");
@@ -68,9 +68,9 @@ test("who said that it goes down is dead at once, whatever of it is still on its
 
 test("what an earlier start left behind does not undo the later one", () => {
   const peers = new Peers(born);
-  peers.up(bob, second!, 4);
+  peers.up(bob, second!, 4, [1]);
   peers.beat(beat(1, second), born);
-  peers.up(bob, first!, 9);
+  peers.up(bob, first!, 9, [1]);
   peers.down(bob, first!);
   peers.beat(beat(99, first), born + 3000);
   expect(status(peers, 1)).toBe("alive");
