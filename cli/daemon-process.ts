@@ -22,6 +22,11 @@ export const daemonOptions: readonly CommandOption[] = [
   { flags: "--unsafe-no-sandbox", description: "Run what others submit even without a sandbox" },
   { flags: "--mdns <yes|no>", description: "Look for members on the LAN" },
   { flags: "--disk-path <dir>", description: "The file system whose room is watched (the home's)" },
+  { flags: "--mode <mode>", description: "How it weighs nodes against each other (unified)" },
+  { flags: "--policy <policy>", description: "prefer, normal, avoid or standby (normal)" },
+  { flags: "--labels <list>", description: "What actions may ask for: gpu,big-memory" },
+  { flags: "--fenced", description: "Take only actions that ask for one of the labels" },
+  { flags: "--owner <how>", description: "yield: leave the machine to who works at it; ignore (ignore)" },
   { flags: "--log-level <level>", description: "error, warn, info or debug (info)" },
   { flags: "--log-file <file>", description: "Log there, not to standard error" },
 ];
@@ -34,6 +39,11 @@ const settings = [
   "unsafeNoSandbox",
   "mdns",
   "diskPath",
+  "mode",
+  "policy",
+  "labels",
+  "fenced",
+  "owner",
   "logLevel",
 ] as const;
 /** A daemon is small for ever rather than fast for a moment: a third of its memory would be room for young objects. The launcher says the same. */

@@ -15,6 +15,8 @@ const unresolved = "unresolved";
 
 export interface Prepared {
   readonly graph: Graph;
+  /** What the spec says of it. */
+  readonly priority: number;
   /** Where each input's content lies on this disk. */
   readonly sources: ReadonlyMap<Digest, string>;
   /** Why toolchains could not be resolved; the graph's fingerprints are placeholders then. */
@@ -28,16 +30,25 @@ export async function prepare(context: Context, specFile: string): Promise<Prepa
   const names = toolchainsOf(spec);
   try {
     const fingerprints = names.length > 0 ? await context.control.resolveToolchains(names) : {};
-    return { graph: resolveSpec(spec, files, fingerprints), sources };
+    return { graph: resolveSpec(spec, files, fingerprints), priority: spec.priority, sources };
   } catch (thrown) {
     if (!(thrown instanceof SwarmError) || thrown.code === "spec-invalid") throw thrown;
     const placeholders = Object.fromEntries(names.map((name) => [name, unresolved]));
-    return { graph: resolveSpec(spec, files, placeholders), sources, trouble: thrown };
+    return {
+      graph: resolveSpec(spec, files, placeholders),
+      priority: spec.priority,
+      sources,
+      trouble: thrown,
+    };
   }
 }
 
-/** Uploads what the daemon lacks and submits. Throws what stood in the way. */
-export async function submit(context: Context, prepared: Prepared, priority: number): Promise<BuildId> {
+/** Uploads what the daemon lacks and submits, with the spec's own priority if no other is given. Throws what stood in the way. */
+export async function submit(
+  context: Context,
+  prepared: Prepared,
+  priority = prepared.priority,
+): Promise<BuildId> {
   if (prepared.trouble) throw prepared.trouble;
   const { graph, sources } = prepared;
   const { bytes, digest } = encodeGraph(graph);

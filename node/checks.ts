@@ -1,6 +1,9 @@
 /** What a running daemon finds about itself and its swarm, each finding with its remedy. */
 import type { Core } from "../protocol/core.ts";
+import type { Mode } from "../protocol/swarm/policy.ts";
+import type { Vitals } from "../protocol/swarm/vitals.ts";
 import { diskFreeBytesMin } from "../protocol/work/eligible.ts";
+import type { Limit } from "../protocol/work/room.ts";
 import type { Finding } from "./control/api.ts";
 import type { Mesh } from "./ports.ts";
 import type { Queries } from "./queries.ts";
@@ -73,6 +76,7 @@ export function checkDaemon(
       text: "its runs failed too often by its own doing: it takes no work for a while",
       remedy: `once that is mended: swarmd unground ${name}`,
     });
+  findings.push(takingOf(vitals, desk.config.scheduling.mode));
   if (vitals.sandbox === "none")
     findings.push({
       check: "daemon's sandbox",
@@ -84,3 +88,30 @@ export function checkDaemon(
     });
   return findings;
 }
+
+/** How much work the node takes now, and why it is not more. */
+function takingOf({ slots, slotsMax, limitedBy, policy, labels, fenced }: Vitals, mode: Mode): Finding {
+  const check = "taking work";
+  const how = [
+    `mode ${mode}`,
+    `policy ${policy}`,
+    ...(labels.length > 0 ? [`${fenced ? "fenced to" : "labels"} ${labels.join(" ")}`] : []),
+  ].join(", ");
+  if (limitedBy === undefined) return { check, level: "ok", text: `${slots} slots; ${how}` };
+  return {
+    check,
+    level: "note",
+    text: `${slots} of ${slotsMax ?? slots} slots: ${limitedBy}; ${how}`,
+    remedy: remedies[limitedBy as Limit] ?? "it passes by itself",
+  };
+}
+
+const remedies: Partial<Record<Limit, string>> = {
+  hot: "cool it, or give it fewer slots: swarmd run --slots N",
+  pressure: "close what presses on its memory or disk, or give it fewer slots: swarmd run --slots N",
+  owner: "it goes on when nobody works at the machine",
+  standby: "it works once no primary does",
+  paused: "swarmd resume NODE",
+  drained: "swarmd resume NODE",
+  grounded: "see why its actions failed, then: swarmd unground NODE",
+};

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { readSmallFile } from "./files.ts";
+import { schedulingDefaults, schedulingFromText, schedulingShape } from "./scheduling.ts";
 
 const configBytesMax = 64 << 10;
 const addressesMax = 16;
@@ -38,6 +39,7 @@ const schema = z.strictObject({
   diskPath: z.string().startsWith("/").max(4096).optional(),
   /** Looks for members on the LAN; absent: unless it listens on loopback alone. */
   mdns: z.boolean().optional(),
+  ...schedulingShape,
 });
 
 export type Config = z.infer<typeof schema> & { readonly mdns: boolean };
@@ -86,6 +88,14 @@ export async function loadConfig({
   const parsed = schema.safeParse(told);
   if (parsed.success) {
     const config = parsed.data;
+    if (config.fenced && config.labels.length === 0)
+      throw new SwarmError(
+        "usage",
+        `${origins.get("fenced") ?? "fenced"}: a fenced node without labels takes nothing`,
+        {
+          remedy: "give it labels that actions may ask for: labels: [gpu]",
+        },
+      );
     return { ...config, mdns: config.mdns ?? !config.listen.every(isLoopback) };
   }
   const issue = parsed.error.issues[0]!;
@@ -128,6 +138,7 @@ const defaults = (): z.infer<typeof schema> => ({
   sandbox: "auto",
   unsafeNoSandbox: false,
   logLevel: "info",
+  ...schedulingDefaults(),
 });
 
 function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
@@ -158,7 +169,7 @@ function fromText(key: ConfigKey, text: string): unknown {
         ] ?? text
       );
     default:
-      return text;
+      return key in schedulingShape ? schedulingFromText(key, text) : text;
   }
 }
 

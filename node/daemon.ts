@@ -6,7 +6,6 @@ import { Core } from "../protocol/core.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
-import { defaultScheduling } from "../protocol/swarm/policy.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
 import { probeTarget, probeToolchains } from "./build/toolchains.ts";
@@ -22,6 +21,7 @@ import { createMesh } from "./network/mesh.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
+import { schedulingOf } from "./scheduling.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
 import { openBlobStore } from "./store/blobs.ts";
@@ -105,7 +105,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         version,
         slots: config.slots,
         unsafeNoSandbox: config.unsafeNoSandbox,
-        scheduling: defaultScheduling,
+        scheduling: schedulingOf(config),
       },
       clock.now(),
     );
@@ -161,6 +161,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       toolchains,
       sandbox: executor.sandbox,
       target,
+      ...(config.owner === "yield" ? { ownerIdleMs: config.ownerIdleMs } : {}),
     });
     closers.push(sensors.watch((vitals) => runtime.input({ kind: "sensed", vitals })));
 

@@ -6,6 +6,7 @@ import { type ActionName, type BuildId, byText, type PeerId } from "../protocol/
 import { type ActionState, actionStates } from "../protocol/work/actions.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Claim, Claims } from "../protocol/work/claims.ts";
+import { whyNobody } from "../protocol/work/eligible.ts";
 import type {
   ActionView,
   AttemptView,
@@ -306,10 +307,6 @@ export class Queries {
         .map((s) => this.nameOf(s.peer))
         .slice(0, 4)
         .join(", ")}`;
-    if (unfit.length === 0) return "waits for a node to be heard";
-    return `no node may build it: ${unfit
-      .slice(0, 4)
-      .map((u) => `${this.nameOf(u.peer)} ${u.reason}`)
-      .join("; ")}`;
+    return whyNobody(unfit.map(({ peer, shortfalls }) => ({ name: this.nameOf(peer), shortfalls })));
   }
 }

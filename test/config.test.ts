@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { configKeys, environmentNameOf, loadConfig, multiaddrOf, nodeNameOf } from "../node/config.ts";
+import { schedulingOf } from "../node/scheduling.ts";
+import { defaultScheduling } from "../protocol/swarm/policy.ts";
 
 let dir: string;
 let file: string;
@@ -41,6 +43,22 @@ test("each setting has its variable", async () => {
     SWARMD_LOG_LEVEL: "debug",
     SWARMD_DISK_PATH: "/",
     SWARMD_MDNS: "no",
+    SWARMD_MODE: "weighted",
+    SWARMD_WEIGHTS: "free=2,local=0.5",
+    SWARMD_POLICY: "standby",
+    SWARMD_LABELS: "gpu, big-memory",
+    SWARMD_FENCED: "yes",
+    SWARMD_TEMPERATURE_CELSIUS_MAX: "80.5",
+    SWARMD_PRESSURE_PERCENT_MAX: "30",
+    SWARMD_SUSTAINED_MS: "90s",
+    SWARMD_GROUNDING_FAILURES: "4",
+    SWARMD_GROUNDING_WINDOW_MS: "1h30m",
+    SWARMD_GROUNDING_FOR_MS: "600000",
+    SWARMD_STANDBY_HOLD_OFF_MS: "10s",
+    SWARMD_OWNER: "yield",
+    SWARMD_OWNER_IDLE_MS: "2m",
+    SWARMD_OWNER_SLOTS: "1",
+    SWARMD_TWIN_AFTER: "2.5",
   };
   expect(Object.keys(env).sort()).toEqual(configKeys.map(environmentNameOf).sort());
   expect(await load(env)).toEqual({
@@ -53,6 +71,49 @@ test("each setting has its variable", async () => {
     logLevel: "debug",
     diskPath: "/",
     mdns: false,
+    mode: "weighted",
+    weights: { free: 2, local: 0.5 },
+    policy: "standby",
+    labels: ["gpu", "big-memory"],
+    fenced: true,
+    temperatureCelsiusMax: 80.5,
+    pressurePercentMax: 30,
+    sustainedMs: 90_000,
+    groundingFailures: 4,
+    groundingWindowMs: 5_400_000,
+    groundingForMs: 600_000,
+    standbyHoldOffMs: 10_000,
+    owner: "yield",
+    ownerIdleMs: 120_000,
+    ownerSlots: 1,
+    twinAfter: 2.5,
+  });
+});
+
+test("how the node takes work is as the core has it by default, but for what is set", async () => {
+  expect(schedulingOf(await load())).toEqual(defaultScheduling);
+  await writeFile(file, "mode: weighted\nweights: {heat: 3}\nlabels: [b, a, b]\ngroundingForMs: 10m\n");
+  expect(schedulingOf(await load())).toEqual({
+    ...defaultScheduling,
+    mode: "weighted",
+    weights: { ...defaultScheduling.weights, heat: 3 },
+    labels: ["a", "b"],
+    grounding: { ...defaultScheduling.grounding, forMs: 600_000 },
+  });
+});
+
+test.each<[string, object, string]>([
+  ["an unknown mode", { mode: "clever" }, "--mode"],
+  ["a weight of a part that is none", { weights: "luck=1" }, "--weights"],
+  ["a weight that is no number", { weights: "free=much" }, "--weights"],
+  ["a time without a unit it knows", { sustainedMs: "2 weeks" }, "--sustained-ms"],
+  ["a label with a space", { labels: "big memory" }, "--labels"],
+  ["a fence without a label", { fenced: true }, "--fenced"],
+  ["a limit no machine has", { temperatureCelsiusMax: "900" }, "--temperature-celsius-max"],
+])("%s is refused by name", async (_, flags, name) => {
+  await expect(load({}, flags)).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining(name),
   });
 });
 

@@ -103,7 +103,7 @@ async function swarmd(home: string, args: readonly string[]): Promise<string> {
 
 async function build(context: Context, spec: string, signal: AbortSignal): Promise<number> {
   const { prepare, submit } = await import("../submission.ts");
-  const id = await submit(context, await prepare(context, spec), 0);
+  const id = await submit(context, await prepare(context, spec));
   say(context, `submitted ${spec} as ${id}\n`);
   const result = await show(context, id, signal);
   if (!result) {

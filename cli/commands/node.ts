@@ -39,9 +39,10 @@ async function list(context: Context): Promise<number> {
     return 0;
   }
   context.output.table(
-    [...nodeColumns, { title: "SANDBOX" }, { title: "VERSION" }, { title: "ADDRESS" }],
+    [...nodeColumns, { title: "POLICY" }, { title: "SANDBOX" }, { title: "VERSION" }, { title: "ADDRESS" }],
     nodes.map((one) => [
       ...nodeRow(context.output, one),
+      one.vitals ? policyText(one.vitals) : "-",
       one.vitals?.sandbox ?? "-",
       one.vitals?.version ?? "-",
       one.addresses[0]?.replace(/\/p2p\/[^/]+$/, "") ?? "-",
@@ -74,6 +75,7 @@ function show(context: Context, view: NodeView): number {
         "slots",
         `${vitals.running} of ${vitals.slots} running; ${vitals.cores} cores${vitals.limitedBy ? `; ${vitals.limitedBy}` : ""}`,
       ],
+      ["policy", policyText(vitals)],
       ["load", vitals.load === "unknown" ? "unknown" : vitals.load.toFixed(2)],
       [
         "pressure",
@@ -96,4 +98,10 @@ function show(context: Context, view: NodeView): number {
     facts.push(["running", `${action} of ${build} for ${durationText(sinceMs)}`]);
   for (const [what, text] of facts) output.line(`${output.tone("faint", what.padEnd(12))}${text}`);
   return 0;
+}
+
+/** `standby`, `normal, labels gpu big`, `normal, fenced to gpu`. */
+function policyText({ policy, labels, fenced }: NonNullable<NodeView["vitals"]>): string {
+  if (labels.length === 0) return policy;
+  return `${policy}, ${fenced ? "fenced to" : "labels"} ${labels.join(" ")}`;
 }

@@ -62,7 +62,7 @@ async function list(context: Context): Promise<number> {
   return 0;
 }
 
-async function add(context: Context, spec: string, priority: number): Promise<number> {
+async function add(context: Context, spec: string, priority: number | undefined): Promise<number> {
   const { prepare, submit } = await import("../submission.ts");
   const build = await submit(context, await prepare(context, spec), priority);
   const builds = await context.control.queue();

@@ -6,12 +6,13 @@ import { pronounce } from "../verdict.ts";
 
 export const priorityOption: CommandOption = {
   flags: "--priority <n>",
-  description: "Before builds of lower priority, -100 to 100 (0)",
+  description: "Before builds of lower priority, -100 to 100 (the spec's, else 0)",
 };
 
-/** Throws `usage`. */
-export function priorityOf(options: Options): number {
-  const text = optionText(options, "priority") ?? "0";
+/** Undefined when nothing is said: the spec's own holds. Throws `usage`. */
+export function priorityOf(options: Options): number | undefined {
+  const text = optionText(options, "priority");
+  if (text === undefined) return undefined;
   if (!/^-?[0-9]{1,3}$/.test(text) || Math.abs(Number(text)) > 100)
     throw new SwarmError("usage", `--priority takes a number from -100 to 100, not ${text}`, {
       remedy: "--priority 10",

@@ -5,6 +5,7 @@ import type { LocalVitals, Unknown } from "../../protocol/swarm/vitals.ts";
 import { readDisk } from "./disk.ts";
 import { readLoad } from "./load.ts";
 import { readMemory } from "./memory.ts";
+import { readOwner } from "./owner.ts";
 import { readPressure } from "./pressure.ts";
 import { readTemperature } from "./temperature.ts";
 
@@ -16,6 +17,8 @@ export interface SensorOptions {
   readonly toolchains: LocalVitals["toolchains"];
   readonly sandbox: LocalVitals["sandbox"];
   readonly target: string;
+  /** A terminal counts as its owner's for so long after it was typed into; absent: nobody looks whether the owner is there. */
+  readonly ownerIdleMs?: number;
   /** Between readings; at least, and by default, a second. */
   readonly intervalMs?: number;
 }
@@ -24,7 +27,7 @@ const intervalMsMin = 1000;
 
 export function createSensors(options: SensorOptions): Sensors {
   const root = (options.root ?? "/").replace(/\/+$/, "");
-  const { diskPath, toolchains, sandbox, target } = options;
+  const { diskPath, toolchains, sandbox, target, ownerIdleMs } = options;
   const intervalMs = Math.max(intervalMsMin, options.intervalMs ?? intervalMsMin);
   const cores = availableParallelism();
 
@@ -35,6 +38,7 @@ export function createSensors(options: SensorOptions): Sensors {
     ...readTemperature(root),
     ...readMemory(root),
     ...readDisk(diskPath),
+    ...(ownerIdleMs === undefined ? {} : { ownerActive: readOwner(root, ownerIdleMs, Date.now()) }),
     sandbox,
     target,
     toolchains,
@@ -61,6 +65,7 @@ export function matters(before: LocalVitals, after: LocalVitals): boolean {
   const pressure = (vitals: LocalVitals, name: "cpu" | "memory" | "io") =>
     vitals.pressurePercent === "unknown" ? "unknown" : vitals.pressurePercent[name];
   return (
+    before.ownerActive !== after.ownerActive ||
     moved(before.load, after.load, Math.max(0.5, before.cores * 0.1)) ||
     moved(before.temperatureCelsius, after.temperatureCelsius, 2) ||
     moved(before.headroomCelsius, after.headroomCelsius, 2) ||

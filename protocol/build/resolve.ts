@@ -167,6 +167,7 @@ class Resolver {
       silenceMs: spec.silenceMs,
       attemptsMax: spec.attemptsMax,
       cache: spec.cache,
+      ...(spec.requires ? { requires: spec.requires } : {}),
     };
   }
 

@@ -24,6 +24,36 @@ const paths = listOr(path, "a path or a list of paths");
 const duration = z
   .string(must("a duration such as 90s, 10m or 1h30m"))
   .regex(durationPattern, "must be a duration such as 90s, 10m or 1h30m");
+const sizePattern = /^[0-9]{1,6}(\.[0-9]{1,3})?[KMGT]?$/;
+const size = z
+  .string(must("a size such as 512M or 4G"))
+  .regex(sizePattern, "must be a size such as 512M or 4G");
+const label = z
+  .string(must("a label"))
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, "must be a label, such as gpu");
+const requires = z
+  .strictObject(
+    {
+      cpus: z
+        .int(must("a whole number"))
+        .min(1, "must be at least 1")
+        .max(4096, "must be at most 4096")
+        .optional()
+        .describe("Slots it takes on a node; 1 if nothing is said."),
+      memory: size.optional().describe("Memory it needs for itself, such as 64G."),
+      disk: size.optional().describe("Free disk it needs, such as 20G."),
+      labels: listOr(label, "a label or a list of labels")
+        .optional()
+        .describe("Labels a node must have, all of them."),
+      target: z
+        .string(must("text"))
+        .regex(/^[A-Za-z0-9_]+(-[A-Za-z0-9_]+){1,3}$/, "must be a target, such as aarch64-linux-gnu")
+        .optional()
+        .describe("What a node must build for without a cross compiler."),
+    },
+    must("a map of cpus, memory, disk, labels or target"),
+  )
+  .describe("What a node must have beside the toolchains; an action runs where it fits.");
 const retries = z
   .int(must("a whole number from 0 to 100"))
   .min(0, "must be at least 0")
@@ -103,6 +133,7 @@ const actionSchema = z.strictObject(
     retries: retries
       .optional()
       .describe("Further attempts when a node fails; a command that fails is not repeated for it."),
+    requires: requires.optional(),
     cache: cache.optional().describe("false: the result is never taken from the cache, nor kept in it."),
   },
   must("a map with run"),
@@ -149,6 +180,12 @@ export const specSchema = z.strictObject(
       )
       .optional()
       .describe("Name in the workspace → file, folder or pattern, relative to this file."),
+    priority: z
+      .int(must("a whole number from -100 to 100"))
+      .min(-100, "must be at least -100")
+      .max(100, "must be at most 100")
+      .optional()
+      .describe("Builds of higher priority go first; 0 if nothing is said."),
     toolchain: toolchain.optional(),
     env: env.optional(),
     defaults: defaultsSchema.optional().describe("What actions take where they say nothing."),
@@ -180,6 +217,7 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (path.length === 1 && top === "release") return Object.keys(releaseSchema.shape);
   if (path.length === 2 && top === "inputs") return Object.keys(input.shape);
   if (path.length === 2 && top === "actions") return Object.keys(actionSchema.shape);
+  if (path.length === 3 && field === "requires") return Object.keys(requires.shape);
   if (path.length === 4 && field === "out") return Object.keys(promise.shape);
   if (path.length === 4 && field === "foreach") return ["values", "count"];
   return [];

@@ -1,6 +1,7 @@
 /** A spec: what a person submits, read from YAML and checked in its form. What it means over real files is for `resolve.ts`. */
 import type { z } from "zod";
 import { byText } from "../kernel/ids.ts";
+import type { Requirements } from "./graph.ts";
 import { didYouMean } from "./nearest.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
 import { countMax, knownKeys, type SpecForm, specSchema, variablePattern } from "./schema.ts";
@@ -56,11 +57,14 @@ export interface SpecAction {
   readonly silenceMs: number;
   readonly attemptsMax: number;
   readonly cache: boolean;
+  readonly requires?: Requirements;
 }
 
 export interface Spec {
   readonly source: Source;
   readonly name: string;
+  /** Builds of higher priority go first. */
+  readonly priority: number;
   readonly inputs: readonly SpecInput[];
   readonly actions: readonly SpecAction[];
   readonly release?: {
@@ -77,6 +81,31 @@ function durationMs(text: string): number | undefined {
   for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g))
     ms += Number(count) * unitMs[unit as keyof typeof unitMs];
   return ms > 0 && ms <= durationMsMax ? ms : undefined;
+}
+
+/** Bytes of a text such as `512M` or `1.5G`, in powers of 1024. */
+function sizeBytes(text: string): number {
+  const [, number, unit] = /^([0-9.]+)([KMGT]?)$/.exec(text)!;
+  return Math.round(Number(number) * 1024 ** " KMGT".indexOf(unit || " "));
+}
+
+/** What an action asks of a node, as the graph says it. */
+function requirements({
+  cpus,
+  memory,
+  disk,
+  labels,
+  target,
+}: NonNullable<SpecForm["actions"][string]["requires"]>): Requirements {
+  return {
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memory === undefined ? {} : { memoryBytes: sizeBytes(memory) }),
+    ...(disk === undefined ? {} : { diskBytes: sizeBytes(disk) }),
+    ...(labels === undefined
+      ? {}
+      : { labels: typeof labels === "string" ? [labels] : [...new Set(labels)].sort(byText) }),
+    ...(target === undefined ? {} : { target }),
+  };
 }
 
 /** Reads a spec. `file` is how messages name it. Throws `SpecError` (`spec-invalid`) with everything that is wrong in its form. */
@@ -109,6 +138,7 @@ class Reader {
     const spec: Spec = {
       source: this.source,
       name: form.name,
+      priority: form.priority ?? 0,
       inputs: Object.entries(form.inputs ?? {}).map(([name, input]) => ({
         name: { text: name, at: ["inputs", name] },
         path:
@@ -165,6 +195,7 @@ class Reader {
       silenceMs: limit("silence") ?? 0,
       attemptsMax: 1 + (action.retries ?? form.defaults?.retries ?? retriesDefault),
       cache: action.cache ?? form.defaults?.cache ?? true,
+      ...(action.requires ? { requires: requirements(action.requires) } : {}),
     };
   }
 

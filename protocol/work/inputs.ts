@@ -82,7 +82,7 @@ export function inputsOf(
 }
 
 const keyOf = (action: GraphAction, root: Digest): Digest =>
-  actionKey({ ...action, platform: platformOf(action.toolchains) }, root).key;
+  actionKey({ ...action, platform: platformOf(action.toolchains, action.requires?.target) }, root).key;
 
 function pick(claims: Claims, dependency: number, pin: EntryId | undefined): Result | undefined {
   if (pin === undefined) return claims.resultOf(dependency);

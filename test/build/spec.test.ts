@@ -55,6 +55,48 @@ release: {include: one}
     expect(toolchainsOf(spec)).toEqual(["ar", "g++", "patch"]);
   });
 
+  it("says what its actions ask of a node, and how urgent it is", () => {
+    const spec = parseSpec(
+      `swarmd: 1
+name: x
+priority: -5
+actions:
+  link: {run: ls, requires: {cpus: 16, memory: 1.5G, disk: 512M, labels: [gpu, big, gpu], target: aarch64-linux-gnu}}
+  plain: {run: ls}
+  label: {run: ls, requires: {labels: gpu}}
+`,
+      "s.yaml",
+    );
+    expect(spec.priority).toBe(-5);
+    const requires = {
+      cpus: 16,
+      memoryBytes: 1.5 * 2 ** 30,
+      diskBytes: 2 ** 29,
+      labels: ["big", "gpu"],
+      target: "aarch64-linux-gnu",
+    };
+    expect(spec.actions.map((a) => a.requires)).toEqual([requires, undefined, { labels: ["gpu"] }]);
+    expect(resolveSpec(spec, [], {}).actions.map((a) => a.requires)).toEqual([
+      requires,
+      undefined,
+      { labels: ["gpu"] },
+    ]);
+  });
+
+  it.each([
+    ["requires: {cpu: 2}", /unknown key "cpu" \(did you mean "cpus"/],
+    ["requires: {cpus: 0}", /cpus must be at least 1/],
+    ["requires: {memory: 4 GB}", /memory must be a size such as 512M or 4G/],
+    ["requires: {memory: 4}", /put text in quotes|must be a size/],
+    ["requires: {labels: [big memory]}", /must be a label, such as gpu/],
+    ["requires: {target: arm}", /must be a target, such as/],
+    ["requires: 4", /must be a map of cpus/],
+  ])("refuses %s at its place", (key, message) => {
+    const [problem] = problems(`swarmd: 1\nname: x\nactions:\n  a: {run: ls, ${key}}\n`);
+    expect(problem).toMatch(/^4:/);
+    expect(problem).toMatch(message);
+  });
+
   it("names every problem of its form at once, each with its place and what to do", () => {
     const text = `swarmd: 1
 name: LevelDB

@@ -1,9 +1,10 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { readLoad } from "../../node/sensors/load.ts";
+import { readOwner } from "../../node/sensors/owner.ts";
 import { createSensors, matters } from "../../node/sensors/sensors.ts";
 import { readTemperature } from "../../node/sensors/temperature.ts";
 import type { LocalVitals } from "../../protocol/swarm/vitals.ts";
@@ -148,5 +149,41 @@ describe("sensors", () => {
     expect(matters({ ...vitals, pressurePercent: "unknown" }, vitals)).toBe(true);
     expect(matters(vitals, { ...vitals, diskFreeBytes: vitals.diskFreeBytes / 2 })).toBe(true);
     expect(matters(vitals, { ...vitals, memoryFreeBytes: 0 })).toBe(true);
+  });
+});
+
+describe("the owner of the machine", () => {
+  const nowMs = 1_700_000_000_000;
+  /** A machine with one session of logind and its terminal, last typed into so long ago. */
+  const owned = (session: string, terminal?: string, idleMs = 0) => {
+    const root = mkdtempSync(path.join(tmpdir(), "swarmd-owner-"));
+    copies.push(root);
+    mkdirSync(path.join(root, "run/systemd/sessions"), { recursive: true });
+    mkdirSync(path.join(root, "dev/pts"), { recursive: true });
+    writeFileSync(path.join(root, "run/systemd/sessions/2"), session);
+    if (terminal !== undefined) {
+      writeFileSync(path.join(root, "dev", terminal), "");
+      utimesSync(path.join(root, "dev", terminal), (nowMs - idleMs) / 1000, nowMs / 1000);
+    }
+    return readOwner(root, 300_000, nowMs);
+  };
+
+  it("is there while a session is in front of a screen, or a terminal was typed into lately", () => {
+    expect(owned("CLASS=user\nTYPE=wayland\nACTIVE=1\n")).toBe(true);
+    expect(owned("CLASS=user\nTYPE=tty\nTTY=pts/3\n", "pts/3", 60_000)).toBe(true);
+    expect(owned("CLASS=user\nTYPE=tty\nTTY=tty2\n", "tty2", 299_000)).toBe(true);
+  });
+
+  it("is away when the session is in the background, is a greeter's, or its terminal is idle or odd", () => {
+    expect(owned("CLASS=user\nTYPE=x11\nACTIVE=0\n")).toBe(false);
+    expect(owned("CLASS=greeter\nTYPE=wayland\nACTIVE=1\n")).toBe(false);
+    expect(owned("CLASS=user\nTYPE=tty\nTTY=pts/3\n", "pts/3", 301_000)).toBe(false);
+    expect(owned("CLASS=user\nTYPE=tty\nTTY=../../etc/passwd\n")).toBe(false);
+    expect(owned("CLASS=user\nTYPE=tty\nTTY=pts/9\n")).toBe(false);
+    expect(readOwner("/nowhere", 300_000, nowMs)).toBe(false);
+  });
+
+  it("is not looked for unless the configuration says so", () => {
+    expect(readingOf(machine("virtual-machine")).ownerActive).toBeUndefined();
   });
 });
