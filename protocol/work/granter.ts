@@ -11,7 +11,7 @@ import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import { pinsOf } from "./inputs.ts";
-import type { Outlook } from "./outlook.ts";
+import type { Outlook, Seat } from "./outlook.ts";
 import { Plan } from "./plan.ts";
 import type { Preparer } from "./preparer.ts";
 
@@ -173,6 +173,7 @@ export class Granter {
     // In other modes nodes choose by what only they weigh.
     if (!desk.settled || desk.stopping || desk.config.scheduling.mode !== "unified") return;
     let plan: Plan | undefined;
+    let others: readonly Seat[] = [];
     if (!this.preparer.anyReady) return;
     this.nextPushMonoMs = desk.now.monoMs + pushMs;
     for (const build of this.gate.turns()) {
@@ -185,6 +186,9 @@ export class Granter {
           if (seat.peer !== desk.config.self && seat.quietMs < quietMs)
             for (let i = 0; i < seat.freeMs.length; i++)
               seat.freeMs[i] = Math.max(seat.freeMs[i]!, quietMs - seat.quietMs);
+        // Nothing is given away where no slot is free: then no plan need be laid.
+        others = seats.filter((s) => s.peer !== desk.config.self);
+        if (!others.some(hasFree)) return;
         plan = new Plan(desk, this.gate, this.outlook, seats);
       }
       // Nodes keep room for what is heavy: they must not be filled up from outside.
@@ -207,6 +211,7 @@ export class Granter {
           undefined,
         );
         this.courier.grant({ to: place.peer, id: unasked, claims: [claim] });
+        if (!others.some(hasFree)) return;
       }
     }
   }
@@ -299,3 +304,6 @@ export class Granter {
     return id;
   }
 }
+
+/** Whether a plan may still let something begin now. */
+const hasFree = ({ freeMs, gaps }: Seat): boolean => freeMs[0]! <= 0 || gaps.some((g) => g.fromMs <= 0);

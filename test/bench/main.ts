@@ -1,24 +1,27 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, idle; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, idle, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
  */
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
 import { leveldbWithoutTests, nothings } from "./specs.ts";
+import type { WorldRun } from "./world.ts";
 
-const parts = ["leveldb", "nothings", "idle"] as const;
+const parts = ["leveldb", "nothings", "idle", "sim"] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: "string", default: "3" },
     count: { type: "string", default: "2000" },
     json: { type: "boolean", default: false },
+    large: { type: "boolean", default: false },
   },
 });
 const unknown = positionals.find((part) => !(parts as readonly string[]).includes(part));
@@ -162,6 +165,32 @@ async function idling(): Promise<void> {
   }
 }
 
+/** A world of so many hosts in a process of its own. Figures are by processor time: on a busy machine the clock says little. */
+async function simulated(): Promise<void> {
+  const worlds = [
+    { hosts: 3, actions: 100, large: false },
+    { hosts: 16, actions: 400, large: false },
+    { hosts: 256, actions: 5_000, large: true, minutes: 5 },
+    { hosts: 1_000, actions: 10_000, large: true, minutes: 10 },
+  ];
+  for (const { hosts, actions, large, minutes } of worlds) {
+    if (large && !values.large) continue;
+    const args = ["--max-old-space-size=8192", path.join(import.meta.dirname, "world.ts")];
+    const { stdout } = await promisify(execFile)(process.execPath, [...args, `${hosts}`, `${actions}`]);
+    const run = JSON.parse(stdout) as WorldRun;
+    const beside = `${(run.virtualMs / 1000).toFixed(0)} s of it in ${(run.cpuMs / 1000).toFixed(1)} s of processor, ${run.peakMiB} MiB at most; per host and second ${run.gossipsPerSecond} gossips (${run.gossipBytesPerSecond} B), ${run.unicastsPerSecond} unicasts (${run.unicastBytesPerSecond} B)`;
+    const what = `simulated: ${hosts} hosts, ${actions} actions`;
+    if (minutes === undefined) {
+      const speed = run.virtualMs / run.cpuMs;
+      add({ what, value: speed, unit: "× real", goal: "≥ 100", met: speed >= 100, beside });
+    } else {
+      const took = run.cpuMs / 60_000;
+      const met = took <= minutes && run.peakMiB <= 8192;
+      add({ what, value: took, unit: "minutes", goal: `≤ ${minutes}`, met, beside });
+    }
+  }
+}
+
 // Inside the clone, so that inputs are named by relative paths; .swarmd is not tracked.
 const scratch = path.resolve(import.meta.dirname, "../../.swarmd");
 await mkdir(scratch, { recursive: true });
@@ -179,6 +208,7 @@ try {
   if (wanted.includes("leveldb")) await leveldb(folder);
   if (wanted.includes("nothings")) await nothingAtAll(folder);
   if (wanted.includes("idle")) await idling();
+  if (wanted.includes("sim")) await simulated();
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
