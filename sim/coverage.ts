@@ -31,7 +31,7 @@ const transitions: readonly (readonly [from: ActionState, to: readonly ActionSta
   ["waiting", ["ready", "held", "cancelled", "done"]],
   ["ready", ["claimed", "running", "done", "cancelled"]],
   ["claimed", ["running", "ready", "done", "cancelled"]],
-  ["running", ["ready", "done", "blocked", "claimed", "cancelled"]],
+  ["running", ["ready", "done", "claimed"]],
   ["done", ["ready"]],
 ];
 
