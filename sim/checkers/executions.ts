@@ -10,7 +10,7 @@ export class ExecutionChecker {
   private readonly swarm: Swarm;
   private readonly accuse: Accuse;
   private readonly dishonest: ReadonlySet<string>;
-  /** What each host has told to stop. */
+  /** What each host has told to stop: a slow disk may hold up a run's beginning and its end alike. */
   private readonly told = new WeakMap<Host, Set<ClaimId>>();
 
   constructor(swarm: Swarm, dishonest: ReadonlySet<string>, accuse: Accuse) {
@@ -44,7 +44,6 @@ export class ExecutionChecker {
       if (lost && !claim.done && !claim.fail)
         this.accuse("one winner", `${host.name} runs on by ${id}, which is closed or has lost`);
     }
-    if (running.length === 0) told.clear();
   }
 
   /**
