@@ -9,7 +9,7 @@ const slopeSecondsMax = 10;
 /** A reading weighs so much less than the one after it: machines are moved, seasons change. */
 const forgetting = 0.98;
 /** How much it counts that a machine at rest tends to the lowest temperature it was seen at, in readings: all loads seen may be alike. */
-const restWeight = 0.5;
+const restWeight = 0.1;
 /** Seconds at full load after which a machine is known, however its temperature went. */
 const triedSeconds = 10;
 /** The slowest cooling that is told from none, shares of the difference per second. */
