@@ -256,4 +256,11 @@ export type Effect =
   /** → `admitted`, at once: what was held back until an admission was on disk. */
   | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId }
   /** The last effect of a stopped core. */
-  | { readonly kind: "stopped" };
+  | { readonly kind: "stopped"; readonly because: Ending };
+
+/**
+ * Why a core stopped. `asked`: a person did. `cloned`: a newer start of this identity lives, on another machine; people must tell which
+ * is to stay. `behind`: others know starts of this identity that it does not remember (its disk was set back): it is to be started
+ * again at once, under a counter above all that its store now knows.
+ */
+export type Ending = "asked" | "cloned" | "behind";

@@ -3,7 +3,7 @@
  * own. The machines stand in a line (members, vitals, ledger, scheduler); a later one reads an earlier one, never the reverse.
  */
 import { decodeGraph } from "./build/graph.ts";
-import type { Command, CommandReply, CoreConfig, Effect, Input, Instant } from "./contract.ts";
+import type { Command, CommandReply, CoreConfig, Effect, Ending, Input, Instant } from "./contract.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
 import { Random } from "./kernel/random.ts";
@@ -13,6 +13,7 @@ import { Peers } from "./swarm/liveness.ts";
 import { Members } from "./swarm/members.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
 import { Orders } from "./swarm/orders.ts";
+import { Rivals } from "./swarm/rivals.ts";
 import { Chains } from "./timeline/chain.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import { knownEvent } from "./timeline/events.ts";
@@ -69,6 +70,7 @@ export class Core {
   private nextBeatMonoMs = Number.POSITIVE_INFINITY;
   private lastBeatMonoMs = Number.NEGATIVE_INFINITY;
   private stopReason: string | undefined;
+  private ending: Ending = "asked";
   private stopSaid = false;
 
   constructor(config: CoreConfig, now: Instant) {
@@ -132,6 +134,9 @@ export class Core {
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.catchUp.deadline(),
+      this.stopReason === undefined
+        ? this.desk.rivals.decidedMonoMs(this.desk.peers.leaseMs(this.desk.members.size))
+        : Number.POSITIVE_INFINITY,
     );
   }
 
@@ -212,6 +217,7 @@ export class Core {
   private decide(): void {
     const { desk } = this;
     if (this.door.membersChanged()) this.membersChanged();
+    this.lookAtItself();
     if (this.gate.look()) this.beatSoon();
     if (desk.now.monoMs >= this.nextBeatMonoMs) this.beat();
     this.submissions.tick();
@@ -224,6 +230,18 @@ export class Core {
     this.scheduler.pump();
     this.sealer.seal();
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
+  }
+
+  /** Whether another start of this identity has the better right to speak for it; then this one takes no work, or ends. */
+  private lookAtItself(): void {
+    const { desk } = this;
+    const { standing } = desk;
+    if (standing === "alone") return;
+    desk.settled = false;
+    if (this.stopReason !== undefined || (standing !== "cloned" && standing !== "behind")) return;
+    this.ending = standing;
+    this.stopReason = standing === "cloned" ? "a newer start of this node lives" : "its disk was set back";
+    desk.stopping = true;
   }
 
   private start(): void {
@@ -296,6 +314,8 @@ export class Core {
     if (message.kind === "vitals") {
       const { vitals } = message;
       if (!this.desk.members.has(vitals.peer)) return;
+      if (vitals.peer === this.desk.config.self)
+        return this.desk.rivals.beat(vitals.inc, vitals.beat, this.desk.now.monoMs);
       this.desk.peers.beat(vitals, this.desk.now.monoMs);
       this.catchUp.compare(vitals);
       return;
@@ -351,6 +371,7 @@ export class Core {
     if (desk.members.consider(entry)) this.door.changed();
     for (const one of whole) {
       const e = one.entry;
+      if (e.author === desk.config.self) desk.rivals.said(e.inc, desk.now.monoMs);
       desk.voice.hear(e.hlc, desk.now.wallMs);
       if (desk.orders.take(one).includes(desk.config.self)) this.ordered();
       for (const raw of e.events) {
@@ -374,7 +395,10 @@ export class Core {
 
   private takeFacts(build: Build, entries: readonly SignedEntry[]): void {
     const { desk } = this;
-    for (const { entry } of entries) desk.voice.hear(entry.hlc, desk.now.wallMs);
+    for (const { entry } of entries) {
+      desk.voice.hear(entry.hlc, desk.now.wallMs);
+      if (entry.author === desk.config.self) desk.rivals.said(entry.inc, desk.now.monoMs);
+    }
     const before = build.submission;
     const touched = build.take(entries, desk.members);
     if (build.submission && !before) this.askGraph(build);
@@ -479,7 +503,7 @@ export class Core {
     this.desk.say(
       undefined,
       { kind: "node.down", reason: reason.slice(0, 250) },
-      { urgent: true, after: [{ kind: "stopped" }] },
+      { urgent: true, after: [{ kind: "stopped", because: this.ending }] },
     );
   }
 
@@ -535,6 +559,7 @@ const classes: readonly Savable[] = [
   Orders,
   Chains,
   Peers,
+  Rivals,
   Estimates,
   Courier,
   Recent,

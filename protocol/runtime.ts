@@ -2,7 +2,7 @@
  * Drives one core over its ports: signs and verifies, keeps effect order and durability, owns the one timer. The machine and the
  * simulator run this very file, so that what a crash cuts off is the same on both. It decides nothing.
  */
-import type { Command, CommandReply, Effect, Input } from "./contract.ts";
+import type { Command, CommandReply, Effect, Ending, Input } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import type { PeerId } from "./kernel/ids.ts";
@@ -25,7 +25,7 @@ export interface Observer {
   /** A write failed and is tried again. */
   trouble?(error: { code: string; message: string }): void;
   membersChanged?(): void;
-  stopped?(): void;
+  stopped?(because: Ending): void;
 }
 
 export class Runtime {
@@ -250,7 +250,7 @@ export class Runtime {
       case "admitted":
         return this.input({ kind: "admitted", id: effect.id, peer: effect.peer });
       case "stopped":
-        return this.observer.stopped?.();
+        return this.observer.stopped?.(effect.because);
       case "sign":
       case "append":
         return;

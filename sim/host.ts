@@ -2,7 +2,13 @@
 import type { Command, CommandReply, Effect, Input } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { sha256 } from "../protocol/kernel/digest.ts";
-import type { Digest, Incarnation, PeerId, SwarmId } from "../protocol/kernel/ids.ts";
+import {
+  type Digest,
+  type Incarnation,
+  incarnationCounter,
+  type PeerId,
+  type SwarmId,
+} from "../protocol/kernel/ids.ts";
 import type { Ports } from "../protocol/ports.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import { defaultScheduling, type Scheduling } from "../protocol/swarm/policy.ts";
@@ -187,13 +193,17 @@ export class Host {
     const { name, peer, place, slots } = this;
     const process = new Process(world, name);
     const random = world.randomFor(`start ${this.incarnations.length} of ${name}`);
-    const inc = `${this.starts + 1}-${random.hex(4)}` as Incarnation;
+    const events = this.disk.port(process);
+    const restored = events.restore();
+    const own = restored.entries.filter(({ entry }) => entry.author === peer);
+    const counter = Math.max(this.starts, ...own.map(({ entry }) => incarnationCounter(entry.inc))) + 1;
+    const inc = `${counter}-${random.hex(4)}` as Incarnation;
     this.incarnations.push(inc);
+    this.forgottenStarts = this.incarnations.length - counter;
     world.fault(name, "starts", inc);
     const seed = sha256(new TextEncoder().encode(random.hex(16))).subarray(0, 16);
     const version = this.bending?.version ?? this.options.version ?? "0.0.0";
     const clock = this.clock.port(process);
-    const events = this.disk.port(process);
     const core = new Core(
       {
         swarm,
@@ -241,13 +251,16 @@ export class Host {
           world.record(name, "refuses", `${by === undefined ? "" : world.name(by)} ${error.code}`);
         },
         membersChanged: () => later.port?.membersChanged(),
-        stopped: () => this.end("stop"),
+        stopped: (because) => {
+          this.end("stop");
+          if (because === "behind") world.after(0, () => this.up || this.start());
+        },
       },
       this.around.wire,
     );
     this.bending?.runtime?.(this, runtime, process);
     this.life = { process, runtime, inc };
-    runtime.start(events.restore());
+    runtime.start(restored);
     later.port = network.attach(process, peer, runtime.handlers(), place);
     runtime.input({ kind: "sensed", vitals: this.vitals });
   }

@@ -11,6 +11,9 @@ const deadBeats = 3.5;
 /** A closed connection is a hint: without a word for so long after it, the peer is dead. */
 const deadAfterDisconnectMs = 1000;
 
+/** After a restart the last beat of the start before may come late, once. */
+const turnsOfTwins = 2;
+
 export type Liveness = "alive" | "suspect" | "dead" | "unseen";
 
 interface Peer {
@@ -25,6 +28,10 @@ interface Peer {
   /** Folds it declared there: of builds under others it hands out nothing. */
   folds: readonly number[] | undefined;
   down: boolean;
+  /** How often its beats changed to another start of an equal counter, and when a beat of that other was last heard. */
+  turns: number;
+  otherMonoMs: number;
+  beatMonoMs: number;
   /** As last counted: what is said of a peer that is held alive already changes nothing. */
   counted: "living" | "dead" | undefined;
 }
@@ -83,6 +90,12 @@ export class Peers {
     const p = this.at(vitals.peer);
     if (p.vitals?.inc === vitals.inc && p.vitals.beat >= vitals.beat) return;
     if (p.inc !== undefined && incarnationCounter(vitals.inc) < incarnationCounter(p.inc)) return;
+    if (p.vitals && p.inc !== vitals.inc && p.vitals.inc === p.inc) {
+      const repeated = incarnationCounter(vitals.inc) === incarnationCounter(p.inc);
+      p.turns = repeated ? p.turns + 1 : 0;
+      p.otherMonoMs = p.beatMonoMs;
+    }
+    p.beatMonoMs = monoMs;
     this.incarnation(vitals.peer, vitals.inc);
     p.vitals = vitals;
     this.heard(vitals.peer, monoMs);
@@ -132,15 +145,24 @@ export class Peers {
     return silentMs > suspectBeats * beatMs ? "suspect" : "alive";
   }
 
-  /** Takes note of what a peer counts as. Returns when it may be dead if nothing more is heard of it, monotonic milliseconds. */
-  count(peer: PeerId, dead: boolean, members: number): number {
+  /** Takes note of what a peer counts as. Returns when it may be dead, or no longer twice, if nothing more is heard of it, monotonic milliseconds. */
+  count(peer: PeerId, dead: boolean, members: number, monoMs: number): number {
     const p = this.table.get(peer);
     if (p) p.counted = dead ? "dead" : "living";
     if (dead) return Number.POSITIVE_INFINITY;
     if (!p || p.heardMonoMs < 0) return this.leaseEndMonoMs(members);
     const silentMonoMs = p.heardMonoMs + deadBeats * this.beatMs(members);
     const closed = !p.connected && p.disconnectedMonoMs >= p.heardMonoMs;
-    return closed ? Math.min(silentMonoMs, p.disconnectedMonoMs + deadAfterDisconnectMs) : silentMonoMs;
+    const lapseMonoMs = this.isTwice(peer, members, monoMs)
+      ? Math.min(silentMonoMs, p.otherMonoMs + this.leaseMs(members))
+      : silentMonoMs;
+    return closed ? Math.min(lapseMonoMs, p.disconnectedMonoMs + deadAfterDisconnectMs) : lapseMonoMs;
+  }
+
+  /** Whether beats of two starts with one counter come in turns: two machines speak in one name, and neither is the newer. */
+  isTwice(peer: PeerId, members: number, monoMs: number): boolean {
+    const p = this.table.get(peer);
+    return p !== undefined && p.turns >= turnsOfTwins && monoMs < p.otherMonoMs + this.leaseMs(members);
   }
 
   vitals(peer: PeerId): Vitals | undefined {
@@ -176,6 +198,9 @@ export class Peers {
         slots: 0,
         folds: undefined,
         down: false,
+        turns: 0,
+        otherMonoMs: Number.NEGATIVE_INFINITY,
+        beatMonoMs: Number.NEGATIVE_INFINITY,
         counted: undefined,
       };
       this.table.set(peer, p);

@@ -101,6 +101,7 @@ export class CatchUp {
   /** A node that starts acts on what others know, not on what it remembers: it waits for all it reaches, at most one lease. */
   private settle(): void {
     const { desk } = this;
+    if (desk.standing !== "alone") return;
     const waiting = desk.builders().some(({ peer }) => peer !== desk.config.self && !this.synced.has(peer));
     if (!waiting || desk.now.monoMs >= this.settledByMonoMs()) desk.settled = true;
   }
@@ -135,7 +136,8 @@ export class CatchUp {
 
   deadline(): number {
     const { desk } = this;
-    let at = desk.settled ? Number.POSITIVE_INFINITY : this.settledByMonoMs();
+    const settles = !desk.settled && desk.standing === "alone";
+    let at = settles ? this.settledByMonoMs() : Number.POSITIVE_INFINITY;
     for (const peer of this.wanted)
       at = Math.min(at, (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin);
     for (const retry of this.graphs.values()) at = Math.min(at, retry);

@@ -6,6 +6,7 @@ import { Random } from "../kernel/random.ts";
 import { type Liveness, Peers } from "../swarm/liveness.ts";
 import { type Member, Members } from "../swarm/members.ts";
 import { Orders } from "../swarm/orders.ts";
+import { Rivals, type Standing } from "../swarm/rivals.ts";
 import type { LocalVitals, Vitals } from "../swarm/vitals.ts";
 import { Chains } from "../timeline/chain.ts";
 import type { Event } from "../timeline/events.ts";
@@ -28,6 +29,7 @@ export class Desk {
   readonly orders: Orders;
   readonly chains = new Chains();
   readonly peers: Peers;
+  readonly rivals: Rivals;
   readonly estimates = new Estimates();
   readonly voice: Voice;
   /** How much this node takes now, and what it foresees of its own heat; judged by the gate. */
@@ -78,6 +80,7 @@ export class Desk {
     this.members = new Members(config.swarm);
     this.orders = new Orders(this.members);
     this.peers = new Peers(now.monoMs);
+    this.rivals = new Rivals(config.inc);
     this.voice = new Voice(config.swarm, config.self, config.inc);
     this.room = new Room(config.slots);
   }
@@ -136,6 +139,11 @@ export class Desk {
 
   say(build: BuildId | undefined, event: Event, options?: SayOptions): void {
     this.voice.say(build, event, this.now.monoMs, options);
+  }
+
+  /** Whether this node is the one that speaks for its identity. */
+  get standing(): Standing {
+    return this.rivals.standing(this.now.monoMs, this.peers.leaseMs(this.members.size));
   }
 
   status(peer: PeerId): Liveness {
@@ -299,7 +307,7 @@ export class Desk {
     const learned = folds !== this.foldsSeen.get(peer);
     this.foldsSeen.set(peer, folds);
     const dead = this.status(peer) === "dead";
-    const lapseMonoMs = this.peers.count(peer, dead, this.members.size);
+    const lapseMonoMs = this.peers.count(peer, dead, this.members.size, this.now.monoMs);
     if (peer !== this.config.self) this.lapseMonoMs = Math.min(this.lapseMonoMs, lapseMonoMs);
     if (dead !== this.dead.has(peer)) {
       this.livenessRevision++;
@@ -307,7 +315,9 @@ export class Desk {
       else this.dead.delete(peer);
     }
     const builds = !dead && member.roles.includes("builder");
-    const weight = !builds ? 0 : peer === this.config.self ? this.config.slots : this.peers.slotsOf(peer);
+    const twins = this.peers.isTwice(peer, this.members.size, this.now.monoMs);
+    const weight =
+      !builds || twins ? 0 : peer === this.config.self ? this.config.slots : this.peers.slotsOf(peer);
     const place = placeOf(this.builderList, peer);
     const listed = this.builderList[place]?.peer === peer ? this.builderList[place] : undefined;
     if ((listed?.weight ?? 0) === weight) return learned;

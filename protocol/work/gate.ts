@@ -72,6 +72,7 @@ export class Gate {
       scheduling: config.scheduling,
       sensed: desk.sensed,
       stopping: desk.stopping,
+      twins: desk.standing === "twins",
       order: desk.orders.of(config.self),
       standsBy: this.standsBy(),
       grounded: this.standing(config.self) !== "free",

@@ -8,7 +8,16 @@ const heatHysteresisCelsius = 5;
 const pressureHysteresis = 0.75;
 const recoveryShare = 0.5;
 
-export type Limit = "hot" | "pressure" | "owner" | "standby" | "paused" | "drained" | "grounded" | "stopping";
+export type Limit =
+  | "clone"
+  | "hot"
+  | "pressure"
+  | "owner"
+  | "standby"
+  | "paused"
+  | "drained"
+  | "grounded"
+  | "stopping";
 
 /** What bears on a node's slots at one moment. */
 export interface Circumstances {
@@ -18,6 +27,8 @@ export interface Circumstances {
   readonly scheduling: Scheduling;
   readonly sensed: LocalVitals | undefined;
   readonly stopping: boolean;
+  /** Two machines speak in its name. */
+  readonly twins?: boolean;
   readonly order: Order | undefined;
   readonly standsBy: boolean;
   readonly grounded: boolean;
@@ -74,6 +85,7 @@ export class Room {
     const { declared } = c;
     const half = Math.ceil(declared / 2);
     const limits: [Limit, number][] = [
+      ["clone", c.twins ? 0 : declared],
       ["stopping", c.stopping ? 0 : declared],
       ["drained", c.order === "drained" ? 0 : declared],
       ["paused", c.order === "paused" ? 0 : declared],
@@ -135,5 +147,5 @@ function pressedByCpuAlone(
   { pressurePercentMax: limit }: Scheduling,
 ): boolean {
   const pressure = sensed?.pressurePercent ?? "unknown";
-  return pressure === "unknown" || Math.max(pressure.memory, pressure.io) < limit;
+  return pressure === "unknown" || Math.max(pressure.memory, pressure.io) < limit * pressureHysteresis;
 }

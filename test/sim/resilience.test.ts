@@ -37,6 +37,72 @@ describe("a disk set back", () => {
   });
 });
 
+describe("a disk set back by several starts", () => {
+  test.each([1, 2])("the node learns of what it forgot and starts above it, and works (seed %i)", (seed) => {
+    const { swarm, world, ann, bob } = start({ seed });
+    const image = bob.image();
+    for (let restarts = 0; restarts < 3; restarts++) {
+      bob.kill();
+      bob.start();
+      world.runFor(2_000);
+    }
+    bob.kill();
+    world.runFor(5_000);
+    bob.setBack(image);
+    bob.start();
+    world.runFor(15_000);
+    expect(bob.incarnations.map((inc) => Number.parseInt(inc, 10))).toEqual([1, 2, 3, 4, 2, 5]);
+    expect(ann.core.desk.status(bob.peer)).toBe("alive");
+    expect(ann.core.desk.peers.incarnationOf(bob.peer)).toBe(bob.incarnations.at(-1));
+    const build = swarm.submit(ann, fan(12, 1_000));
+    expect(swarm.finish(build).byHost.bob).toBeGreaterThan(0);
+  });
+});
+
+describe("one identity on two machines", () => {
+  test.each([1, 2, 3])("the newer start stays, the older one ends and says so (seed %i)", (seed) => {
+    const { swarm, world, ann, bob } = start({ seed, keep: (what) => what === "says" });
+    const build = swarm.submit(ann, layered(seed, 6, 8, 2_000));
+    world.runFor(3_000);
+    const twin = swarm.clone(bob);
+    twin.start();
+    world.runFor(6_000);
+    expect(bob.up).toBe(false);
+    expect(twin.up).toBe(true);
+    const last = swarm.world.transcript.kept().filter((l) => l.who === "bob" && l.what === "says");
+    expect(last.at(-1)!.detail).toContain("node.down");
+    const outcome = swarm.finish(build);
+    expect(outcome.state).toBe("complete");
+    expect(outcome.byHost[twin.name]).toBeGreaterThan(0);
+    expect(swarm.settle(build)).toBe(true);
+  });
+
+  test.each([1, 2])(
+    "of two of one counter neither works; once one is gone the other starts above both (seed %i)",
+    (seed) => {
+      const { swarm, world, ann, bob, cat } = start({ seed });
+      const twin = swarm.clone(bob);
+      bob.kill();
+      world.runFor(5_000);
+      bob.start();
+      twin.start();
+      world.runFor(8_000);
+      expect(bob.incarnations.at(-1)).not.toBe(twin.incarnations.at(-1));
+      expect([bob.up, twin.up]).toEqual([true, true]);
+      expect(ann.core.desk.peers.vitals(bob.peer)).toMatchObject({ slots: 0, limitedBy: "clone" });
+      expect(cat.core.desk.builders().map((b) => b.peer)).not.toContain(bob.peer);
+      const build = swarm.submit(ann, fan(12, 1_000));
+      const outcome = swarm.finish(build, 60_000);
+      expect(outcome.state).toBe("complete");
+      expect(outcome.byHost.bob ?? outcome.byHost[twin.name]).toBeUndefined();
+      twin.kill();
+      world.runFor(10_000);
+      expect(Number.parseInt(bob.incarnations.at(-1)!, 10)).toBe(3);
+      expect(swarm.finish(swarm.submit(ann, layered(seed, 3, 6, 1_000))).byHost.bob).toBeGreaterThan(0);
+    },
+  );
+});
+
 describe("daemons of another fold", () => {
   test.each([1, 2, 3])("one of them is steward of nothing: builds end without it (seed %i)", (seed) => {
     const { swarm, world, ann } = start({ seed });

@@ -204,7 +204,7 @@ describe("a machine that sleeps", () => {
 });
 
 describe("machines that are not what they seem", () => {
-  test("a clone is another start of the same identity: both work, and the build completes", () => {
+  test("a clone is another start of the same identity, and the newer: the other ends, and the build completes", () => {
     const { swarm, world, ann, bob } = start({ hosts: 3 });
     const build = swarm.submit(ann, layered(1, 6, 8, 2_000));
     world.runFor(3_000);
@@ -215,6 +215,7 @@ describe("machines that are not what they seem", () => {
     world.runFor(6_000);
     expect(twin.incarnations.at(-1)).not.toBe(bob.incarnations.at(-1));
     expect(doneOn(twin, build)).toBeGreaterThan(0);
+    expect([bob.up, twin.up]).toEqual([false, true]);
     twin.kill();
     expect(swarm.finish(build).state).toBe("complete");
   });
