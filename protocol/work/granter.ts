@@ -11,7 +11,7 @@ import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import { pinsOf } from "./inputs.ts";
-import type { Outlook, Seat } from "./outlook.ts";
+import { isTaken, type Outlook, type Seat } from "./outlook.ts";
 import { Plan } from "./plan.ts";
 import type { Preparer } from "./preparer.ts";
 
@@ -149,18 +149,22 @@ export class Granter {
     const mine = new Set(this.preparer.ready(build.id));
     if (mine.size === 0) return;
     const said = (index: number) => this.said.has(`${build.id}\n${index}`);
-    for (const [index, place] of this.planFor(from, count - granted.length).lay(build, said)) {
+    const seats = this.seatsFor(from, count - granted.length);
+    const asker = seats.find((s) => s.peer === from);
+    if (!asker) return;
+    const plan = new Plan(this.desk, this.gate, this.outlook, seats);
+    for (const [index, place] of plan.lay(build, said, () => isTaken(asker, 0))) {
       if (granted.length >= count) return;
       if (mine.has(index) && place.peer === from && place.startMs <= 0) give(index);
     }
   }
 
-  /** A plan in which the asker has so many slots free: it knows best. */
-  private planFor(from: PeerId, slots: number): Plan {
+  /** All nodes, the asker with so many slots free: it knows best. */
+  private seatsFor(from: PeerId, slots: number): Seat[] {
     const seats = this.outlook.seats();
     const seat = seats.find((s) => s.peer === from);
     if (seat) for (let i = 0; i < Math.min(slots, seat.freeMs.length); i++) seat.freeMs[i] = 0;
-    return new Plan(this.desk, this.gate, this.outlook, seats);
+    return seats;
   }
 
   /** Gives ready actions to nodes that have been idle for a while: they need not hear of it first. */
@@ -195,8 +199,12 @@ export class Granter {
       if (this.gate.anyHeavy(build)) continue;
       const own = new Set(stewarded);
       let left = own.size;
-      for (const [index, place] of plan.lay(build, (i) => this.said.has(`${build.id}\n${i}`))) {
-        if (left === 0) break;
+      const said = (index: number) => this.said.has(`${build.id}\n${index}`);
+      for (const [index, place] of plan.lay(
+        build,
+        said,
+        () => left === 0 || others.every((s) => isTaken(s, 0)),
+      )) {
         if (!own.has(index)) continue;
         left--;
         if (place.startMs > 0 || place.peer === desk.config.self) continue;
@@ -211,7 +219,6 @@ export class Granter {
           undefined,
         );
         this.courier.grant({ to: place.peer, id: unasked, claims: [claim] });
-        if (!others.some(hasFree)) return;
       }
     }
   }

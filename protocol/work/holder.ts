@@ -113,7 +113,7 @@ export class Holder {
 
   /** Whether this node lately failed to get the action's inputs. */
   coolingDown(build: BuildId, action: number): boolean {
-    return (this.cooldowns.get(`${build}\n${action}`) ?? 0) > this.desk.now.monoMs;
+    return this.cooldowns.size > 0 && (this.cooldowns.get(`${build}\n${action}`) ?? 0) > this.desk.now.monoMs;
   }
 
   /** Looks at claims that are new, or about which something new is known. */

@@ -165,6 +165,10 @@ export function earliest(seat: Seat, readyMs: number, lastsMs: number): number {
   return best;
 }
 
+/** Whether nothing that is placed later could begin on the seat within `ms`. */
+export const isTaken = (seat: Seat, ms: number): boolean =>
+  seat.freeMs[0]! > ms && !seat.gaps.some((gap) => gap.fromMs <= ms);
+
 /** A slot of the seat is taken from `startMs` to `endMs`, as `earliest` said. */
 export function take(seat: Seat, startMs: number, endMs: number): void {
   const { freeMs, gaps } = seat;

@@ -20,10 +20,10 @@ const classWidth = Math.log(1.15);
 const handOverMs = 8;
 /** A node of policy `avoid` takes what others would not have done so much sooner. */
 const avoidMs = 1000;
-/** So many places are looked at for one plan: in a large swarm it ends before the build does. */
-const looksMax = 300_000;
-/** What begins later than this, milliseconds from now, is planned by those who will know more. */
-const horizonMsMax = 600_000;
+/** So many actions and places are looked at for one plan: in a large swarm it ends before the build does. */
+const looksMax = 20_000;
+/** Of so many of the best actions the longest says how far ahead it is worth to keep a slot for what is still waiting. */
+const longestOf = 32;
 
 export interface Placement {
   readonly peer: PeerId;
@@ -77,12 +77,20 @@ export class Plan {
       .map(([width, members]) => ({ speed: Math.exp(width * classWidth), seats: members }));
   }
 
-  /** Plans what is left of a build, best rank first; yields what is ready, as it is placed. `skip`: not to be placed. */
-  *lay(build: Build, skip: (index: number) => boolean): Generator<readonly [number, Placement]> {
+  /**
+   * Plans what is left of a build, best rank first; yields what is ready, as it is placed. `skip`: not to be placed. `enough`: the rest
+   * is of no interest to whoever plans.
+   */
+  *lay(
+    build: Build,
+    skip: (index: number) => boolean,
+    enough: () => boolean,
+  ): Generator<readonly [number, Placement]> {
     const claims = build.claims!;
     const ends = this.outlook.endsMs(build.id);
+    const horizonMs = this.longestMs(build);
     for (const index of claims.actions.ahead()) {
-      if (this.looks > looksMax) return;
+      if (this.looks++ > looksMax || enough()) return;
       // What takes more than a slot is begun where it fits, by whoever has kept room for it.
       if (skip(index) || isHeavy(claims.action(index))) continue;
       let readyMs = 0;
@@ -90,14 +98,27 @@ export class Plan {
       if (waiting)
         for (const dependency of claims.dependencies[index]!) {
           if (claims.actions.get(dependency) === "done") continue;
-          readyMs = Math.max(readyMs, (ends.get(dependency) ?? 0) + handOverMs);
+          readyMs = Math.max(readyMs, (ends.get(dependency) ?? Number.POSITIVE_INFINITY) + handOverMs);
+          if (readyMs > horizonMs) break;
         }
-      if (readyMs > horizonMsMax) continue;
+      // A slot that is kept for it now would stand idle longer than any action lasts.
+      if (readyMs > horizonMs) continue;
       const place = this.place(build, index, readyMs);
       if (!place) continue;
       ends.set(index, place.endMs);
       if (!waiting) yield [index, place];
     }
+  }
+
+  /** The longest of what is to be done next, at the slowest speed. */
+  private longestMs(build: Build): number {
+    let longestMs = 0;
+    let left = longestOf;
+    for (const index of build.claims!.actions.ahead()) {
+      if (left-- === 0) break;
+      longestMs = Math.max(longestMs, this.desk.estimates.of(build.graph!.name, build.claims!.action(index)));
+    }
+    return longestMs / Math.min(1, this.classes.at(-1)?.speed ?? 1);
   }
 
   /** Puts an action where it ends first and takes that slot; undefined when nobody may build it. */

@@ -11,7 +11,7 @@ import { isHeavy, slotsFor } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import type { Granter } from "./granter.ts";
 import type { Holder } from "./holder.ts";
-import { type Outlook, occupy, type Seat } from "./outlook.ts";
+import { isTaken, type Outlook, occupy, type Seat } from "./outlook.ts";
 import { type Placement, Plan } from "./plan.ts";
 
 /** Actions shorter than this are asked for in bundles that last about so long. */
@@ -206,7 +206,9 @@ export class Scheduler {
     for (const build of builds) {
       const out = this.leftAlone(build);
       const taken = this.perhapsTaken(build);
-      for (const [index, place] of plan.lay(build, (i) => taken.has(i) || out(i))) {
+      // Further down the list nothing is left for this node.
+      const enough = () => isTaken(own, Math.max(this.leadMs, bundleMs));
+      for (const [index, place] of plan.lay(build, (i) => taken.has(i) || out(i), enough)) {
         if (picked.length >= bundleActionsMax) return picked;
         if (!this.mine(build, index, place, free > picked.length)) continue;
         if (this.gate.leaves(build, index, own.vitals, this.readySinceMonoMs(build, index)) !== undefined)
