@@ -90,7 +90,7 @@ async function foreground(
     ),
   });
   const log = createLog({ level: config.logLevel, file: optionText(options, "logFile") });
-  const daemon = await startDaemon({ home, config, log, know });
+  let daemon = await startDaemon({ home, config, log, know });
   let asked = false;
   const hear = (signal: NodeJS.Signals) => {
     if (asked) process.exit(130);
@@ -103,8 +103,12 @@ async function foreground(
     context.output.line(
       `${home.name} runs in the swarm ${home.swarm?.name}, at ${daemon.addresses.join(", ") || "no address"}; Ctrl-C stops it`,
     );
-  await daemon.stopped;
-  return 0;
+  for (;;) {
+    const because = await daemon.stopped;
+    if (because === "cloned") return errorCodes.refused;
+    if (because === "asked" || asked) return 0;
+    daemon = await startDaemon({ home, config, log, know });
+  }
 }
 
 async function detach(context: Context, options: Options): Promise<number> {

@@ -2,9 +2,10 @@
 
 import { randomBytes } from "node:crypto";
 import path from "node:path";
+import type { Ending } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import type { PeerId } from "../protocol/kernel/ids.ts";
+import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
@@ -41,9 +42,23 @@ export interface Daemon {
   readonly addresses: readonly string[];
   /** Actions end, `node.down` is said, everything closes. Safe to call twice. */
   stop(reason: string): Promise<void>;
-  /** Resolves when the daemon has stopped, whoever asked for it. */
-  readonly stopped: Promise<void>;
+  /** Resolves when the daemon has stopped, with why: one that is `behind` is to be started again. */
+  readonly stopped: Promise<Ending>;
 }
+
+const endings: Readonly<
+  Record<Exclude<Ending, "asked">, { readonly what: string; readonly remedy: string }>
+> = {
+  cloned: {
+    what: "a newer start of this node runs on another machine; this one ends",
+    remedy:
+      "stop the other and start this one again; if both are to work, make one a node of its own: swarmd join TICKET --home DIR",
+  },
+  behind: {
+    what: "others know starts of this node that it does not remember: its disk was set back",
+    remedy: "none is needed: it starts again, above all starts that are known",
+  },
+};
 
 /** Throws `home-locked`, `not-a-member`, `address-in-use` and what the stores refuse; nothing is left running then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -63,12 +78,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const events = await openEventStore(places.timeline);
     closers.push(() => events.close());
     const blobs = await openBlobStore(places.blobs);
-    const inc = await nextIncarnation(places.identity);
     const [toolchains, target, restored] = await Promise.all([
       probeToolchains({ cacheFile: path.join(places.work, "toolchains.json") }),
       probeTarget(),
       events.restore(),
     ]);
+    const starts = restored.entries
+      .filter(({ entry }) => entry.author === identity.peer)
+      .map(({ entry }) => incarnationCounter(entry.inc));
+    const inc = await nextIncarnation(places.identity, Math.max(0, ...starts));
     const executor = await createExecutor({
       blobs,
       dir: places.work,
@@ -110,8 +128,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       clock.now(),
     );
     const waiters = new Set<() => void>();
-    let saidDown: () => void = () => {};
-    const down = new Promise<void>((resolve) => {
+    let saidDown: (because: Ending) => void = () => {};
+    const down = new Promise<Ending>((resolve) => {
       saidDown = resolve;
     });
     const runtime = new Runtime(
@@ -167,21 +185,27 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     const queries = new Queries(core, up);
     let stopping: Promise<void> | undefined;
-    let resolveStopped: () => void = () => {};
-    const stopped = new Promise<void>((resolve) => {
+    let resolveStopped: (because: Ending) => void = () => {};
+    const stopped = new Promise<Ending>((resolve) => {
       resolveStopped = resolve;
     });
     const stop = (reason: string): Promise<void> => {
       stopping ??= (async () => {
         log.info({ reason }, "stopping");
         await new Promise<void>((resolve) => runtime.command({ kind: "stop", reason }, () => resolve()));
-        await down;
+        const because = await down;
         await closeAll();
         log.info("stopped");
-        resolveStopped();
+        resolveStopped(because);
       })();
       return stopping;
     };
+    void down.then((because) => {
+      if (because === "asked") return;
+      const { what, remedy } = endings[because];
+      log.error({ remedy }, what);
+      return stop(what);
+    });
     const control = createOperator({
       home: home.dir,
       runtime,

@@ -25,14 +25,15 @@ export const obtainRootKey = (folder: string): Promise<Identity> => obtainKey(pa
 
 /**
  * The name of this start of the daemon: a counter kept durably before it is used, plus a nonce, so that a home restored from
- * a backup does not speak under a name it used before.
+ * a backup does not speak under a name it used before. `known`: the highest counter this node's own entries show, for the store
+ * may have heard from others what the file forgot; 0 for none.
  */
-export async function nextIncarnation(folder: string): Promise<Incarnation> {
+export async function nextIncarnation(folder: string, known = 0): Promise<Incarnation> {
   const file = path.join(folder, "incarnation");
   const last = (await readSmallFile(file, 64))?.trim();
   if (last !== undefined && !isIncarnation(last)) throw damaged(file, "does not hold the count of starts");
-  const next =
-    `${(last === undefined ? 0 : incarnationCounter(last)) + 1}-${randomBytes(4).toString("hex")}` as Incarnation;
+  const counter = Math.max(known, last === undefined ? 0 : incarnationCounter(last)) + 1;
+  const next = `${counter}-${randomBytes(4).toString("hex")}` as Incarnation;
   await writeFileAtomic(file, `${next}\n`);
   return next;
 }

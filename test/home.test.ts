@@ -224,6 +224,9 @@ test("each start has a later incarnation, with a nonce of its own", async () => 
   expect(starts.every(isIncarnation)).toBe(true);
   expect(starts.map(incarnationCounter)).toEqual([1, 2, 3]);
   expect(new Set(starts.map((inc) => inc.split("-")[1])).size).toBe(3);
+  // Others remembered starts that this home forgot.
+  expect(incarnationCounter(await nextIncarnation(places.identity, 7))).toBe(8);
+  expect(incarnationCounter(await nextIncarnation(places.identity, 2))).toBe(9);
   await writeFile(path.join(places.identity, "incarnation"), "many\n");
   await expect(nextIncarnation(places.identity)).rejects.toMatchObject({ code: "home-invalid" });
 });
