@@ -150,7 +150,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           for (const wake of waiters) wake();
         },
         refused: (peer, error) => log.warn({ peer, code: error.code, err: error.message }, "refused"),
-        trouble: (error) => log.error(error, "a write failed; the node is silent until it succeeds"),
+        trouble: (error) =>
+          log.error(
+            error,
+            "a write failed; until it succeeds the node says nothing but that it lives, and takes no work",
+          ),
         membersChanged: () => later.mesh?.membersChanged(),
         stopped: saidDown,
       },

@@ -174,6 +174,8 @@ export type Input =
   | { readonly kind: "gossip"; readonly from: PeerId; readonly message: Gossip }
   | { readonly kind: "signed"; readonly entry: SignedEntry }
   | { readonly kind: "sensed"; readonly vitals: LocalVitals }
+  /** Writing own words fails, and is tried again; or it works again. Meanwhile only beats leave the node: they are no statement of its chain. */
+  | { readonly kind: "writing"; readonly fails: boolean }
   | { readonly kind: "blob-read"; readonly digest: Digest; readonly bytes: Uint8Array | null }
   | { readonly kind: "tree-read"; readonly digest: Digest; readonly files: readonly InputFile[] | null }
   | { readonly kind: "looked-up"; readonly keys: readonly Digest[]; readonly hits: readonly CacheHit[] }

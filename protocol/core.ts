@@ -180,6 +180,9 @@ export class Core {
       case "sensed":
         desk.sense(input.vitals);
         return;
+      case "writing":
+        desk.mute = input.fails;
+        return;
       case "blob-read":
         this.submissions.blobRead(input.digest, input.bytes);
         this.openBuilds(input.digest, input.bytes);

@@ -11,7 +11,7 @@ import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admissio
 import { type SignedEntry, signedEntry } from "./timeline/entry.ts";
 import { plainWire, type Wire } from "./wire.ts";
 
-/** A write that failed is tried again after this long; until then the node is silent. */
+/** A write that failed is tried again after this long; until then the node says nothing but that it lives. */
 const writeRetryMs = 1000;
 /** A message that carries stored entries stays below this. */
 const serveBytesMax = 512 << 10;
@@ -37,11 +37,17 @@ export class Runtime {
   private readonly effects: Effect[] = [];
   private stepping = false;
   private writing = false;
+  /** The write that all effects wait for failed, and is tried again. */
+  private failing = false;
   private ended = false;
   private readonly replies = new Map<number, (reply: CommandReply) => void>();
   private readonly answers = new Map<number, (bytes: Uint8Array | null) => void>();
-  private retries: { readonly atMonoMs: number; readonly batch: EventBatch; readonly done: () => void }[] =
-    [];
+  private retries: {
+    readonly atMonoMs: number;
+    readonly batch: EventBatch;
+    readonly done: () => void;
+    readonly failed: () => void;
+  }[] = [];
   private ids = 0;
 
   constructor(core: Core, ports: Ports, observer: Observer = {}, wire: Wire = plainWire()) {
@@ -130,7 +136,7 @@ export class Runtime {
     const { monoMs } = this.ports.clock.now();
     const due = this.retries.filter((r) => r.atMonoMs <= monoMs);
     this.retries = this.retries.filter((r) => r.atMonoMs > monoMs);
-    for (const { batch, done } of due) this.write(batch, done);
+    for (const { batch, done, failed } of due) this.write(batch, done, failed);
     this.input({ kind: "tick" });
   }
 
@@ -139,6 +145,8 @@ export class Runtime {
     for (const effect of effects) {
       // Signing is pure: it happens at once, so that the next step already knows what this one said.
       if (effect.kind === "sign") this.step({ kind: "signed", entry: this.sign(effect) });
+      // Whoever cannot write is not dead: its beats pass, and say that it takes nothing.
+      else if (this.failing && effect.kind === "gossip" && effect.message.kind === "vitals") this.now(effect);
       else this.effects.push(effect);
     }
     this.perform();
@@ -173,19 +181,28 @@ export class Runtime {
       durable ||= effect.durable;
     }
     this.writing = true;
-    this.write({ entries, updates, dropped: [], durable }, () => {
+    const written = () => {
       this.writing = false;
+      this.fails(false);
       this.perform();
-    });
+    };
+    this.write({ entries, updates, dropped: [], durable }, written, () => this.fails(true));
+  }
+
+  private fails(fails: boolean): void {
+    if (fails === this.failing) return;
+    this.failing = fails;
+    this.input({ kind: "writing", fails });
   }
 
   /** Writes until it succeeds: what was signed must not be forgotten, and nothing behind it may happen before. */
-  private write(batch: EventBatch, done: () => void): void {
+  private write(batch: EventBatch, done: () => void, failed: () => void = () => {}): void {
     this.ports.events.write(batch, (error) => {
       if (this.ended) return;
       if (!error) return done();
       this.observer.trouble?.(error);
-      this.retries.push({ atMonoMs: this.ports.clock.now().monoMs + writeRetryMs, batch, done });
+      this.retries.push({ atMonoMs: this.ports.clock.now().monoMs + writeRetryMs, batch, done, failed });
+      failed();
       this.rearm();
     });
   }

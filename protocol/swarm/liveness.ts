@@ -32,6 +32,8 @@ interface Peer {
   turns: number;
   otherMonoMs: number;
   beatMonoMs: number;
+  /** Since when its beats say that it cannot write. */
+  muteSinceMonoMs: number | undefined;
   /** As last counted: what is said of a peer that is held alive already changes nothing. */
   counted: "living" | "dead" | undefined;
 }
@@ -96,6 +98,9 @@ export class Peers {
       p.otherMonoMs = p.beatMonoMs;
     }
     p.beatMonoMs = monoMs;
+    const mute = vitals.limitedBy === "disk";
+    if (mute !== (p.muteSinceMonoMs !== undefined)) this.changed.add(vitals.peer);
+    p.muteSinceMonoMs = mute ? (p.muteSinceMonoMs ?? monoMs) : undefined;
     this.incarnation(vitals.peer, vitals.inc);
     p.vitals = vitals;
     this.heard(vitals.peer, monoMs);
@@ -165,6 +170,11 @@ export class Peers {
     return p !== undefined && p.turns >= turnsOfTwins && monoMs < p.otherMonoMs + this.leaseMs(members);
   }
 
+  /** Since when it says that it cannot write, so that nothing it would say reaches anybody; undefined when it can. */
+  muteSinceMonoMs(peer: PeerId): number | undefined {
+    return this.table.get(peer)?.muteSinceMonoMs;
+  }
+
   vitals(peer: PeerId): Vitals | undefined {
     return this.table.get(peer)?.vitals;
   }
@@ -201,6 +211,7 @@ export class Peers {
         turns: 0,
         otherMonoMs: Number.NEGATIVE_INFINITY,
         beatMonoMs: Number.NEGATIVE_INFINITY,
+        muteSinceMonoMs: undefined,
         counted: undefined,
       };
       this.table.set(peer, p);

@@ -45,6 +45,8 @@ export class Desk {
   /** Memory that they asked for; kept by the holder too. */
   reservedBytes = 0;
   stopping = false;
+  /** Nothing this node says can be written now, so nothing of it is told. */
+  mute = false;
   /** Whether it has heard, since its start, what the living know; before that it neither grants nor asks. */
   settled = false;
   sensed: LocalVitals | undefined;
@@ -62,6 +64,7 @@ export class Desk {
   private live: readonly Build[] = [];
   private membersRevision = -1;
   private stoppingSeen = false;
+  private muteSeen = false;
   /** When the next of the living may be dead, if nothing is heard of it. */
   private lapseMonoMs = Number.NEGATIVE_INFINITY;
   private aliveList: PeerId[] | undefined;
@@ -95,11 +98,13 @@ export class Desk {
     const all =
       members.revision !== this.membersRevision ||
       this.stopping !== this.stoppingSeen ||
+      this.mute !== this.muteSeen ||
       now.monoMs >= this.lapseMonoMs;
     let changed = false;
     if (all) {
       this.membersRevision = members.revision;
       this.stoppingSeen = this.stopping;
+      this.muteSeen = this.mute;
       this.lapseMonoMs = Number.POSITIVE_INFINITY;
       for (const member of members.all()) changed = this.count(member) || changed;
     } else
@@ -315,9 +320,10 @@ export class Desk {
       else this.dead.delete(peer);
     }
     const builds = !dead && member.roles.includes("builder");
-    const twins = this.peers.isTwice(peer, this.members.size, this.now.monoMs);
-    const weight =
-      !builds || twins ? 0 : peer === this.config.self ? this.config.slots : this.peers.slotsOf(peer);
+    const own = peer === this.config.self;
+    const mute = own ? this.mute : this.peers.muteSinceMonoMs(peer) !== undefined;
+    const hands = builds && !mute && !this.peers.isTwice(peer, this.members.size, this.now.monoMs);
+    const weight = !hands ? 0 : own ? this.config.slots : this.peers.slotsOf(peer);
     const place = placeOf(this.builderList, peer);
     const listed = this.builderList[place]?.peer === peer ? this.builderList[place] : undefined;
     if ((listed?.weight ?? 0) === weight) return learned;

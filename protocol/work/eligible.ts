@@ -88,6 +88,7 @@ const never = (text: string, share = 0): Shortfall => ({ text, never: true, shar
 const later = (text: string, share = 0): Shortfall => ({ text, never: false, share });
 
 const limits: Readonly<Record<string, string>> = {
+  disk: "cannot write to its disk",
   clone: "runs twice, on two machines",
   hot: "is too hot",
   pressure: "is under pressure",

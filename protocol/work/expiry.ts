@@ -8,6 +8,8 @@ import type { Desk } from "./desk.ts";
 const startMsMax = 15_000;
 /** Beyond an action's time limit: bringing inputs here, stopping what overran, storing what came of it. */
 const endMsMax = 60_000;
+/** A holder whose disk fails cannot tell what came of its claims; it is given so long to write again. */
+const muteMsMax = 10_000;
 
 export class Expiry {
   private readonly desk: Desk;
@@ -89,6 +91,8 @@ export class Expiry {
         return "the holder was restarted";
     }
     if (!own && desk.status(claim.holder) === "dead") return "the holder is dead";
+    const mute = own ? undefined : peers.muteSinceMonoMs(claim.holder);
+    if (mute !== undefined && this.isPast(mute + muteMsMax)) return "the holder cannot write";
     if (!own && !claim.started && this.isOver(claim, startMsMax)) return "the holder did not start it";
     const { timeoutMs } = build.claims!.action(claim.action);
     if (this.isOver(claim, startMsMax + timeoutMs + endMsMax))
@@ -98,7 +102,10 @@ export class Expiry {
 
   /** Whether this node has seen a claim open for so long; if not, it looks again when it has. */
   private isOver(claim: Claim, ms: number): boolean {
-    const atMonoMs = this.claimSeenMonoMs.get(claim.id)! + ms;
+    return this.isPast(this.claimSeenMonoMs.get(claim.id)! + ms);
+  }
+
+  private isPast(atMonoMs: number): boolean {
     if (this.desk.now.monoMs >= atMonoMs) return true;
     this.lookMonoMs = Math.min(this.lookMonoMs, atMonoMs);
     return false;

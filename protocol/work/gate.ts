@@ -73,6 +73,7 @@ export class Gate {
       sensed: desk.sensed,
       stopping: desk.stopping,
       twins: desk.standing === "twins",
+      mute: desk.mute,
       order: desk.orders.of(config.self),
       standsBy: this.standsBy(),
       grounded: this.standing(config.self) !== "free",

@@ -9,6 +9,7 @@ const pressureHysteresis = 0.75;
 const recoveryShare = 0.5;
 
 export type Limit =
+  | "disk"
   | "clone"
   | "hot"
   | "pressure"
@@ -29,6 +30,8 @@ export interface Circumstances {
   readonly stopping: boolean;
   /** Two machines speak in its name. */
   readonly twins?: boolean;
+  /** What it says cannot be written. */
+  readonly mute?: boolean;
   readonly order: Order | undefined;
   readonly standsBy: boolean;
   readonly grounded: boolean;
@@ -85,6 +88,7 @@ export class Room {
     const { declared } = c;
     const half = Math.ceil(declared / 2);
     const limits: [Limit, number][] = [
+      ["disk", c.mute ? 0 : declared],
       ["clone", c.twins ? 0 : declared],
       ["stopping", c.stopping ? 0 : declared],
       ["drained", c.order === "drained" ? 0 : declared],

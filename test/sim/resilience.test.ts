@@ -1,5 +1,6 @@
 /** Starts that are not what they seem, holders that never end, members of another fold, forks and full disks: the swarm goes on. */
 import { describe, expect, test } from "vitest";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm, type SwarmOptions } from "../../sim/swarm.ts";
 import { apply } from "../../sim/trouble.ts";
@@ -132,4 +133,41 @@ describe("a holder that says start and never ends", () => {
       expect(expired.length).toBeGreaterThan(0);
     },
   );
+});
+
+describe("a disk that takes nothing", () => {
+  const long = () => fan(4, 12_000);
+  const bobsExpired = (host: Host, build: BuildId, bob: Host) =>
+    [...host.core.desk.builds.get(build)!.claims!.claims.values()].filter(
+      (c) => c.holder === bob.peer && c.expired !== undefined,
+    );
+
+  test.each([1, 2])(
+    "for a while: the node lives, takes nothing, and what it runs counts in the end (seed %i)",
+    (seed) => {
+      const { swarm, world, ann, bob, cat } = start({ seed });
+      const build = swarm.submit(ann, long());
+      world.runUntil(() => swarm.executions.runningOn("bob").length > 0, 5_000);
+      apply(swarm, { kind: "disk-full", host: "bob", forMs: 8_000 });
+      world.runFor(6_000);
+      expect(ann.core.desk.status(bob.peer)).toBe("alive");
+      expect(ann.core.desk.peers.vitals(bob.peer)).toMatchObject({ slots: 0, limitedBy: "disk" });
+      expect(cat.core.desk.builders().map((b) => b.peer)).not.toContain(bob.peer);
+      const outcome = swarm.finish(build);
+      expect(outcome.state).toBe("complete");
+      expect(bobsExpired(ann, build, bob)).toEqual([]);
+      expect([...outcome.executions.values()].every((n) => n === 1)).toBe(true);
+      world.runFor(3_000);
+      expect(ann.core.desk.peers.vitals(bob.peer)!.limitedBy).toBeUndefined();
+    },
+  );
+
+  test.each([1, 2])("for good: others do its work, and the build ends (seed %i)", (seed) => {
+    const { swarm, world, ann, bob } = start({ seed });
+    const build = swarm.submit(ann, long());
+    world.runUntil(() => swarm.executions.runningOn("bob").length > 0, 5_000);
+    apply(swarm, { kind: "disk-error", host: "bob", on: "write" });
+    expect(swarm.finish(build, 60_000).state).toBe("complete");
+    expect(bobsExpired(ann, build, bob).map((c) => c.expired)).toEqual(["the holder cannot write"]);
+  });
 });
