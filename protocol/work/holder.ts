@@ -16,6 +16,8 @@ import { occupy, overdueShare } from "./outlook.ts";
 const startSaidMs = 4000;
 /** A claim of a bundle that waits this long behind a slow one is given back while others could run it. */
 const queuedMsMax = 500;
+/** Nobody knows when a run ends that has lasted longer than expected: what would wait behind it is not asked for. */
+const overdueMsMin = 600;
 /** After inputs could not be had the node leaves the action alone for so long. */
 const cooldownMs = 1000;
 
@@ -85,7 +87,7 @@ export class Holder {
       const leftMs = h.startedMonoMs + workMs - now.monoMs;
       for (let slot = this.slotsOf(h); slot > 0; slot--)
         if (!runs(h)) queued.push(workMs);
-        else freeMs.push(leftMs > 0 ? leftMs : overdueShare * workMs);
+        else freeMs.push(leftMs > 0 ? leftMs : Math.max(overdueMsMin, overdueShare * workMs));
     }
     while (freeMs.length < slots) freeMs.push(0);
     freeMs.sort((a, b) => a - b);

@@ -103,7 +103,9 @@ export class Outlook {
       for (const run of runs.values()) {
         if (run.build !== build) continue;
         const leftMs = run.sinceMonoMs + run.workMs / speed - now.monoMs;
-        ends.set(run.action, leftMs > 0 ? leftMs : (overdueShare * run.workMs) / speed);
+        const graceMs = (overdueShare * run.workMs) / speed;
+        // Of what is long overdue nobody knows when it ends: nothing is kept free for what comes after it.
+        ends.set(run.action, leftMs > 0 ? leftMs : leftMs > -graceMs ? graceMs : Number.POSITIVE_INFINITY);
       }
     }
     return ends;

@@ -22,7 +22,8 @@ const handOverMs = 8;
 const avoidMs = 1000;
 /** So many actions and places are looked at for one plan: in a large swarm it ends before the build does. */
 const looksMax = 20_000;
-/** Of so many of the best actions the longest says how far ahead it is worth to keep a slot for what is still waiting. */
+/** A slot is kept for what is still waiting for this share of the longest of the next actions: guesses reach no further, and idle slots cost. */
+const keepShare = 0.3;
 const longestOf = 32;
 
 export interface Placement {
@@ -88,7 +89,7 @@ export class Plan {
   ): Generator<readonly [number, Placement]> {
     const claims = build.claims!;
     const ends = this.outlook.endsMs(build.id);
-    const horizonMs = this.longestMs(build);
+    const horizonMs = keepShare * this.longestMs(build);
     for (const index of claims.actions.ahead()) {
       if (this.looks++ > looksMax || enough()) return;
       // What takes more than a slot is begun where it fits, by whoever has kept room for it.
@@ -101,7 +102,6 @@ export class Plan {
           readyMs = Math.max(readyMs, (ends.get(dependency) ?? Number.POSITIVE_INFINITY) + handOverMs);
           if (readyMs > horizonMs) break;
         }
-      // A slot that is kept for it now would stand idle longer than any action lasts.
       if (readyMs > horizonMs) continue;
       const place = this.place(build, index, readyMs);
       if (!place) continue;

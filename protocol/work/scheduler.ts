@@ -33,7 +33,7 @@ const declinedMs = 2000;
 const openMax = 256;
 /** An ask is sent so long before a slot comes free, at first; then by what asking and fetching took. */
 const leadMsFirst = 20;
-const leadMsMax = 500;
+const leadMsMax = 200;
 
 interface Ask {
   readonly build: BuildId;
@@ -115,7 +115,7 @@ export class Scheduler {
     const soonMs = own.freeMs[0]!;
     const horizonMs = Math.max(this.leadMs, bundleMs / 2);
     if (soonMs > horizonMs) {
-      this.lookMonoMs = now.monoMs + soonMs - horizonMs;
+      this.lookMonoMs = now.monoMs + Math.max(1, soonMs - horizonMs);
       return;
     }
     this.news = false;
@@ -382,7 +382,8 @@ export class Scheduler {
     for (let at = notes.cursor; at < journal.length; at++) {
       const { action, state } = journal[at]!;
       notes.refused.delete(action);
-      notes.declined.delete(action);
+      // What was claimed and given back again has waited all the same.
+      if (state === "done") notes.declined.delete(action);
       if (state === "ready") {
         notes.ready.set(action, this.desk.now.monoMs);
         this.news = true;
