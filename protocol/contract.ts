@@ -166,6 +166,8 @@ export type Input =
       readonly updates: readonly Uint8Array[];
       readonly entries: readonly SignedEntry[];
     }
+  /** Boot: the table of the last `keep-history`, before the ledgers. */
+  | { readonly kind: "restored-history"; readonly history: Uint8Array }
   /** Boot is over: the core says `node.up`. */
   | { readonly kind: "started" }
   | { readonly kind: "connected"; readonly peer: PeerId }
@@ -245,6 +247,8 @@ export type Effect =
       readonly result: ActionResult;
       readonly holder: PeerId;
     }
+  /** What was learned of durations and speeds; it takes the place of what was kept before. Losing it costs nothing but time. */
+  | { readonly kind: "keep-history"; readonly history: Uint8Array }
   /** → `fetched`: bring these to the own disk. Folders' trees come with all that is below them. */
   | { readonly kind: "fetch"; readonly id: string; readonly wants: readonly Want[] }
   /** → `executed`. */

@@ -30,6 +30,7 @@ import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { Grounding } from "./work/grounding.ts";
 import { Heat } from "./work/heat.ts";
+import { History } from "./work/history.ts";
 import { Holder } from "./work/holder.ts";
 import { Leaning } from "./work/leaning.ts";
 import { clientOf, Ledger } from "./work/ledger.ts";
@@ -66,6 +67,7 @@ export class Core {
   readonly scheduler: Scheduler;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
+  private readonly history: History;
   private readonly door: Door;
   private nextBeatMonoMs = Number.POSITIVE_INFINITY;
   private lastBeatMonoMs = Number.NEGATIVE_INFINITY;
@@ -87,6 +89,7 @@ export class Core {
     this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);
+    this.history = new History(this.desk);
     this.door = new Door(this.desk);
   }
 
@@ -134,6 +137,7 @@ export class Core {
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.catchUp.deadline(),
+      this.history.deadline(),
       this.stopReason === undefined
         ? this.desk.rivals.decidedMonoMs(this.desk.peers.leaseMs(this.desk.members.size))
         : Number.POSITIVE_INFINITY,
@@ -155,6 +159,9 @@ export class Core {
         this.takeFacts(build, input.entries);
         return;
       }
+      case "restored-history":
+        this.history.restore(input.history);
+        return;
       case "started":
         this.start();
         return;
@@ -232,6 +239,7 @@ export class Core {
     this.twins.pump();
     this.scheduler.pump();
     this.sealer.seal();
+    this.history.pump();
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
   }
 
@@ -413,11 +421,7 @@ export class Core {
     for (const claim of touched) {
       this.expiry.touched(build, claim);
       const { done } = claim;
-      if (done?.usage && !this.learned.has(claim.id)) {
-        this.learned.add(claim.id);
-        const action = build.claims!.action(claim.action);
-        desk.estimates.note(build.graph!.name, action, claim.holder, done.usage.wallMs);
-      }
+      this.history.learn(build, claim);
       this.gate.noted(build, claim);
       if (done && claim.holder !== desk.config.self) this.remember(build, claim);
     }
@@ -425,12 +429,10 @@ export class Core {
     this.holder.review(build, touched);
     if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
       this.holder.reviewAll(build);
+      if (build.claims?.sealed) this.history.ended();
       this.forgetOldBuilds();
     }
   }
-
-  /** Claims whose durations were taken into the estimates. */
-  private readonly learned = new Set<ClaimId>();
 
   private remember(build: Build, claim: Claim): void {
     if (!build.claims!.action(claim.action).cache) return;
@@ -457,6 +459,7 @@ export class Core {
       }
       try {
         const touched = build.open(decodeGraph(bytes), this.desk.estimates, this.desk.members);
+        this.history.opened(build, touched);
         this.review(build, touched, build.facts());
       } catch (error) {
         if (!(error instanceof SwarmError)) throw error; // a graph that is none: the build is stored, nobody works on it
@@ -502,6 +505,7 @@ export class Core {
   private goDown(reason: string): void {
     if (this.stopSaid || !this.holder.stopAll()) return;
     this.stopSaid = true;
+    this.history.keep();
     this.desk.voice.hurry();
     this.desk.say(
       undefined,
@@ -578,6 +582,7 @@ const classes: readonly Savable[] = [
   Expiry,
   Sealer,
   Holder,
+  History,
   Gate,
   Room,
   Heat,

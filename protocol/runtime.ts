@@ -59,6 +59,7 @@ export class Runtime {
 
   /** Boot: what was on disk, then `node.up`. */
   start(restored: Restored): void {
+    if (restored.history) this.input({ kind: "restored-history", history: restored.history });
     if (restored.entries.length > 0) this.input({ kind: "restored-entries", entries: restored.entries });
     for (const { build, updates } of restored.ledgers)
       this.input({
@@ -222,6 +223,12 @@ export class Runtime {
         });
       case "drop-ledger":
         return this.keep({ entries: [], updates: [], dropped: [effect.build], durable: false, quiet: true });
+      case "keep-history":
+        // Not tried again: the next one holds all of it.
+        return ports.events.write(
+          { entries: [], updates: [], dropped: [], history: effect.history, durable: false, quiet: true },
+          (error) => error && !this.ended && this.observer.trouble?.(error),
+        );
       case "send":
         return ports.network.send(effect.to, this.wire.encodeMessage(effect.message));
       case "gossip":

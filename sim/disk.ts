@@ -28,13 +28,20 @@ const bytesOf = (write: Write): number =>
   "remembered" in write
     ? 0
     : write.batch.entries.reduce((sum, e) => sum + e.bytes.length, 0) +
-      write.batch.updates.reduce((sum, u) => sum + u.update.length, 0);
+      write.batch.updates.reduce((sum, u) => sum + u.update.length, 0) +
+      (write.batch.history?.length ?? 0);
 
 /** Records a write consists of on the medium; only all of them together count. */
 const recordsOf = (write: Write): number =>
   "remembered" in write
     ? 1
-    : Math.max(1, write.batch.entries.length + write.batch.updates.length + write.batch.dropped.length);
+    : Math.max(
+        1,
+        write.batch.entries.length +
+          write.batch.updates.length +
+          write.batch.dropped.length +
+          (write.batch.history ? 1 : 0),
+      );
 
 /** A disk as it was at one moment. */
 export interface DiskImage {
@@ -46,6 +53,8 @@ class Contents {
   readonly chains = new Map<string, Map<number, SignedEntry>>();
   readonly updates = new Map<BuildId, Uint8Array[]>();
   readonly results = new Map<Digest, { result: ActionResult; holders: PeerId[] }[]>();
+  history: Uint8Array | undefined;
+  private historyBytes = 0;
   bytes = 0;
 
   /** `rotten`: records of the write that are not what was written, and count for nothing. */
@@ -71,6 +80,12 @@ class Contents {
     for (const build of write.batch.dropped) {
       for (const update of this.updates.get(build) ?? []) this.bytes -= update.length;
       this.updates.delete(build);
+    }
+    const { history } = write.batch;
+    if (history) {
+      this.bytes -= this.historyBytes;
+      this.historyBytes = history.length;
+      this.history = rotten?.has(history) ? undefined : history;
     }
   }
 
@@ -156,7 +171,8 @@ export class Disk {
     for (const write of this.landed) {
       if ("remembered" in write) continue;
       const bad = this.rotten.get(write) ?? new Set();
-      for (const record of [...write.batch.entries, ...write.batch.updates.map((u) => u.update)]) {
+      const { entries, updates, history } = write.batch;
+      for (const record of [...entries, ...updates.map((u) => u.update), ...(history ? [history] : [])]) {
         if (bad.has(record) || this.random.float() >= share) continue;
         this.rotten.set(write, bad.add(record));
         this.unnoticed++;
@@ -182,8 +198,8 @@ export class Disk {
   }
 
   /** Writes without a process: what an operator put there before the first start. */
-  prepare(entries: readonly SignedEntry[]): void {
-    const write = { batch: { entries, updates: [], dropped: [], durable: true } };
+  prepare(entries: readonly SignedEntry[], history?: Uint8Array): void {
+    const write = { batch: { entries, updates: [], dropped: [], history, durable: true } };
     this.landed.push(write);
     this.contents.apply(write);
     this.synced = this.landed.length;
@@ -304,11 +320,12 @@ export class Disk {
 
   private restore(): Restored {
     this.verify();
-    const { chains, updates } = this.contents;
+    const { chains, updates, history } = this.contents;
     const all = [...chains.values()].flatMap((chain) => [...chain.values()]);
     return {
       entries: all.filter(({ entry }) => entry.build === undefined),
       ledgers: [...updates].map(([build, list]) => ({ build, updates: [...list] })),
+      ...(history ? { history } : {}),
     };
   }
 }

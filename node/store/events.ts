@@ -1,6 +1,6 @@
 /**
- * The event store: entries, ledger updates and the action cache of one node, in one LevelDB, so that a write is all or
- * nothing. The only door to `level`. Keys and values are specified in specs/store.md.
+ * The event store: entries, ledger updates, the action cache and the history of one node, in one LevelDB, so that a write is
+ * all or nothing. The only door to `level`. Keys and values are specified in specs/store.md.
  */
 import { mkdir } from "node:fs/promises";
 import { Level } from "level";
@@ -14,6 +14,7 @@ import { codeOf } from "../files.ts";
 import {
   entryOf,
   entryPlace,
+  historyPlace,
   placeOf,
   resultPlace,
   type Shelf,
@@ -106,6 +107,7 @@ class LevelEvents implements DiskEvents {
       for (let n = 0; n < count; n++) operations.push({ type: "del", key: updatePlace(build, n) });
       this.#nextUpdate.delete(build);
     }
+    if (batch.history) operations.push({ type: "put", key: historyPlace, value: batch.history });
     this.#enqueue({ operations, durable: batch.durable, done });
   }
 
@@ -180,7 +182,8 @@ class LevelEvents implements DiskEvents {
       if (updates.length > 0)
         ledgers.push({ build, updates: updates.map((update) => new Uint8Array(update)) });
     }
-    return { entries, ledgers, unreadable };
+    const history = await this.#database.get(historyPlace);
+    return { entries, ledgers, unreadable, ...(history ? { history: new Uint8Array(history) } : {}) };
   }
 
   async close() {

@@ -12,6 +12,8 @@ function orderedText(n: number): string {
 const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 16);
 
 export const versionPlace = "version";
+/** What the node learned of durations and speeds. */
+export const historyPlace = "history";
 
 /** What no build carries and what builds carry lie apart, so that a start reads the timeline and not every build ever made. */
 export type Shelf = "timeline" | "builds";

@@ -13,7 +13,7 @@ const foretoldWeight = 4;
 /** A node's speed counts from this weight on: two runs that were foretold, or eight others. */
 const speedWeightMin = 8;
 /** Older runs fade: a machine may become slower. */
-const speedWeightMax = 128;
+export const speedWeightMax = 128;
 /** Of an action's own durations the newest counts this much. */
 const newest = 0.5;
 const actionsMax = 50_000;
@@ -32,19 +32,36 @@ export interface Speed {
   weight: number;
 }
 
-type Action = Pick<GraphAction, "name" | "group" | "estimateMs">;
-
-/** Drops what was put in first when a map has grown over its bound. */
-function bound<K>(map: Map<K, unknown>, max: number): void {
-  if (map.size > max) map.delete(map.keys().next().value as K);
+/** All that is known, each map in the order in which it was learned. */
+export interface Known {
+  readonly groups: ReadonlyMap<string, Mean>;
+  readonly actions: ReadonlyMap<string, number>;
+  readonly speeds: ReadonlyMap<PeerId, Speed>;
 }
 
-export class Estimates {
+type Action = Pick<GraphAction, "name" | "group" | "estimateMs">;
+
+/** Drops what was put in first where a map has grown over its bound. */
+function bound<K>(map: Map<K, unknown>, max: number): void {
+  while (map.size > max) map.delete(map.keys().next().value as K);
+}
+
+export class Estimates implements Known {
   /** By build name and group: durations as they were. */
   readonly groups = new Map<string, Mean>();
   /** By build name and action: milliseconds at speed 1. */
   readonly actions = new Map<string, number>();
   readonly speeds = new Map<PeerId, Speed>();
+
+  /** What was known at an earlier start, the newest last. */
+  know({ groups, actions, speeds }: Known): void {
+    for (const [key, mean] of groups) this.groups.set(key, { ...mean });
+    for (const [key, ms] of actions) this.actions.set(key, ms);
+    for (const [peer, speed] of speeds) this.speeds.set(peer, { ...speed });
+    bound(this.groups, groupsMax);
+    bound(this.actions, actionsMax);
+    bound(this.speeds, speedsMax);
+  }
 
   /** A run of an action in a build named `build` took `ms` on `peer`. */
   note(build: string, action: Action, peer: PeerId, ms: number): void {

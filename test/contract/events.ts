@@ -189,6 +189,17 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       expect(await restart()).toMatchObject({ entries: [], ledgers: [] });
     });
 
+    test("of histories the one written last is there after a restart, whatever else is written", async () => {
+      expect((await restart()).history).toBeUndefined();
+      await write({ history: bytes(1, 2, 3) });
+      await write({ history: bytes(4, 5), entries: [entryAt(0)], updates: [{ build, update: bytes(9) }] });
+      await write({ entries: [entryAt(1)], dropped: [build] });
+      const restored = await restart();
+      expect([...restored.history!]).toEqual([4, 5]);
+      expect(restored.entries).toHaveLength(2);
+      expect([...(await restart()).history!]).toEqual([4, 5]);
+    });
+
     test("an entry kept twice is one entry", async () => {
       await write({ entries: [entryAt(0), entryAt(0)] });
       await write({ entries: [entryAt(0)] });
