@@ -24,8 +24,9 @@ const refusedMsMax = 500;
 const askMsMax = 1000;
 /** What has just become runnable its steward gives to an idle node by itself: others wait so long for news of that. */
 const settleMs = 60;
-/** A node with nothing to do looks at its chances this often, and on news no more often than the other. */
+/** A node with nothing to do looks at its chances again after so long, doubling while it finds none; on news no sooner than the last. */
 const lookMs = 50;
+const lookMsMax = 400;
 const lookMsMin = 10;
 /** A faster node that should take an action has twice the time until its slot should come free, and so much more. */
 const declinedMs = 2000;
@@ -72,6 +73,7 @@ export class Scheduler {
   private lookedMonoMs = Number.NEGATIVE_INFINITY;
   /** When it looks at its chances again. */
   private lookMonoMs = Number.POSITIVE_INFINITY;
+  private vainLooks = 0;
   private freeSeen = -1;
   private preparedSeen = -1;
   /** Whether something came that may be for this node. */
@@ -101,8 +103,10 @@ export class Scheduler {
     if (free > this.freeSeen || prepared !== this.preparedSeen) this.lookMonoMs = now.monoMs;
     this.freeSeen = free;
     this.preparedSeen = prepared;
-    if (this.news)
+    if (this.news) {
+      this.vainLooks = 0;
       this.lookMonoMs = Math.min(this.lookMonoMs, Math.max(now.monoMs, this.lookedMonoMs + lookMsMin));
+    }
     if (now.monoMs < this.lookMonoMs) return;
     this.lookMonoMs = Number.POSITIVE_INFINITY;
     const builds = this.gate.turns().filter((b) => b.claims!.actions.readyCount > 0);
@@ -138,7 +142,9 @@ export class Scheduler {
       this.ask(this.desk.builds.get(build)!, steward, indexes);
     }
     this.freeSeen = (this.ownSeat()?.freeMs ?? []).filter((ms) => ms <= 0).length;
-    this.lookMonoMs = now.monoMs + (soonMs > 0 ? Math.max(lookMsMin, soonMs - this.leadMs) : lookMs);
+    this.vainLooks = taken > 0 ? 0 : this.vainLooks + 1;
+    const restMs = Math.min(lookMsMax, lookMs * 2 ** Math.min(10, this.vainLooks));
+    this.lookMonoMs = now.monoMs + (soonMs > 0 ? Math.max(lookMsMin, soonMs - this.leadMs) : restMs);
   }
 
   granted(id: string): void {
