@@ -37,6 +37,7 @@ import { clientOf, Ledger } from "./work/ledger.ts";
 import { operate } from "./work/operate.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
+import { Reasons } from "./work/reasons.ts";
 import { Recent } from "./work/recent.ts";
 import { Records } from "./work/records.ts";
 import { Room } from "./work/room.ts";
@@ -591,6 +592,7 @@ const classes: readonly Savable[] = [
   Records,
   Shares,
   Leaning,
+  Reasons,
   Scheduler,
   Submissions,
   CatchUp,

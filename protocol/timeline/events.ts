@@ -226,6 +226,8 @@ const schemas = {
     kind: z.literal("view"),
     digest: text(16),
     nodes: z.array(z.record(text(32), z.unknown())).max(1024),
+    /** What else was seen: so many nodes with so many slots. */
+    rest: z.object({ nodes: z.int().nonnegative(), slots: z.int().nonnegative() }).optional(),
   }),
 } as const;
 

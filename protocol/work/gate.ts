@@ -165,15 +165,15 @@ export class Gate {
     return this.leaning.suited(build, open, spread, self);
   }
 
-  /** The nodes seen, scored for an action, best first; and those that may not build it, with the reason. */
+  /** Nodes (all that are seen, unless said) scored for an action, best first; and those that may not build it, with the reason. */
   candidates(
     build: Build,
     index: number,
+    seen: readonly Vitals[] = this.desk.seen(),
   ): { scored: Scored[]; unfit: { peer: PeerId; reason: string; shortfalls: Shortfall[] }[] } {
     const scored: Scored[] = [];
     const unfit: { peer: PeerId; reason: string; shortfalls: Shortfall[] }[] = [];
     const action = build.claims!.action(index);
-    const seen = this.desk.seen();
     this.leaning.look();
     for (const vitals of seen) {
       const reason = this.refuses(vitals, build, index);

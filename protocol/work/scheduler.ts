@@ -1,10 +1,7 @@
 /** The idle node's side: picks the ready actions that suit it best, spread over a small window, and asks their steward for them. */
-import { encode } from "../kernel/codec.ts";
-import { sha256Hex } from "../kernel/digest.ts";
 import type { BuildId, PeerId } from "../kernel/ids.ts";
 import type { Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
-import type { Why } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy, slotsFor } from "./eligible.ts";
@@ -13,6 +10,7 @@ import type { Granter } from "./granter.ts";
 import type { Holder } from "./holder.ts";
 import { isTaken, type Outlook, occupy, type Seat } from "./outlook.ts";
 import { type Placement, Plan } from "./plan.ts";
+import { Reasons } from "./reasons.ts";
 
 /** Actions shorter than this are asked for in bundles that last about so long. */
 const bundleMs = 100;
@@ -67,7 +65,7 @@ export class Scheduler {
   private readonly outlook: Outlook;
   private readonly asks = new Map<string, Ask>();
   private readonly notes = new Map<BuildId, Notes>();
-  private readonly viewsSaid = new Map<BuildId, Set<string>>();
+  private readonly reasons: Reasons;
   private askCount = 0;
   private leadMs = leadMsFirst;
   private lookedMonoMs = Number.NEGATIVE_INFINITY;
@@ -85,6 +83,7 @@ export class Scheduler {
     this.holder = holder;
     this.gate = gate;
     this.outlook = outlook;
+    this.reasons = new Reasons(desk, gate);
   }
 
   /** Asks for as much as this node can take up soon. */
@@ -171,6 +170,7 @@ export class Scheduler {
   /** The build was folded anew or dropped. */
   forget(build: BuildId): void {
     this.notes.delete(build);
+    this.reasons.forget(build);
   }
 
   deadline(): number {
@@ -351,7 +351,7 @@ export class Scheduler {
       build: build.id,
       count: indexes.length,
       actions: indexes.map((i) => claims.action(i).name),
-      why: this.why(build, indexes[0]!),
+      why: this.reasons.of(build, indexes[0]!),
     };
     if (steward === config.self) {
       this.granter.ask(config.self, ask);
@@ -396,41 +396,5 @@ export class Scheduler {
       } else notes.ready.delete(action);
     }
     notes.cursor = journal.length;
-  }
-
-  /** The reasons that go with an ask, and the view they stand on, recorded once per build. */
-  private why(build: Build, index: number): Why {
-    const { self, scheduling } = this.desk.config;
-    const { scored } = this.candidates(build, index);
-    const own = scored.find((s) => s.peer === self);
-    const seen = this.desk.seen();
-    const nodes = seen.map((v) => ({
-      peer: v.peer,
-      slots: v.slots,
-      headroom: v.headroomCelsius === "unknown" ? "unknown" : Math.round(v.headroomCelsius / 5) * 5,
-      speed: Math.round(this.desk.estimates.speedOf(v.peer) * 10) / 10,
-    }));
-    const view = sha256Hex(encode(nodes)).slice(0, 16);
-    let said = this.viewsSaid.get(build.id);
-    if (!said) {
-      said = new Set();
-      this.viewsSaid.set(build.id, said);
-    }
-    if (!said.has(view)) {
-      said.add(view);
-      this.desk.say(build.id, { kind: "view", digest: view, nodes });
-    }
-    return {
-      score: own?.score ?? 0,
-      parts: { ...own?.parts },
-      view,
-      ...(scheduling.mode === "unified" ? {} : { mode: scheduling.mode }),
-      seen: seen.length,
-      ...(seen.length * 2 < this.desk.members.size ? { partial: true } : {}),
-      others: scored
-        .filter((s) => s.peer !== self)
-        .slice(0, 2)
-        .map((s) => [s.peer, s.score]),
-    };
   }
 }

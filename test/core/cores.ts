@@ -28,7 +28,7 @@ const epochMs = 1_764_000_000_000;
 const notAfterMs = epochMs + 365 * 86_400_000;
 const latencyMs = 2;
 /** More steps than this at one moment are a core that never comes to rest. */
-const stepsPerMomentMax = 2000;
+const stepsPerMomentMax = 20_000;
 
 export interface Traits {
   readonly slots?: number;

@@ -88,3 +88,18 @@ test("of two builds the one with the higher priority is worked on first", () => 
   // What was in hand already is done before it.
   expect(order.lastIndexOf(urgent)).toBeLessThan(10);
 });
+
+test("in a large swarm a view names the asking node and the best of the others, and counts the rest", () => {
+  const others = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`n${i}`, {}]));
+  const cores = new Cores({ ann: { slots: 2 }, ...others });
+  cores.finish(cores.submit("ann", many(60)));
+  const whys = cores.nodes.flatMap((n) => n.said("claim")).flatMap((c) => (c.why ? [c.why] : []));
+  expect(whys.some((why) => (why as { seen: number }).seen === 21)).toBe(true);
+  for (const node of cores.nodes)
+    for (const view of node.said("view")) {
+      const { nodes, rest } = view as unknown as { nodes: { peer: string }[]; rest?: { nodes: number } };
+      expect(nodes.length).toBeLessThanOrEqual(16);
+      expect(nodes.map((n) => n.peer)).toContain(node.peer);
+      expect(nodes.length + (rest?.nodes ?? 0)).toBeGreaterThan(16);
+    }
+});
