@@ -33,6 +33,8 @@ export interface Seat {
 }
 
 export class Outlook {
+  /** Counts up when claims open or close. */
+  revision = 0;
   private readonly desk: Desk;
   private readonly running = new Map<PeerId, Map<ClaimId, Run>>();
   private readonly changedMonoMs = new Map<PeerId, number>();
@@ -51,6 +53,7 @@ export class Outlook {
   /** Claims that are new, or about which something new is known. */
   review(build: Build, touched: readonly Claim[]): void {
     const { now, estimates } = this.desk;
+    if (touched.length > 0) this.revision++;
     for (const claim of touched) {
       const { holder, id, action } = claim;
       const runs = this.running.get(holder);

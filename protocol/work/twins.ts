@@ -9,7 +9,7 @@ import type { Outlook, Seat } from "./outlook.ts";
 
 /** By their group alone runs are called overdue only after it was seen so often: a twin for a guess is waste. */
 const samplesMin = 16;
-/** Overdue runs are looked for this often. */
+/** Runs that are overdue, and news of claims, are looked at no more often. */
 const lookMs = 100;
 /** Time that passes beside the run itself: asking ahead, fetching, the way of the news. */
 const besideMs = 200;
@@ -22,6 +22,8 @@ export class Twins {
   private readonly outlook: Outlook;
   private readonly granter: Granter;
   private nextMonoMs = 0;
+  private lookedMonoMs = Number.NEGATIVE_INFINITY;
+  private seenRevision = -1;
 
   constructor(desk: Desk, gate: Gate, outlook: Outlook, granter: Granter) {
     this.desk = desk;
@@ -33,15 +35,22 @@ export class Twins {
   /** Grants twins where they are due. */
   pump(): void {
     const { now, config, settled, stopping } = this.desk;
+    if (this.outlook.revision !== this.seenRevision)
+      this.nextMonoMs = Math.min(this.nextMonoMs, this.lookedMonoMs + lookMs);
+    this.seenRevision = this.outlook.revision;
     if (now.monoMs < this.nextMonoMs) return;
-    this.nextMonoMs = now.monoMs + lookMs;
+    this.lookedMonoMs = now.monoMs;
+    this.nextMonoMs = Number.POSITIVE_INFINITY;
     if (config.scheduling.twinAfter === 0 || !settled || stopping) return;
     let idle: Seat[] | undefined;
     for (const build of this.desk.liveBuilds()) {
       const claims = build.claims!;
       if (claims.paused || claims.cancelled) continue;
       for (const claim of claims.openClaims) {
-        if (!this.overdue(build, claim)) continue;
+        const dueMonoMs = this.dueMonoMs(build, claim);
+        // One that is due and finds no idle node is looked at again.
+        this.nextMonoMs = Math.min(this.nextMonoMs, Math.max(dueMonoMs, now.monoMs + lookMs));
+        if (now.monoMs < dueMonoMs) continue;
         idle ??= this.idle();
         const free = idle.reduce((sum, s) => sum + s.freeMs.filter((ms) => ms <= 0).length, 0);
         // Ready work needs the slots more, unless everything behind this run waits for it.
@@ -55,24 +64,25 @@ export class Twins {
   }
 
   deadline(): number {
-    for (const build of this.desk.liveBuilds()) if (build.claims!.openClaims.size > 0) return this.nextMonoMs;
-    return Number.POSITIVE_INFINITY;
+    return this.nextMonoMs;
   }
 
-  private overdue(build: Build, claim: Claim): boolean {
-    const { now, estimates, config } = this.desk;
+  /** When a run has lasted so long that it gets a twin, monotonic milliseconds; Infinity where it gets none, or is not this node's to grant. */
+  private dueMonoMs(build: Build, claim: Claim): number {
+    const never = Number.POSITIVE_INFINITY;
+    const { estimates, config } = this.desk;
     const claims = build.claims!;
     const action = claims.action(claim.action);
-    if (claim.twin || isHeavy(action) || !this.outlook.runs(claim.holder, claim.id)) return false;
+    if (this.desk.stewardOf(build.id, action.name) !== config.self) return never;
+    if (claim.twin || isHeavy(action) || !this.outlook.runs(claim.holder, claim.id)) return never;
     const boundMs = estimates.atMost(build.graph!.name, action, samplesMin);
     const sinceMonoMs = this.outlook.sinceMonoMs(claim.holder, claim.id);
-    if (boundMs === undefined || sinceMonoMs === undefined) return false;
-    const expectedMs = boundMs / estimates.speedOf(claim.holder);
-    if (now.monoMs - sinceMonoMs < config.scheduling.twinAfter * expectedMs + besideMs) return false;
-    if (claims.actions.get(claim.action) === "done" || claims.winnerOf(claim.action) !== claim) return false;
+    if (boundMs === undefined || sinceMonoMs === undefined) return never;
+    if (claims.actions.get(claim.action) === "done" || claims.winnerOf(claim.action) !== claim) return never;
     // One twin in all: what was slow twice is slow.
-    if (claims.claimsOf(claim.action).some((c) => c.twin)) return false;
-    return this.desk.stewardOf(build.id, action.name) === config.self;
+    if (claims.claimsOf(claim.action).some((c) => c.twin)) return never;
+    const expectedMs = boundMs / estimates.speedOf(claim.holder);
+    return sinceMonoMs + config.scheduling.twinAfter * expectedMs + besideMs;
   }
 
   /** Nodes with a free slot, the fastest first. */

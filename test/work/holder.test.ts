@@ -175,7 +175,7 @@ test("a claim that waits in a bundle behind a slow action is given back while ot
   const many = graphOf(Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`w${i}`, []])));
   const build = cores.submit("ann", many);
   let slow = 0;
-  cores.rules.run = (_, node) => (node.name === "bob" && ++slow === 5 ? { ms: 6000 } : { ms: 10 });
+  cores.rules.run = (_, node) => (node.name === "bob" && ++slow >= 5 ? { ms: 6000 } : { ms: 10 });
   cores.finish(build);
   const reasons = cores
     .node("bob")
