@@ -11,6 +11,7 @@ import { checkDaemon } from "./checks.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
 import { nextAction } from "./control/next.ts";
+import { foretoldBlob } from "./foretell.ts";
 import { drawTicketKey } from "./invitation.ts";
 import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
@@ -134,7 +135,8 @@ export function createOperator(parts: OperatorParts): Control {
     },
     submit: async ({ name, graph, priority }) => {
       const nonce = randomBytes(8).toString("hex");
-      const reply = await command({ kind: "submit", name, graph, nonce, priority });
+      const told = await foretoldBlob(graph, blobs, desk.estimates);
+      const reply = await command({ kind: "submit", name, graph: told, nonce, priority });
       return { build: reply.build! };
     },
     control: async (build, op, options) => movedOf(await command({ kind: "control", build, op, ...options })),

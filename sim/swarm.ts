@@ -7,6 +7,7 @@ import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
 import type { ActionState } from "../protocol/work/actions.ts";
 import { type Build, buildIdOf } from "../protocol/work/build.ts";
+import { foretold } from "../protocol/work/foretell.ts";
 import { Blobs } from "./artifacts.ts";
 import { worldEpochMs } from "./clock.ts";
 import { Executions } from "./executions.ts";
@@ -152,7 +153,8 @@ export class Swarm {
 
   /** Hands a workload to a host that is up; the reply never comes if the host dies before it is given. */
   hand(host: Host, workload: Workload, reply: (reply: CommandReply) => void): BuildId {
-    const { bytes } = encodeGraph(workload.graph);
+    // As a daemon does it with what is submitted to it.
+    const { bytes } = encodeGraph(foretold(workload.graph, host.core.desk.estimates));
     const graph = this.blobs.put(host.peer, bytes);
     for (const file of workload.graph.files) this.blobs.add(host.peer, file.digest);
     const { name } = workload.graph;

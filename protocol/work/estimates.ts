@@ -91,9 +91,14 @@ export class Estimates implements Known {
     return this.known(build, action) ?? unknownMs;
   }
 
+  /** What an action's own last runs took at speed 1, milliseconds; undefined where none was seen. */
+  ranBefore(build: string, action: Pick<Action, "name">): number | undefined {
+    return this.actions.get(`${build}\n${action.name}`);
+  }
+
   /** As `of`; undefined where nothing is known. */
   known(build: string, action: Action): number | undefined {
-    const own = action.estimateMs ?? this.actions.get(`${build}\n${action.name}`);
+    const own = action.estimateMs ?? this.ranBefore(build, action);
     if (own !== undefined) return Math.max(1, own);
     const mean = this.groups.get(`${build}\n${action.group}`);
     return mean && mean.sum / mean.count;
