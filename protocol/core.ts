@@ -17,6 +17,7 @@ import { Rivals } from "./swarm/rivals.ts";
 import { Chains } from "./timeline/chain.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import { knownEvent } from "./timeline/events.ts";
+import { Forks } from "./timeline/forks.ts";
 import { Voice } from "./voice.ts";
 import { Actions } from "./work/actions.ts";
 import { Build } from "./work/build.ts";
@@ -47,6 +48,7 @@ import { Shares } from "./work/shares.ts";
 import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
 import { Twins } from "./work/twins.ts";
+import { Witness } from "./work/witness.ts";
 
 /** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
 const endedBuildsMax = 50;
@@ -68,6 +70,7 @@ export class Core {
   readonly scheduler: Scheduler;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
+  private readonly witness: Witness;
   private readonly history: History;
   private readonly door: Door;
   private nextBeatMonoMs = Number.POSITIVE_INFINITY;
@@ -90,6 +93,7 @@ export class Core {
     this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);
+    this.witness = new Witness(this.desk);
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
   }
@@ -139,9 +143,7 @@ export class Core {
       this.submissions.deadline(),
       this.catchUp.deadline(),
       this.history.deadline(),
-      this.stopReason === undefined
-        ? this.desk.rivals.decidedMonoMs(this.desk.peers.leaseMs(this.desk.members.size))
-        : Number.POSITIVE_INFINITY,
+      this.witness.deadline(),
     );
   }
 
@@ -228,7 +230,8 @@ export class Core {
   private decide(): void {
     const { desk } = this;
     if (this.door.membersChanged()) this.membersChanged();
-    this.lookAtItself();
+    const verdict = this.witness.verdict();
+    if (verdict && this.stopReason === undefined) this.end(verdict.reason, verdict.ending);
     if (this.gate.look()) this.beatSoon();
     if (desk.now.monoMs >= this.nextBeatMonoMs) this.beat();
     this.submissions.tick();
@@ -242,18 +245,6 @@ export class Core {
     this.sealer.seal();
     this.history.pump();
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
-  }
-
-  /** Whether another start of this identity has the better right to speak for it; then this one takes no work, or ends. */
-  private lookAtItself(): void {
-    const { desk } = this;
-    const { standing } = desk;
-    if (standing === "alone") return;
-    desk.settled = false;
-    if (this.stopReason !== undefined || (standing !== "cloned" && standing !== "behind")) return;
-    this.ending = standing;
-    this.stopReason = standing === "cloned" ? "a newer start of this node lives" : "its disk was set back";
-    desk.stopping = true;
   }
 
   private start(): void {
@@ -379,16 +370,17 @@ export class Core {
 
   private takeTimeline(entry: SignedEntry): { fresh: boolean; gap: boolean } {
     const { desk } = this;
-    const { whole, gap } = desk.chains.take(entry);
+    const { whole, gap, forkOf } = desk.chains.take(entry);
+    if (forkOf) this.witness.heard(entry, forkOf);
     if (desk.members.consider(entry)) this.door.changed();
     for (const one of whole) {
       const e = one.entry;
-      if (e.author === desk.config.self) desk.rivals.said(e.inc, desk.now.monoMs);
-      desk.voice.hear(e.hlc, desk.now.wallMs);
+      this.witness.hears(e);
       if (desk.orders.take(one).includes(desk.config.self)) this.ordered();
       for (const raw of e.events) {
         const event = knownEvent(raw);
         if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots, event.folds);
+        if (event?.kind === "fork" && this.witness.proved(event)) this.door.changed();
         if (event?.kind === "node.down") desk.peers.down(e.author, e.inc);
         if (event?.kind === "node.grounded") this.gate.heard(e.author, event);
         if (event?.kind === "ticket.issued") this.door.issued(e.author, event);
@@ -407,10 +399,7 @@ export class Core {
 
   private takeFacts(build: Build, entries: readonly SignedEntry[]): void {
     const { desk } = this;
-    for (const { entry } of entries) {
-      desk.voice.hear(entry.hlc, desk.now.wallMs);
-      if (entry.author === desk.config.self) desk.rivals.said(entry.inc, desk.now.monoMs);
-    }
+    for (const { entry } of entries) this.witness.hears(entry);
     const before = build.submission;
     const touched = build.take(entries, desk.members);
     if (build.submission && !before) this.askGraph(build);
@@ -495,11 +484,16 @@ export class Core {
         this.door.invite(id, command);
         return;
       case "stop":
-        this.stopReason = command.reason;
-        desk.stopping = true;
+        this.end(command.reason, this.ending);
         reply({ ok: true });
         return;
     }
+  }
+
+  private end(reason: string, ending: Ending): void {
+    this.stopReason = reason;
+    this.ending = ending;
+    this.desk.stopping = true;
   }
 
   /** Once nothing runs any more the node says so, and that is its last word. */
@@ -564,6 +558,7 @@ const classes: readonly Savable[] = [
   Desk,
   Random,
   Members,
+  Forks,
   Orders,
   Chains,
   Peers,
@@ -596,5 +591,6 @@ const classes: readonly Savable[] = [
   Scheduler,
   Submissions,
   CatchUp,
+  Witness,
   Door,
 ];

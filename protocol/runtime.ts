@@ -9,6 +9,7 @@ import type { PeerId } from "./kernel/ids.ts";
 import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
 import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admission.ts";
 import { type SignedEntry, signedEntry } from "./timeline/entry.ts";
+import { provenBy } from "./timeline/forks.ts";
 import { plainWire, type Wire } from "./wire.ts";
 
 /** A write that failed is tried again after this long; until then the node says nothing but that it lives. */
@@ -359,7 +360,7 @@ export class Runtime {
   }
 
   private verify(entries: readonly SignedEntry[]): void {
-    for (const signed of entries) {
+    for (const signed of entries.flatMap((entry) => [entry, ...provenBy(entry)])) {
       const { author, swarm } = signed.entry;
       if (!this.wire.holds(signed, this.ports.signer))
         throw new SwarmError("unauthentic", `an entry of ${author} has a wrong signature`);

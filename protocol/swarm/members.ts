@@ -7,6 +7,7 @@ import { sha256Hex } from "../kernel/digest.ts";
 import { byText, type EntryId, type PeerId, type SwarmId } from "../kernel/ids.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { type EventOf, knownEvent, type Role } from "../timeline/events.ts";
+import { Forks } from "../timeline/forks.ts";
 
 export interface Member {
   readonly peer: PeerId;
@@ -23,6 +24,8 @@ export const swarmIdOf = (root: { name: string; root: PeerId; nonce: string }): 
 
 export class Members {
   readonly swarm: SwarmId;
+  /** Whose words count no longer, from where on: of those who contradict themselves. */
+  readonly forks = new Forks();
   /** Counts up when somebody is admitted, or admitted anew. */
   revision = 0;
   private founding: { entry: SignedEntry; name: string; root: PeerId } | undefined;
@@ -61,6 +64,13 @@ export class Members {
   has(peer: PeerId, role?: Role): boolean {
     const member = this.byPeer.get(peer);
     return member !== undefined && (role === undefined || member.roles.includes(role));
+  }
+
+  /** A proof that somebody contradicts himself. Returns whether something that counted does so no longer. */
+  prove(event: EventOf<"fork">): boolean {
+    const changed = this.forks.prove(event);
+    if (changed) this.revision++;
+    return changed;
   }
 
   /** Folds one entry of the timeline. Returns whether the set of members changed. */

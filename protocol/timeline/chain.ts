@@ -10,6 +10,8 @@ export interface Head {
   readonly id: EntryId;
 }
 
+/** A fork shows at the end of a chain: of entries further back only the ids are kept. */
+const latestMax = 16;
 /** Entries that wait behind a gap, per chain; more are dropped and asked for again. */
 export const gapEntriesMax = 1024;
 
@@ -20,6 +22,9 @@ interface Chain {
   /** Entries behind a gap by the seq they stand on. */
   readonly waiting: Map<number, SignedEntry>;
   readonly ids: Map<number, EntryId>;
+  /** The latest, by which a fork can be proved. */
+  readonly latest: Map<number, SignedEntry>;
+  forked: boolean;
 }
 
 export class Chains {
@@ -30,19 +35,21 @@ export class Chains {
 
   /**
    * Takes an entry of the timeline. Returns what became whole by it, in order (empty: known, or behind a gap), whether it
-   * waits behind a gap, and the other entry's id when the pair proves a fork.
+   * waits behind a gap, and the other entry when the pair proves a fork.
    */
-  take(entry: SignedEntry): { whole: SignedEntry[]; gap: boolean; forkOf?: EntryId } {
+  take(entry: SignedEntry): { whole: SignedEntry[]; gap: boolean; forkOf?: SignedEntry } {
     const { author, inc, seq } = entry.entry;
     const key = chainOf(author, inc);
     let chain = this.chains.get(key);
     if (!chain) {
-      chain = { author, inc, head: undefined, waiting: new Map(), ids: new Map() };
+      chain = newChain(author, inc);
       this.chains.set(key, chain);
     }
     const known = chain.ids.get(seq);
-    if (known !== undefined)
-      return known === entry.id ? { whole: [], gap: false } : { whole: [], gap: false, forkOf: known };
+    if (known !== undefined) {
+      const forkOf = known === entry.id ? undefined : chain.latest.get(seq);
+      return { whole: [], gap: false, ...(forkOf ? { forkOf } : {}) };
+    }
     const whole: SignedEntry[] = [];
     const last = entry.entry.last ?? -1;
     if (last !== (chain.head?.seq ?? -1)) {
@@ -50,17 +57,28 @@ export class Chains {
       if (chain.waiting.size < gapEntriesMax) chain.waiting.set(last, entry);
       return { whole, gap: true };
     }
-    this.mixIn(chain.head?.id);
+    if (!chain.forked) this.mixIn(chain.head?.id);
     for (let next: SignedEntry | undefined = entry; next; ) {
       chain.head = { seq: next.entry.seq, id: next.id };
       chain.ids.set(next.entry.seq, next.id);
+      chain.latest.set(next.entry.seq, next);
+      if (chain.latest.size > latestMax) chain.latest.delete(chain.latest.keys().next().value!);
       whole.push(next);
       const follower = chain.waiting.get(next.entry.seq);
       chain.waiting.delete(next.entry.seq);
       next = follower;
     }
-    this.mixIn(chain.head?.id);
+    if (!chain.forked) this.mixIn(chain.head?.id);
     return { whole, gap: false };
+  }
+
+  /** A chain that is proved to be forked differs between nodes for good: it is no difference to be asked about any more. */
+  fork(author: PeerId, inc: Incarnation): void {
+    const key = chainOf(author, inc);
+    const chain = this.chains.get(key) ?? newChain(author, inc);
+    this.chains.set(key, chain);
+    if (!chain.forked) this.mixIn(chain.head?.id);
+    chain.forked = true;
   }
 
   head(author: PeerId, inc: Incarnation): Head | undefined {
@@ -87,5 +105,15 @@ export class Chains {
     this.low ^= Number.parseInt(id.slice(8, 16), 16);
   }
 }
+
+const newChain = (author: PeerId, inc: Incarnation): Chain => ({
+  author,
+  inc,
+  head: undefined,
+  waiting: new Map(),
+  ids: new Map(),
+  latest: new Map(),
+  forked: false,
+});
 
 const hex8 = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");

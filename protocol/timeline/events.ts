@@ -24,6 +24,7 @@ const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
 const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v));
 const action = text(512).min(1) as unknown as z.ZodType<ActionName>;
 const claim = text(160).min(1) as unknown as z.ZodType<ClaimId>;
+const bytes = z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= 64 << 10);
 const ms = z.int().nonnegative();
 /** What a person's word came to, as its author knew: actions that moved, runs thrown away. For people; no fold reads it. */
 const moved = { moved: z.int().nonnegative().optional(), lost: z.int().nonnegative().optional() };
@@ -99,6 +100,8 @@ const schemas = {
     failures: z.int().positive(),
     forMs: ms,
   }),
+  /** Two signed entries of one author at one place of one chain, as bytes, the lower id first. */
+  fork: z.object({ kind: z.literal("fork"), entries: z.tuple([bytes, bytes]).readonly() }),
   // membership
   "swarm.founded": z.object({
     kind: z.literal("swarm.founded"),

@@ -52,7 +52,7 @@ export class Build {
       this.entries.push(entry);
       this.readSubmission(entry, members);
     }
-    return this.claims ? entries.flatMap((e) => this.claims!.take(e)) : [];
+    return this.claims ? this.fold(entries, this.claims, members) : [];
   }
 
   /** The graph is here: fold what waited for it. */
@@ -63,7 +63,11 @@ export class Build {
     const order = Int32Array.from(graph.actions, (_, i) => i);
     order.sort((a, b) => ranks[b]! - ranks[a]! || a - b);
     this.claims = new Claims(graph, order, members);
-    return this.entries.flatMap((e) => this.claims!.take(e));
+    return this.fold(this.entries, this.claims, members);
+  }
+
+  private fold(entries: readonly SignedEntry[], claims: Claims, { forks }: Members): Claim[] {
+    return entries.flatMap((e) => (forks.counts(e.entry) ? claims.take(e) : []));
   }
 
   /** Members changed: what counts may have changed with them. */

@@ -79,7 +79,11 @@ export class CatchUp {
     const { desk } = this;
     const theirs = new Map(sync.heads.map((h) => [`${h.author}.${h.inc}`, h]));
     for (const head of desk.chains.heads()) {
-      const known = theirs.get(`${head.author}.${head.inc}`)?.seq ?? -1;
+      const their = theirs.get(`${head.author}.${head.inc}`);
+      // Another entry at the place of this node's: told each other, the two prove a fork.
+      const forked = their?.seq === head.seq && their.id !== head.id;
+      const known =
+        forked && !desk.members.forks.has(head.author, head.inc) ? head.seq - 1 : (their?.seq ?? -1);
       if (known < head.seq)
         desk.emit({
           kind: "serve",

@@ -148,6 +148,8 @@ export class Desk {
 
   /** Whether this node is the one that speaks for its identity. */
   get standing(): Standing {
+    // Somebody told two stories under this very start: two copies of one running machine, or worse. Nothing it says counts.
+    if (this.members.forks.has(this.config.self, this.config.inc)) return "twins";
     return this.rivals.standing(this.now.monoMs, this.peers.leaseMs(this.members.size));
   }
 
@@ -322,7 +324,9 @@ export class Desk {
     const builds = !dead && member.roles.includes("builder");
     const own = peer === this.config.self;
     const mute = own ? this.mute : this.peers.muteSinceMonoMs(peer) !== undefined;
-    const hands = builds && !mute && !this.peers.isTwice(peer, this.members.size, this.now.monoMs);
+    const inc = own ? this.config.inc : this.peers.incarnationOf(peer);
+    const forked = inc !== undefined && this.members.forks.has(peer, inc);
+    const hands = builds && !mute && !forked && !this.peers.isTwice(peer, this.members.size, this.now.monoMs);
     const weight = !hands ? 0 : own ? this.config.slots : this.peers.slotsOf(peer);
     const place = placeOf(this.builderList, peer);
     const listed = this.builderList[place]?.peer === peer ? this.builderList[place] : undefined;

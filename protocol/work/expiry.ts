@@ -83,6 +83,7 @@ export class Expiry {
     const { desk } = this;
     const { peers, config } = desk;
     const own = claim.holder === config.self;
+    if (desk.members.forks.has(claim.holder, claim.holderInc)) return "the holder contradicts itself";
     const running = own ? config.inc : peers.incarnationOf(claim.holder);
     if (running !== undefined && running !== claim.holderInc) {
       const later = incarnationCounter(running) - incarnationCounter(claim.holderInc);

@@ -171,3 +171,28 @@ describe("a disk that takes nothing", () => {
     expect(bobsExpired(ann, build, bob).map((c) => c.expired)).toEqual(["the holder cannot write"]);
   });
 });
+
+describe("a member that tells two stories", () => {
+  test.each([1, 2, 3])(
+    "is found out by all honest ones, counts for nothing, and the build ends (seed %i)",
+    (seed) => {
+      const { swarm, world, ann, bob, cat, dan } = start({ seed });
+      apply(swarm, { kind: "byzantine", host: "bob", how: "equivocation" });
+      world.runFor(6_000);
+      const honest = [ann, cat, dan];
+      const inc = bob.incarnations.at(-1)!;
+      for (const { core } of honest) {
+        expect(core.desk.members.forks.has(bob.peer, inc)).toBe(true);
+        expect(core.desk.builders().map((b) => b.peer)).not.toContain(bob.peer);
+      }
+      const build = swarm.submit(ann, layered(seed, 4, 7, 1_500));
+      expect(swarm.finish(build, 120_000).state).toBe("complete");
+      world.runFor(6_000);
+      expect(new Set(honest.map((h) => h.core.desk.builds.get(build)!.claims!.digest())).size).toBe(1);
+      // What differs for good is not asked about for good.
+      const before = swarm.network.counts.unicasts;
+      world.runFor(10_000);
+      expect(swarm.network.counts.unicasts - before).toBeLessThan(20);
+    },
+  );
+});

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import type { Members } from "../../protocol/swarm/members.ts";
+import { Forks } from "../../protocol/timeline/forks.ts";
 import { Build, buildIdOf } from "../../protocol/work/build.ts";
 import { Estimates } from "../../protocol/work/estimates.ts";
 import { clientOf, Ledger } from "../../protocol/work/ledger.ts";
 import { Author, blob, firstInc, graphOf, rolesOf } from "./facts.ts";
 
 const ann = new Author("ann");
-const members = rolesOf({ cy: ["builder"] }) as unknown as Members;
+const members = { ...rolesOf({ cy: ["builder"] }), forks: new Forks() } as unknown as Members;
 const graph = blob("graph");
 const id = buildIdOf("demo", ann.peer, graph, "n");
 const empty = () => new Build(id, new Ledger(id, clientOf(ann.peer, firstInc)), 0);
