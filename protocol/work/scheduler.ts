@@ -207,8 +207,9 @@ export class Scheduler {
   /** What the plan gives this node now, and what it left to others in vain. */
   private planned(builds: readonly Build[], own: Seat, free: number): [Build, number][] {
     const picked: [Build, number][] = [];
-    const others = this.outlook.seats().filter((s) => s.peer !== own.peer);
-    const plan = new Plan(this.desk, this.gate, this.outlook, [...others, own]);
+    // In one order on all nodes: among equals the place in it decides.
+    const seats = this.outlook.seats().map((s) => (s.peer === own.peer ? own : s));
+    const plan = new Plan(this.desk, this.gate, this.outlook, seats);
     for (const build of builds) {
       const out = this.leftAlone(build);
       const taken = this.perhapsTaken(build);
@@ -217,6 +218,7 @@ export class Scheduler {
       for (const [index, place] of plan.lay(build, (i) => taken.has(i) || out(i), enough)) {
         if (picked.length >= bundleActionsMax) return picked;
         if (!this.mine(build, index, place, free > picked.length)) continue;
+        if (this.gate.refuses(own.vitals, build, index) !== undefined) continue;
         if (this.gate.leaves(build, index, own.vitals, this.readySinceMonoMs(build, index)) !== undefined)
           continue;
         picked.push([build, index]);
