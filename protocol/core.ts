@@ -6,46 +6,29 @@ import { decodeGraph } from "./build/graph.ts";
 import type { Command, CommandReply, CoreConfig, Effect, Ending, Input, Instant } from "./contract.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
-import { Random } from "./kernel/random.ts";
-import { load, type Savable, save } from "./kernel/snapshot.ts";
+import { load, save } from "./kernel/snapshot.ts";
+import { parts } from "./parts.ts";
 import { Door } from "./swarm/door.ts";
-import { Peers } from "./swarm/liveness.ts";
-import { Members } from "./swarm/members.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
-import { Orders } from "./swarm/orders.ts";
-import { Rivals } from "./swarm/rivals.ts";
-import { Chains } from "./timeline/chain.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import { knownEvent } from "./timeline/events.ts";
-import { Forks } from "./timeline/forks.ts";
-import { Voice } from "./voice.ts";
-import { Actions } from "./work/actions.ts";
+import { Attention } from "./work/attention.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
-import { type Claim, Claims, isOpen } from "./work/claims.ts";
+import { type Claim, isOpen } from "./work/claims.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
-import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
 import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
-import { Grounding } from "./work/grounding.ts";
-import { Heat } from "./work/heat.ts";
 import { History } from "./work/history.ts";
 import { Holder } from "./work/holder.ts";
-import { Leaning } from "./work/leaning.ts";
 import { clientOf, Ledger } from "./work/ledger.ts";
 import { operate } from "./work/operate.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
-import { Reasons } from "./work/reasons.ts";
-import { Recent } from "./work/recent.ts";
-import { Records } from "./work/records.ts";
-import { Room } from "./work/room.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
-import { Shares } from "./work/shares.ts";
-import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
 import { Twins } from "./work/twins.ts";
 import { Witness } from "./work/witness.ts";
@@ -68,6 +51,7 @@ export class Core {
   private readonly courier: Courier;
   private readonly twins: Twins;
   readonly scheduler: Scheduler;
+  private readonly attention: Attention;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
   private readonly witness: Witness;
@@ -91,6 +75,7 @@ export class Core {
     this.expiry = new Expiry(this.desk);
     this.sealer = new Sealer(this.desk);
     this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
+    this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);
     this.witness = new Witness(this.desk);
@@ -107,8 +92,11 @@ export class Core {
     // What one step said in several builds is folded as a whole: decided between, it would be said twice, and out of order.
     if (this.desk.voice.awaitsSignatures) return this.desk.take();
     if (input.kind === "signed") this.begin();
-    this.decide();
-    for (const effect of this.desk.voice.flush(now)) this.desk.emit(effect);
+    if (this.attention.needed) {
+      this.decide();
+      for (const effect of this.desk.voice.flush(now)) this.desk.emit(effect);
+      this.attention.decided(this.nextDecisionMonoMs());
+    }
     return this.desk.take();
   }
 
@@ -121,19 +109,22 @@ export class Core {
 
   /** Everything this core is, so that a replay can start here. */
   save(): Uint8Array {
-    return save(this, classes);
+    return save(this, [Core, ...parts]);
   }
 
   /** The core that was saved; the same inputs give the same effects from here on. */
   static load(bytes: Uint8Array): Core {
-    return load(bytes, classes) as Core;
+    return load(bytes, [Core, ...parts]) as Core;
   }
 
   /** When to call `step` with a tick at the latest, monotonic milliseconds. It may be early; a needless tick does nothing. */
   deadline(): number {
+    return this.attention.deadline();
+  }
+
+  private nextDecisionMonoMs(): number {
     return Math.min(
       this.nextBeatMonoMs,
-      this.desk.voice.deadline(),
       this.expiry.deadline(),
       this.holder.deadline(),
       this.gate.deadline(),
@@ -149,6 +140,7 @@ export class Core {
 
   private take(input: Input): void {
     const { desk } = this;
+    if (!isHearsay(input)) this.attention.call();
     switch (input.kind) {
       case "tick":
         return;
@@ -317,10 +309,13 @@ export class Core {
     if (message.kind === "vitals") {
       const { vitals } = message;
       if (!this.desk.members.has(vitals.peer)) return;
-      if (vitals.peer === this.desk.config.self)
+      if (vitals.peer === this.desk.config.self) {
+        this.attention.call();
         return this.desk.rivals.beat(vitals.inc, vitals.beat, this.desk.now.monoMs);
+      }
       this.desk.peers.beat(vitals, this.desk.now.monoMs);
       this.catchUp.compare(vitals);
+      this.attention.by(this.catchUp.deadline());
       return;
     }
     // Authors gossip their own words as they say them: whoever is gossiped of lives, also where only others reach it.
@@ -333,7 +328,10 @@ export class Core {
     if (this.desk.dropped.has(update.build)) return;
     const build = this.buildOf(update.build);
     const outcome = build.ledger.apply(update.update);
-    if (outcome === "gap") this.catchUp.with(from);
+    if (outcome === "gap") {
+      this.catchUp.with(from);
+      this.attention.call();
+    }
     if (outcome !== "new") return;
     this.courier.heard(update);
     this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries: update.entries });
@@ -364,6 +362,7 @@ export class Core {
   private takeOthers(entry: SignedEntry, from: PeerId): void {
     if (entry.entry.swarm !== this.desk.config.swarm || entry.entry.build !== undefined) return;
     const { fresh, gap } = this.takeTimeline(entry);
+    if (fresh) this.attention.call();
     if (fresh) this.desk.emit({ kind: "keep", entries: [entry] });
     if (gap) this.catchUp.with(from);
   }
@@ -416,6 +415,7 @@ export class Core {
       if (done && claim.holder !== desk.config.self) this.remember(build, claim);
     }
     this.outlook.review(build, touched);
+    this.attention.facts(build, touched, entries);
     this.holder.review(build, touched);
     if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
       this.holder.reviewAll(build);
@@ -519,6 +519,7 @@ export class Core {
       this.preparer.forget(build.id);
       this.expiry.forget();
       this.scheduler.forget(build.id);
+      this.attention.forget(build.id);
       this.gate.forget(build.id);
       this.outlook.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
@@ -546,6 +547,7 @@ export class Core {
       this.desk.dropped.add(build.id);
       this.preparer.forget(build.id);
       this.scheduler.forget(build.id);
+      this.attention.forget(build.id);
       this.gate.forget(build.id);
       this.outlook.forget(build.id);
       this.desk.emit({ kind: "drop-ledger", build: build.id });
@@ -553,44 +555,8 @@ export class Core {
   }
 }
 
-const classes: readonly Savable[] = [
-  Core,
-  Desk,
-  Random,
-  Members,
-  Forks,
-  Orders,
-  Chains,
-  Peers,
-  Rivals,
-  Estimates,
-  Courier,
-  Recent,
-  Outlook,
-  Twins,
-  Voice,
-  Build,
-  Ledger,
-  Claims,
-  Actions,
-  Preparer,
-  Granter,
-  Expiry,
-  Sealer,
-  Holder,
-  History,
-  Gate,
-  Room,
-  Heat,
-  Standby,
-  Grounding,
-  Records,
-  Shares,
-  Leaning,
-  Reasons,
-  Scheduler,
-  Submissions,
-  CatchUp,
-  Witness,
-  Door,
-];
+/** What may concern others alone: most of what a node hears. */
+const isHearsay = (input: Input): boolean =>
+  input.kind === "tick" ||
+  input.kind === "gossip" ||
+  (input.kind === "message" && input.message.kind === "ledger");

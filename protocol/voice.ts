@@ -95,7 +95,10 @@ export class Voice {
   /** When something gathered must go out. */
   deadline(): number {
     let at = Number.POSITIVE_INFINITY;
-    for (const queue of this.pending.values()) for (const p of queue) at = Math.min(at, p.dueMonoMs);
+    for (const [scope, queue] of this.pending) {
+      const flushedMonoMs = this.flushedMonoMs.get(scope) ?? Number.NEGATIVE_INFINITY;
+      for (const p of queue) at = Math.min(at, p.dueMonoMs, flushedMonoMs + p.gatherMs);
+    }
     return at;
   }
 

@@ -164,6 +164,11 @@ export class Desk {
     return this.builderList;
   }
 
+  /** Whether a member was found dead when the living were last counted. */
+  isDead(peer: PeerId): boolean {
+    return this.dead.has(peer);
+  }
+
   /** Builders heard of lately, this node among them. */
   alive(): readonly PeerId[] {
     this.aliveList ??= this.builderList

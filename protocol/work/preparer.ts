@@ -1,6 +1,7 @@
 /** The steward's side before anybody asks: finds the key of each runnable action it is steward of, and looks in the action cache. */
 import type { CacheHit } from "../contract.ts";
 import type { BuildId, Digest } from "../kernel/ids.ts";
+import type { Transition } from "./actions.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { inputsOf, pinsOf } from "./inputs.ts";
@@ -116,6 +117,16 @@ export class Preparer {
     if (!this.claimedInAnotherBuild(build, key)) return false;
     this.elsewhereKeys.set(key, build);
     return true;
+  }
+
+  /** Whether a change of an action's state is for this node to act upon: it prepared the action, is to prepare it, or waits for what ends elsewhere. */
+  concerns(build: Build, { action, state }: Transition): boolean {
+    if (this.elsewhereKeys.size > 0) return true;
+    if (this.prepared.get(build.id)?.has(action)) return true;
+    return (
+      state === "ready" &&
+      this.desk.stewardOf(build.id, build.claims!.action(action).name) === this.desk.config.self
+    );
   }
 
   /** The build was folded anew or dropped: everything noted of it is stale. */

@@ -76,6 +76,8 @@ export class Scheduler {
   private preparedSeen = -1;
   /** Whether something came that may be for this node. */
   private news = false;
+  /** When it has, or will soon have, a free slot, as it last decided. */
+  private roomMonoMs = Number.POSITIVE_INFINITY;
 
   constructor(desk: Desk, granter: Granter, holder: Holder, gate: Gate, outlook: Outlook) {
     this.desk = desk;
@@ -86,16 +88,27 @@ export class Scheduler {
     this.reasons = new Reasons(desk, gate);
   }
 
+  /** News of a build: of what became ready the time is noted. Returns when this node looks at its chances, monotonic milliseconds. */
+  heard(build: Build): number {
+    this.noteReady(build);
+    if (this.news) this.lookSoon();
+    return this.lookMonoMs;
+  }
+
   /** Asks for as much as this node can take up soon. */
   pump(): void {
     this.forgetOldAsks();
     const own = this.ownSeat();
+    this.roomMonoMs = Number.POSITIVE_INFINITY;
     if (this.desk.stopping || !this.desk.settled || !own) {
       this.lookMonoMs = Number.POSITIVE_INFINITY;
       return;
     }
     const { now } = this.desk;
     for (const build of this.desk.liveBuilds()) this.noteReady(build);
+    const soonMs = own.freeMs[0]!;
+    const horizonMs = Math.max(this.leadMs, bundleMs / 2);
+    this.roomMonoMs = now.monoMs + (soonMs > horizonMs ? Math.max(1, soonMs - horizonMs) : 0);
     const free = own.freeMs.filter((ms) => ms <= 0).length;
     // A slot that came free is looked at once; for news of others it is enough to look now and then.
     const prepared = this.granter.revision;
@@ -104,7 +117,7 @@ export class Scheduler {
     this.preparedSeen = prepared;
     if (this.news) {
       this.vainLooks = 0;
-      this.lookMonoMs = Math.min(this.lookMonoMs, Math.max(now.monoMs, this.lookedMonoMs + lookMsMin));
+      this.lookSoon();
     }
     if (now.monoMs < this.lookMonoMs) return;
     this.lookMonoMs = Number.POSITIVE_INFINITY;
@@ -115,10 +128,8 @@ export class Scheduler {
         this.lookMonoMs = now.monoMs + lookMs;
       return;
     }
-    const soonMs = own.freeMs[0]!;
-    const horizonMs = Math.max(this.leadMs, bundleMs / 2);
-    if (soonMs > horizonMs) {
-      this.lookMonoMs = now.monoMs + Math.max(1, soonMs - horizonMs);
+    if (this.roomMonoMs > now.monoMs) {
+      this.lookMonoMs = this.roomMonoMs;
       return;
     }
     this.news = false;
@@ -373,6 +384,11 @@ export class Scheduler {
     for (const [id, ask] of this.asks)
       if (ask.untilMonoMs <= this.desk.now.monoMs || this.desk.status(ask.to) === "dead")
         this.asks.delete(id);
+  }
+
+  private lookSoon(): void {
+    const soonMonoMs = Math.max(this.desk.now.monoMs, this.lookedMonoMs + lookMsMin, this.roomMonoMs);
+    this.lookMonoMs = Math.min(this.lookMonoMs, soonMonoMs);
   }
 
   private notesOf(build: BuildId): Notes {

@@ -1,0 +1,84 @@
+/** The classes of which a core is made, but for the core itself: whoever saves one must be able to name them, whoever loads one to make them. */
+
+import { Random } from "./kernel/random.ts";
+import type { Savable } from "./kernel/snapshot.ts";
+import { Door } from "./swarm/door.ts";
+import { Peers } from "./swarm/liveness.ts";
+import { Members } from "./swarm/members.ts";
+import { Orders } from "./swarm/orders.ts";
+import { Rivals } from "./swarm/rivals.ts";
+import { Chains } from "./timeline/chain.ts";
+import { Forks } from "./timeline/forks.ts";
+import { Voice } from "./voice.ts";
+import { Actions } from "./work/actions.ts";
+import { Attention } from "./work/attention.ts";
+import { Build } from "./work/build.ts";
+import { CatchUp } from "./work/catch-up.ts";
+import { Claims } from "./work/claims.ts";
+import { Courier } from "./work/courier.ts";
+import { Desk } from "./work/desk.ts";
+import { Estimates } from "./work/estimates.ts";
+import { Expiry } from "./work/expiry.ts";
+import { Gate } from "./work/gate.ts";
+import { Granter } from "./work/granter.ts";
+import { Grounding } from "./work/grounding.ts";
+import { Heat } from "./work/heat.ts";
+import { History } from "./work/history.ts";
+import { Holder } from "./work/holder.ts";
+import { Leaning } from "./work/leaning.ts";
+import { Ledger } from "./work/ledger.ts";
+import { Outlook } from "./work/outlook.ts";
+import { Preparer } from "./work/preparer.ts";
+import { Reasons } from "./work/reasons.ts";
+import { Recent } from "./work/recent.ts";
+import { Records } from "./work/records.ts";
+import { Room } from "./work/room.ts";
+import { Scheduler } from "./work/scheduler.ts";
+import { Sealer } from "./work/sealer.ts";
+import { Shares } from "./work/shares.ts";
+import { Standby } from "./work/standby.ts";
+import { Submissions } from "./work/submit.ts";
+import { Twins } from "./work/twins.ts";
+import { Witness } from "./work/witness.ts";
+
+export const parts: readonly Savable[] = [
+  Desk,
+  Random,
+  Members,
+  Forks,
+  Orders,
+  Chains,
+  Peers,
+  Rivals,
+  Estimates,
+  Courier,
+  Recent,
+  Outlook,
+  Twins,
+  Voice,
+  Build,
+  Ledger,
+  Claims,
+  Actions,
+  Preparer,
+  Granter,
+  Expiry,
+  Sealer,
+  Holder,
+  History,
+  Gate,
+  Room,
+  Heat,
+  Standby,
+  Grounding,
+  Records,
+  Shares,
+  Leaning,
+  Reasons,
+  Scheduler,
+  Attention,
+  Submissions,
+  CatchUp,
+  Witness,
+  Door,
+];
