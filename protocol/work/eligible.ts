@@ -100,6 +100,18 @@ const limits: Readonly<Record<string, string>> = {
   stopping: "is going down",
 };
 
+const tools = new WeakMap<GraphAction, readonly (readonly [string, string])[]>();
+
+/** The toolchains of an action, listed once: this is asked for each node and moment. */
+function toolsOf(action: GraphAction): readonly (readonly [string, string])[] {
+  let listed = tools.get(action);
+  if (!listed) {
+    listed = Object.entries(action.toolchains);
+    tools.set(action, listed);
+  }
+  return listed;
+}
+
 const checks: readonly Check[] = [
   ({ slots, slotsMax, limitedBy }) => {
     if (slots > 0) return undefined;
@@ -134,7 +146,7 @@ const checks: readonly Check[] = [
       ? never(`takes only what asks for ${labels.join(" or ") || "a label"}`)
       : undefined,
   ({ toolchains }, action) => {
-    for (const [name, fingerprint] of Object.entries(action.toolchains)) {
+    for (const [name, fingerprint] of toolsOf(action)) {
       const offered = toolchains[name];
       if (offered === undefined) return never(`lacks ${name}`);
       if (offered !== fingerprint) return never(`has another ${name}`, 0.5);

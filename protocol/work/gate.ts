@@ -102,7 +102,7 @@ export class Gate {
       this.records.failed(name, group, claim.holder);
       if (claim.fail.cause !== "infrastructure") return;
       this.grounding.forgave(claim.holder, desk.orders.ungrounded(claim.holder));
-      this.grounding.failed(claim.holder, desk.now.monoMs);
+      this.grounding.failed(claim.holder, claim.holderInc, desk.now.monoMs);
     }
   }
 

@@ -52,8 +52,9 @@ export class Grounding {
     return true;
   }
 
-  /** A run of a node failed by the node's own doing. */
-  failed(peer: PeerId, nowMonoMs: number): void {
+  /** A run of a node, in that incarnation, failed by the node's own doing. While it is grounded that is no news: it was begun before. */
+  failed(peer: PeerId, inc: Incarnation, nowMonoMs: number): void {
+    if (this.standing(peer, inc, nowMonoMs).kind === "grounded") return;
     const conduct = this.at(peer);
     conduct.failedMonoMs.push(nowMonoMs);
     if (conduct.failedMonoMs.length > failuresMax) conduct.failedMonoMs.shift();

@@ -11,7 +11,7 @@ const limits = defaultScheduling.grounding;
 const minutes = (n: number) => n * 60_000;
 const failing = (times: number, everyMs = 1000) => {
   const grounding = new Grounding();
-  for (let i = 0; i < times; i++) grounding.failed(bob, i * everyMs);
+  for (let i = 0; i < times; i++) grounding.failed(bob, inc, i * everyMs);
   return grounding;
 };
 
@@ -19,14 +19,14 @@ test("a node that fails waits a second, then two, four … and at most half a mi
   const grounding = new Grounding();
   const waits: number[] = [];
   for (let i = 0; i < 7; i++) {
-    grounding.failed(bob, 0);
+    grounding.failed(bob, inc, 0);
     const standing = grounding.standing(bob, inc, 0);
     if (standing.kind === "waiting") waits.push(standing.untilMonoMs);
   }
   expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
   expect(grounding.deadline(0)).toBe(30_000);
   expect(grounding.standing(bob, inc, 30_000)).toEqual({ kind: "free" });
-  grounding.failed(bob, 31_000);
+  grounding.failed(bob, inc, 31_000);
   grounding.succeeded(bob, 31_001);
   expect(grounding.standing(bob, inc, 31_001)).toEqual({ kind: "free" });
 });
@@ -47,17 +47,18 @@ test("a grounded node comes back by one success; one that fails its probe is gro
   expect(grounding.due(bob, inc, limits, 11_000)).toBeUndefined();
   // What it began before says nothing of now.
   grounding.succeeded(bob, 20_000);
+  grounding.failed(bob, inc, 20_000);
   expect(grounding.standing(bob, inc, 20_000).kind).toBe("grounded");
   const probeMs = minutes(5) + 10_000;
   expect(grounding.standing(bob, inc, probeMs)).toEqual({ kind: "probe" });
-  grounding.failed(bob, probeMs + 1000);
+  grounding.failed(bob, inc, probeMs + 1000);
   expect(grounding.due(bob, inc, limits, probeMs + 1000)).toEqual({ failures: 1, forMs: minutes(10) });
   grounding.said(bob, inc, minutes(10), probeMs + 1000);
   const againMs = probeMs + 1000 + minutes(10);
   expect(grounding.standing(bob, inc, againMs)).toEqual({ kind: "probe" });
   grounding.succeeded(bob, againMs + 1);
   expect(grounding.standing(bob, inc, againMs + 1)).toEqual({ kind: "free" });
-  for (let i = 0; i < 8; i++) grounding.failed(bob, againMs + 2);
+  for (let i = 0; i < 8; i++) grounding.failed(bob, inc, againMs + 2);
   expect(grounding.due(bob, inc, limits, againMs + 2)).toEqual({ failures: 8, forMs: minutes(5) });
 });
 
@@ -80,7 +81,7 @@ test("a person's word forgives what was counted so far, once", () => {
   grounding.said(bob, inc, minutes(5), 10_000);
   grounding.forgave(bob, 1);
   expect(grounding.standing(bob, inc, 11_000)).toEqual({ kind: "free" });
-  grounding.failed(bob, 12_000);
+  grounding.failed(bob, inc, 12_000);
   grounding.forgave(bob, 1);
   expect(grounding.standing(bob, inc, 12_000).kind).toBe("waiting");
 });
