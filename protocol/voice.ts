@@ -10,6 +10,8 @@ import type { Event } from "./timeline/events.ts";
 const gatherMs = 20;
 /** What nobody waits for is gathered for this long. */
 const patientMs = 50;
+/** What is only kept to be looked at goes with the next thing said, or after this long. */
+const idleMs = 1000;
 const eventBytesMaxPerEntry = 40 << 10;
 
 export interface SayOptions {
@@ -19,6 +21,8 @@ export interface SayOptions {
   readonly urgent?: boolean;
   /** Nobody waits for it: gather longer. */
   readonly patient?: boolean;
+  /** It is only kept to be looked at: no entry for it alone while others are likely to follow. */
+  readonly idle?: boolean;
   /** Effects that may only happen once the event is on disk. */
   readonly after?: readonly Effect[];
 }
@@ -74,11 +78,11 @@ export class Voice {
         bytes: 0,
         durable: false,
         dueMonoMs: Number.POSITIVE_INFINITY,
-        gatherMs: patientMs,
+        gatherMs: idleMs,
       };
       queue.push(open);
     }
-    const waitMs = options.urgent ? 0 : options.patient ? patientMs : gatherMs;
+    const waitMs = options.urgent ? 0 : options.idle ? idleMs : options.patient ? patientMs : gatherMs;
     open.events.push(event);
     open.after.push(...(options.after ?? []));
     open.bytes += bytes;

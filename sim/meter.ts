@@ -19,14 +19,13 @@ export class Meter {
   private before = { unicasts: 0, unicastBytes: 0, gossipBytes: 0, bulkBytes: 0 };
   private knownMs: number | undefined;
   private sealedMs: number | undefined;
-  private facts = 0;
+  private entries = 0;
+  private events = 0;
   private gossips = 0;
   private sampledMs = Number.NEGATIVE_INFINITY;
   private readonly samples = new Map<Host, { atMs: number; celsius: number }[]>();
   /** Counted when the build was sealed: what is said after it is not its cost. */
-  private totals:
-    | { unicasts: number; bytes: number; blobBytes: number; facts: number; gossips: number }
-    | undefined;
+  private totals: ReturnType<Meter["count"]> | undefined;
 
   /** To be made before the swarm starts. */
   constructor(swarm: Swarm, submitter: Host) {
@@ -35,8 +34,10 @@ export class Meter {
     swarm.watch((host, effects) => {
       for (const effect of effects) {
         if (effect.kind === "gossip") this.gossips++;
-        else if (effect.kind === "append" && effect.entry.entry.build !== undefined)
-          this.facts += effect.entry.entry.events.filter((event) => event.kind !== "view").length;
+        else if (effect.kind === "append" && effect.entry.entry.build !== undefined) {
+          this.entries++;
+          this.events += effect.entry.entry.events.length;
+        }
       }
       if (this.build !== undefined && !this.ended) this.look(host);
     });
@@ -106,7 +107,8 @@ export class Meter {
       boundMs,
       ratio: heftMs > 0 ? makespanMs / heftMs : 1,
       waste: worked > 0 ? wasted / worked : 0,
-      factsPerAction: totals.facts / actions,
+      factsPerAction: totals.entries / actions,
+      eventsPerAction: totals.events / actions,
       unicastsPerAction: totals.unicasts / actions,
       gossipsPerAction: totals.gossips / actions,
       bytesPerNode: totals.bytes / hosts.length,
@@ -155,7 +157,8 @@ export class Meter {
   private count() {
     const { counts } = this.swarm.network;
     return {
-      facts: this.facts,
+      entries: this.entries,
+      events: this.events,
       gossips: this.gossips,
       unicasts: counts.unicasts - this.before.unicasts,
       bytes: counts.unicastBytes - this.before.unicastBytes + counts.gossipBytes - this.before.gossipBytes,

@@ -9,6 +9,7 @@ const columnsDefault: readonly Column[] = [
   "ratio",
   "waste",
   "facts",
+  "events",
   "unicasts",
   "busy",
   "wait95",

@@ -37,7 +37,10 @@ export interface Tally {
   readonly ratio: number;
   /** Share of the time worked that brought no result that counted. */
   readonly waste: number;
+  /** Entries in the build's ledger: what is signed, sent and kept as one. */
   readonly factsPerAction: number;
+  /** What they say: several events may stand in one entry. */
+  readonly eventsPerAction: number;
   readonly unicastsPerAction: number;
   /** Messages published, each counted once however many hear it. */
   readonly gossipsPerAction: number;
@@ -71,6 +74,7 @@ export const columns = [
   "ratio",
   "waste",
   "facts",
+  "events",
   "unicasts",
   "gossips",
   "bytes",
@@ -97,6 +101,7 @@ export const figures: Readonly<
   ratio: { measure: "number", of: (run) => run.ratio },
   waste: { measure: "share", of: (run) => run.waste },
   facts: { measure: "number", of: (run) => run.factsPerAction },
+  events: { measure: "number", of: (run) => run.eventsPerAction },
   unicasts: { measure: "number", of: (run) => run.unicastsPerAction },
   gossips: { measure: "number", of: (run) => run.gossipsPerAction },
   bytes: { measure: "bytes", of: (run) => run.bytesPerNode },

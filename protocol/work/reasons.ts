@@ -92,7 +92,7 @@ export class Reasons {
     }
     if (!said.has(digest)) {
       said.add(digest);
-      this.desk.say(build, { kind: "view", digest, nodes, ...rest });
+      this.desk.say(build, { kind: "view", digest, nodes, ...rest }, { idle: true });
     }
     return digest;
   }

@@ -71,6 +71,9 @@ test("a build is measured against HEFT and the bound, and every figure makes sen
   expect(utilisation).toBeCloseTo(worked / (6 * makespanMs), 2);
   expect(tally!.factsPerAction).toBeGreaterThan(1);
   expect(tally!.factsPerAction).toBeLessThan(6);
+  // An entry says at least one thing; each action has a claim and a result, each build a submission and a seal.
+  expect(tally!.eventsPerAction).toBeGreaterThanOrEqual(tally!.factsPerAction);
+  expect(tally!.eventsPerAction).toBeGreaterThanOrEqual((2 * 16 + 2) / 16);
   expect(tally!.bytesPerNode).toBeGreaterThan(0);
   expect(steps.at(-1)).toMatchObject({ settled: 16, actions: 16 });
 });
