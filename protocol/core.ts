@@ -164,7 +164,7 @@ export class Core {
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
         this.beatSoon();
-        this.catchUp.with(input.peer);
+        this.catchUp.connected(input.peer);
         return;
       case "disconnected":
         desk.peers.disconnected(input.peer, desk.now.monoMs);

@@ -11,6 +11,8 @@ export interface Station {
   readonly peer: PeerId;
   readonly process: Process;
   readonly handlers: NetworkHandlers;
+  /** Counts stations in the order in which they came up. */
+  readonly order: number;
 }
 
 /** One direction of a link. */
@@ -27,6 +29,13 @@ export class Lane {
   stalled: Uint8Array[] = [];
   /** Whether the receiving side has let the sender in and was told `connected`. */
   open = false;
+
+  /** Nothing leaves before that moment: the connection is being made. */
+  opensAt(atMs: number): void {
+    this.messagesFreeMs = atMs;
+    this.bulkFreeMs = atMs;
+    this.open = true;
+  }
 
   /** When a message of this size arrives: after all before it. */
   arrivalMs(nowMs: number, bytes: number, conditions: Conditions, jitter: number): number {
@@ -74,10 +83,13 @@ export class Link {
   torn = false;
   /** One end sleeps: what is sent is lost, and it stays so. */
   dead = false;
+  /** Made because one had something to say to the other: nobody is told of it, and gossip does not use it. */
+  readonly called: boolean;
 
-  constructor(dialler: Station, listener: Station) {
+  constructor(dialler: Station, listener: Station, called = false) {
     this.dialler = dialler;
     this.listener = listener;
+    this.called = called;
   }
 
   laneTo(place: PeerId): Lane {

@@ -9,6 +9,7 @@ import { gossipBytesMax, messageBytesMax } from "../protocol/swarm/message.ts";
 import { type Conditions, Weather } from "./conditions.ts";
 import { type CutId, Cuts } from "./cuts.ts";
 import { Line, Link, type Station } from "./link.ts";
+import { Mesh } from "./mesh.ts";
 import { Pairs } from "./pairs.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
@@ -49,12 +50,15 @@ export class VirtualNetwork {
   /** Per pair without a link: dials that failed, and the number of the one that is due (earlier plans are void). */
   private readonly dialling = new Pairs<{ failed: number; plan: number }>();
   private plans = 0;
+  private readonly mesh: Mesh;
+  private attached = 0;
   /** Messages and bytes that arrived or were meant to. */
   readonly counts = { unicasts: 0, unicastBytes: 0, gossips: 0, gossipBytes: 0, bulkBytes: 0, corrupted: 0 };
 
   constructor(world: World, options: NetworkOptions = {}) {
     this.world = world;
     this.random = world.randomFor("network");
+    this.mesh = new Mesh(world.randomFor("mesh"));
     this.weather = new Weather(options.conditions);
     this.silenceMs = options.silenceMs ?? 10_000;
   }
@@ -79,9 +83,9 @@ export class VirtualNetwork {
     this.lines.set(place, new Line(bytesPerSecond));
   }
 
-  /** A daemon comes up: it dials everybody, and goes with its process. A clone stands at a place of its own. */
+  /** A daemon comes up: it dials its neighbours, and goes with its process. A clone stands at a place of its own. */
   attach(process: Process, peer: PeerId, handlers: NetworkHandlers, place: PeerId = peer): NetworkPort {
-    const station: Station = { place, peer, process, handlers };
+    const station: Station = { place, peer, process, handlers, order: this.attached++ };
     if (this.stations.has(place)) for (const other of this.stations.keys()) this.tear(place, other);
     this.stations.set(place, station);
     if (place !== peer) {
@@ -89,8 +93,8 @@ export class VirtualNetwork {
       if (!places.includes(place)) places.push(place);
       this.clones.set(peer, places);
     }
-    for (const other of this.stations.values())
-      if (other.peer !== peer) this.redial(place, other.place, true);
+    this.mesh.changed();
+    for (const other of this.mesh.join(place, this.othersThan(station))) this.redial(place, other, true);
     process.onEnd((ending) => this.detach(station, ending === "power"));
     return {
       send: (to, message) => this.send(station, to, message),
@@ -101,6 +105,7 @@ export class VirtualNetwork {
 
   /** A machine falls asleep: what is sent to it is lost, and its peers give it up after a silence. */
   sleep(place: PeerId): void {
+    this.mesh.changed();
     for (const other of this.stations.keys()) {
       const link = this.links.get(place, other);
       if (!link) continue;
@@ -116,13 +121,14 @@ export class VirtualNetwork {
     for (const other of this.stations.keys()) {
       if (other === place) continue;
       if (this.links.get(place, other)?.dead) this.tear(place, other);
-      if (!this.links.has(place, other)) this.redial(place, other, true);
+      if (!this.links.has(place, other) && this.mesh.keeps(place, other)) this.redial(place, other, true);
     }
   }
 
   /** Nothing comes through from these to those; with `oneWay`, the other direction still works. The answer heals it. */
   cut(from: readonly PeerId[], to: readonly PeerId[], oneWay = false): CutId {
     const cut = this.cuts.begin();
+    this.mesh.changed();
     for (const a of from)
       for (const b of to) {
         if (a === b) continue;
@@ -137,6 +143,7 @@ export class VirtualNetwork {
   heal(cut?: CutId): void {
     if (cut !== undefined && !this.cuts.lies(cut)) return;
     const freed = this.cuts.heal(cut);
+    this.mesh.changed();
     this.world.fault("world", "heal");
     for (const [from, to] of freed) {
       const link = this.links.get(from, to);
@@ -176,12 +183,13 @@ export class VirtualNetwork {
   /** Whether bytes go both ways between two daemons that have let each other in. */
   reaches(a: PeerId, b: PeerId): boolean {
     const link = this.links.get(a, b);
-    return link?.up === true && this.passes(a, b) && this.passes(b, a) && this.alive(a) && this.alive(b);
+    const linked = link ? link.up : this.mayCall(a, b);
+    return linked && this.passes(a, b) && this.passes(b, a) && this.alive(a) && this.alive(b);
   }
 
   /** Carries `bytes` of a blob and says how that ended. A transfer that breaks is noticed after a stall. */
   transfer(from: PeerId, to: PeerId, bytes: number, done: (ended: Transfer) => void): void {
-    const link = this.links.get(from, to);
+    const link = this.links.get(from, to) ?? this.call(from, to);
     const receiver = this.stations.get(to);
     if (!receiver) return;
     if (!link || !this.reaches(from, to)) {
@@ -203,6 +211,27 @@ export class VirtualNetwork {
       else if (link.torn) done("broken");
       else receiver.process.after(this.silenceMs, () => done("broken"));
     });
+  }
+
+  private othersThan({ peer }: Station): PeerId[] {
+    return [...this.stations.values()].flatMap((other) => (other.peer === peer ? [] : [other.place]));
+  }
+
+  /** Whether two that keep no connection would let each other in. */
+  private mayCall(a: PeerId, b: PeerId): boolean {
+    const [one, other] = [this.stations.get(a), this.stations.get(b)];
+    if (!one || !other || one.peer === other.peer || this.mesh.keeps(a, b)) return false;
+    return one.handlers.admits(other.peer) && other.handlers.admits(one.peer);
+  }
+
+  /** A connection between two that keep none, made because one has something to say; undefined where it cannot be made. */
+  private call(from: PeerId, to: PeerId): Link | undefined {
+    if (!this.mayCall(from, to) || !this.reaches(from, to)) return undefined;
+    const link = new Link(this.stations.get(from)!, this.stations.get(to)!, true);
+    const openMs = this.world.nowMs + 2 * this.weather.between(from, to).delayMs;
+    for (const lane of link.lanes) lane.opensAt(openMs);
+    this.links.set(from, to, link);
+    return link;
   }
 
   private passes(from: PeerId, to: PeerId): boolean {
@@ -247,6 +276,7 @@ export class VirtualNetwork {
     const { place } = station;
     if (this.stations.get(place) !== station) return;
     this.stations.delete(place);
+    this.mesh.changed();
     for (const other of this.stations.keys()) {
       const link = this.links.get(place, other);
       if (!link) continue;
@@ -276,7 +306,8 @@ export class VirtualNetwork {
     if (!dialler || !listener) return;
     const existing = this.links.get(from, to);
     if (existing) {
-      const stale = existing.station(from) !== dialler || existing.station(to) !== listener;
+      const stale =
+        existing.called || existing.station(from) !== dialler || existing.station(to) !== listener;
       if (!stale) return;
       this.tear(from, to);
     }
@@ -319,6 +350,7 @@ export class VirtualNetwork {
     if (link.torn || lane.open || !side.handlers.admits(other.peer)) return;
     const known = this.sees(side, other.peer);
     lane.open = true;
+    this.mesh.changed();
     if (link.up) this.dialling.delete(side.place, other.place);
     this.world.record(this.world.name(side.place), "connected", this.world.name(other.place));
     if (!known) side.handlers.connected(other.peer);
@@ -332,6 +364,8 @@ export class VirtualNetwork {
     if (!link) return;
     link.torn = true;
     this.links.delete(a, b);
+    if (link.called) return;
+    this.mesh.changed();
     for (const side of [link.dialler, link.listener]) {
       const other = link.other(side.place);
       if (!link.laneTo(side.place).open || !side.process.alive) continue;
@@ -341,6 +375,11 @@ export class VirtualNetwork {
       });
     }
     if (this.stations.has(a) && this.stations.has(b)) this.redial(a, b);
+    for (const place of [a, b]) {
+      const station = this.stations.get(place);
+      if (!station) continue;
+      for (const other of this.mesh.replace(place, this.othersThan(station))) this.redial(place, other, true);
+    }
   }
 
   /** Whether one who stands at several places is connected from another of them. */
@@ -353,16 +392,17 @@ export class VirtualNetwork {
     for (const other of [...this.stations.values()]) {
       if (other.peer === station.peer) continue;
       const link = this.links.get(station.place, other.place);
-      if (!link) this.redial(station.place, other.place, true);
-      else if (link.laneTo(station.place).open && !station.handlers.admits(other.peer))
+      if (!link) {
+        if (this.mesh.keeps(station.place, other.place)) this.redial(station.place, other.place, true);
+      } else if (link.laneTo(station.place).open && !station.handlers.admits(other.peer))
         this.tear(station.place, other.place);
-      else this.open(link, station, other);
+      else if (!link.called) this.open(link, station, other);
     }
   }
 
   private send(from: Station, peer: PeerId, message: Uint8Array): void {
     const to = this.placeOf(from.place, peer);
-    const link = this.links.get(from.place, to);
+    const link = this.links.get(from.place, to) ?? this.call(from.place, to);
     // One sends to those one has let in: the lane towards oneself is open.
     if (!link || link.station(from.place) !== from || !link.laneTo(from.place).open) return;
     if (message.length > messageBytesMax) return;
@@ -411,21 +451,20 @@ export class VirtualNetwork {
     receiver.handlers.message(sender.peer, message);
   }
 
-  /** Floods over all links that are up, nearest first, so that members who cannot dial each other hear through others. */
+  /** Floods over all connections that are kept, nearest first, so that members who cannot dial each other hear through others. */
   private gossip(from: Station, message: Uint8Array): void {
     if (message.length > gossipBytesMax) return;
-    const reached = new Map<PeerId, number>([[from.place, 0]]);
-    for (const [near, delayMs] of reached) {
-      if (reached.size === this.stations.size) break;
-      for (const far of this.stations.values()) {
-        if (reached.has(far.place)) continue;
-        const link = this.links.get(near, far.place);
-        if (link?.up !== true || !this.passes(near, far.place)) continue;
-        const conditions = this.weather.between(near, far.place);
-        const arrivalMs = delayMs + conditions.delayMs + this.random.float() * conditions.jitterMs;
-        reached.set(far.place, arrivalMs);
-        this.whisper(far, message, conditions.gossipDelayMs ?? arrivalMs, conditions);
-      }
+    const hops = this.mesh.route(from.place, this.stations, (near, far) => {
+      const link = this.links.get(near, far);
+      return link?.up === true && !link.called && this.passes(near, far);
+    });
+    const arrivalsMs = [0];
+    for (const { near, nearIndex, far } of hops) {
+      const conditions = this.weather.between(near, far.place);
+      const arrivalMs =
+        arrivalsMs[nearIndex]! + conditions.delayMs + this.random.float() * conditions.jitterMs;
+      arrivalsMs.push(arrivalMs);
+      this.whisper(far, message, conditions.gossipDelayMs ?? arrivalMs, conditions);
     }
   }
 

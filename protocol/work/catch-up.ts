@@ -7,6 +7,11 @@ import type { Desk } from "./desk.ts";
 
 /** One peer is asked no more often than this. */
 const syncMsMin = 200;
+/** In a swarm of more members than this a node that starts need not have heard all. */
+const everybodyMax = 16;
+/** It is enough that so many have answered; and of those that connect within a second so many are asked, the beats of the others tell if anything is missing. */
+const fewMax = 6;
+const fewMs = 1000;
 const graphRetryMs = 1000;
 
 type Sync = Extract<Message, { kind: "sync" }>;
@@ -21,6 +26,8 @@ export class CatchUp {
   private readonly synced = new Set<PeerId>();
   private readonly graphs = new Map<BuildId, number>();
   private last: Instant | undefined;
+  private fewSinceMonoMs = Number.NEGATIVE_INFINITY;
+  private fewLeft = 0;
   /** When it came back from the last time it was away; undefined: it never was since its start. */
   private backMonoMs: number | undefined;
 
@@ -43,7 +50,18 @@ export class CatchUp {
     desk.settled = false;
     this.synced.clear();
     desk.peers.back(now.monoMs);
-    for (const { peer } of desk.members.all()) if (desk.peers.isConnected(peer)) this.with(peer);
+    for (const { peer } of desk.members.all()) if (desk.peers.isConnected(peer)) this.connected(peer);
+  }
+
+  /** A peer is there: what is missing is exchanged, in a large swarm with the first few. */
+  connected(peer: PeerId): void {
+    const { now, members } = this.desk;
+    if (now.monoMs >= this.fewSinceMonoMs + fewMs) {
+      this.fewSinceMonoMs = now.monoMs;
+      this.fewLeft = fewMax;
+    }
+    if (members.size > everybodyMax && this.fewLeft-- <= 0) return;
+    this.with(peer);
   }
 
   /** Exchange what is missing with a peer, soon. */
@@ -102,11 +120,16 @@ export class CatchUp {
     else this.synced.add(from); // what it sent before this came first
   }
 
-  /** A node that starts acts on what others know, not on what it remembers: it waits for all it reaches, at most one lease. */
+  /**
+   * A node that starts acts on what others know, not on what it remembers: it waits for all it reaches, in a large swarm for a few, at most
+   * one lease. What it has missed then is a claim at worst, and two claims of one action are settled by the fold.
+   */
   private settle(): void {
     const { desk } = this;
     if (desk.standing !== "alone") return;
-    const waiting = desk.builders().some(({ peer }) => peer !== desk.config.self && !this.synced.has(peer));
+    const enough = desk.members.size > everybodyMax && this.synced.size >= fewMax;
+    const waiting =
+      !enough && desk.builders().some(({ peer }) => peer !== desk.config.self && !this.synced.has(peer));
     if (!waiting || desk.now.monoMs >= this.settledByMonoMs()) desk.settled = true;
   }
 
@@ -121,7 +144,7 @@ export class CatchUp {
     const { now, peers, builds } = this.desk;
     if (!this.desk.settled) this.settle();
     for (const peer of this.wanted) {
-      if (!peers.isConnected(peer)) this.wanted.delete(peer);
+      if (this.desk.status(peer) === "dead") this.wanted.delete(peer);
       else if (now.monoMs >= (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin) {
         this.wanted.delete(peer);
         this.askedMonoMs.set(peer, now.monoMs);

@@ -425,4 +425,63 @@ describe("virtual network", () => {
     ]);
     expect(results.slice(0, 2)).toEqual(["first whole 11", "second whole 21"]);
   });
+
+  describe("of many hosts", () => {
+    const many = () => {
+      const all = swarm(Array.from({ length: 60 }, (_, i) => `n${i}`));
+      all.world.runFor(1000);
+      return all;
+    };
+    const neighbours = (ear: Ear) => ear.heard.filter((h) => h.startsWith("+")).map((h) => h.slice(1));
+
+    test("each keeps connections with a few", () => {
+      const { ears } = many();
+      const counts = ears.map((ear) => neighbours(ear).length).sort((a, b) => a - b);
+      expect(counts[0]).toBeGreaterThanOrEqual(6);
+      expect(counts[30]).toBeLessThan(16);
+    });
+
+    test("gossip of one reaches all others, each once", () => {
+      const { world, ears } = many();
+      forget(...ears);
+      ears[59]!.port.gossip(Buffer.from("news"));
+      world.runFor(1000);
+      expect(ears.map((ear) => gossiped(ear).length)).toEqual(ears.map((_, i) => (i === 59 ? 0 : 1)));
+    });
+
+    test("one who is no neighbour is called, in order, and its core is told of no connection", () => {
+      const { world, ears } = many();
+      const last = ears[59]!;
+      const far = ears.find((_, i) => i < 59 && !neighbours(last).includes(`n${i}`))!;
+      forget(last, far);
+      last.say("one", far);
+      last.say("two", far);
+      world.runFor(1000);
+      far.say("three", last);
+      world.runFor(1000);
+      expect(far.heard).toEqual(["n59: one", "n59: two"]);
+      expect(last.heard).toEqual([expect.stringContaining(": three")]);
+    });
+
+    test("a stranger is not called", () => {
+      const { world, ears } = many();
+      const last = ears[59]!;
+      const far = ears.find((_, i) => i < 59 && !neighbours(last).includes(`n${i}`))!;
+      far.admits.delete(last.peer);
+      last.say("hello", far);
+      world.runFor(1000);
+      expect(said(far)).toEqual([]);
+    });
+
+    test("who lost most of its neighbours finds others", () => {
+      const { world, ears, network } = many();
+      const last = ears[59]!;
+      const lost = neighbours(last);
+      for (const name of lost) ears[Number(name.slice(1))]!.process.end("kill");
+      forget(...ears);
+      world.runFor(1000);
+      expect(neighbours(last).filter((name) => !lost.includes(name)).length).toBeGreaterThanOrEqual(3);
+      expect(network.reaches(last.peer, fakePeer(neighbours(last)[0]!))).toBe(true);
+    });
+  });
 });

@@ -293,3 +293,19 @@ describe("a swarm with a bad network", () => {
     expectSound(all, build);
   });
 });
+
+test("in a large swarm a host that starts anew is ready once six others have answered it, long before a lease is over", () => {
+  const swarm = new Swarm({ seed: 1, hosts: 24 }).start();
+  const host = swarm.hosts[23]!;
+  host.kill();
+  swarm.world.runFor(2000);
+  let answered = 0;
+  swarm.watch((by, _, input) => {
+    if (by === host && !host.core.desk.settled && input.kind === "message" && input.message.kind === "sync")
+      answered += input.message.reply ? 0 : 1;
+  });
+  host.start();
+  expect(swarm.world.runUntil(() => host.core.desk.settled, 1000)).toBe(true);
+  expect(answered).toBeLessThanOrEqual(6);
+  expect(answered).toBeGreaterThan(0);
+});
