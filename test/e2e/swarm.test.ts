@@ -62,7 +62,7 @@ describe("three daemons", () => {
     await looking.printed("part ");
     looking.process.kill("SIGINT");
     expect((await looking.ended).code).toBe(130);
-    await farm.good("ben", "cancel", "long");
+    await farm.good("ben", "cancel", "long", "--yes");
     const { code, stdout } = await following.ended;
     expect(code).toBe(1);
     expect(stdout).toContain("cancelled");
