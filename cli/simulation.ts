@@ -79,6 +79,7 @@ export function plainExperiment(workload: Workload, cluster: Cluster): Experimen
       {
         name: "unified",
         scheduling: { mode: "unified" },
+        rival: "steward",
         latencyMs: undefined,
         gossipAgeMs: gossipAgeMsDefault,
         faults: [],

@@ -39,6 +39,13 @@ const endedBuildsMax = 50;
 /** Connections in a row bring one beat, not one each. */
 const beatMsMin = 100;
 
+/** The machines that share out work: the simulator holds others against them. */
+export interface Hands {
+  readonly Courier: typeof Courier;
+  readonly Granter: typeof Granter;
+  readonly Scheduler: typeof Scheduler;
+}
+
 export class Core {
   readonly desk: Desk;
   readonly preparer: Preparer;
@@ -63,18 +70,18 @@ export class Core {
   private ending: Ending = "asked";
   private stopSaid = false;
 
-  constructor(config: CoreConfig, now: Instant) {
+  constructor(config: CoreConfig, now: Instant, hands: Hands = { Courier, Granter, Scheduler }) {
     this.desk = new Desk(config, now);
     this.preparer = new Preparer(this.desk);
     this.holder = new Holder(this.desk);
     this.gate = new Gate(this.desk, this.holder);
-    this.courier = new Courier(this.desk);
+    this.courier = new hands.Courier(this.desk);
     this.outlook = new Outlook(this.desk);
-    this.granter = new Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
+    this.granter = new hands.Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
     this.twins = new Twins(this.desk, this.gate, this.outlook, this.granter);
     this.expiry = new Expiry(this.desk);
     this.sealer = new Sealer(this.desk);
-    this.scheduler = new Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
+    this.scheduler = new hands.Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);

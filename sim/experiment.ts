@@ -8,6 +8,7 @@ import { type Cluster, diskOf, memoryOf, targetOf } from "./cluster.ts";
 import { remember, teach } from "./history.ts";
 import type { HostOptions } from "./host.ts";
 import { Meter } from "./meter.ts";
+import { handsOf } from "./rivals/rivals.ts";
 import type { History, Variant } from "./scenario.ts";
 import { Swarm } from "./swarm.ts";
 import type { Tally } from "./tally.ts";
@@ -144,5 +145,6 @@ function hostsOf(cluster: Cluster, { nodes }: Experiment, variant: Variant): Hos
     ...(node.thermal ? { thermal: node.thermal } : {}),
     vitals: { target: targetOf(node), diskTotalBytes: diskOf(node), diskFreeBytes: diskOf(node) / 2 },
     scheduling: { ...variant.scheduling, ...nodes[node.id], labels: node.labels },
+    hands: handsOf(variant.rival, variant.gossipAgeMs),
   }));
 }

@@ -1,6 +1,6 @@
 /** One simulated machine: the daemon's own core and runtime over simulated ports, with what outlives a start of the daemon. */
 import type { Command, CommandReply, Effect, Input } from "../protocol/contract.ts";
-import { Core } from "../protocol/core.ts";
+import { Core, type Hands } from "../protocol/core.ts";
 import { sha256 } from "../protocol/kernel/digest.ts";
 import {
   type Digest,
@@ -44,6 +44,8 @@ export interface HostOptions {
   readonly vitals?: Partial<LocalVitals>;
   readonly scheduling?: Partial<Scheduling>;
   readonly version?: string;
+  /** Shares out work in another way than daemons do. */
+  readonly hands?: Hands;
 }
 
 /** Makes a daemon another than the plain one, at each start before it runs: its ports lie, or its runtime hears otherwise. */
@@ -217,6 +219,7 @@ export class Host {
         scheduling: { ...defaultScheduling, ...this.options.scheduling },
       },
       clock.now(),
+      this.options.hands,
     );
     const later: { port?: NetworkPort } = {};
     const ports: Ports = {

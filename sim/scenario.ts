@@ -11,6 +11,7 @@ import {
 } from "./cluster.ts";
 import { checked, type Document, readDocument, refusalAt } from "./document.ts";
 import { type Fault, faultSchema } from "./faults.ts";
+import { type Rival, rivals } from "./rivals/rivals.ts";
 import { type Synthetic, syntheticKeys } from "./synthetic.ts";
 import { type Column, columns } from "./tally.ts";
 
@@ -68,6 +69,7 @@ const variant = z.strictObject({
     ),
   modes: z.array(z.enum(modes)).min(1).max(modes.length).optional(),
   scheduling: scheduling.optional(),
+  rival: z.enum(rivals).optional(),
   latency: duration.optional(),
   gossipAge: duration.optional(),
   faults: z.array(faultSchema).max(1000).optional(),
@@ -108,6 +110,7 @@ const schema = z.strictObject({
   gossipAge: duration.optional(),
   modes: z.array(z.enum(modes)).min(1).max(modes.length).default(["unified"]),
   scheduling: scheduling.default({}),
+  rival: z.enum(rivals).default("steward"),
   history: history.default("exact"),
   faults: z.array(faultSchema).max(1000).default([]),
   variants: z.array(variant).min(1).max(variantsMax).optional(),
@@ -145,6 +148,8 @@ export type WorkloadSource =
 export interface Variant {
   readonly name: string;
   readonly scheduling: Partial<Scheduling> & Pick<Scheduling, "mode">;
+  /** How work is shared out; daemons know `steward` alone. */
+  readonly rival: Rival;
   /** Undefined: the cluster's own. */
   readonly latencyMs: number | undefined;
   readonly gossipAgeMs: number;
@@ -202,6 +207,7 @@ function variantsIn(form: Form, document: Document): Variant[] {
     return ofModes.map((mode) => ({
       name: variantName(own?.name, mode, ofModes.length > 1),
       scheduling: { ...schedulingOf({ ...form.scheduling, ...own?.scheduling }), mode },
+      rival: own?.rival ?? form.rival,
       latencyMs: own?.latency ?? form.latency,
       gossipAgeMs: own?.gossipAge ?? form.gossipAge ?? gossipAgeMsDefault,
       faults: own?.faults ?? form.faults,

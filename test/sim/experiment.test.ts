@@ -18,6 +18,7 @@ const cluster: Cluster = clusterSchema.parse({
 const variant = (change: Partial<Variant> = {}): Variant => ({
   name: "unified",
   scheduling: { mode: "unified" },
+  rival: "steward",
   latencyMs: undefined,
   gossipAgeMs: gossipAgeMsDefault,
   faults: [],
