@@ -141,7 +141,7 @@ export class CatchUp {
   }
 
   tick(): void {
-    const { now, peers, builds } = this.desk;
+    const { now, builds } = this.desk;
     if (!this.desk.settled) this.settle();
     for (const peer of this.wanted) {
       if (this.desk.status(peer) === "dead") this.wanted.delete(peer);

@@ -197,11 +197,14 @@ export class Claims {
   resultsOf(index: number): readonly Result[] {
     const { results } = this.facts[index]!;
     if (results.size === 0) return none;
+    if (results.size === 1) return [...results.values()];
     return [...results.values()].sort((a, b) => byText(a.hash, b.hash));
   }
 
   /** The result that dependents consume: of those somebody still holds, the one with the lowest hash; else any. */
   resultOf(index: number): Result | undefined {
+    const { results: known } = this.facts[index]!;
+    if (known.size < 2) return known.values().next().value;
     const results = this.resultsOf(index);
     return results.find((r) => this.holdersOf(index, r).length > 0) ?? results[0];
   }

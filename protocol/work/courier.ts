@@ -33,6 +33,9 @@ export class Courier {
 
   /** What others said of a build. */
   heard({ build, update, entries }: LedgerUpdate): void {
+    const [first] = entries;
+    if (first && entries.length === 1)
+      return this.recent.note(build, first.entry.author, update, this.desk.now.monoMs);
     const authors = new Set(entries.map((e) => e.entry.author));
     // Of an update of several, some may lack what lies between: merged, it would show a gap.
     for (const author of authors)

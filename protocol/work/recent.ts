@@ -9,7 +9,8 @@ const carriedBytesMax = 256 << 10;
 interface Said {
   readonly atMonoMs: number;
   readonly update: Uint8Array;
-  readonly sentTo: Set<PeerId>;
+  /** Made when it is first sent: most of what is heard is never handed on. */
+  sentTo: Set<PeerId> | undefined;
 }
 
 export class Recent {
@@ -19,13 +20,13 @@ export class Recent {
     const key = `${build}\n${author}`;
     const list = this.said.get(key);
     if (!list) {
-      this.said.set(key, [{ atMonoMs: monoMs, update, sentTo: new Set() }]);
+      this.said.set(key, [{ atMonoMs: monoMs, update, sentTo: undefined }]);
       return;
     }
     let old = 0;
     while (old < list.length && list[old]!.atMonoMs < monoMs - gossipMs) old++;
     if (old > 0) list.splice(0, old);
-    list.push({ atMonoMs: monoMs, update, sentTo: new Set() });
+    list.push({ atMonoMs: monoMs, update, sentTo: undefined });
   }
 
   /** The author's words came by another way: what was noted of it before has a gap behind it. */
@@ -39,9 +40,10 @@ export class Recent {
     let bytes = 0;
     for (const author of authors)
       for (const said of this.said.get(`${build}\n${author}`) ?? []) {
-        if (said.atMonoMs < monoMs - gossipMs || said.sentTo.has(to)) continue;
+        if (said.atMonoMs < monoMs - gossipMs || said.sentTo?.has(to)) continue;
         bytes += said.update.length;
         if (bytes > carriedBytesMax) return updates;
+        said.sentTo ??= new Set();
         said.sentTo.add(to);
         updates.push(said.update);
       }
