@@ -3,7 +3,7 @@
  * facts picks one, and the other stops.
  */
 import { sha256 } from "../../protocol/kernel/digest.ts";
-import { byText, type Digest } from "../../protocol/kernel/ids.ts";
+import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Build } from "../../protocol/work/build.ts";
 import { Courier } from "../../protocol/work/courier.ts";
@@ -148,9 +148,9 @@ export class FirstCome extends SelfClaims {
 }
 
 /**
- * Rank-delayed claims: idle nodes stand in a row by their score for an action, and each waits its turn, so that the claim of the one before it is
- * known by then. The row begins at the node whose rank is the action's: nodes that know the same begin with different actions. A node leaves an
- * action alone that a faster one would end sooner when its slot comes free, until the time has passed that the action should take.
+ * Rank-delayed claims: idle nodes stand in a row for each action, and each waits its turn, so that the claim of the one before it is known by
+ * then. A node leaves an action alone that a faster one would end sooner when its slot comes free, until the time has passed that the action
+ * should take.
  */
 export function rankDelay(turnMs: number): typeof Scheduler {
   return class RankDelay extends SelfClaims {
@@ -171,12 +171,10 @@ export function rankDelay(turnMs: number): typeof Scheduler {
         if (peer !== self.peer)
           for (const ms of freeMs) if (ms > 0 && ms + workMs / speed < workMs / ownSpeed) sooner++;
       const guarded = sooner > 0;
-      const row = seats
-        .filter((s) => s.peer === self.peer || s.freeMs[0]! <= 0)
-        .sort((a, b) => b.speed - a.speed || byText(a.peer, b.peer));
-      const rank = row.findIndex((s) => s.peer === self.peer);
-      const first = sha256(Buffer.from(`${build.id} ${index}`))[0]! % row.length;
-      const turn = (rank - first + row.length) % row.length;
+      const own = standing(build, index, self.peer, ownSpeed);
+      const turn = seats.filter(
+        (s) => s.peer !== self.peer && s.freeMs[0]! <= 0 && standing(build, index, s.peer, s.speed) > own,
+      ).length;
       // Idle faster nodes come before this one in the row; only the busy ones must be waited for.
       return sinceMonoMs + turn * turnMs + (guarded ? workMs : 0);
     }
@@ -185,4 +183,11 @@ export function rankDelay(turnMs: number): typeof Scheduler {
       return ready;
     }
   };
+}
+
+/** A node's score for an action: by speed, spread by chance that all draw alike, so that rows differ between actions and hardly by what one has heard. */
+function standing(build: Build, index: number, peer: PeerId, speed: number): number {
+  const drawn = sha256(Buffer.from(`${build.id} ${index} ${peer}`));
+  const uniform = (drawn[0]! * 0x10000 + drawn[1]! * 0x100 + drawn[2]! + 0.5) / 0x1000000;
+  return speed / -Math.log(uniform);
 }

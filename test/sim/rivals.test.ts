@@ -58,11 +58,11 @@ describe("rivals", () => {
     expect(of("steward").sent.ask).toBeGreaterThan(0);
   });
 
-  test("claims without a steward collide, and waiting for one's turn makes that seldom", () => {
+  test("claims without a steward collide, and the rule over facts leaves one result", () => {
     expect(of("steward").again).toBe(0);
     expect(of("two-choices").again).toBe(0);
     expect(of("first-come").again).toBeGreaterThan(0);
-    expect(of("rank-delay").again).toBeLessThan(of("first-come").again);
+    expect(of("rank-delay").again).toBeGreaterThan(0);
   });
 
   test("one seed is one run", () => {
