@@ -27,8 +27,11 @@ const primaryMs = 500;
 /** How far heat is foreseen while no action says how long it takes. */
 const foreseenMsMin = 5_000;
 const foreseenMsMax = 120_000;
-/** Some actions take longer than their kind does on average, and what is begun now overlaps with what is begun next. */
-const foreseenRuns = 2;
+/** What is begun now overlaps with what is begun next. */
+const foreseenRuns = 1.25;
+/** What an action of a kind that was never seen is taken to last. */
+const unknownRunMs = 45_000;
+const foreseenSamplesMin = 16;
 /** Kept below the limit: sensors and models are not exact. */
 const foreseenMarginCelsius = 1;
 
@@ -397,26 +400,30 @@ export class Gate {
     if (scheduling.mode !== "thermal-aware" || !sensed || sensed.temperatureCelsius === "unknown")
       return slots;
     const limit = scheduling.temperatureCelsiusMax - foreseenMarginCelsius;
-    const runMs = Math.min(foreseenMsMax, Math.max(foreseenMsMin, foreseenRuns * this.typicalRunMs()));
-    // Nobody knows yet how warm it gets: what is begun now cannot be taken back.
-    const most = heat.tried ? slots : Math.ceil(slots / 2);
-    for (let working = most; working > 0; working--) {
+    const runMs = Math.min(foreseenMsMax, Math.max(foreseenMsMin, foreseenRuns * this.longestRunMs()));
+    // While nobody knows how warm it gets, half of it works in any case: else nobody ever would.
+    const least = heat.tried ? 0 : Math.ceil(slots / 2);
+    for (let working = slots; working > least; working--) {
       const peak = heat.peak(working / slots, runMs, now.monoMs);
       if (peak === undefined || peak < limit) return working;
     }
-    return 0;
+    return least;
   }
 
-  /** What an action takes here, of those that are in hand or ready. */
-  private typicalRunMs(): number {
+  /** What the next ready actions take here at most, as far as one may know. */
+  private longestRunMs(): number {
     const { desk } = this;
     const speed = desk.estimates.speedOf(desk.config.self);
     let runMs = 0;
     for (const build of desk.liveBuilds()) {
       const next = build.claims!.actions.ready().next();
-      if (!next.done)
-        runMs = Math.max(runMs, desk.estimates.of(build.graph!.name, build.claims!.action(next.value)));
+      if (next.done) continue;
+      const action = build.claims!.action(next.value);
+      // Of a kind that is new the short ones end first: for a while they say nothing of the others.
+      const boundMs = desk.estimates.atMost(build.graph!.name, action, foreseenSamplesMin);
+      runMs = Math.max(runMs, boundMs ?? unknownRunMs);
     }
-    return runMs / speed;
+    // Without work it foresees what it would give to any: others plan with its slots before they hear of work.
+    return (runMs > 0 ? runMs : unknownRunMs) / speed;
   }
 }

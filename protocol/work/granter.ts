@@ -175,7 +175,8 @@ export class Granter {
     this.nextPushMonoMs = Number.POSITIVE_INFINITY;
     this.pushedRevision = this.preparer.revision;
     // In other modes nodes choose by what only they weigh.
-    if (!desk.settled || desk.stopping || desk.config.scheduling.mode !== "unified") return;
+    const { mode } = desk.config.scheduling;
+    if (!desk.settled || desk.stopping || (mode !== "unified" && mode !== "thermal-aware")) return;
     let plan: Plan | undefined;
     let others: readonly Seat[] = [];
     if (!this.preparer.anyReady) return;

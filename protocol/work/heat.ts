@@ -12,6 +12,8 @@ const forgetting = 0.98;
 const restWeight = 0.1;
 /** Seconds at full load after which a machine is known, however its temperature went. */
 const triedSeconds = 10;
+/** No machine is taken to warm faster at full load, while nothing is known of it. */
+const warmingCelsiusMax = 3;
 /** The slowest cooling that is told from none, shares of the difference per second. */
 const coolingMin = 0.002;
 
@@ -79,7 +81,8 @@ export class Heat {
 
   private after(celsius: number, load: number, seconds: number): number {
     if (this.model === undefined) {
-      const slope = this.slope ?? 0;
+      const slope = Math.max(this.slope ?? 0, this.tried ? 0 : warmingCelsiusMax * load);
+      if (!this.tried) return celsius + slope * seconds;
       return celsius + (load > 0 ? slope : Math.min(0, slope)) * Math.min(slopeSecondsMax, seconds);
     }
     const [a, b, c] = this.model;

@@ -7,11 +7,11 @@ import type { Desk } from "./desk.ts";
 import { type Scored, score } from "./modes.ts";
 import type { Records } from "./records.ts";
 
-/** How long a node leaves an action to an idle one that suits it better by half of the scale or more. `unified` leaves that to the slow-node guard. */
+/** How long a node leaves an action to an idle one that suits it better by half of the scale or more. The modes without a hold leave that to the plan. */
 const holdMsOf: Readonly<Record<Mode, number>> = {
   unified: 0,
   weighted: 250,
-  "thermal-aware": 250,
+  "thermal-aware": 0,
   "cache-first": 500,
   "target-isolated": 0,
   learned: 250,
