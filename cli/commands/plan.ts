@@ -1,6 +1,8 @@
 /** `swarmd plan SPEC`: what would run, in order, without running it. */
+import type { Graph } from "../../protocol/build/graph.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
-import type { Command } from "../command.ts";
+import type { Command, Context } from "../command.ts";
+import { type Unfit, unfitFor } from "../unfit.ts";
 import { bytesText, countText, durationText } from "../units.ts";
 
 /** Until something was built nothing is known of it: each action counts alike. */
@@ -21,6 +23,7 @@ export const plan: Command = {
       string,
       string
     >;
+    const unfit = await unfitOf(context, graph);
     const { output } = context;
     if (context.json) {
       output.json({
@@ -34,6 +37,7 @@ export const plan: Command = {
         })),
         inputs: { files: graph.files.length, bytes },
         toolchains: trouble ? null : toolchains,
+        unfit,
         ...(trouble ? { trouble: { code: trouble.code, message: trouble.message } } : {}),
       });
       return 0;
@@ -59,7 +63,18 @@ export const plan: Command = {
     output.line(
       `rank: the longest chain from there to the end, each action counted as ${durationText(estimateMs)}`,
     );
+    for (const { actions, why } of unfit)
+      output.line(
+        `${output.tone("note", "would wait")}: ${actions[0]}${actions.length > 1 ? ` and ${actions.length - 1} more` : ""}: ${why}`,
+      );
     if (trouble) output.line(`${output.tone("note", "toolchains are not resolved")}: ${trouble.message}`);
     return 0;
   },
 };
+
+/** Without a daemon nobody knows what the nodes have: then nothing is said of it. */
+async function unfitOf(context: Context, graph: Graph): Promise<Unfit[]> {
+  if (!graph.actions.some((action) => action.requires)) return [];
+  const nodes = await context.control.nodes().catch(() => []);
+  return nodes.length === 0 ? [] : unfitFor(graph.actions, nodes);
+}

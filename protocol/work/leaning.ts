@@ -121,7 +121,7 @@ export class Leaning {
 }
 
 /** Share of an action's inputs that a node made or was given at submit, by count of its dependencies. */
-export function localShare(build: Build, index: number, peer: PeerId): number {
+function localShare(build: Build, index: number, peer: PeerId): number {
   const claims = build.claims!;
   const dependencies = claims.dependencies[index]!;
   if (dependencies.length === 0) return build.submission!.event.holders.includes(peer) ? 1 : 0;

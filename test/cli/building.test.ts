@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 import { MemoryControl, type MemoryOptions } from "../control/memory.ts";
@@ -160,6 +162,25 @@ toolchains are not resolved: no daemon answers on ${terminal.home}/control.sock
       inputs: { files: 2, bytes: 14 },
       toolchains: { cc: "cc-fingerprint" },
     });
+  });
+});
+
+describe("plan of what asks for more than a node has", () => {
+  const write = async (requires: string) => {
+    const file = path.join(terminal.dir, "big.yaml");
+    await writeFile(file, `swarmd: 1\nname: big\nactions:\n  a: {run: ls, requires: ${requires}}\n`);
+    return file;
+  };
+
+  test("names what is missing and which node comes nearest, and keeps quiet where it fits", async () => {
+    const spec = await write("{cpus: 16, memory: 900G}");
+    expect(await terminal.good("plan", spec)).not.toContain("would wait");
+    await serve();
+    expect(await terminal.good("plan", spec)).toMatch(
+      /would wait: a: no node fits; alpha comes nearest: it has 4 slots, 16 are needed, has .* of memory, 900 GiB are needed/,
+    );
+    expect(JSON.parse(await terminal.good("plan", spec, "--json")).unfit).toMatchObject([{ actions: ["a"] }]);
+    expect(await terminal.good("plan", await write("{cpus: 4}"))).not.toContain("would wait");
   });
 });
 
