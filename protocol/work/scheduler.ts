@@ -26,7 +26,7 @@ const settleMs = 60;
 const lookMs = 50;
 const lookMsMax = 400;
 const lookMsMin = 10;
-/** A faster node that should take an action has twice the time until its slot should come free, and so much more. */
+/** A node whose slot looks free has so long to take what should be its own; then any other does. */
 const declinedMs = 2000;
 /** So many ready actions are looked at where no plan is made. */
 const openMax = 256;
@@ -53,8 +53,8 @@ interface Notes {
   /** When this node saw an action become ready. */
   readonly ready: Map<number, number>;
   readonly refused: Map<number, Refusal>;
-  /** Until when it leaves an action to faster nodes. */
-  readonly declined: Map<number, number>;
+  /** Since when it leaves an action to others, and since when one of them looks free for it; monotonic milliseconds. */
+  readonly declined: Map<number, { readonly sinceMonoMs: number; freeMonoMs: number }>;
 }
 
 export class Scheduler {
@@ -339,10 +339,17 @@ export class Scheduler {
       return false;
     }
     if (!idle) return false;
-    const until = notes.declined.get(index);
-    if (until === undefined) notes.declined.set(index, now.monoMs + 2 * place.startMs + declinedMs);
-    // Whoever should have taken it has not: the guess about it was wrong.
-    return until !== undefined && now.monoMs > until;
+    const declined = notes.declined.get(index);
+    const freeMonoMs = place.startMs > 0 ? Number.POSITIVE_INFINITY : now.monoMs;
+    if (!declined) {
+      notes.declined.set(index, { sinceMonoMs: now.monoMs, freeMonoMs });
+      return false;
+    }
+    if (place.startMs > 0) declined.freeMonoMs = Number.POSITIVE_INFINITY;
+    else declined.freeMonoMs = Math.min(declined.freeMonoMs, now.monoMs);
+    // Whoever should have taken it has not, or it has waited for longer than it lasts: the guess was wrong.
+    const lapsedMs = Math.max(declinedMs, estimates.of(build.graph!.name, action));
+    return now.monoMs > Math.min(declined.freeMonoMs + declinedMs, declined.sinceMonoMs + lapsedMs);
   }
 
   /** Whether this node is the first to know that an action is ready: it hands out its claims, or made the last of its inputs. */
