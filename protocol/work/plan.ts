@@ -90,12 +90,15 @@ export class Plan {
     const claims = build.claims!;
     const ends = this.outlook.endsMs(build.id);
     const horizonMs = keepShare * this.longestMs(build);
+    // Behind the last that is ready there is nothing to say.
+    let readyLeft = claims.actions.readyCount;
     for (const index of claims.actions.ahead()) {
-      if (this.looks++ > looksMax || enough()) return;
+      if (readyLeft === 0 || this.looks++ > looksMax || enough()) return;
+      const waiting = claims.actions.get(index) === "waiting";
+      if (!waiting) readyLeft--;
       // What takes more than a slot is begun where it fits, by whoever has kept room for it.
       if (skip(index) || isHeavy(claims.action(index))) continue;
       let readyMs = 0;
-      const waiting = claims.actions.get(index) === "waiting";
       if (waiting)
         for (const dependency of claims.dependencies[index]!) {
           if (claims.actions.get(dependency) === "done") continue;
