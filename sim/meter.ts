@@ -1,6 +1,8 @@
 /** Watches one build of a swarm in a box, and sums up what it came to. */
 import { dependencyIndexes } from "../protocol/build/order.ts";
+import { encode } from "../protocol/kernel/codec.ts";
 import type { ActionName, BuildId, ClaimId } from "../protocol/kernel/ids.ts";
+import type { Gossip } from "../protocol/swarm/message.ts";
 import type { Host } from "./host.ts";
 import type { Swarm } from "./swarm.ts";
 import type { Stretch, Tally, Warmth } from "./tally.ts";
@@ -22,6 +24,9 @@ export class Meter {
   private entries = 0;
   private events = 0;
   private gossips = 0;
+  /** Gossip heard, over all nodes. */
+  private heard = { vitalsBytes: 0, ledgerBytes: 0 };
+  private readonly sizes = new WeakMap<object, number>();
   private sampledMs = Number.NEGATIVE_INFINITY;
   private readonly samples = new Map<Host, { atMs: number; celsius: number }[]>();
   /** Counted when the build was sealed: what is said after it is not its cost. */
@@ -31,7 +36,8 @@ export class Meter {
   constructor(swarm: Swarm, submitter: Host) {
     this.swarm = swarm;
     this.submitter = submitter;
-    swarm.watch((host, effects) => {
+    swarm.watch((host, effects, input) => {
+      if (input.kind === "gossip") this.hear(input.message);
       for (const effect of effects) {
         if (effect.kind === "gossip") this.gossips++;
         else if (effect.kind === "append" && effect.entry.entry.build !== undefined) {
@@ -49,6 +55,7 @@ export class Meter {
     this.acceptedMs = this.swarm.world.nowMs;
     this.before = { ...this.swarm.network.counts };
     this.gossips = 0;
+    this.heard = { vitalsBytes: 0, ledgerBytes: 0 };
   }
 
   /** Whether some node holds the build sealed. */
@@ -88,6 +95,7 @@ export class Meter {
     const actions = Math.max(1, workload.graph.actions.length);
     const totals = this.totals ?? this.count();
     const makespanMs = (this.knownMs ?? this.sealedMs ?? world.nowMs) - acceptedMs;
+    const sealMs = (this.sealedMs ?? world.nowMs) - acceptedMs;
     const stretches = this.stretches(workload);
     const worked = stretches.reduce((sum, s) => sum + s.endedMs - s.beganMs, 0);
     const wasted = stretches.reduce((sum, s) => sum + (s.ended === "done" ? 0 : s.endedMs - s.beganMs), 0);
@@ -102,7 +110,7 @@ export class Meter {
       state: this.ended ? (claims?.sealed?.event.state ?? "stuck") : "stuck",
       actions: workload.graph.actions.length,
       makespanMs,
-      sealMs: (this.sealedMs ?? world.nowMs) - acceptedMs,
+      sealMs,
       heftMs,
       boundMs,
       ratio: heftMs > 0 ? makespanMs / heftMs : 1,
@@ -113,6 +121,8 @@ export class Meter {
       gossipsPerAction: totals.gossips / actions,
       bytesPerNode: totals.bytes / hosts.length,
       blobBytesPerNode: totals.blobBytes / hosts.length,
+      vitalsBytesPerSecond: totals.vitalsBytes / hosts.length / Math.max(0.001, sealMs / 1000),
+      ledgerBytesPerAction: totals.ledgerBytes / hosts.length / actions,
       utilisation:
         makespanMs > 0
           ? stretches.reduce(
@@ -143,6 +153,16 @@ export class Meter {
     return this.submitter.up ? this.submitter : this.swarm.hosts.find((host) => host.up);
   }
 
+  private hear(message: Gossip): void {
+    if (message.kind === "ledger") this.heard.ledgerBytes += message.update.length;
+    else if (message.kind === "vitals") {
+      // One object for all who hear it.
+      const size = this.sizes.get(message.vitals) ?? encode(message.vitals).length;
+      this.sizes.set(message.vitals, size);
+      this.heard.vitalsBytes += size;
+    }
+  }
+
   private look(host: Host): void {
     const { nowMs } = this.swarm.world;
     const claims = host.up ? host.core.desk.builds.get(this.build!)?.claims : undefined;
@@ -157,6 +177,7 @@ export class Meter {
   private count() {
     const { counts } = this.swarm.network;
     return {
+      ...this.heard,
       entries: this.entries,
       events: this.events,
       gossips: this.gossips,

@@ -20,6 +20,8 @@ import type { Workload } from "./workload.ts";
 import { World } from "./world.ts";
 
 const names = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy", "joe", "kim", "liz"];
+/** An entry holds so many admissions without coming near its bound. */
+const admittedPerEntry = 256;
 /** Certificates of simulated hosts outlast every run. */
 const notAfterMs = worldEpochMs + 10 * 365 * 24 * 3_600_000;
 
@@ -275,6 +277,15 @@ export class Swarm {
       roles: ["releaser", "builder", "submitter"],
       notAfterMs,
     }));
-    return [signed({ ...entry, events: [...entry.events, ...others] })];
+    const certificates = [
+      signed({ ...entry, events: [...entry.events, ...others.slice(0, admittedPerEntry)] }),
+    ];
+    for (let at = admittedPerEntry; at < others.length; at += admittedPerEntry) {
+      const before = certificates.at(-1)!;
+      const { seq } = before.entry;
+      const events = others.slice(at, at + admittedPerEntry);
+      certificates.push(signed({ ...entry, seq: seq + 1, prev: before.id, last: seq, events }));
+    }
+    return certificates;
   }
 }

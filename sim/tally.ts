@@ -47,6 +47,10 @@ export interface Tally {
   /** Messages sent and gossip heard, over all nodes, per node; blobs apart. */
   readonly bytesPerNode: number;
   readonly blobBytesPerNode: number;
+  /** Vitals that a node hears, of all others, per second from acceptance to the seal. */
+  readonly vitalsBytesPerSecond: number;
+  /** What a node hears of the build's ledger by gossip, per action. */
+  readonly ledgerBytesPerAction: number;
   /** Share of all slots' time between acceptance and the last result in which they worked. */
   readonly utilisation: number;
   /** From the end of what an action needs to its first begin. */
@@ -79,6 +83,8 @@ export const columns = [
   "gossips",
   "bytes",
   "blobs",
+  "vitals",
+  "ledger",
   "busy",
   "wait50",
   "wait95",
@@ -106,6 +112,8 @@ export const figures: Readonly<
   gossips: { measure: "number", of: (run) => run.gossipsPerAction },
   bytes: { measure: "bytes", of: (run) => run.bytesPerNode },
   blobs: { measure: "bytes", of: (run) => run.blobBytesPerNode },
+  vitals: { measure: "bytes", of: (run) => run.vitalsBytesPerSecond },
+  ledger: { measure: "bytes", of: (run) => run.ledgerBytesPerAction },
   busy: { measure: "share", of: (run) => run.utilisation },
   wait50: { measure: "seconds", of: (run) => run.waitP50Ms / 1000 },
   wait95: { measure: "seconds", of: (run) => run.waitP95Ms / 1000 },

@@ -33,6 +33,8 @@ const run = (change: Partial<Tally>): Tally => ({
   gossipsPerAction: 4,
   bytesPerNode: 5000,
   blobBytesPerNode: 5_000_000,
+  vitalsBytesPerSecond: 3000,
+  ledgerBytesPerAction: 900,
   utilisation: 0.5,
   waitP50Ms: 10,
   waitP95Ms: 100,
