@@ -131,8 +131,15 @@ function measureBest(workload: Workload, cluster: Cluster): Yardstick {
   }
 }
 
+/** Whether all have heard of each other and of every start: before that they take different members for stewards. */
 function haveMet({ hosts }: Swarm): boolean {
-  return hosts.every((host) => hosts.every((other) => host.core.desk.vitalsOf(other.peer) !== undefined));
+  const frontiers = new Set(hosts.map(({ core }) => core.desk.chains.digest()));
+  return (
+    frontiers.size === 1 &&
+    hosts.every(
+      ({ core }) => core.desk.settled && hosts.every((other) => core.desk.vitalsOf(other.peer) !== undefined),
+    )
+  );
 }
 
 function hostsOf(cluster: Cluster, { nodes }: Experiment, variant: Variant): HostOptions[] {
