@@ -96,6 +96,15 @@ const path = z.string().refine(isPath);
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
 const actionName = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 
+/** The form of what an action asks of a node. */
+export const requirementsSchema: z.ZodType<Requirements> = z.strictObject({
+  cpus: z.int().positive().max(4096).optional(),
+  memoryBytes: z.int().nonnegative().optional(),
+  diskBytes: z.int().nonnegative().optional(),
+  labels: z.array(z.string().min(1).max(64)).max(32).optional(),
+  target: z.string().min(1).max(64).optional(),
+});
+
 const graphSchema: z.ZodType<Graph> = z.object({
   version: z.literal(1),
   name: z.string().min(1).max(64),
@@ -124,15 +133,7 @@ const graphSchema: z.ZodType<Graph> = z.object({
           .nonnegative()
           .max(30 * 86_400_000)
           .optional(),
-        requires: z
-          .strictObject({
-            cpus: z.int().positive().max(4096).optional(),
-            memoryBytes: z.int().nonnegative().optional(),
-            diskBytes: z.int().nonnegative().optional(),
-            labels: z.array(z.string().min(1).max(64)).max(32).optional(),
-            target: z.string().min(1).max(64).optional(),
-          })
-          .optional(),
+        requires: requirementsSchema.optional(),
       }),
     )
     .max(graphActionsMax),

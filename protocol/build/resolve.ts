@@ -4,7 +4,8 @@
  */
 import { SwarmError } from "../kernel/errors.ts";
 import { type ActionName, byText } from "../kernel/ids.ts";
-import { fieldOf } from "./element.ts";
+import { renderDemands } from "./demands.ts";
+import { type Bindings, fieldOf } from "./element.ts";
 import { type Expanded, expand } from "./expand.ts";
 import { FileSets } from "./file-sets.ts";
 import type { Graph, GraphAction, InputFile } from "./graph.ts";
@@ -24,13 +25,15 @@ import {
   renderVariable,
   withoutReferences,
 } from "./template.ts";
+import { demandLookup } from "./tool-sets.ts";
+import { type Demand, demandText } from "./toolchain.ts";
 
 /** Listed at most; a thousand elements may all stumble over the same line. */
 const problemsMax = 100;
 
 /**
- * The graph of a spec. `files`: all its input files by workspace path; `toolchains`: the fingerprint of each toolchain it
- * names. Throws `SpecError` with everything that is wrong, or `no-eligible-node` for a toolchain without a fingerprint.
+ * The graph of a spec. `files`: all its input files by workspace path; `toolchains`: the fingerprint for each demand of its
+ * tool sets. Throws `SpecError` with everything that is wrong, or `no-eligible-node` for a demand without a fingerprint.
  */
 export function resolveSpec(
   spec: Spec,
@@ -48,6 +51,7 @@ class Resolver {
   private readonly actions: readonly Expanded[];
   private readonly sets: FileSets;
   private readonly groups = new Map<string, number[]>();
+  private readonly read = new Map<readonly SpecText[], readonly Demand[]>();
 
   constructor(spec: Spec, files: readonly InputFile[], toolchains: Readonly<Record<string, string>>) {
     this.spec = spec;
@@ -147,13 +151,14 @@ class Resolver {
     for (const [name, value] of spec.env)
       env[name] = this.rendered(value, renderVariable(value.text, lookup), "");
     const toolchains: Record<string, string> = {};
-    for (const name of spec.toolchain) {
-      const fingerprint = this.toolchains[name];
+    for (const demand of this.demands(spec.toolchain, bindings)) {
+      const text = demandText(demand);
+      const fingerprint = this.toolchains[text];
       if (fingerprint === undefined)
-        throw new SwarmError("no-eligible-node", `no fingerprint is known for the toolchain ${name}`, {
-          remedy: `install ${name} on a member, or take it out of toolchain:`,
+        throw new SwarmError("no-eligible-node", `no fingerprint is known for the toolchain ${text}`, {
+          remedy: `install ${demand.name} on a member, or take it out of toolchain:`,
         });
-      toolchains[name] = fingerprint;
+      toolchains[demand.name] = fingerprint;
     }
     return {
       name: action.name,
@@ -169,6 +174,16 @@ class Resolver {
       cache: spec.cache,
       ...(spec.requires ? { requires: spec.requires } : {}),
     };
+  }
+
+  /** The toolchains of one action; those without variables are read once for all. */
+  private demands(items: readonly SpecText[], bindings: Bindings): readonly Demand[] {
+    const known = this.read.get(items);
+    if (known) return known;
+    const { demands, troubles } = renderDemands(items, demandLookup(bindings));
+    for (const { at, ...trouble } of troubles) this.refuse(at, trouble);
+    if (items.every((item) => withoutReferences(item.text) === item.text)) this.read.set(items, demands);
+    return demands;
   }
 
   /** What one item of `in` takes. */

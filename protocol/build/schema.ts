@@ -11,7 +11,6 @@ export const variablePattern = /^[A-Za-z_][A-Za-z0-9_]{0,31}$/;
 const specNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const channelPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
-const toolPattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 const durationPattern = /^([0-9]{1,6}(ms|s|m|h|d))+$/;
 export const countMax = 100_000;
 
@@ -60,11 +59,24 @@ const retries = z
   .max(100, "must be at most 100");
 const cache = z.boolean(must("true or false"));
 const silence = z.union([duration, z.literal("none")], must("a duration such as 5m, or none"));
-const tool = z
-  .string(must("the name of a tool"))
-  .regex(toolPattern, "must be the name of a tool, such as g++");
-const toolchain = listOr(tool, "the name of a tool or a list of them").describe(
-  "Tools that actions use; each is resolved to a fingerprint at submit, which is part of the key.",
+const toolText = nonEmpty.max(256, "must have at most 256 characters");
+const tool = z.strictObject(
+  {
+    name: toolText.describe("Of the program, such as g++."),
+    version: toolText.optional().describe('A range, such as ">= 12, < 14"; "12" is every 12.x.'),
+    target: toolText.optional().describe("What it must compile for, such as aarch64-linux-gnu."),
+    exact: z
+      .boolean(must("true or false"))
+      .optional()
+      .describe("true: the content of its files counts, not only what it says of itself."),
+  },
+  must("a map with name"),
+);
+const toolchain = listOr(
+  z.union([toolText, tool], must('a tool such as gcc or "gcc >= 12", or a map with name')),
+  "a tool or a list of them",
+).describe(
+  "Tools that actions use, such as gcc or gcc >= 12; each is resolved to a fingerprint at submit, which is part of the key.",
 );
 const env = z
   .record(
@@ -218,6 +230,8 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (path.length === 2 && top === "inputs") return Object.keys(input.shape);
   if (path.length === 2 && top === "actions") return Object.keys(actionSchema.shape);
   if (path.length === 3 && field === "requires") return Object.keys(requires.shape);
+  if (path.length <= 2 && top === "toolchain") return Object.keys(tool.shape);
+  if ((path.length === 3 || path.length === 4) && field === "toolchain") return Object.keys(tool.shape);
   if (path.length === 4 && field === "out") return Object.keys(promise.shape);
   if (path.length === 4 && field === "foreach") return ["values", "count"];
   return [];

@@ -1,6 +1,7 @@
 /** A spec: what a person submits, read from YAML and checked in its form. What it means over real files is for `resolve.ts`. */
 import type { z } from "zod";
 import { byText } from "../kernel/ids.ts";
+import { demandTexts } from "./demands.ts";
 import type { Requirements } from "./graph.ts";
 import { didYouMean } from "./nearest.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
@@ -50,7 +51,8 @@ export interface SpecAction {
   readonly out: readonly SpecOutput[];
   readonly variables: readonly SpecVariable[];
   readonly except: readonly SpecText[];
-  readonly toolchain: readonly string[];
+  /** Demands, each written as `demandText` does unless a `foreach` variable stands in it. */
+  readonly toolchain: readonly SpecText[];
   /** The spec's and its own, the own one first where both name a variable. */
   readonly env: ReadonlyMap<string, SpecText>;
   readonly timeoutMs: number;
@@ -117,10 +119,6 @@ export function parseSpec(text: string, file: string): Spec {
   return new Reader(source).spec(parsed.data);
 }
 
-/** All toolchains that the spec names, sorted, each once. */
-export const toolchainsOf = (spec: Spec): string[] =>
-  [...new Set(spec.actions.flatMap((action) => action.toolchain))].sort(byText);
-
 /** A problem at a place in the spec. */
 export const problemAt = (spec: Spec, at: DataPath, trouble: Trouble): Problem =>
   spec.source.problem(spec.source.placeOf(at), trouble.message, trouble.hint);
@@ -128,6 +126,8 @@ export const problemAt = (spec: Spec, at: DataPath, trouble: Trouble): Problem =
 class Reader {
   private readonly source: Source;
   private readonly problems: Problem[] = [];
+  /** The demands at the top of the spec, read when the first action has none of its own. */
+  private common: readonly SpecText[] | undefined;
 
   constructor(source: Source) {
     this.source = source;
@@ -179,7 +179,7 @@ class Reader {
     for (const [key, value] of Object.entries(form.env ?? {})) env.set(key, text(value, ["env", key]));
     for (const [key, value] of Object.entries(action.env ?? {}))
       env.set(key, text(value, [...at, "env", key]));
-    const toolchain = action.toolchain ?? form.toolchain ?? [];
+    const toolchain = this.toolchain(form, action.toolchain, at);
     return {
       name,
       at,
@@ -189,7 +189,7 @@ class Reader {
       out: outputs(action.out, [...at, "out"]),
       variables: this.variables(action.foreach, [...at, "foreach"], names),
       except: texts(action.foreach?.except, [...at, "foreach", "except"]),
-      toolchain: typeof toolchain === "string" ? [toolchain] : [...new Set(toolchain)],
+      toolchain,
       env,
       timeoutMs: limit("timeout") ?? timeoutMsDefault,
       silenceMs: limit("silence") ?? 0,
@@ -197,6 +197,18 @@ class Reader {
       cache: action.cache ?? form.defaults?.cache ?? true,
       ...(action.requires ? { requires: requirements(action.requires) } : {}),
     };
+  }
+
+  private toolchain(form: SpecForm, own: SpecForm["toolchain"], at: DataPath): readonly SpecText[] {
+    if (own !== undefined) return this.demands(own, [...at, "toolchain"]);
+    this.common ??= this.demands(form.toolchain ?? [], ["toolchain"]);
+    return this.common;
+  }
+
+  private demands(form: NonNullable<SpecForm["toolchain"]>, at: DataPath): readonly SpecText[] {
+    const { texts, troubles } = demandTexts(form, at);
+    for (const { at, message, hint } of troubles) this.refuse(at, message, hint);
+    return texts;
   }
 
   private variables(

@@ -10,7 +10,8 @@ import {
 } from "../../protocol/build/graph.ts";
 import { SpecError } from "../../protocol/build/problem.ts";
 import { resolveSpec } from "../../protocol/build/resolve.ts";
-import { parseSpec, toolchainsOf } from "../../protocol/build/spec.ts";
+import { parseSpec } from "../../protocol/build/spec.ts";
+import { toolSetsOf } from "../../protocol/build/tool-sets.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 
@@ -21,7 +22,9 @@ const sources = ["src/a.c", "src/b.c", "src/a.h", "src/sub/a.c", "src/sub/deep.h
 
 function resolve(actions: string, files: readonly string[] = sources, more = ""): Graph {
   const spec = parseSpec(`swarmd: 1\nname: x\n${more}actions:\n${actions}`, "s.yaml");
-  const toolchains = Object.fromEntries(toolchainsOf(spec).map((name) => [name, `${name} 1`]));
+  const toolchains = Object.fromEntries(
+    toolSetsOf(spec, listing(files)).flatMap((set) => set.demands.map((demand) => [demand, `${demand} 1`])),
+  );
   return resolveSpec(spec, listing(files), toolchains);
 }
 

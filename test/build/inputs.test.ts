@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Inputs, readInputs, readSpec } from "../../node/build/inputs.ts";
 import { SpecError } from "../../protocol/build/problem.ts";
 import { resolveSpec } from "../../protocol/build/resolve.ts";
-import { toolchainsOf } from "../../protocol/build/spec.ts";
+import { sameForAll, toolSetsOf } from "../../protocol/build/tool-sets.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 
 let dir: string;
@@ -148,7 +148,7 @@ describe("the examples", () => {
     const file = `specs/examples/${name}.yaml`;
     const spec = await readSpec(file);
     const { files } = await readInputs(file, spec);
-    const graph = resolveSpec(spec, files, Object.fromEntries(toolchainsOf(spec).map((t) => [t, "1"])));
+    const graph = resolveSpec(spec, files, sameForAll(toolSetsOf(spec, files), "1"));
     expect(graph.actions).toHaveLength(count);
     if (name === "leveldb") expect(graph.actions.filter((a) => a.group.startsWith("test"))).toHaveLength(25);
     for (const index of graph.actions.flatMap((a) => a.inputs)) expect(graph.sets[index]).toBeDefined();

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { SpecError } from "../../protocol/build/problem.ts";
 import { resolveSpec } from "../../protocol/build/resolve.ts";
 import { specJsonSchema } from "../../protocol/build/schema.ts";
-import { parseSpec, toolchainsOf } from "../../protocol/build/spec.ts";
+import { parseSpec } from "../../protocol/build/spec.ts";
+import { toolSetsOf } from "../../protocol/build/tool-sets.ts";
 import { emptyDigest } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 
@@ -44,15 +45,18 @@ release: {include: one}
     ]);
     const [one, two] = spec.actions;
     expect(one).toMatchObject({ timeoutMs: 5_400_000, silenceMs: 0, attemptsMax: 1, cache: true });
-    expect(one?.toolchain).toEqual(["g++", "ar"]);
+    expect(one?.toolchain.map((t) => t.text)).toEqual(["g++", "ar"]);
     expect(two).toMatchObject({ timeoutMs: 90_000, silenceMs: 300_000, attemptsMax: 5, cache: false });
-    expect(two?.toolchain).toEqual(["patch"]);
+    expect(two?.toolchain.map((t) => t.text)).toEqual(["patch"]);
     expect([...two!.env].map(([name, value]) => [name, value.text])).toEqual([
       ["A", "1"],
       ["B", "3"],
     ]);
     expect(spec.release).toMatchObject({ channel: "stable", format: "files" });
-    expect(toolchainsOf(spec)).toEqual(["ar", "g++", "patch"]);
+    expect(toolSetsOf(spec, []).map((s) => [s.action, s.demands])).toEqual([
+      ["one", ["ar", "g++"]],
+      ["two", ["patch"]],
+    ]);
   });
 
   it("says what its actions ask of a node, and how urgent it is", () => {
