@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { readInputs, readSpec } from "../node/build/inputs.ts";
 import { resolveSpec } from "../protocol/build/resolve.ts";
-import { toolchainsOf } from "../protocol/build/spec.ts";
+import { sameForAll, toolSetsOf } from "../protocol/build/tool-sets.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { Mode } from "../protocol/swarm/policy.ts";
 import { type Cluster, hotter, readCluster, resized, without } from "../sim/cluster.ts";
@@ -145,7 +145,7 @@ async function workloadFrom(
 async function workloadOfSpec(file: string, takesMs: ReadonlyMap<string, number>): Promise<Workload> {
   const spec = await readSpec(file);
   const { files } = await readInputs(file, spec);
-  const fingerprints = Object.fromEntries(toolchainsOf(spec).map((name) => [name, "any"]));
+  const fingerprints = sameForAll(toolSetsOf(spec, files), "any");
   return workloadOfGraph(resolveSpec(spec, files, fingerprints), ({ group }) => ({
     workMs: takesMs.get(group) ?? takesMs.get("other") ?? specActionMs,
     outputBytes: specOutputBytes,

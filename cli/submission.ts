@@ -3,10 +3,11 @@ import { createReadStream } from "node:fs";
 import { readInputs, readSpec } from "../node/build/inputs.ts";
 import { encodeGraph, type Graph } from "../protocol/build/graph.ts";
 import { resolveSpec } from "../protocol/build/resolve.ts";
-import { toolchainsOf } from "../protocol/build/spec.ts";
+import { sameForAll, toolSetsOf } from "../protocol/build/tool-sets.ts";
 import { sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
+import type { ToolChoices } from "../protocol/work/tooling.ts";
 import type { Context } from "./command.ts";
 import { bytesText } from "./units.ts";
 
@@ -19,6 +20,8 @@ export interface Prepared {
   readonly priority: number;
   /** Where each input's content lies on this disk. */
   readonly sources: ReadonlyMap<Digest, string>;
+  /** What toolchains were resolved to; absent where they were not. */
+  readonly tools?: ToolChoices;
   /** Why toolchains could not be resolved; the graph's fingerprints are placeholders then. */
   readonly trouble?: SwarmError;
 }
@@ -27,15 +30,15 @@ export interface Prepared {
 export async function prepare(context: Context, specFile: string): Promise<Prepared> {
   const spec = await readSpec(specFile);
   const { files, sources } = await readInputs(specFile, spec);
-  const names = toolchainsOf(spec);
+  const sets = toolSetsOf(spec, files);
   try {
-    const fingerprints = names.length > 0 ? await context.control.resolveToolchains(names) : {};
-    return { graph: resolveSpec(spec, files, fingerprints), priority: spec.priority, sources };
+    const tools: ToolChoices =
+      sets.length > 0 ? await context.control.resolveToolchains(sets) : { fingerprints: {}, choices: [] };
+    return { graph: resolveSpec(spec, files, tools.fingerprints), priority: spec.priority, sources, tools };
   } catch (thrown) {
     if (!(thrown instanceof SwarmError) || thrown.code === "spec-invalid") throw thrown;
-    const placeholders = Object.fromEntries(names.map((name) => [name, unresolved]));
     return {
-      graph: resolveSpec(spec, files, placeholders),
+      graph: resolveSpec(spec, files, sameForAll(sets, unresolved)),
       priority: spec.priority,
       sources,
       trouble: thrown,

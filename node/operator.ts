@@ -1,5 +1,6 @@
 /** What people ask of a daemon: the control interface, made of the runtime, the queries and the stores. It decides nothing about builds. */
 import { randomBytes } from "node:crypto";
+import type { ToolSet } from "../protocol/build/tool-sets.ts";
 import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
@@ -7,6 +8,7 @@ import type { Artifacts } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { Claims } from "../protocol/work/claims.ts";
+import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
 import { checkDaemon } from "./checks.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
@@ -20,6 +22,8 @@ import { latestRetry, retryEnded } from "./retry.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
+/** So long a submit waits for nodes that still read the files of their toolchains. */
+const exactMsMax = 45_000;
 const ticketMsMax = 24 * 3600_000;
 
 export interface OperatorParts {
@@ -118,7 +122,7 @@ export function createOperator(parts: OperatorParts): Control {
           return blobs.has(digest) ? blobs.read(digest) : null;
         },
       }),
-    resolveToolchains: async (names) => resolveToolchains(parts, names),
+    resolveToolchains: (sets) => resolveToolchains(parts, sets),
     missingBlobs: async (digests) => digests.filter((d) => !blobs.has(d)),
     putBlob: (digest, bytes) => blobs.putStream(digest, bytes),
     getBlob: async function* (digest) {
@@ -189,33 +193,29 @@ function firstBlocked(claims: Claims | undefined) {
   return undefined;
 }
 
-/** Fingerprints from the first node that offers all of them, this one before others; else it says who comes nearest. */
-function resolveToolchains(
-  { runtime, queries }: OperatorParts,
-  names: readonly string[],
-): Record<string, string> {
-  const { desk } = runtime.core;
-  const offers = [desk.config.self, ...desk.alive().filter((p) => p !== desk.config.self)]
-    .flatMap((peer) => desk.vitalsOf(peer) ?? [])
-    .map((v) => ({
-      name: queries.nameOf(v.peer),
-      toolchains: v.toolchains,
-      missing: names.filter((n) => !Object.hasOwn(v.toolchains, n)),
-    }));
-  const full = offers.find((o) => o.missing.length === 0);
-  if (full) return Object.fromEntries(names.map((n) => [n, full.toolchains[n]!]));
-  const nearest = [...offers].sort((a, b) => a.missing.length - b.missing.length)[0];
-  throw new SwarmError(
-    "no-eligible-node",
-    nearest
-      ? `no node offers ${names.join(", ")} together; ${nearest.name} comes nearest and lacks ${nearest.missing.join(", ")}`
-      : "no node has told what it offers yet",
-    {
-      remedy: nearest
-        ? `install ${nearest.missing.join(", ")} on ${nearest.name}, then restart its daemon`
-        : "try again in a second",
-    },
-  );
+/** Asks nobody: what each living builder offers is in its vitals. A demand for exact files waits while some node still reads them. */
+async function resolveToolchains(parts: OperatorParts, sets: readonly ToolSet[]): Promise<ToolChoices> {
+  const { desk } = parts.runtime.core;
+  const choose = () =>
+    chooseToolchains(
+      sets,
+      desk.alive().flatMap((peer) => {
+        const vitals = desk.vitalsOf(peer);
+        return vitals ? [{ name: parts.queries.nameOf(peer), vitals }] : [];
+      }),
+      desk.config.self,
+    );
+  if (!sets.some((set) => set.demands.some((demand) => demand.endsWith(" exact")))) return choose();
+  const signal = AbortSignal.timeout(exactMsMax);
+  for (;;) {
+    try {
+      return choose();
+    } catch (refusal) {
+      const reading = refusal instanceof SwarmError && refusal.message.includes("has not read the files");
+      if (!reading || signal.aborted) throw refusal;
+      await parts.changed(signal);
+    }
+  }
 }
 
 /** Follows a build: a snapshot, every transition, the end. */

@@ -1,12 +1,15 @@
 /** `swarmd plan SPEC`: what would run, in order, without running it. */
-import type { Graph } from "../../protocol/build/graph.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
-import type { Command, Context } from "../command.ts";
-import { type Unfit, unfitFor } from "../unfit.ts";
+import type { ToolChoice } from "../../protocol/work/tooling.ts";
+import type { Command } from "../command.ts";
+import { offerWords } from "../toolchains.ts";
+import { unfitOf, unfitText } from "../unfit.ts";
 import { bytesText, countText, durationText } from "../units.ts";
 
 /** Until something was built nothing is known of it: each action counts alike. */
 const estimateMs = 1000;
+/** Shown of what a toolchain could have been too; --json has them all. */
+const othersMax = 3;
 
 export const plan: Command = {
   name: "plan",
@@ -16,14 +19,11 @@ export const plan: Command = {
   async run(context, [spec]) {
     const { prepare } = await import("../submission.ts");
     const { planOf } = await import("../../protocol/build/rank.ts");
-    const { graph, trouble } = await prepare(context, spec!);
+    const { graph, tools, trouble } = await prepare(context, spec!);
     const steps = planOf(graph, () => estimateMs);
     const bytes = graph.files.reduce((sum, file) => sum + sizeOf(file.digest), 0);
-    const toolchains = Object.assign({}, ...graph.actions.map((action) => action.toolchains)) as Record<
-      string,
-      string
-    >;
-    const unfit = await unfitOf(context, graph);
+    const names = new Set(graph.actions.flatMap((action) => Object.keys(action.toolchains)));
+    const unfit = await unfitOf(context, graph, tools !== undefined);
     const { output } = context;
     if (context.json) {
       output.json({
@@ -36,15 +36,18 @@ export const plan: Command = {
           outputs: action.outputs.map((one) => one.path),
         })),
         inputs: { files: graph.files.length, bytes },
-        toolchains: trouble ? null : toolchains,
+        toolchains: tools?.fingerprints ?? null,
+        choices: tools?.choices ?? null,
         unfit,
-        ...(trouble ? { trouble: { code: trouble.code, message: trouble.message } } : {}),
+        ...(trouble
+          ? { trouble: { code: trouble.code, message: trouble.message, remedy: trouble.remedy } }
+          : {}),
       });
       return 0;
     }
     output.line(
       `${graph.name}: ${countText(steps.length, "action")}, ${countText(graph.files.length, "input file")} (${bytesText(bytes)}), toolchains ${
-        Object.keys(toolchains).join(", ") || "none"
+        [...names].join(", ") || "none"
       }`,
     );
     output.line();
@@ -63,18 +66,30 @@ export const plan: Command = {
     output.line(
       `rank: the longest chain from there to the end, each action counted as ${durationText(estimateMs)}`,
     );
-    for (const { actions, why } of unfit)
-      output.line(
-        `${output.tone("note", "would wait")}: ${actions[0]}${actions.length > 1 ? ` and ${actions.length - 1} more` : ""}: ${why}`,
-      );
-    if (trouble) output.line(`${output.tone("note", "toolchains are not resolved")}: ${trouble.message}`);
+    if (tools) for (const line of choiceLines(tools.choices)) output.line(line);
+    for (const one of unfit) output.line(`${output.tone("note", "would wait")}: ${unfitText(one)}`);
+    if (trouble) {
+      output.line(`${output.tone("note", "toolchains are not resolved")}: ${trouble.message}`);
+      if (trouble.remedy !== undefined && trouble.code === "no-eligible-node")
+        output.line(`→ ${trouble.remedy}`);
+    }
     return 0;
   },
 };
 
-/** Without a daemon nobody knows what the nodes have: then nothing is said of it. */
-async function unfitOf(context: Context, graph: Graph): Promise<Unfit[]> {
-  if (!graph.actions.some((action) => action.requires)) return [];
-  const nodes = await context.control.nodes().catch(() => []);
-  return nodes.length === 0 ? [] : unfitFor(graph.actions, nodes);
+/** What each toolchain was resolved to, who has it, and what was passed over. */
+function choiceLines(choices: readonly ToolChoice[]): string[] {
+  return choices.flatMap(({ demand, fingerprint, nodes, slots, others }) => {
+    const name = demand.split(" ")[0]!;
+    const first = `toolchain ${demand}: ${offerWords(name, fingerprint)} on ${nodes.join(", ")} (${countText(slots, "slot")})`;
+    return [
+      first,
+      ...others
+        .slice(0, othersMax)
+        .map(
+          (o) =>
+            `  passed over: ${offerWords(name, o.fingerprint)} on ${o.nodes.join(", ")} (${countText(o.slots, "slot")}): ${o.why}`,
+        ),
+    ];
+  });
 }

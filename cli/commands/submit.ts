@@ -29,7 +29,11 @@ export const submit: Command = {
   async run(context, [spec], options) {
     const priority = priorityOf(options);
     const { prepare, submit: hand } = await import("../submission.ts");
-    const build = await hand(context, await prepare(context, spec!), priority);
+    const prepared = await prepare(context, spec!);
+    const build = await hand(context, prepared, priority);
+    const { waitingLines } = await import("../unfit.ts");
+    if (!context.json)
+      for (const line of await waitingLines(context, prepared.graph)) context.output.note(line);
     if (options.detach) {
       if (context.json) context.output.json({ build });
       else {

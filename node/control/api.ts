@@ -3,11 +3,13 @@
  * Unix socket, and the routes in `server.ts` and `client.ts` are one table. All times are milliseconds, all sizes bytes.
  */
 
+import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
+import type { ToolChoices } from "../../protocol/work/tooling.ts";
 
 export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
 
@@ -230,8 +232,8 @@ export interface Control {
   /** Follows until the end of the build or until the signal. */
   watch(build: BuildId, signal: AbortSignal): AsyncIterable<BuildEvent>;
   logs(request: LogRequest, signal: AbortSignal): AsyncIterable<LogChunk>;
-  /** Toolchain names → fingerprints as offered in the swarm; refuses `no-eligible-node` naming what is missing. */
-  resolveToolchains(names: readonly string[]): Promise<Record<string, string>>;
+  /** The fingerprint that each demand is pinned to, and why; refuses `no-eligible-node` naming what is missing and who comes nearest. */
+  resolveToolchains(sets: readonly ToolSet[]): Promise<ToolChoices>;
   /** Which of these blobs the daemon does not have. */
   missingBlobs(digests: readonly Digest[]): Promise<Digest[]>;
   /** Verified while it is stored: `blob-corrupt` if the bytes are not the digest's. */

@@ -68,7 +68,7 @@ export function controlClient(socketPath: string): Control {
     build: (build) => value("build", { build }),
     watch: (build, signal) => lines<BuildEvent>(ask("watch", { build }, { signal })),
     logs: ({ subject, follow }, signal) => lines<LogChunk>(ask("logs", { ...subject, follow }, { signal })),
-    resolveToolchains: (names) => value("resolveToolchains", { names }),
+    resolveToolchains: (sets) => value("resolveToolchains", { sets }),
     async missingBlobs(digests) {
       const missing: Digest[] = [];
       for (let at = 0; at < digests.length; at += digestsMax)

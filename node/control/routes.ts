@@ -2,6 +2,7 @@
  * The routes of the control socket: one table that the server and the client share. A GET takes its input from the query, a POST
  * from a JSON body, a PUT has the bytes themselves as its body. It stays light, for the CLI loads it at every start.
  */
+import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
@@ -28,7 +29,7 @@ export const routes = {
   build: { method: "GET", path: "/1/build", answer: "json", silenceMsMax: quick },
   watch: { method: "GET", path: "/1/watch", answer: "lines", silenceMsMax: 60_000 },
   logs: { method: "GET", path: "/1/logs", answer: "lines", silenceMsMax: 60_000 },
-  resolveToolchains: { method: "POST", path: "/1/toolchains", answer: "json", silenceMsMax: quick },
+  resolveToolchains: { method: "POST", path: "/1/toolchains", answer: "json", silenceMsMax: slow },
   missingBlobs: { method: "POST", path: "/1/missing", answer: "json", silenceMsMax: slow },
   putBlob: { method: "PUT", path: "/1/blob", answer: "json", silenceMsMax: slow },
   getBlob: { method: "GET", path: "/1/blob", answer: "bytes", silenceMsMax: slow },
@@ -56,7 +57,7 @@ export interface RouteInputs {
     readonly node?: string;
     readonly follow: boolean;
   };
-  readonly resolveToolchains: { readonly names: readonly string[] };
+  readonly resolveToolchains: { readonly sets: readonly ToolSet[] };
   readonly missingBlobs: { readonly digests: readonly Digest[] };
   readonly putBlob: { readonly digest: Digest };
   readonly getBlob: { readonly digest: Digest };

@@ -8,6 +8,7 @@ import http from "node:http";
 import type { Socket } from "node:net";
 import path from "node:path";
 import { z } from "zod";
+import { requirementsSchema } from "../../protocol/build/graph.ts";
 import type { Operation } from "../../protocol/contract.ts";
 import { isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
@@ -158,8 +159,18 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
       ),
   },
   resolveToolchains: {
-    input: z.strictObject({ names: z.array(z.string().min(1).max(128)).max(1024) }),
-    run: (control, input) => control.resolveToolchains(input.names),
+    input: z.strictObject({
+      sets: z
+        .array(
+          z.strictObject({
+            demands: z.array(z.string().min(1).max(256)).max(256),
+            requires: requirementsSchema.optional(),
+            action: z.string().min(1).max(256),
+          }),
+        )
+        .max(10_000),
+    }),
+    run: (control, input) => control.resolveToolchains(input.sets),
   },
   missingBlobs: {
     input: z.strictObject({ digests: z.array(digest).max(digestsMax) }),

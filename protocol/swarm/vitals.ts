@@ -32,7 +32,9 @@ export interface LocalVitals {
   readonly ownerActive?: boolean;
   /** What it builds for without a cross compiler: `x86_64-linux-gnu`. */
   readonly target: string;
-  /** Toolchain name → fingerprint. */
+  /** `ID` of its os-release, where it has one: `debian`. */
+  readonly distribution?: string;
+  /** Toolchain name → fingerprint (`protocol/build/toolchain.ts`: version and target stand in its text). */
   readonly toolchains: Readonly<Record<string, string>>;
 }
 
@@ -65,6 +67,9 @@ export interface Vitals extends LocalVitals {
   readonly frontier: string;
   readonly ledgers: Readonly<Record<BuildId, string>>;
 }
+
+/** Of one node, those its owner declared included. */
+export const toolchainsMax = 256;
 
 const shortText = z.string().max(128);
 const count = z.number().nonnegative();
@@ -103,5 +108,8 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
   sandbox: z.enum(["bubblewrap", "none"]),
   ownerActive: z.boolean().optional(),
   target: shortText,
-  toolchains: z.record(shortText, shortText),
+  distribution: shortText.optional(),
+  toolchains: z
+    .record(shortText, shortText)
+    .refine((all) => Object.keys(all).length <= toolchainsMax, `more than ${toolchainsMax} toolchains`),
 });

@@ -1,5 +1,6 @@
 /** Which nodes may build an action, by what they offer and what it asks for; if none may, what is missing and who comes nearest. */
 import type { GraphAction } from "../build/graph.ts";
+import { differenceOf, serves } from "../build/toolchain.ts";
 import type { PeerId } from "../kernel/ids.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 
@@ -73,7 +74,9 @@ export function whyNobody(unfit: readonly Unfit[]): string {
   const lacking = first.shortfalls.map((s) => s.text).join(", ");
   const others = unfit.length - 1;
   const rest =
-    others === 0 ? "" : `; ${others} other${others === 1 ? "" : "s"} lack${others === 1 ? "s" : ""} more`;
+    others === 0
+      ? ""
+      : `; ${others} other${others === 1 ? "" : "s"} lack${others === 1 ? "s" : ""} as much or more`;
   return count(first, true) === 0
     ? `waits: ${first.name} ${lacking}${rest}`
     : `no node fits; ${first.name} comes nearest: it ${lacking}${rest}`;
@@ -146,12 +149,12 @@ const checks: readonly Check[] = [
       ? never(`takes only what asks for ${labels.join(" or ") || "a label"}`)
       : undefined,
   ({ toolchains }, action) => {
-    for (const [name, fingerprint] of toolsOf(action)) {
-      const offered = toolchains[name];
-      if (offered === undefined) return never(`lacks ${name}`);
-      if (offered !== fingerprint) return never(`has another ${name}`, 0.5);
-    }
-    return undefined;
+    const wanted = toolsOf(action);
+    if (wanted.every(([name, pin]) => serves(toolchains[name], pin))) return undefined;
+    const differences = wanted.flatMap(([name, pin]) => differenceOf(name, toolchains[name], pin) ?? []);
+    const absent = wanted.filter(([name]) => toolchains[name] === undefined).length;
+    // Another version is nearer than none at all.
+    return never(differences.join(", "), 1 - (differences.length + absent) / (2 * wanted.length));
   },
   ({ foreign, peer }, _, submitter) =>
     !foreign && peer !== submitter ? never("has no sandbox and takes only its own work", 0.5) : undefined,

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { type Inputs, readInputs, readSpec } from "../../node/build/inputs.ts";
 import { dependenciesOf, type Graph, type GraphAction } from "../../protocol/build/graph.ts";
 import { resolveSpec } from "../../protocol/build/resolve.ts";
-import { toolchainsOf } from "../../protocol/build/spec.ts";
+import { sameForAll, toolSetsOf } from "../../protocol/build/tool-sets.ts";
 
 const run = promisify(execFile);
 
@@ -16,7 +16,7 @@ const run = promisify(execFile);
 async function graphOf(specFile: string): Promise<{ graph: Graph; inputs: Inputs }> {
   const spec = await readSpec(specFile);
   const inputs = await readInputs(specFile, spec);
-  const toolchains = Object.fromEntries(toolchainsOf(spec).map((name) => [name, "0".repeat(32)]));
+  const toolchains = sameForAll(toolSetsOf(spec, inputs.files), "0".repeat(32));
   return { graph: resolveSpec(spec, inputs.files, toolchains), inputs };
 }
 

@@ -60,7 +60,9 @@ describe("exit codes", () => {
     );
     const { code, stderr } = await terminal.run("submit", spec);
     expect(code).toBe(4);
-    expect(stderr).toBe("swarmd: no node offers fortran\n→ install fortran on a member\n");
+    expect(stderr).toBe(
+      "swarmd: no node can build x, which needs fortran: alpha comes nearest: it lacks fortran; 1 other lacks as much or more\n→ on alpha: install fortran\n",
+    );
   });
 
   test("a spec that is wrong is 2, also where the swarm could not build it", async () => {

@@ -16,11 +16,13 @@ import type {
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
 import { decodeGraph, dependenciesOf, encodeGraph, type Graph } from "../../protocol/build/graph.ts";
+import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { Operation } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
+import { chooseToolchains } from "../../protocol/work/tooling.ts";
 
 export interface MemoryOptions {
   /** The first is the node itself. */
@@ -152,13 +154,10 @@ export class MemoryControl implements Control {
     if (follow) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   }
 
-  async resolveToolchains(names: readonly string[]) {
-    const missing = names.filter((name) => !this.options.toolchains.includes(name));
-    if (missing.length > 0)
-      throw new SwarmError("no-eligible-node", `no node offers ${missing.join(", ")}`, {
-        remedy: `install ${missing.join(" ")} on a member`,
-      });
-    return Object.fromEntries(names.map((name) => [name, `${name}-fingerprint`]));
+  async resolveToolchains(sets: readonly ToolSet[]) {
+    const nodes = await this.nodes();
+    const candidates = nodes.flatMap(({ name, vitals }) => (vitals ? [{ name, vitals }] : []));
+    return chooseToolchains(sets, candidates, nodes[0]!.peerId);
   }
 
   async missingBlobs(digests: readonly Digest[]) {

@@ -65,7 +65,8 @@ describe("the control socket", () => {
     expect(await client.nodes()).toEqual(await memory.nodes());
     expect(await client.builds()).toEqual([]);
     expect(await client.doctor()).toEqual(await memory.doctor());
-    expect(await client.resolveToolchains(["cc"])).toEqual({ cc: "cc-fingerprint" });
+    const sets = [{ demands: ["cc"], action: "compile" }];
+    expect(await client.resolveToolchains(sets)).toEqual(await memory.resolveToolchains(sets));
     expect((await client.invite({ roles: ["builder"], ttlMs: 1000 })).ticket).toBe(memory.tickets[0]);
     await client.stop();
     expect(memory.stopped).toBe(true);
@@ -99,12 +100,14 @@ describe("the control socket", () => {
 
   test("carries refusals with code, message and remedy", async () => {
     const { client } = await serve(new MemoryControl());
-    const refusal = await client.resolveToolchains(["fortran"]).catch((thrown) => thrown);
+    const refusal = await client
+      .resolveToolchains([{ demands: ["fortran"], action: "x" }])
+      .catch((thrown) => thrown);
     expect(refusal).toBeInstanceOf(SwarmError);
     expect(refusal).toMatchObject({
       code: "no-eligible-node",
-      message: "no node offers fortran",
-      remedy: "install fortran on a member",
+      message: "no node can build x, which needs fortran: alpha comes nearest: it lacks fortran",
+      remedy: "on alpha: install fortran",
     });
     expect(await codeOf(client.build(someBuild))).toBe("not-found");
     expect(await codeOf(client.watch(someBuild, never)[Symbol.asyncIterator]().next())).toBe("not-found");

@@ -90,12 +90,14 @@ test("of nodes that do not fit the one is named that lacks least, and whether wa
       unfit("pc", { slots: 16, memoryTotalBytes: 32 * gib }, big),
       unfit("nas", { slots: 16, memoryTotalBytes: 8 * gib }, big),
     ]),
-  ).toBe("no node fits; pc comes nearest: it has 32 GiB of memory, 64 GiB are needed; 2 others lack more");
+  ).toBe(
+    "no node fits; pc comes nearest: it has 32 GiB of memory, 64 GiB are needed; 2 others lack as much or more",
+  );
   expect(
     whyNobody([
       unfit("pi", { toolchains: {} }, {}),
       unfit("pc", { slots: 0, slotsMax: 4, limitedBy: "hot" }, {}),
     ]),
-  ).toBe("waits: pc is too hot; 1 other lacks more");
+  ).toBe("waits: pc is too hot; 1 other lacks as much or more");
   expect(whyNobody([])).toBe("no node is heard of");
 });
