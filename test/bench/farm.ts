@@ -52,8 +52,9 @@ export class Farm {
     }
   }
 
-  async submit(spec: string): Promise<Submission> {
-    const child = spawn(swarmd, ["submit", spec, "--json", "--home", this.homes[0]!], {
+  /** `from`: the number of the daemon that takes it, counted from 0. */
+  async submit(spec: string, from = 0): Promise<Submission> {
+    const child = spawn(swarmd, ["submit", spec, "--json", "--home", this.homes[from]!], {
       cwd: root,
       stdio: ["ignore", "pipe", "inherit"],
     });

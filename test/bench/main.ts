@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, idle, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -11,10 +11,10 @@ import { findProgram } from "../../node/build/sandbox.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
-import { leveldbWithoutTests, nothings } from "./specs.ts";
+import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
 import type { WorldRun } from "./world.ts";
 
-const parts = ["leveldb", "nothings", "idle", "sim"] as const;
+const parts = ["leveldb", "nothings", "cached", "idle", "sim"] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -138,6 +138,36 @@ async function nothingAtAll(folder: string): Promise<void> {
   });
 }
 
+async function cached(folder: string): Promise<void> {
+  const shapes = { flat: "side by side", deep: "in chains of ten" } as const;
+  for (const shape of ["flat", "deep"] as const) {
+    const commands: number[] = [];
+    const builds: number[] = [];
+    const farm = await Farm.start({ nodes: 3, slotsPerNode: 1, sandbox: "none" });
+    try {
+      const spec = await thousand(folder, shape, shape);
+      await farm.submit(spec);
+      for (let round = 0; round < rounds; round++) {
+        const { result, commandMs } = await farm.submit(spec, 1 + (round % 2));
+        if (result.cached !== 1000) throw new Error(`${result.executed} actions ran again`);
+        commands.push(commandMs);
+        builds.push(result.wallMs);
+      }
+    } finally {
+      await farm.stop();
+    }
+    const tookMs = median(commands);
+    add({
+      what: `1000 cached actions ${shapes[shape]}, from another node`,
+      value: tookMs / 1000,
+      unit: "s",
+      goal: "≤ 2",
+      met: tookMs <= 2000,
+      beside: `whole command; the build alone ${median(builds).toFixed(0)} ms`,
+    });
+  }
+}
+
 async function idling(): Promise<void> {
   for (const nodes of [1, 3]) {
     const farm = await Farm.start({ nodes, slotsPerNode: cores, sandbox: boxed ? "bubblewrap" : "none" });
@@ -207,6 +237,7 @@ try {
   const wanted = positionals.length > 0 ? positionals : parts;
   if (wanted.includes("leveldb")) await leveldb(folder);
   if (wanted.includes("nothings")) await nothingAtAll(folder);
+  if (wanted.includes("cached")) await cached(folder);
   if (wanted.includes("idle")) await idling();
   if (wanted.includes("sim")) await simulated();
 } finally {

@@ -29,3 +29,17 @@ export async function nothings(folder: string, count: number, tag: string): Prom
   );
   return file;
 }
+
+/** 1,000 small actions that all leave an output: side by side, or each in a chain of ten. */
+export async function thousand(folder: string, shape: "flat" | "deep", tag: string): Promise<string> {
+  const action = (name: string, count: number, from?: string) =>
+    `  ${name}:\n    foreach: {n: {count: ${count}}}\n    run: "echo ${tag} \${n} ${from ? `| cat \${in} - ` : ""}> \${out}"\n` +
+    `${from ? `    in: ["${from}/\${n}.txt"]\n` : ""}    out: ${name}/\${n}.txt\n`;
+  const actions =
+    shape === "flat"
+      ? [action("one", 1000)]
+      : Array.from({ length: 10 }, (_, i) => action(`l${i}`, 100, i > 0 ? `l${i - 1}` : undefined));
+  const file = path.join(folder, `${shape}.yaml`);
+  await writeFile(file, `swarmd: 1\nname: ${shape}\nactions:\n${actions.join("")}`);
+  return file;
+}
