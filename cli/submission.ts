@@ -57,7 +57,9 @@ export async function submit(
   const { bytes, digest } = encodeGraph(graph);
   await upload(context, sources, await context.control.missingBlobs([...sources.keys()]));
   await context.control.putBlob(digest, once(bytes));
-  return (await context.control.submit({ name: graph.name, graph: digest, priority })).build;
+  const { build, word } = await context.control.submit({ name: graph.name, graph: digest, priority });
+  if (word) context.output.note(word);
+  return build;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

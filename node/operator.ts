@@ -141,7 +141,7 @@ export function createOperator(parts: OperatorParts): Control {
       const nonce = randomBytes(8).toString("hex");
       const told = await foretoldBlob(graph, blobs, desk.estimates);
       const reply = await command({ kind: "submit", name, graph: told, nonce, priority });
-      return { build: reply.build! };
+      return { build: reply.build!, ...(reply.word ? { word: reply.word } : {}) };
     },
     control: async (build, op, options) => movedOf(await command({ kind: "control", build, op, ...options })),
     operate: async (operation, options) => {

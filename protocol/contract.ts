@@ -139,8 +139,17 @@ export type Operation =
   | { readonly op: "drain"; readonly peer: PeerId; readonly now?: boolean };
 
 export type CommandReply =
-  /** `moved`: so many actions changed hands or became runnable; `lost`: so many runs are (or would be) thrown away. */
-  | { readonly ok: true; readonly build?: BuildId; readonly moved?: number; readonly lost?: number }
+  /**
+   * `moved`: so many actions changed hands or became runnable; `lost`: so many runs are (or would be) thrown away; `word`: what the
+   * person should know of it.
+   */
+  | {
+      readonly ok: true;
+      readonly build?: BuildId;
+      readonly moved?: number;
+      readonly lost?: number;
+      readonly word?: string;
+    }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
 
 /** Certificates for the other side (entries, the founding one first), or why not. */

@@ -18,6 +18,8 @@ import type { World } from "./world.ts";
 const queueBytesMax = 8 << 20;
 /** A side that has not let the other in by then closes the connection. */
 const admissionMs = 5_000;
+/** Beyond a way's time, until the end of a process at the other end is known for sure. */
+const closedMs = 5;
 const redialMsMin = 250;
 const redialMsMax = 15_000;
 
@@ -207,9 +209,12 @@ export class VirtualNetwork {
       this.weather.between(to, from).delayMs + Math.max(linkMs, Math.max(sentMs, receivedMs) + back.delayMs);
     const corrupt = this.strikes(back.corrupt);
     receiver.process.at(atMs, () => {
-      if (!link.torn && this.reaches(from, to)) done(corrupt ? "corrupt" : "whole");
-      else if (link.torn) done("broken");
-      else receiver.process.after(this.silenceMs, () => done("broken"));
+      if (!link.torn && this.reaches(from, to)) return done(corrupt ? "corrupt" : "whole");
+      // A process that ended says so within a way's time; of one that is cut off nothing is heard.
+      receiver.process.after(back.delayMs + closedMs, () => {
+        if (link.torn) done("broken");
+        else receiver.process.after(this.silenceMs, () => done("broken"));
+      });
     });
   }
 

@@ -242,12 +242,15 @@ export interface Control {
   getBlob(digest: Digest): AsyncIterable<Uint8Array>;
   /** All files below an output folder's Directory. */
   getTree(digest: Digest): Promise<{ path: string; digest: Digest; executable: boolean }[]>;
-  /** Returns once the inputs lie on two members (one if alone) and the build is in the ledger. */
+  /**
+   * Returns once the inputs lie on two members (one if alone) and both have the build in their ledger: from then on it ends also when this
+   * node dies. `word`: what the person should know, when no second member took them.
+   */
   submit(request: {
     readonly name: string;
     readonly graph: Digest;
     readonly priority: number;
-  }): Promise<{ build: BuildId }>;
+  }): Promise<{ readonly build: BuildId; readonly word?: string }>;
   control(build: BuildId, op: "pause" | "resume" | "cancel", options?: WordOptions): Promise<Moved>;
   /** `retry` and `retry-failures` of a build that ended as failed submit it again. */
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;

@@ -446,7 +446,8 @@ export class Claims {
     const { claims, results } = this.facts[index]!;
     // Cancel absorbs, but a result stays a result: what was done keeps its state even when its bytes are gone.
     if (this.cancelled) return results.size > 0 ? "done" : "cancelled";
-    if (results.size === 0 && claims.length > 0 && this.failedForGood(index)) return "blocked";
+    // Also when it had a result once: bytes that are gone and can be made by nobody would be asked for without end.
+    if (claims.length > 0 && this.failedForGood(index)) return "blocked";
     if (this.stuck[index]! > 0) return "held";
     const winner = this.winnerOf(index);
     if (winner) return winner.started ? "running" : "claimed";

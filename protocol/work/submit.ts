@@ -1,14 +1,22 @@
-/** Taking a build in: its graph is read, its inputs are laid on a second member, and only then is it said to be submitted. */
+/**
+ * Taking a build in: its graph is read, its inputs are laid on a second member, only then is it said to be submitted, and only once that
+ * member has heard so is the person answered: from then on the build ends also without this node.
+ */
 import { decodeGraph, type Graph } from "../build/graph.ts";
 import type { Command, CommandReply } from "../contract.ts";
+import { sizeOf } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import { buildIdOf, foldVersion } from "./build.ts";
 import type { Desk } from "./desk.ts";
 
-/** A second member gets so long to fetch the inputs; then the next is asked. */
+/** A second member gets so long to fetch the inputs, and more by what they weigh; then the next is asked. */
+const holdMs = 15_000;
+const holdBytesPerMs = 4000;
 const holdMsMax = 120_000;
 const secondsTriedMax = 3;
+const aloneWord =
+  "no second member took the inputs in time: until one has them the build ends only if this node lives";
 
 type Submit = Extract<Command, { kind: "submit" }>;
 
@@ -17,6 +25,8 @@ interface Submission {
   readonly submit: Submit;
   readonly build: BuildId;
   graph: Graph | undefined;
+  /** The build is in the ledger; a second member has still to hear so. */
+  said: boolean;
   readonly tried: PeerId[];
   waitingFor: string | undefined;
   untilMonoMs: number;
@@ -55,6 +65,7 @@ export class Submissions {
       submit,
       build,
       graph: undefined,
+      said: false,
       tried: [],
       waitingFor: undefined,
       untilMonoMs: 0,
@@ -83,13 +94,15 @@ export class Submissions {
   held(from: PeerId, id: string, missing: readonly Digest[]): void {
     const s = this.open.find((o) => o.waitingFor === id);
     if (!s || s.tried.at(-1) !== from) return;
-    if (missing.length === 0) this.say(s, [this.desk.config.self, from]);
-    else this.askSecond(s);
+    if (missing.length > 0) this.askSecond(s);
+    else if (s.said) this.answer(s, true);
+    else this.say(s, [this.desk.config.self, from]);
   }
 
   tick(): void {
     for (const s of [...this.open])
-      if (
+      if (s.said && s.waitingFor === undefined) this.tell(s);
+      else if (
         s.waitingFor !== undefined &&
         (s.untilMonoMs <= this.desk.now.monoMs || this.desk.status(s.tried.at(-1)!) === "dead")
       )
@@ -112,19 +125,34 @@ export class Submissions {
       .sort((a, b) => b.room - a.room || (a.peer < b.peer ? -1 : 1));
     const second = others[0];
     if (!second || s.tried.length >= secondsTriedMax) {
-      this.say(s, [self]);
+      if (s.said) this.answer(s, false);
+      else this.say(s, [self]);
       return;
     }
     s.tried.push(second.peer);
-    s.waitingFor = `${this.desk.config.inc}.${this.count++}`;
-    s.untilMonoMs = this.desk.now.monoMs + holdMsMax;
+    this.ask(s, second.peer);
+  }
+
+  /** A member is to hold all that the build starts from, and the word that it was submitted where that is said. */
+  private ask(s: Submission, peer: PeerId): void {
     const digests = [s.submit.graph, ...new Set(s.graph!.files.map((f) => f.digest))];
-    this.desk.emit({ kind: "send", to: second.peer, message: { kind: "hold", id: s.waitingFor, digests } });
+    const bytes = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
+    s.waitingFor = `${this.desk.config.inc}.${this.count++}`;
+    s.untilMonoMs = this.desk.now.monoMs + Math.min(holdMsMax, holdMs + bytes / holdBytesPerMs);
+    if (s.said)
+      for (const update of this.desk.builds.get(s.build)!.ledger.missingFor(new Uint8Array()))
+        this.desk.emit({
+          kind: "send",
+          to: peer,
+          message: { kind: "ledger", build: s.build, update, entries: [] },
+        });
+    this.desk.emit({ kind: "send", to: peer, message: { kind: "hold", id: s.waitingFor, digests } });
   }
 
   private say(s: Submission, holders: PeerId[]): void {
-    this.open.splice(this.open.indexOf(s), 1);
     const { name, graph, nonce, priority } = s.submit;
+    s.said = true;
+    s.waitingFor = undefined;
     this.desk.say(
       s.build,
       {
@@ -137,12 +165,24 @@ export class Submissions {
         priority,
         holders,
       },
-      {
-        urgent: true,
-        durable: true,
-        after: [{ kind: "reply", id: s.command, reply: { ok: true, build: s.build } }],
-      },
+      { urgent: true, durable: true },
     );
+  }
+
+  /** It is on disk: the second member hears of it by a message of its own, for gossip promises nothing. */
+  private tell(s: Submission): void {
+    const { submission } = this.desk.builds.get(s.build) ?? {};
+    if (!submission) return;
+    const second = submission.event.holders[1];
+    if (second === undefined || this.desk.status(second) === "dead") this.askSecond(s);
+    else this.ask(s, second);
+  }
+
+  private answer(s: Submission, held: boolean): void {
+    this.open.splice(this.open.indexOf(s), 1);
+    const others = this.desk.alive().some((p) => p !== this.desk.config.self);
+    const word = !held && others ? { word: aloneWord } : {};
+    this.desk.emit({ kind: "reply", id: s.command, reply: { ok: true, build: s.build, ...word } });
   }
 
   private end(s: Submission, error: unknown): void {

@@ -92,6 +92,28 @@ describe("three daemons", () => {
     expect(await farm.json<BuildResult>("ann", "watch", "survivor")).toMatchObject({ state: "complete" });
   });
 
+  test("kill -9 of the submitter's the moment submit has returned: the others have all they need", {
+    timeout: 120_000,
+  }, async () => {
+    await farm.found("ann", "ben");
+    await farm.terminal.write("seed.txt", "sown\n");
+    const file = await farm.terminal.write(
+      "orphan.yaml",
+      `swarmd: 1
+name: orphan
+inputs: { seed.txt: seed.txt }
+actions:
+  grow: { run: "cat \${in} \${in} > \${out}", in: [seed.txt], out: grown.txt }
+`,
+    );
+    await farm.good("ann", "submit", file, "--detach");
+    await farm.kill("ann");
+    const result = await farm.json<BuildResult>("ben", "watch", "orphan");
+    expect(result).toMatchObject({ state: "complete", actions: 1 });
+    await farm.good("ben", "fetch", "orphan", "--to", "got");
+    expect(await readFile(path.join(farm.terminal.dir, "got/grown.txt"), "utf8")).toBe("sown\nsown\n");
+  });
+
   test("kill -9 of another in the middle: its work is taken over and the follower sees the end", {
     timeout: 120_000,
   }, async () => {

@@ -171,6 +171,21 @@ test("a lost result makes its action ready again, and the next run of it confirm
   expect(claims.actions.get(b)).toBe("done");
 });
 
+test("a result that is lost and can be made by nobody again is blocked, and what needs it is held: nothing runs for ever", () => {
+  const [ann, bob, cy] = cast();
+  const first = ann.claim("a", cy);
+  const again = [bob, ann].map((holder) => ann.claim("a", holder));
+  const claims = folded(graph, [ann.say(first, ...again), cy.say(done(first)), ann.say(lost("a", first.claim))]);
+  claims.take(bob.say(fail(again[0]!)));
+  expect(claims.actions.get(a)).toBe("claimed");
+  claims.take(ann.say(fail(again[1]!)));
+  expect([a, b, c].map((i) => claims.actions.get(i))).toEqual(["blocked", "held", "held"]);
+  const late = ann.claim("a", cy);
+  claims.take(ann.say(late));
+  claims.take(cy.say(done(late)));
+  expect([a, b].map((i) => claims.actions.get(i))).toEqual(["done", "ready"]);
+});
+
 test("unequal results of one action diverge: both are kept with their holders, dependents take one and the same everywhere", () => {
   const [ann, bob, cy] = cast();
   const [one, two] = [ann.claim("a", bob), cy.claim("a", cy)];

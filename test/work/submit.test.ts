@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { CommandReply } from "../../protocol/contract.ts";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
 import { Cores, type Rules } from "../core/cores.ts";
 import { blob, graphOf } from "./facts.ts";
 
@@ -44,10 +45,38 @@ test("the reply waits for the disk: it stands behind the durable entry that subm
   expect(effects.findIndex((e) => e.kind === "reply")).toBeGreaterThan(append);
 });
 
+test("the reply waits until the second member has the word too: killed at once, the submitter is not needed", () => {
+  const cores = new Cores(two);
+  cores.rules.drops = (from, to, m) => from === "ann" && to === "cy" && m.kind === "ledger";
+  const reply = submit(cores, "ann", graph);
+  expect(reply).toEqual({ ok: true, build: expect.stringMatching(/^demo-/) });
+  const build = (reply as { build: BuildId }).build;
+  expect(cores.node("bob").build(build).submission?.event.holders).toEqual([
+    cores.node("ann").peer,
+    cores.node("bob").peer,
+  ]);
+  cores.kill("ann", true);
+  cores.finish(build);
+  expect(cores.states(build).bob).toEqual(["done", "done"]);
+});
+
+test("a second member that dies before it has the word is replaced by another, which then holds all", () => {
+  const cores = new Cores(two);
+  cores.rules.drops = (from, to, m) => {
+    if (from !== "ann" || to !== "bob" || m.kind !== "ledger") return false;
+    cores.kill("bob", true);
+    return true;
+  };
+  expect(submit(cores, "ann", graph)).toEqual({ ok: true, build: expect.stringMatching(/^demo-/) });
+  expect([...cores.node("cy").blobs]).toEqual(
+    expect.arrayContaining([encodeGraph(graph).digest, blob("source")]),
+  );
+});
+
 test("alone a node submits at once", () => {
   const cores = new Cores({ ann: {} });
   const from = cores.nowMs;
-  expect(submit(cores, "ann", graph)).toMatchObject({ ok: true });
+  expect(submit(cores, "ann", graph)).toEqual({ ok: true, build: expect.any(String) });
   expect(cores.nowMs - from).toBeLessThan(100);
   expect(holders(cores)).toEqual([cores.node("ann").peer]);
 });
@@ -81,7 +110,7 @@ test.each<[string, (cores: Cores) => Rules]>([
   expect(holders(cores)).toEqual([cores.node("ann").peer, cores.node("cy").peer]);
 });
 
-test("when no second member takes the inputs the submitter keeps them alone", () => {
+test("when no second member takes the inputs the submitter keeps them alone, and says so", () => {
   const cores = new Cores(two);
   cores.rules.instead = (node, effect) => {
     if (node.name === "ann" || effect.kind !== "fetch") return false;
@@ -89,7 +118,10 @@ test("when no second member takes the inputs the submitter keeps them alone", ()
     cores.later(node, 5, { kind: "fetched", id: effect.id, missing, fetchedBytes: 0 });
     return true;
   };
-  expect(submit(cores, "ann", graph)).toMatchObject({ ok: true });
+  expect(submit(cores, "ann", graph)).toMatchObject({
+    ok: true,
+    word: expect.stringContaining("no second member took the inputs"),
+  });
   expect(holders(cores)).toEqual([cores.node("ann").peer]);
 });
 
