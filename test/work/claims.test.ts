@@ -175,7 +175,11 @@ test("a result that is lost and can be made by nobody again is blocked, and what
   const [ann, bob, cy] = cast();
   const first = ann.claim("a", cy);
   const again = [bob, ann].map((holder) => ann.claim("a", holder));
-  const claims = folded(graph, [ann.say(first, ...again), cy.say(done(first)), ann.say(lost("a", first.claim))]);
+  const claims = folded(graph, [
+    ann.say(first, ...again),
+    cy.say(done(first)),
+    ann.say(lost("a", first.claim)),
+  ]);
   claims.take(bob.say(fail(again[0]!)));
   expect(claims.actions.get(a)).toBe("claimed");
   claims.take(ann.say(fail(again[1]!)));
