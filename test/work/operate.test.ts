@@ -104,10 +104,11 @@ describe("failures that a person forgives", () => {
 describe("claims that a person takes back", () => {
   test("rebalance shares out anew what was not begun, and leaves alone what runs", () => {
     const cores = new Cores({ ann: {}, bob: { slots: 3 }, cy: { slots: 3 } });
-    const { build, claims } = submit(cores, many);
     cores.rules.run = () => ({ ms: 3000 });
     // Bob's inputs never come: what he holds is not begun.
-    cores.rules.instead = (node, effect) => node.name === "bob" && effect.kind === "fetch";
+    cores.rules.instead = (node, effect) =>
+      node.name === "bob" && effect.kind === "fetch" && !effect.id.startsWith("hold:");
+    const { build, claims } = submit(cores, many);
     const held = () => [...claims.openClaims].filter((c) => c.holder === cores.node("bob").peer);
     cores.runUntil(() => held().length === 3, 5000);
     cores.runFor(300);
@@ -195,13 +196,14 @@ describe("orders to a node", () => {
   test("a drained node gives back what it has not begun and finishes what runs", () => {
     const cores = new Cores(nodes);
     const bob = cores.node("bob");
+    let stuck = true;
+    cores.rules.run = () => ({ ms: 500 });
+    cores.rules.instead = (node, effect) =>
+      stuck && node === bob && effect.kind === "fetch" && !effect.id.startsWith("hold:");
     const { build, claims } = submit(cores, {
       ...many,
       actions: many.actions.map((a) => ({ ...a, estimateMs: 5000 })),
     });
-    let stuck = true;
-    cores.rules.run = () => ({ ms: 500 });
-    cores.rules.instead = (node, effect) => stuck && node === bob && effect.kind === "fetch";
     const held = () => [...claims.openClaims].filter((c) => c.holder === bob.peer);
     cores.runUntil(() => held().length === 2, 5000);
     cores.runFor(4500);
