@@ -8,6 +8,7 @@ import { SwarmError } from "./kernel/errors.ts";
 import type { PeerId } from "./kernel/ids.ts";
 import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
 import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admission.ts";
+import { messageEntriesMax } from "./swarm/message.ts";
 import { type SignedEntry, signedEntry } from "./timeline/entry.ts";
 import { provenBy } from "./timeline/forks.ts";
 import { plainWire, type Wire } from "./wire.ts";
@@ -301,7 +302,7 @@ export class Runtime {
         if (entry.entry.build !== undefined) continue; // a ledger carries it
         batch.push(entry);
         size += entry.bytes.length;
-        if (size >= serveBytesMax) flush();
+        if (size >= serveBytesMax || batch.length >= messageEntriesMax / 2) flush();
       }
       flush();
     });

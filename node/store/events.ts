@@ -257,7 +257,7 @@ class LevelEvents implements DiskEvents {
 
   #known(place: string): Known[] {
     const value = this.#unwritten.get(place) ?? this.#database.getSync(place);
-    return value === undefined ? [] : (decode(value, resultBytesMax) as Known[]);
+    return value === undefined ? [] : (decode(value, resultBytesMax, Number.POSITIVE_INFINITY) as Known[]);
   }
 }
 

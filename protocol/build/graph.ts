@@ -10,6 +10,8 @@ import type { ActionName, Digest } from "../kernel/ids.ts";
 import { isPath } from "./path.ts";
 
 const graphBytesMax = 64 << 20;
+/** Forty for each of the most actions there may be. */
+const graphValuesMax = 8_000_000;
 export const graphActionsMax = 200_000;
 /** An action's result is said in one entry (64 KiB): what its outputs take there, about, stays below this. */
 const resultBytesMax = 48 << 10;
@@ -165,7 +167,7 @@ export function decodeGraph(bytes: Uint8Array): Graph {
 }
 
 function checked(bytes: Uint8Array): Graph {
-  const parsed = graphSchema.safeParse(decode(bytes, graphBytesMax));
+  const parsed = graphSchema.safeParse(decode(bytes, graphBytesMax, graphValuesMax));
   if (!parsed.success)
     throw new SwarmError("malformed", `not a build graph: ${parsed.error.issues[0]?.path.join(".")}`);
   const graph = parsed.data;

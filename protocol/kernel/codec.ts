@@ -8,6 +8,7 @@ import { type Digest, peerIdOf, publicKeyOf } from "./ids.ts";
 /** Canonical bytes of a plain value (objects, arrays, text, finite numbers, booleans, null, Uint8Array). Absent and undefined are the same. */
 export function encode(value: unknown): Uint8Array {
   end = 0;
+  putDepth = 0;
   try {
     put(value);
     return new Uint8Array(out.subarray(0, end));
@@ -16,12 +17,22 @@ export function encode(value: unknown): Uint8Array {
   }
 }
 
-/** The value of canonical bytes. Throws `malformed` for bytes that are not the one canonical encoding of a value. */
-export function decode(bytes: Uint8Array, maxBytes: number): unknown {
+/** Lists and maps within each other: how deep a stack goes must not decide what is valid. */
+export const depthMax = 64;
+/** Values in one encoding: a byte on the wire may be sixty in memory. */
+const valuesMaxDefault = 1 << 18;
+
+/**
+ * The value of canonical bytes. Throws `malformed` for bytes that are not the one canonical encoding of a value nested at most `depthMax`
+ * deep, `too-large` for more bytes or values than the bounds.
+ */
+export function decode(bytes: Uint8Array, maxBytes: number, maxValues = valuesMaxDefault): unknown {
   if (bytes.length > maxBytes)
     throw new SwarmError("too-large", `a value of ${bytes.length} bytes exceeds the bound of ${maxBytes}`);
   source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   at = 0;
+  valuesLeft = maxValues;
+  depth = 0;
   try {
     const value = take();
     if (at !== bytes.length) refuse("there are more behind the value");
@@ -56,6 +67,7 @@ const packable = /^[0-9a-f]{64}(\/(0|[1-9][0-9]{0,15}))?$/;
 const outBytesKept = 1 << 20;
 let out = Buffer.allocUnsafeSlow(outBytesKept);
 let end = 0;
+let putDepth = 0;
 
 function reserve(bytes: number): void {
   if (end + bytes <= out.length) return;
@@ -93,11 +105,14 @@ function put(value: unknown): void {
     tagged(tagBytes, value.length);
     out.set(value, end);
     end += value.length;
-  } else if (Array.isArray(value)) {
-    head(list, value.length);
-    for (const item of value) put(item);
-  } else if (typeof value === "object") putMap(value as Record<string, unknown>);
-  else throw new Error(`a ${typeof value} has no encoding`);
+  } else if (typeof value === "object") {
+    if (++putDepth > depthMax) throw new Error(`a nest deeper than ${depthMax} has no encoding`);
+    if (Array.isArray(value)) {
+      head(list, value.length);
+      for (const item of value) put(item);
+    } else putMap(value as Record<string, unknown>);
+    putDepth--;
+  } else throw new Error(`a ${typeof value} has no encoding`);
 }
 
 function putNumber(value: number): void {
@@ -180,6 +195,8 @@ function byBytes(a: string, b: string): number {
 const nothing = Buffer.alloc(0);
 let source: Buffer = nothing;
 let at = 0;
+let valuesLeft = 0;
+let depth = 0;
 
 function refuse(why: string): never {
   throw new SwarmError("malformed", `the bytes are not the one encoding of what they say: ${why}`);
@@ -206,6 +223,8 @@ function count(info: number): number {
 }
 
 function take(): unknown {
+  if (valuesLeft-- <= 0)
+    throw new SwarmError("too-large", "the bytes hold more values than anything that is said");
   const first = byte();
   const major = first & 0xe0;
   switch (major) {
@@ -222,12 +241,8 @@ function take(): unknown {
       const packed = text.length === 52 ? publicKeyOf(text) !== undefined : isPacked(text);
       return packed ? refuse("a name is written out") : text;
     }
-    case list: {
-      const length = count(first & 31);
-      const items: unknown[] = [];
-      for (let i = 0; i < length; i++) items.push(take());
-      return items;
-    }
+    case list:
+      return takeList(count(first & 31));
     case map:
       return takeMap(count(first & 31));
     default:
@@ -268,7 +283,20 @@ function takeText(from: number): string {
   return text;
 }
 
+function goDown(): void {
+  if (++depth > depthMax) refuse(`they are nested deeper than ${depthMax}`);
+}
+
+function takeList(length: number): unknown[] {
+  goDown();
+  const items: unknown[] = [];
+  for (let i = 0; i < length; i++) items.push(take());
+  depth--;
+  return items;
+}
+
 function takeMap(length: number): Record<string, unknown> {
+  goDown();
   const value: Record<string, unknown> = {};
   let before = -1;
   let beforeEnd = -1;
@@ -285,6 +313,7 @@ function takeMap(length: number): Record<string, unknown> {
     if (key === "__proto__") refuse("a key is named __proto__");
     value[key] = take();
   }
+  depth--;
   return value;
 }
 

@@ -85,7 +85,7 @@ function nodeOf(value: object, classes: readonly Savable[], slot: (value: unknow
 
 /** The object that was saved, with the same references among its parts. Throws `malformed` for bytes that are no snapshot. */
 export function load(bytes: Uint8Array, classes: readonly Savable[]): object {
-  const nodes = decode(bytes, snapshotBytesMax) as Node[];
+  const nodes = decode(bytes, snapshotBytesMax, Number.POSITIVE_INFINITY) as Node[];
   const objects: (object | undefined)[] = new Array(nodes.length).fill(undefined);
   const classOf = (name: string): Savable => {
     const type = classes.find((c) => c.name === name);

@@ -22,6 +22,14 @@ import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
 export const gossipBytesMax = 64 << 10;
+/** Entries in one message: what is read and verified in one go. Whoever packs many stays below half of it. */
+export const messageEntriesMax = 512;
+/** Chains that one sync names; members that know of more name the latest starts. */
+export const headsMax = 4096;
+/** Builds that one sync names. */
+export const ledgersMax = 1024;
+/** Vectors in one message are read as a whole too. */
+const vectorsBytesMax = 512 << 10;
 
 /** A Yjs update of one build's ledger, with the entries it carries (their signatures hold once the core sees them). */
 export interface LedgerUpdate {
@@ -81,11 +89,11 @@ const ledger = { build, update: bytes };
 const messageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("sync"),
-    heads: z.array(z.object({ author: peer, inc, seq: z.int().nonnegative(), id: hash })).max(16_384),
-    ledgers: z.array(z.object({ build, vector: bytes })).max(1024),
+    heads: z.array(z.object({ author: peer, inc, seq: z.int().nonnegative(), id: hash })).max(headsMax),
+    ledgers: z.array(z.object({ build, vector: bytes })).max(ledgersMax),
     reply: z.boolean(),
   }),
-  z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(8192) }),
+  z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),
   z.object({ kind: z.literal("ledger"), ...ledger }),
   z.object({
     kind: z.literal("ask"),
@@ -103,7 +111,7 @@ const messageSchema = z.discriminatedUnion("kind", [
 const gossipSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("vitals"), vitals: bytes, sig: bytes }),
   z.object({ kind: z.literal("ledger"), ...ledger }),
-  z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(512) }),
+  z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),
 ]);
 
 function flatten(message: Message | Gossip): unknown {
@@ -123,8 +131,8 @@ export function encodeGossip(message: Gossip, sign: (hash: string) => Uint8Array
   return encode({ kind: "vitals", vitals, sig: sign(sha256Hex(vitals)) });
 }
 
-/** How the entries of a ledger update are found; given by `work/ledger`, which stands above this file. */
-export type ReadUpdate = (build: BuildId, update: Uint8Array) => SignedEntry[];
+/** How the entries of a ledger update, at most so many, are found; given by `work/ledger`, which stands above this file. */
+export type ReadUpdate = (build: BuildId, update: Uint8Array, maxEntries: number) => SignedEntry[];
 
 /** A message from bytes. Throws `malformed` or `too-large`. Signatures are not checked here. */
 export function readMessage(raw: Uint8Array, readUpdate: ReadUpdate): Message {
@@ -132,7 +140,10 @@ export function readMessage(raw: Uint8Array, readUpdate: ReadUpdate): Message {
   if (!parsed.success) throw new SwarmError("malformed", "not a message");
   const m = parsed.data;
   if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
-  if (m.kind === "ledger" || m.kind === "grant") return { ...m, entries: readUpdate(m.build, m.update) };
+  if (m.kind === "ledger" || m.kind === "grant")
+    return { ...m, entries: readUpdate(m.build, m.update, messageEntriesMax) };
+  if (m.kind === "sync" && m.ledgers.reduce((sum, l) => sum + l.vector.length, 0) > vectorsBytesMax)
+    throw new SwarmError("too-large", "a sync with longer state vectors than any builds have");
   return m;
 }
 
@@ -146,7 +157,7 @@ export function readGossip(
   if (!parsed.success) throw new SwarmError("malformed", "not a gossip message");
   const m = parsed.data;
   if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
-  if (m.kind === "ledger") return { ...m, entries: readUpdate(m.build, m.update) };
+  if (m.kind === "ledger") return { ...m, entries: readUpdate(m.build, m.update, messageEntriesMax) };
   const vitals = vitalsSchema.safeParse(decode(m.vitals, gossipBytesMax));
   if (!vitals.success) throw new SwarmError("malformed", "not vitals");
   if (!verify(vitals.data.peer, sha256Hex(m.vitals), m.sig))

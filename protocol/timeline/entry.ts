@@ -59,7 +59,7 @@ const entrySchema = z.strictObject({
   inc: z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v)),
   seq: z.int().nonnegative(),
   prev: z.custom<EntryId>((v) => typeof v === "string" && isHash(v)).nullable(),
-  hlc: z.tuple([z.int().nonnegative(), z.int().nonnegative()]).readonly(),
+  hlc: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
   last: z.int().min(-1).optional(),
   build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)).optional(),
   events: z

@@ -101,7 +101,7 @@ const schemas = {
     forMs: ms,
   }),
   /** Two signed entries of one author at one place of one chain, as bytes, the lower id first. */
-  fork: z.object({ kind: z.literal("fork"), entries: z.tuple([bytes, bytes]).readonly() }),
+  fork: z.object({ kind: z.literal("fork"), entries: z.tuple([bytes, bytes]) }),
   // membership
   "swarm.founded": z.object({
     kind: z.literal("swarm.founded"),

@@ -1,8 +1,9 @@
 /** Catching up: on connect, when a gap shows, after a sleep, and when a peer's beat tells of other facts than ours. Lost gossip never matters. */
 import type { Instant } from "../contract.ts";
-import type { BuildId, PeerId } from "../kernel/ids.ts";
-import type { Message } from "../swarm/message.ts";
+import { type BuildId, incarnationCounter, type PeerId } from "../kernel/ids.ts";
+import { headsMax, ledgersMax, type Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
+import type { Head } from "../timeline/chain.ts";
 import type { Desk } from "./desk.ts";
 
 /** One peer is asked no more often than this. */
@@ -173,7 +174,19 @@ export class CatchUp {
 
   private send(to: PeerId, reply: boolean): void {
     const { chains, builds } = this.desk;
-    const ledgers = [...builds.values()].map((b) => ({ build: b.id, vector: b.ledger.vector() }));
-    this.desk.emit({ kind: "send", to, message: { kind: "sync", heads: chains.heads(), ledgers, reply } });
+    const ledgers = [...builds.values()]
+      .slice(-ledgersMax)
+      .map((b) => ({ build: b.id, vector: b.ledger.vector() }));
+    this.desk.emit({
+      kind: "send",
+      to,
+      message: { kind: "sync", heads: latest(chains.heads()), ledgers, reply },
+    });
   }
 }
+
+/** As many heads as one message names: those of the latest starts. */
+const latest = (heads: Head[]): Head[] =>
+  heads.length <= headsMax
+    ? heads
+    : heads.sort((a, b) => incarnationCounter(b.inc) - incarnationCounter(a.inc)).slice(0, headsMax);

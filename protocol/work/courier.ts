@@ -35,18 +35,18 @@ export class Courier {
   heard({ build, update, entries }: LedgerUpdate): void {
     const [first] = entries;
     if (first && entries.length === 1)
-      return this.recent.note(build, first.entry.author, update, this.desk.now.monoMs);
+      return this.recent.note(build, first.entry.author, update, 1, this.desk.now.monoMs);
     const authors = new Set(entries.map((e) => e.entry.author));
     // Of an update of several, some may lack what lies between: merged, it would show a gap.
     for (const author of authors)
-      if (authors.size === 1) this.recent.note(build, author, update, this.desk.now.monoMs);
+      if (authors.size === 1) this.recent.note(build, author, update, entries.length, this.desk.now.monoMs);
       else this.recent.skip(build, author);
   }
 
   /** An own entry of a build is written and folded: it goes to those who wait for it. */
   said(build: Build, entry: SignedEntry, update: Uint8Array): void {
     const { config, now } = this.desk;
-    this.recent.note(build.id, config.self, update, now.monoMs);
+    this.recent.note(build.id, config.self, update, 1, now.monoMs);
     const claimed = new Set<unknown>();
     const to = new Set<PeerId>();
     for (const raw of entry.entry.events) {

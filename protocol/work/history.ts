@@ -114,7 +114,7 @@ export function encodeHistory(known: Remembered, maxBytes = historyBytesMax): Ui
 export function decodeHistory(bytes: Uint8Array): Remembered | undefined {
   let body: unknown;
   try {
-    body = decode(bytes, historyBytesMax);
+    body = decode(bytes, historyBytesMax, Number.POSITIVE_INFINITY);
   } catch (error) {
     if (error instanceof SwarmError) return undefined;
     throw error;

@@ -8,9 +8,9 @@ import { decode, encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import { type BuildId, chainOf, type Incarnation, type PeerId } from "../kernel/ids.ts";
-import { entryBytesMax, entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
-
-const mapName = "entries";
+import { messageEntriesMax } from "../swarm/message.ts";
+import { entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
+import { type Added, entriesAdded, mapName } from "./update.ts";
 
 /**
  * The client id, in Yjs, of one start of one author: 48 bits, so that two never meet. It follows from who speaks, for two documents
@@ -20,6 +20,9 @@ export const clientOf = (author: PeerId, inc: Incarnation): number =>
   Number.parseInt(sha256Hex(chainOf(author, inc)).slice(0, 12), 16);
 /** A message of several updates stays below this, so that a frame never grows with the build. */
 const batchBytesMax = 1 << 20;
+/** Ten thousand starts of authors, about, that wrote in one build. */
+export const vectorBytesMax = 128 << 10;
+const batchEntriesMax = messageEntriesMax / 2;
 const savedBytesMax = 1 << 30;
 
 interface Range {
@@ -28,35 +31,7 @@ interface Range {
   readonly to: number;
 }
 
-interface Struct {
-  readonly range: Range;
-  readonly key: string;
-  readonly bytes: Uint8Array;
-}
-
-/** The structs of an update, if it does nothing but add entries. Throws `malformed` for everything else the bytes prove wrong. */
-function structsOf(update: Uint8Array): Struct[] {
-  let decoded: ReturnType<typeof Y.decodeUpdate>;
-  try {
-    decoded = Y.decodeUpdate(update);
-  } catch (cause) {
-    throw new SwarmError("malformed", "not a Yjs update", { cause });
-  }
-  if (decoded.ds.clients.size > 0) throw new SwarmError("malformed", "the update deletes");
-  return decoded.structs.map((struct) => {
-    if (!(struct instanceof Y.Item)) throw new SwarmError("malformed", "the update holds more than entries");
-    if (struct.origin !== null || struct.rightOrigin !== null)
-      throw new SwarmError("malformed", "the update overwrites an entry");
-    if ((struct.parent as unknown) !== mapName || struct.parentSub === null)
-      throw new SwarmError("malformed", "the update writes elsewhere than to the entries");
-    const content = struct.content.getContent();
-    const bytes: unknown = content[0];
-    if (content.length !== 1 || !(bytes instanceof Uint8Array) || bytes.length > entryBytesMax)
-      throw new SwarmError("malformed", "the update holds something that is no entry");
-    const { client, clock } = struct.id;
-    return { range: { client, from: clock, to: clock + struct.length }, key: struct.parentSub, bytes };
-  });
-}
+const rangeOf = ({ client, clock }: Added): Range => ({ client, from: clock, to: clock + 1 });
 
 /** What was found in an update, which never changes: whoever meets the same bytes again need not look. */
 const rangesIn = new WeakMap<Uint8Array, readonly Range[]>();
@@ -64,22 +39,23 @@ const rangesIn = new WeakMap<Uint8Array, readonly Range[]>();
 function rangesOf(update: Uint8Array): readonly Range[] {
   let ranges = rangesIn.get(update);
   if (!ranges) {
-    ranges = structsOf(update).map((s) => s.range);
+    ranges = entriesAdded(update, Number.POSITIVE_INFINITY).map(rangeOf);
     rangesIn.set(update, ranges);
   }
   return ranges;
 }
 
-/** The entries of an update from bytes somebody sent: the firewall. Throws `malformed`; signatures are the shell's to check. */
-export function readUpdate(build: BuildId, update: Uint8Array): SignedEntry[] {
-  const structs = structsOf(update);
-  rangesIn.set(
-    update,
-    structs.map((s) => s.range),
-  );
-  return structs.map(({ range, key, bytes }) => {
+/** The entries of an update, at most so many, from bytes somebody sent: the firewall. Throws `malformed`, `too-large`; signatures are the shell's to check. */
+export function readUpdate(
+  build: BuildId,
+  update: Uint8Array,
+  maxEntries = Number.POSITIVE_INFINITY,
+): SignedEntry[] {
+  const added = entriesAdded(update, maxEntries);
+  rangesIn.set(update, added.map(rangeOf));
+  return added.map(({ client, key, bytes }) => {
     const entry = readEntry(bytes);
-    if (range.client !== clientOf(entry.entry.author, entry.entry.inc))
+    if (client !== clientOf(entry.entry.author, entry.entry.inc))
       throw new SwarmError("malformed", "an entry was written under another's name");
     if (entryKey(entry.entry) !== key || entry.entry.build !== build)
       throw new SwarmError("malformed", "an entry stands under a key that is not its own");
@@ -87,8 +63,10 @@ export function readUpdate(build: BuildId, update: Uint8Array): SignedEntry[] {
   });
 }
 
-/** What a state vector says: client → number of its entries. No bytes at all say that nothing is known. Throws `malformed`. */
+/** What a state vector says: client → number of its entries. No bytes at all say that nothing is known. Throws `malformed`, `too-large`. */
 export function readVector(vector: Uint8Array): Map<number, number> {
+  if (vector.length > vectorBytesMax)
+    throw new SwarmError("too-large", `a state vector of ${vector.length} bytes exceeds ${vectorBytesMax}`);
   try {
     return vector.length === 0 ? new Map() : Y.decodeStateVector(vector);
   } catch (cause) {
@@ -122,7 +100,7 @@ export class Ledger {
   }
 
   static thaw(bytes: Uint8Array): Ledger {
-    const { build, client, updates } = decode(bytes, savedBytesMax) as {
+    const { build, client, updates } = decode(bytes, savedBytesMax, Number.POSITIVE_INFINITY) as {
       build: BuildId;
       client: number;
       updates: Uint8Array[];
@@ -177,26 +155,29 @@ export class Ledger {
     return Y.encodeStateVector(this.clocks);
   }
 
-  /** The updates that a holder of `vector` lacks, packed into batches of at most 1 MiB. Throws `malformed` for a broken vector. */
+  /** The updates that a holder of `vector` lacks, packed into batches of at most 1 MiB and 256 entries. Throws `malformed` for a broken vector. */
   missingFor(vector: Uint8Array): Uint8Array[] {
     const theirs = readVector(vector);
     const batches: Uint8Array[] = [];
     let batch: Uint8Array[] = [];
     let size = 0;
+    let count = 0;
     const close = () => {
       if (batch.length > 0) batches.push(batch.length === 1 ? batch[0]! : Y.mergeUpdates(batch));
       batch = [];
       size = 0;
+      count = 0;
     };
     for (const update of this.log) {
       const ranges = rangesOf(update);
       if (!ranges.some((r) => r.to > (theirs.get(r.client) ?? 0))) continue;
       // What they have of it is cut off: between what they have and what they lack, a merged update would show a gap.
       const known = ranges.some((r) => r.from < (theirs.get(r.client) ?? 0));
-      const needed = known ? Y.diffUpdate(update, vector) : update;
-      if (size + needed.length > batchBytesMax) close();
+      const needed = known ? Y.diffUpdate(update, vectorFor(ranges, theirs)) : update;
+      if (size + needed.length > batchBytesMax || count + ranges.length > batchEntriesMax) close();
       batch.push(needed);
       size += needed.length;
+      count += ranges.length;
     }
     close();
     return batches;
@@ -247,6 +228,13 @@ function scatter(word: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
   return x ^ (x >>> 16);
+}
+
+/** As much of a vector as concerns one update: whoever sends a long one must not make each cut as long. */
+function vectorFor(ranges: readonly Range[], theirs: ReadonlyMap<number, number>): Uint8Array {
+  const known = new Map<number, number>();
+  for (const { client } of ranges) if (theirs.has(client)) known.set(client, theirs.get(client)!);
+  return Y.encodeStateVector(known);
 }
 
 const hex8 = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");

@@ -4,7 +4,15 @@ import type { Fault, Tree } from "./source.ts";
 const rooms = ["cli", "node", "protocol", "sim", "specs", "test"];
 
 /** Folders of test/ that mirror no other folder; the mirrors are explained by the README of what they mirror. */
-const testFolders = ["test", "test/bench", "test/contract", "test/e2e", "test/golden", "test/tidy"];
+const testFolders = [
+  "test",
+  "test/bench",
+  "test/contract",
+  "test/e2e",
+  "test/fuzz",
+  "test/golden",
+  "test/tidy",
+];
 
 /** A line of the list: `- \`name\`: what it is`, or a row of a table that begins so. Several names may share a line. */
 const listed = /^(?:[-*]|\|) *((?:`[^`]+`(?:,| and| ·)? *)+)/;
