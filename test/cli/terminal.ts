@@ -63,9 +63,14 @@ export class Terminal {
     return file;
   }
 
-  /** Starts `swarmd` with these arguments in the terminal's folder. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-    const child = spawn(process.execPath, [path.join(projectDir, "cli/main.ts"), ...args], {
+  /** Starts `swarmd` with these arguments in the terminal's folder; `through` is what runs it (a command line to put in front). */
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    through: readonly string[] = [],
+  ): Running {
+    const [command, ...rest] = [...through, process.execPath, path.join(projectDir, "cli/main.ts"), ...args];
+    const child = spawn(command!, rest, {
       cwd: this.dir,
       env: {
         PATH: process.env.PATH,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { projectDir } from "../cli/terminal.ts";
-import { until } from "./farm.ts";
+import { until } from "../patience.ts";
 
 let dir: string;
 beforeEach(async () => {

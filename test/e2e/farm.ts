@@ -1,17 +1,17 @@
 /** Some machines of a farm, played on this one: a home, a daemon process and a port each, and a terminal to type in. */
 
 import path from "node:path";
-import { vi } from "vitest";
 import { type Running, Terminal } from "../cli/terminal.ts";
+import { until } from "../patience.ts";
 
 /** Loopback only, any free port, nobody else on the LAN. */
 const manners = { SWARMD_LISTEN: "127.0.0.1:0", SWARMD_MDNS: "no", SWARMD_SLOTS: "1" };
 
 export class Farm {
   readonly terminal: Terminal;
-  private readonly daemons = new Map<string, Running>();
+  protected readonly daemons = new Map<string, Running>();
 
-  private constructor(terminal: Terminal) {
+  protected constructor(terminal: Terminal) {
     this.terminal = terminal;
   }
 
@@ -40,7 +40,8 @@ export class Farm {
   }
 
   begin(name: string, ...args: readonly string[]): Running {
-    return this.terminal.start([...args, "--home", this.homeOf(name)], { ...manners, SWARMD_NAME: name });
+    const settings = { ...manners, SWARMD_NAME: name, ...this.settingsOf(name) };
+    return this.terminal.start([...args, "--home", this.homeOf(name)], settings, this.throughOf(name));
   }
 
   run(name: string, ...args: readonly string[]) {
@@ -64,6 +65,16 @@ export class Farm {
     this.daemons.set(name, daemon);
     await daemon.printed("runs in the swarm");
     return daemon;
+  }
+
+  /** Environment of what runs on a machine, beside the usual. */
+  protected settingsOf(_name: string): Readonly<Record<string, string>> {
+    return {};
+  }
+
+  /** A command line that runs others on a machine. */
+  protected throughOf(_name: string): readonly string[] {
+    return [];
   }
 
   /** kill -9. */
@@ -93,14 +104,4 @@ export class Farm {
   close(): Promise<void> {
     return this.terminal.close();
   }
-}
-
-/** Asks every now and then; the test's own time limit ends it. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      if (!(await condition())) throw new Error("it did not come to pass");
-    },
-    { timeout: 900_000, interval: 50 },
-  );
 }

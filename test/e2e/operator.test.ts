@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BuildResult, NextAction, QueuedBuild } from "../../node/control/api.ts";
-import { Farm, until } from "./farm.ts";
+import { until } from "../patience.ts";
+import { Farm } from "./farm.ts";
 
 let farm: Farm;
 beforeEach(async () => {

@@ -2,7 +2,8 @@
 import { cp, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Farm, until } from "./farm.ts";
+import { until } from "../patience.ts";
+import { Farm } from "./farm.ts";
 
 let farm: Farm;
 beforeEach(async () => {

@@ -2,7 +2,8 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BuildResult, NodeView } from "../../node/control/api.ts";
-import { Farm, until } from "./farm.ts";
+import { until } from "../patience.ts";
+import { Farm } from "./farm.ts";
 
 let farm: Farm;
 beforeEach(async () => {

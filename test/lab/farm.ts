@@ -1,0 +1,117 @@
+/** A farm of real daemons on the machines of a lab: an address and a home each, faults on demand, and what their disks hold. */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type Running, Terminal } from "../cli/terminal.ts";
+import { Farm } from "../e2e/farm.ts";
+import { Lab } from "./lab.ts";
+import { signal } from "./machine.ts";
+
+const port = 4701;
+const faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+export class LabFarm extends Farm {
+  readonly lab: Lab;
+  private readonly settings: Readonly<Record<string, string>>;
+  private readonly offClocks = new Set<string>();
+
+  private constructor(terminal: Terminal, lab: Lab, settings: Readonly<Record<string, string>>) {
+    super(terminal);
+    this.lab = lab;
+    this.settings = settings;
+  }
+
+  /** Machines with nothing on them. `settings` are `SWARMD_*` of all daemons. */
+  static async boot(
+    names: readonly string[],
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<LabFarm> {
+    const terminal = await Terminal.open();
+    return new LabFarm(terminal, await Lab.open(...names), settings);
+  }
+
+  /** SIGSTOP: it says and hears nothing, and does not know. */
+  pause(name: string): Promise<void> {
+    return signal(this.daemonOf(name).process, "SIGSTOP");
+  }
+
+  resume(name: string): Promise<void> {
+    return signal(this.daemonOf(name).process, "SIGCONT");
+  }
+
+  override async kill(name: string): Promise<void> {
+    const daemon = this.daemonOf(name);
+    await signal(daemon.process, "SIGKILL");
+    await daemon.ended;
+  }
+
+  /** The home lies on a disk of its own, which holds so many bytes. Before anything is in it. */
+  async giveDisk(name: string, bytes: number): Promise<void> {
+    const home = this.homeOf(name);
+    await mkdir(home, { recursive: true });
+    await this.lab.machine(name).run("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", home);
+  }
+
+  /** Where the home lies as seen from here, on a disk of its own or not. */
+  outsideOf(name: string): string {
+    return this.lab.machine(name).outside(this.homeOf(name));
+  }
+
+  /** From its next start on (or at once, when it had a wrong clock then) the machine's wall clock is off by so much. */
+  async shiftClock(name: string, seconds: number): Promise<void> {
+    this.offClocks.add(name);
+    await writeFile(this.clockFileOf(name), `${seconds < 0 ? "-" : "+"}${Math.abs(seconds)}\n`);
+  }
+
+  /** Whether the machine's disk holds these bytes as a blob. */
+  holds(name: string, bytes: string): boolean {
+    return existsSync(this.blobFileOf(name, bytes));
+  }
+
+  /** One bit of these bytes turns over on the machine's disk, which says nothing of it. */
+  async rot(name: string, bytes: string): Promise<void> {
+    const file = this.blobFileOf(name, bytes);
+    const { atime, mtime } = await stat(file);
+    const rotten = await readFile(file);
+    rotten[0]! ^= 1;
+    await writeFile(file, rotten);
+    await utimes(file, atime, mtime);
+  }
+
+  override async close(): Promise<void> {
+    await this.lab.close();
+    await super.close();
+  }
+
+  protected override settingsOf(name: string): Readonly<Record<string, string>> {
+    const clock: Record<string, string> = this.offClocks.has(name)
+      ? {
+          LD_PRELOAD: faketime,
+          FAKETIME_TIMESTAMP_FILE: this.clockFileOf(name),
+          FAKETIME_NO_CACHE: "1",
+          FAKETIME_DONT_FAKE_MONOTONIC: "1",
+        }
+      : {};
+    return { SWARMD_LISTEN: `${this.lab.address(name)}:${port}`, ...this.settings, ...clock };
+  }
+
+  protected override throughOf(name: string): readonly string[] {
+    return this.lab.machine(name).inside(this.terminal.dir);
+  }
+
+  private blobFileOf(name: string, bytes: string): string {
+    const hash = createHash("sha256").update(bytes).digest("hex");
+    return path.join(this.outsideOf(name), "blobs", hash.slice(0, 2), hash.slice(2));
+  }
+
+  private clockFileOf(name: string): string {
+    return path.join(this.terminal.dir, `${name}.clock`);
+  }
+
+  private daemonOf(name: string): Running {
+    const daemon = this.daemons.get(name);
+    if (!daemon) throw new Error(`${name} was never started`);
+    return daemon;
+  }
+}
