@@ -172,6 +172,7 @@ export class Lab {
     );
     const args = [port, `d${port}`, `${delayMs}`, "0", `${lossPercent}`];
     plugged.wire = this.hub.start(program, ...args);
+    await once(plugged.wire.stdout!, "data");
   }
 
   private async unwire(plugged: Plugged): Promise<void> {

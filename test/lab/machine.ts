@@ -66,7 +66,10 @@ export class Machine {
   /** Starts a program here that runs until it is killed or the machine is off. */
   start(command: string, ...args: readonly string[]): ChildProcess {
     const [first, ...rest] = this.inside("/");
-    return spawn(first!, [...rest, command, ...args], { stdio: "ignore", detached: true });
+    return spawn(first!, [...rest, command, ...args], {
+      stdio: ["ignore", "pipe", "ignore"],
+      detached: true,
+    });
   }
 
   /** Runs lines of `ip` here, all or up to the first that fails. */

@@ -1,7 +1,7 @@
 // netdelay: a two-port "wire" with delay, jitter and loss, for kernels without sch_netem (and the same on all of them).
 // usage: netdelay IF_A IF_B DELAY_MS [JITTER_MS [LOSS_PERCENT]]
 // Copies every frame seen on IF_A to IF_B and back, each direction held DELAY_MS (+ up to JITTER_MS,
-// never reordering). Offloaded (GSO, partial-checksum) frames pass through via PACKET_VNET_HDR.
+// never reordering). Says `up` once it does. Offloaded (GSO, partial-checksum) frames pass through via PACKET_VNET_HDR.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,6 +34,7 @@ int main(int argc, char **argv) {
   uint64_t delay = atof(argv[3]) * 1e6, jitter = argc > 4 ? atof(argv[4]) * 1e6 : 0; double loss = argc > 5 ? atof(argv[5]) / 100 : 0;
   int a = port(argv[1]), b = port(argv[2]); static unsigned char buf[MAXF];
   struct dir d[2] = {{.in = a, .out = b}, {.in = b, .out = a}};
+  puts("up"); fflush(stdout);
   for (;;) {
     uint64_t t = now(), next = UINT64_MAX;
     for (int i = 0; i < 2; i++) {
