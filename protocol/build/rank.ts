@@ -22,23 +22,35 @@ function ranksOver(
   return ranks;
 }
 
+/**
+ * Indexes of all actions, the ones to begin first in front: by priority, then by rank. An action has at least the priority of what waits
+ * for it, so that dependency order holds.
+ */
+export function byUrgency(graph: Graph, ranks: Float64Array): Int32Array {
+  const order = Int32Array.from(graph.actions, (_, i) => i);
+  if (graph.actions.every((action) => (action.priority ?? 0) === 0))
+    return order.sort((a, b) => ranks[b]! - ranks[a]! || a - b);
+  const dependencies = dependencyIndexes(graph.actions, graph.sets);
+  const priorities = Int32Array.from(graph.actions, (action) => action.priority ?? 0);
+  for (let i = priorities.length - 1; i >= 0; i--)
+    for (const dependency of dependencies[i]!)
+      priorities[dependency] = Math.max(priorities[dependency]!, priorities[i]!);
+  return order.sort((a, b) => priorities[b]! - priorities[a]! || ranks[b]! - ranks[a]! || a - b);
+}
+
 export interface PlanStep {
   readonly action: GraphAction;
   readonly rankMs: number;
   readonly dependsOn: readonly ActionName[];
 }
 
-/** All actions in the order in which one node would take them: highest rank first, which keeps dependency order. */
+/** All actions in the order in which one node would take them, which keeps dependency order. */
 export function planOf(graph: Graph, estimateMs: (action: GraphAction) => number): PlanStep[] {
   const dependencies = dependencyIndexes(graph.actions, graph.sets);
   const ranks = ranksOver(graph.actions, dependencies, estimateMs);
-  return graph.actions
-    .map((action, i) => ({
-      action,
-      rankMs: ranks[i]!,
-      dependsOn: dependencies[i]!.map((dependency) => graph.actions[dependency]!.name),
-      place: i,
-    }))
-    .sort((a, b) => b.rankMs - a.rankMs || a.place - b.place)
-    .map(({ action, rankMs, dependsOn }) => ({ action, rankMs, dependsOn }));
+  return Array.from(byUrgency(graph, ranks), (i) => ({
+    action: graph.actions[i]!,
+    rankMs: ranks[i]!,
+    dependsOn: dependencies[i]!.map((dependency) => graph.actions[dependency]!.name),
+  }));
 }

@@ -1,5 +1,6 @@
 /** The text of a spec as plain data that remembers where everything stands: YAML, bounded, without surprises. */
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -9,6 +10,8 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  type Scalar,
+  visit,
 } from "yaml";
 import { type Place, type Problem, SpecError, type Trouble } from "./problem.ts";
 
@@ -16,34 +19,37 @@ export const specBytesMax = 1 << 20;
 const nodesMax = 200_000;
 const tokensMax = 400_000;
 const depthMax = 16;
+/** Characters that separate parts. */
+const charMarksMax = 160_000;
+/** Lines of which each is indented deeper than the one before, block texts included. */
+const indentsMax = 64;
 /** Indicators (`-`, `?`, `:`, anchors, tags) in one line outside of brackets. */
 const marksMax = 64;
 
 /** Where a value stands in the data: keys and indexes from the top. */
 export type DataPath = readonly (string | number)[];
 
+/** Where every value and key of a document stands; found when asked, for most specs have no problem. */
+interface Places {
+  valueAt(path: DataPath): Place | undefined;
+  keyAt(path: DataPath): Place | undefined;
+}
+
 export class Source {
   readonly file: string;
   readonly data: unknown;
-  private readonly values: ReadonlyMap<string, Place>;
-  private readonly keys: ReadonlyMap<string, Place>;
+  private readonly places: Places;
 
-  constructor(
-    file: string,
-    data: unknown,
-    values: ReadonlyMap<string, Place>,
-    keys: ReadonlyMap<string, Place>,
-  ) {
+  constructor(file: string, data: unknown, places: Places) {
     this.file = file;
     this.data = data;
-    this.values = values;
-    this.keys = keys;
+    this.places = places;
   }
 
   /** Where a value begins; for a path that is not there, the nearest one above it. */
   placeOf(path: DataPath): Place {
     for (let length = path.length; length >= 0; length--) {
-      const place = this.values.get(keyOf(path.slice(0, length)));
+      const place = this.places.valueAt(path.slice(0, length));
       if (place) return place;
     }
     return { line: 1, column: 1 };
@@ -51,15 +57,13 @@ export class Source {
 
   /** Where a key of a map begins; else as `placeOf`. */
   placeOfKey(path: DataPath): Place {
-    return this.keys.get(keyOf(path)) ?? this.placeOf(path);
+    return this.places.keyAt(path) ?? this.placeOf(path);
   }
 
   problem(place: Place, message: string, hint?: string): Problem {
     return { file: this.file, line: place.line, column: place.column, message, ...(hint ? { hint } : {}) };
   }
 }
-
-const keyOf = (path: DataPath): string => path.join("\0");
 
 /** Reads YAML text (1.2, one document, plain data). `file` is only for messages. Throws `SpecError`. */
 export function readSource(text: string, file: string): Source {
@@ -74,7 +78,7 @@ export function readSource(text: string, file: string): Source {
   const top = { line: 1, column: 1 };
   if (text.length > specBytesMax || new TextEncoder().encode(text).length > specBytesMax)
     refuse(top, `the spec is larger than ${specBytesMax} bytes`, "split it into several specs");
-  const wild = excessOf(text);
+  const wild = crowdOf(text) ?? excessOf(text);
   if (wild) throw new SpecError([{ file, ...wild }]);
   // Keys are told apart below: the package compares each with all others.
   const doc: Document.Parsed = parseDocument(text, {
@@ -93,48 +97,144 @@ export function readSource(text: string, file: string): Source {
       })),
     );
 
-  const values = new Map<string, Place>();
-  const keys = new Map<string, Place>();
+  const targets = targetsOf(doc);
   let nodes = 0;
-  const plain = (node: Node | null, path: DataPath, from: Place, depth: number): unknown => {
-    const place = node?.range ? at(node.range[0]) : from;
-    values.set(keyOf(path), place);
+  const plain = (node: Node | null, from: number | undefined, depth: number): unknown => {
+    const offset = node?.range?.[0] ?? from;
     if (++nodes > nodesMax)
-      refuse(place, `the spec holds more than ${nodesMax} values`, "aliases count each time they are used");
-    if (depth > depthMax) refuse(place, "the spec is nested too deep", `keep it within ${depthMax} levels`);
+      refuse(
+        at(offset),
+        `the spec holds more than ${nodesMax} values`,
+        "aliases count each time they are used",
+      );
+    if (depth > depthMax)
+      refuse(at(offset), "the spec is nested too deep", `keep it within ${depthMax} levels`);
     if (node === null) return null;
-    if (isAlias(node)) return plain((node.resolve(doc) as Node | undefined) ?? null, path, place, depth + 1);
+    if (isAlias(node)) return plain(targets.get(node) ?? null, offset, depth + 1);
     if (node.tag !== undefined && !plainTags.has(node.tag))
-      refuse(place, `the tag ${node.tag} has no meaning in a spec`, "write the value without a tag");
+      refuse(at(offset), `the tag ${node.tag} has no meaning in a spec`, "write the value without a tag");
     if (isScalar(node)) {
       const value = node.value ?? null;
       if (typeof value === "string" && !isPlainText(value))
         refuse(
-          place,
+          at(offset),
           "the text holds characters that no file can have",
           "no NUL, no half of a surrogate pair",
         );
       return typeof value === "bigint" ? Number(value) : value;
     }
-    if (isSeq(node)) return node.items.map((item, i) => plain(item as Node, [...path, i], place, depth + 1));
-    if (!isMap(node)) return refuse(place, "only maps, lists and plain values make a spec");
+    if (isSeq(node)) return node.items.map((item) => plain(item as Node, offset, depth + 1));
+    if (!isMap(node)) return refuse(at(offset), "only maps, lists and plain values make a spec");
     const map: Record<string, unknown> = {};
     for (const { key, value } of node.items) {
-      const keyPlace = isScalar(key) && key.range ? at(key.range[0]) : place;
-      if (!isScalar(key)) return refuse(keyPlace, "a key must be plain text");
-      const name = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
-      if (!isPlainText(name)) refuse(keyPlace, "the name holds characters that no file can have");
-      if (name === "__proto__") refuse(keyPlace, "no key may be named __proto__");
-      if (name === "<<") refuse(keyPlace, "merge keys are not part of YAML 1.2", "write the keys out");
+      const keyOffset = isScalar(key) && key.range ? key.range[0] : offset;
+      if (!isScalar(key)) return refuse(at(keyOffset), "a key must be plain text");
+      const name = nameOf(key);
+      if (!isPlainText(name)) refuse(at(keyOffset), "the name holds characters that no file can have");
+      if (name === "__proto__") refuse(at(keyOffset), "no key may be named __proto__");
+      if (name === "<<") refuse(at(keyOffset), "merge keys are not part of YAML 1.2", "write the keys out");
       if (Object.hasOwn(map, name))
-        refuse(keyPlace, `"${name}" stands here twice`, "rename or remove one of them");
-      keys.set(keyOf([...path, name]), keyPlace);
-      map[name] = plain(value as Node | null, [...path, name], keyPlace, depth + 1);
+        refuse(at(keyOffset), `"${name}" stands here twice`, "rename or remove one of them");
+      map[name] = plain(value as Node | null, keyOffset, depth + 1);
     }
     return map;
   };
-  return new Source(file, plain(doc.contents, [], top, 0), values, keys);
+  const data = plain(doc.contents, 0, 0);
+
+  /** Walks from the top; `offset` is where the value, or in its absence the key above it, begins. */
+  const walk = (path: DataPath): { offset: number | undefined; key?: number | undefined } | undefined => {
+    let node: Node | null = doc.contents;
+    let offset = node?.range?.[0] ?? 0;
+    let key: number | undefined;
+    for (const step of path) {
+      for (let hops = 0; isAlias(node) && hops <= depthMax; hops++) node = targets.get(node) ?? null;
+      if (isSeq(node) && typeof step === "number" && step < node.items.length)
+        node = node.items[step] as Node | null;
+      else if (isMap(node)) {
+        const pair: { key: unknown; value: unknown } | undefined = node.items.find(
+          (item) => isScalar(item.key) && nameOf(item.key) === String(step),
+        );
+        if (!pair) return undefined;
+        key = (pair.key as Scalar).range?.[0];
+        offset = key ?? offset;
+        node = pair.value as Node | null;
+      } else return undefined;
+      offset = node?.range?.[0] ?? offset;
+    }
+    return { offset, key };
+  };
+  return new Source(file, data, {
+    valueAt(path) {
+      const found = walk(path);
+      return found && at(found.offset);
+    },
+    keyAt(path) {
+      const found = walk(path);
+      return found?.key === undefined ? undefined : at(found.key);
+    },
+  });
 }
+
+const nameOf = (key: Scalar): string =>
+  typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
+
+/** What each alias stands for: the last anchor of its name before it. The package looks through the whole document for each. */
+function targetsOf(doc: Document.Parsed): Map<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  visit(doc, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target) targets.set(node, target);
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
+}
+
+/**
+ * More structure than a spec can need, seen without reading it: what separates parts, and lines each deeper than the one before. To read
+ * such a text, or only to split it, takes the better part of a second.
+ */
+function crowdOf(text: string): (Place & Trouble) | undefined {
+  let marks = 0;
+  let line = 1;
+  const indents: number[] = [];
+  for (let i = 0, start = true, indent = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (start) {
+      if (code === 0x20) {
+        indent++;
+        continue;
+      }
+      start = false;
+      if (code !== 0x0a && code !== 0x23) {
+        while ((indents.at(-1) ?? -1) >= indent) indents.pop();
+        if (indents.push(indent) > indentsMax)
+          return {
+            line,
+            column: 1,
+            message: "the spec is nested too deep",
+            hint: `keep it within ${depthMax} levels`,
+          };
+      }
+    }
+    if (!isMark[code]) continue;
+    if (++marks > charMarksMax)
+      return { line, column: 1, message: "the spec has too many parts", hint: "split it into several specs" };
+    if (code === 0x0a) {
+      line++;
+      start = true;
+      indent = 0;
+    }
+  }
+  return undefined;
+}
+
+/** Characters that begin or end a part: line feeds, brackets, quotes, commas, colons. */
+const isMark = new Uint8Array(0x10000);
+for (const char of "\n[]{},:\"'") isMark[char.charCodeAt(0)] = 1;
 
 /**
  * Nesting and length beyond what a spec can need, seen by a scan of the text's tokens: the package composes documents recursively, and takes

@@ -1,6 +1,6 @@
 /** One build as this node knows it: its ledger, its graph once the blob is here, and the fold of its facts. */
 import type { Graph, InputFile } from "../build/graph.ts";
-import { upwardRanks } from "../build/rank.ts";
+import { byUrgency, upwardRanks } from "../build/rank.ts";
 import { encode } from "../kernel/codec.ts";
 import { sha256Hex } from "../kernel/digest.ts";
 import type { BuildId, Digest, EntryId, PeerId } from "../kernel/ids.ts";
@@ -60,9 +60,7 @@ export class Build {
     this.graph = graph;
     this.inputFiles = new Map(graph.files.map((f) => [f.path, f]));
     const ranks = upwardRanks(graph, (a) => estimates.of(graph.name, a));
-    const order = Int32Array.from(graph.actions, (_, i) => i);
-    order.sort((a, b) => ranks[b]! - ranks[a]! || a - b);
-    this.claims = new Claims(graph, order, members);
+    this.claims = new Claims(graph, byUrgency(graph, ranks), members);
     return this.fold(this.entries, this.claims, members);
   }
 

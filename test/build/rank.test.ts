@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { FileSet, Graph, GraphAction } from "../../protocol/build/graph.ts";
 import { order } from "../../protocol/build/order.ts";
-import { planOf, upwardRanks } from "../../protocol/build/rank.ts";
+import { byUrgency, planOf, upwardRanks } from "../../protocol/build/rank.ts";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
 
 /** `dependencies[i]` are places of actions that action i takes outputs of. */
@@ -96,4 +96,18 @@ describe("dependency order", () => {
     const ordered = order(graph.actions, graph.sets) as GraphAction[];
     expect(ordered[0]?.name).toBe("49999");
   });
+});
+
+it("what is urgent goes first, and with it what it waits for", () => {
+  // 0 ← 1 ← 2 is the long chain; 3 ← 4 is urgent.
+  const graph = graphOf([[], [0], [1], [], [3], []]);
+  const urgent = {
+    ...graph,
+    actions: graph.actions.map((a) =>
+      a.name === "4" ? { ...a, priority: 7 } : a.name === "5" ? { ...a, priority: -1 } : a,
+    ),
+  };
+  const ranks = upwardRanks(urgent, () => 1000);
+  expect([...byUrgency(urgent, ranks)]).toEqual([3, 4, 0, 1, 2, 5]);
+  expect([...byUrgency(graph, ranks)]).toEqual([0, 1, 3, 2, 4, 5]);
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SpecError } from "../../protocol/build/problem.ts";
 import { resolveSpec } from "../../protocol/build/resolve.ts";
-import { specJsonSchema } from "../../protocol/build/schema.ts";
+import { includedJsonSchema, specJsonSchema } from "../../protocol/build/schema.ts";
 import { parseSpec } from "../../protocol/build/spec.ts";
 import { toolSetsOf } from "../../protocol/build/tool-sets.ts";
 import { emptyDigest } from "../../protocol/kernel/digest.ts";
@@ -177,6 +177,25 @@ actions:
     expect(problems(`${minimal}  b: {run: ls, env: {${env}}}\n`)).toEqual([]);
   });
 
+  it("refuses crowds of parts without reading them", () => {
+    const key = (i: number) => `  a${i}: {}`;
+    const crowds = [
+      `${minimal}${Array.from({ length: 60_000 }, (_, i) => key(i)).join("\n")}`,
+      "- a\n".repeat(250_000),
+      "\n".repeat(1_000_000),
+    ];
+    for (const text of crowds) expect(problems(text)[0]).toContain("too many parts");
+    const stairs = Array.from({ length: 1000 }, (_, i) => `${" ".repeat(i)}a:`).join("\n");
+    expect(problems(stairs)[0]).toBe("65:1 the spec is nested too deep (keep it within 16 levels)");
+  });
+
+  it("says where an aliased value is wrong: where it is written", () => {
+    expect(problems(`${minimal}  b: {run: ls, env: &e {A: 1}}\n  c: {run: ls, env: *e}\n`)).toEqual([
+      '5:28 actions.b.env.A must be text (put text in quotes: "1")',
+      '5:28 actions.c.env.A must be text (put text in quotes: "1")',
+    ]);
+  });
+
   it("lets aliases share what is written once", () => {
     const spec = parseSpec(`${minimal}  b: {run: ls, env: &e {A: x}}\n  c: {run: ls, env: *e}\n`, "s.yaml");
     expect(spec.actions[2]?.env.get("A")?.text).toBe("x");
@@ -184,22 +203,13 @@ actions:
 });
 
 it("the JSON Schema for editors is that of the code (npm run generate)", () => {
-  expect(JSON.parse(readFileSync("specs/spec.schema.json", "utf8"))).toEqual(
-    JSON.parse(JSON.stringify(specJsonSchema())),
-  );
-});
-
-it("the prose about specs shows specs that are read (specs/spec.md)", () => {
-  const blocks = [...readFileSync("specs/spec.md", "utf8").matchAll(/^```yaml\n(.*?)^```$/gms)].map(
-    (m) => m[1]!,
-  );
-  expect(blocks.length).toBeGreaterThan(1);
-  for (const block of blocks) {
-    const text = block.startsWith("swarmd:")
-      ? block
-      : `swarmd: 1\nname: x\nactions:\n${block.replace(/^/gm, "  ")}`;
-    expect(problems(text)).toEqual([]);
-  }
+  for (const [name, schema] of [
+    ["spec", specJsonSchema()],
+    ["include", includedJsonSchema()],
+  ] as const)
+    expect(JSON.parse(readFileSync(`specs/${name}.schema.json`, "utf8"))).toEqual(
+      JSON.parse(JSON.stringify(schema)),
+    );
 });
 
 describe("hostile specs", () => {
