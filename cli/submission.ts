@@ -3,7 +3,9 @@ import { createReadStream } from "node:fs";
 import { readInputs, readSpec } from "../node/build/inputs.ts";
 import { encodeGraph, type Graph } from "../protocol/build/graph.ts";
 import { resolveSpec } from "../protocol/build/resolve.ts";
+import type { LeftOut, Spec } from "../protocol/build/spec.ts";
 import { sameForAll, toolSetsOf } from "../protocol/build/tool-sets.ts";
+import type { Values } from "../protocol/build/values.ts";
 import { sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
@@ -18,6 +20,8 @@ export interface Prepared {
   readonly graph: Graph;
   /** What the spec says of it. */
   readonly priority: number;
+  /** What its conditions leave out. */
+  readonly leftOut: readonly LeftOut[];
   /** Where each input's content lies on this disk. */
   readonly sources: ReadonlyMap<Digest, string>;
   /** What toolchains were resolved to; absent where they were not. */
@@ -26,23 +30,48 @@ export interface Prepared {
   readonly trouble?: SwarmError;
 }
 
-/** Reads and resolves a spec. What is wrong with the spec is thrown; what is wrong with the swarm is told in `trouble`. */
-export async function prepare(context: Context, specFile: string): Promise<Prepared> {
-  const spec = await readSpec(specFile);
+/**
+ * Reads and resolves a spec. `vars`: values in place of its own. What is wrong with the spec is thrown; what is wrong with the swarm is told in
+ * `trouble`.
+ */
+export async function prepare(
+  context: Context,
+  specFile: string,
+  vars: Values = new Map(),
+): Promise<Prepared> {
+  const { spec, trouble: unknownLabels } = await read(context, specFile, vars);
   const { files, sources } = await readInputs(specFile, spec);
   const sets = toolSetsOf(spec, files);
+  const { priority, leftOut } = spec;
+  const common = { priority, leftOut, sources };
   try {
     const tools: ToolChoices =
       sets.length > 0 ? await context.control.resolveToolchains(sets) : { fingerprints: {}, choices: [] };
-    return { graph: resolveSpec(spec, files, tools.fingerprints), priority: spec.priority, sources, tools };
+    const graph = resolveSpec(spec, files, tools.fingerprints);
+    return { graph, ...common, tools, ...(unknownLabels ? { trouble: unknownLabels } : {}) };
   } catch (thrown) {
     if (!(thrown instanceof SwarmError) || thrown.code === "spec-invalid") throw thrown;
-    return {
-      graph: resolveSpec(spec, files, sameForAll(sets, unresolved)),
-      priority: spec.priority,
-      sources,
-      trouble: thrown,
-    };
+    return { graph: resolveSpec(spec, files, sameForAll(sets, unresolved)), ...common, trouble: thrown };
+  }
+}
+
+/** The spec; where one of its conditions asks what nodes offer, the daemon is asked first. */
+async function read(
+  context: Context,
+  specFile: string,
+  vars: Values,
+): Promise<{ spec: Spec; trouble?: SwarmError }> {
+  const first = await readSpec(specFile, specFile, { vars });
+  if (!first.asksLabels) return { spec: first };
+  try {
+    const nodes = await context.control.nodes();
+    const labels = nodes.flatMap((node) =>
+      node.state !== "dead" && node.roles.includes("builder") ? (node.vitals?.labels ?? []) : [],
+    );
+    return { spec: await readSpec(specFile, specFile, { vars, labels }) };
+  } catch (thrown) {
+    if (!(thrown instanceof SwarmError) || thrown.code === "spec-invalid") throw thrown;
+    return { spec: first, trouble: thrown };
   }
 }
 

@@ -5,36 +5,50 @@ import type { Command } from "../command.ts";
 import { offerWords } from "../toolchains.ts";
 import { unfitOf, unfitText } from "../unfit.ts";
 import { bytesText, countText, durationText } from "../units.ts";
+import { setOption, valuesOf } from "./submit.ts";
 
 /** Until something was built nothing is known of it: each action counts alike. */
 const estimateMs = 1000;
 /** Shown of what a toolchain could have been too; --json has them all. */
 const othersMax = 3;
+/** Lines shown of a long list, unless all are asked for. */
+const linesMax = 200;
 
 export const plan: Command = {
   name: "plan",
   args: "<spec>",
   description: "Show what a spec would run, in order, without running it",
-  examples: ["plan specs/examples/hello.yaml", "plan build.yaml --json"],
-  async run(context, [spec]) {
+  options: [{ flags: "--all", description: `All actions, not the first ${linesMax} alone` }, setOption],
+  examples: [
+    "plan specs/examples/hello.yaml",
+    "plan build.yaml --set mode=debug",
+    "plan build.yaml --all --json",
+  ],
+  async run(context, [spec], options) {
     const { prepare } = await import("../submission.ts");
     const { planOf } = await import("../../protocol/build/rank.ts");
-    const { graph, tools, trouble } = await prepare(context, spec!);
+    const { graph, tools, trouble, leftOut, priority } = await prepare(context, spec!, valuesOf(options));
     const steps = planOf(graph, () => estimateMs);
     const bytes = graph.files.reduce((sum, file) => sum + sizeOf(file.digest), 0);
     const names = new Set(graph.actions.flatMap((action) => Object.keys(action.toolchains)));
     const unfit = await unfitOf(context, graph, tools !== undefined);
     const { output } = context;
+    const most = options.all ? Number.POSITIVE_INFINITY : linesMax;
     if (context.json) {
       output.json({
         name: graph.name,
-        actions: steps.map(({ action, rankMs, dependsOn }) => ({
+        priority,
+        count: steps.length,
+        actions: steps.slice(0, most).map(({ action, rankMs, dependsOn }) => ({
           name: action.name,
           group: action.group,
           rankMs,
           dependsOn,
           outputs: action.outputs.map((one) => one.path),
+          ...(action.requires ? { requires: action.requires } : {}),
+          ...(action.priority ? { priority: action.priority } : {}),
         })),
+        leftOut: leftOut.slice(0, most).map(({ name, why }) => ({ name, why })),
         inputs: { files: graph.files.length, bytes },
         toolchains: tools?.fingerprints ?? null,
         choices: tools?.choices ?? null,
@@ -53,15 +67,21 @@ export const plan: Command = {
     output.line();
     output.table(
       [{ title: "#", right: true }, { title: "ACTION" }, { title: "RANK", right: true }, { title: "AFTER" }],
-      steps.map(({ action, rankMs, dependsOn }, i) => [
-        String(i + 1),
-        action.name,
-        durationText(rankMs),
-        dependsOn.length <= 3
-          ? dependsOn.join(", ")
-          : `${dependsOn.slice(0, 2).join(", ")} and ${dependsOn.length - 2} more`,
-      ]),
+      steps
+        .slice(0, most)
+        .map(({ action, rankMs, dependsOn }, i) => [
+          String(i + 1),
+          action.name,
+          durationText(rankMs),
+          dependsOn.length <= 3
+            ? dependsOn.join(", ")
+            : `${dependsOn.slice(0, 2).join(", ")} and ${dependsOn.length - 2} more`,
+        ]),
     );
+    if (steps.length > most) output.line(`and ${steps.length - most} more (--all shows them)`);
+    for (const { name, why } of leftOut.slice(0, most))
+      output.line(`${output.tone("note", "left out")}: ${name}: ${why}`);
+    if (leftOut.length > most) output.line(`and ${leftOut.length - most} more left out`);
     output.line();
     output.line(
       `rank: the longest chain from there to the end, each action counted as ${durationText(estimateMs)}`,
@@ -69,7 +89,9 @@ export const plan: Command = {
     if (tools) for (const line of choiceLines(tools.choices)) output.line(line);
     for (const one of unfit) output.line(`${output.tone("note", "would wait")}: ${unfitText(one)}`);
     if (trouble) {
-      output.line(`${output.tone("note", "toolchains are not resolved")}: ${trouble.message}`);
+      output.line(
+        `${output.tone("note", trouble.code === "daemon-unreachable" ? "not asked" : "toolchains are not resolved")}: ${trouble.message}`,
+      );
       if (trouble.remedy !== undefined && trouble.code === "no-eligible-node")
         output.line(`→ ${trouble.remedy}`);
     }

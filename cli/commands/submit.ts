@@ -20,16 +20,38 @@ export function priorityOf(options: Options): number | undefined {
   return Number(text);
 }
 
+export const setOption: CommandOption = {
+  flags: "--set <name=value>",
+  description: "Value of a variable of the spec; several in one, with commas between them: a=1,b=2",
+};
+
+/** The values that `--set` gives. Throws `usage`. */
+export function valuesOf(options: Options): Map<string, readonly string[]> {
+  const values = new Map<string, readonly string[]>();
+  const text = optionText(options, "set");
+  for (const item of text === undefined ? [] : text.split(/,(?=[A-Za-z_][A-Za-z0-9_]*=)/)) {
+    const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]{0,31})=(.*)$/s.exec(item) ?? [];
+    if (name === undefined || value === undefined)
+      throw new SwarmError("usage", `--set takes name=value, not ${item}`, { remedy: "--set level=3" });
+    values.set(name, [value]);
+  }
+  return values;
+}
+
 export const submit: Command = {
   name: "submit",
   args: "<spec>",
   description: "Submit a build and follow it; Ctrl-C leaves it running",
-  options: [{ flags: "--detach", description: "Do not follow it" }, priorityOption],
-  examples: ["submit specs/examples/hello.yaml", "submit build.yaml --detach", "submit build.yaml --json"],
+  options: [{ flags: "--detach", description: "Do not follow it" }, priorityOption, setOption],
+  examples: [
+    "submit specs/examples/hello.yaml",
+    "submit build.yaml --detach",
+    "submit build.yaml --set mode=debug,level=3",
+  ],
   async run(context, [spec], options) {
     const priority = priorityOf(options);
     const { prepare, submit: hand } = await import("../submission.ts");
-    const prepared = await prepare(context, spec!);
+    const prepared = await prepare(context, spec!, valuesOf(options));
     const build = await hand(context, prepared, priority);
     const { waitingLines } = await import("../unfit.ts");
     if (!context.json)

@@ -1,7 +1,7 @@
 /** The spec and its input files, read from disk: which files they are, what is in them, and where each content lies. */
 import { createHash } from "node:crypto";
-import { createReadStream, type Dirent } from "node:fs";
-import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { closeSync, constants, createReadStream, type Dirent, fstatSync, openSync, readSync } from "node:fs";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve as resolvePath } from "node:path";
 import type { InputFile } from "../../protocol/build/graph.ts";
 import { didYouMean } from "../../protocol/build/nearest.ts";
@@ -16,7 +16,13 @@ import {
 } from "../../protocol/build/patterns.ts";
 import { type Problem, SpecError, type Trouble } from "../../protocol/build/problem.ts";
 import { specBytesMax } from "../../protocol/build/source.ts";
-import { parseSpec, problemAt, type Spec, type SpecInput } from "../../protocol/build/spec.ts";
+import {
+  parseSpec,
+  problemAt,
+  type Spec,
+  type SpecInput,
+  type Surroundings,
+} from "../../protocol/build/spec.ts";
 import { digestFrom } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { byText, type Digest } from "../../protocol/kernel/ids.ts";
@@ -31,19 +37,17 @@ const readersMax = 8;
 /** Up to this a file is hashed in one piece; above, it is streamed. */
 const wholeBytesMax = 1 << 20;
 
-/** The spec in a file. `shown` is how messages name it. Throws `not-found`, `too-large` or `SpecError`. */
-export async function readSpec(specFile: string, shown: string = specFile): Promise<Spec> {
-  let bytes: Buffer;
+/**
+ * The spec in a file, with all that it includes. `shown` is how messages name it. Throws `not-found`, `too-large`, `usage` or `SpecError`.
+ */
+export async function readSpec(
+  specFile: string,
+  shown: string = specFile,
+  around: Omit<Surroundings, "load"> = {},
+): Promise<Spec> {
+  let text: string;
   try {
-    const file = await open(specFile);
-    try {
-      const { size } = await file.stat();
-      if (size > specBytesMax)
-        throw new SwarmError("too-large", `${shown} has ${size} bytes; a spec has at most ${specBytesMax}`);
-      bytes = await file.readFile();
-    } finally {
-      await file.close();
-    }
+    text = readText(specFile, shown);
   } catch (cause) {
     if (cause instanceof SwarmError) throw cause;
     throw new SwarmError("not-found", `the spec ${shown} cannot be read: ${reasonOf(cause)}`, {
@@ -51,7 +55,40 @@ export async function readSpec(specFile: string, shown: string = specFile): Prom
       remedy: "name a spec file, such as specs/examples/hello.yaml",
     });
   }
-  return parseSpec(new TextDecoder().decode(bytes), shown);
+  const folder = dirname(resolvePath(specFile));
+  return parseSpec(text, shown, {
+    ...around,
+    load(path) {
+      try {
+        return { text: readText(join(folder, path), path) };
+      } catch (cause) {
+        if (cause instanceof SwarmError) return { message: cause.message, hint: "split it" };
+        return {
+          message: `the included file ${path} cannot be read: ${reasonOf(cause)}`,
+          hint: "includes are relative to the file that names them",
+        };
+      }
+    },
+  });
+}
+
+/** A text file of bounded size; waits for nobody, whatever stands there. */
+function readText(file: string, shown: string): string {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const status = fstatSync(fd);
+    if (!status.isFile())
+      throw new SwarmError("not-found", `${shown} is no regular file`, { remedy: "name a YAML file" });
+    if (status.size > specBytesMax)
+      throw new SwarmError(
+        "too-large",
+        `${shown} has ${status.size} bytes; a spec has at most ${specBytesMax}`,
+      );
+    const bytes = Buffer.alloc(status.size);
+    return new TextDecoder().decode(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** What `readInputs` found. */
@@ -73,7 +110,7 @@ export async function readInputs(specFile: string, spec: Spec): Promise<Inputs> 
     const refuse = (trouble: Trouble, at = input.path.at) => {
       walk.problems.push(problemAt(spec, at, trouble));
     };
-    await readInput(base, input, walk, refuse);
+    await readInput(join(base, input.folder), input, walk, refuse);
     if (walk.found.length > inputFilesMax)
       throw new SpecError([
         problemAt(spec, input.path.at, {

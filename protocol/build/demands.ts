@@ -1,7 +1,7 @@
 /** What a spec writes under `toolchain:`, read as demands: texts and maps, with variables of `foreach` in them or without. */
 import type { Trouble } from "./problem.ts";
 import type { DataPath } from "./source.ts";
-import { type Lookup, referencesOf, renderVariable } from "./template.ts";
+import { type Lookup, referencesOf, renderArguments } from "./template.ts";
 import { type Demand, demandText, parseDemand } from "./toolchain.ts";
 
 /** One tool, as the form of a spec has it. */
@@ -57,16 +57,22 @@ export function renderDemands(
   const demands = new Map<string, Demand>();
   const troubles: (Trouble & { readonly at: DataPath })[] = [];
   for (const { text, at } of items) {
-    const rendered = renderVariable(text, lookup);
-    const demand = "trouble" in rendered ? rendered.trouble : parseDemand(rendered.value);
-    if ("message" in demand) {
-      troubles.push({ ...demand, at });
+    const rendered = renderArguments(text, lookup);
+    if ("trouble" in rendered) {
+      troubles.push({ ...rendered.trouble, at });
       continue;
     }
-    const other = demands.get(demand.name);
-    if (other && demandText(other) !== demandText(demand))
-      troubles.push({ ...twice(demand.name, demandText(other), demandText(demand)), at });
-    demands.set(demand.name, demand);
+    for (const value of rendered.value) {
+      const demand = parseDemand(value);
+      if ("message" in demand) {
+        troubles.push({ ...demand, at });
+        continue;
+      }
+      const other = demands.get(demand.name);
+      if (other && demandText(other) !== demandText(demand))
+        troubles.push({ ...twice(demand.name, demandText(other), demandText(demand)), at });
+      demands.set(demand.name, demand);
+    }
   }
   return { demands: [...demands.values()], troubles };
 }

@@ -5,13 +5,15 @@
 import type { ActionName } from "../kernel/ids.ts";
 import { type Bindings, type Bound, combinations } from "./element.ts";
 import { type GraphOutput, graphActionsMax, type InputFile } from "./graph.ts";
+import { Others } from "./others.ts";
 import { outputOf } from "./outputs.ts";
 import { withoutDot } from "./path.ts";
 import { compileExcept, isPattern, patternBase, patternTrouble, unescapePattern } from "./patterns.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
 import { countMax } from "./schema.ts";
 import { problemAt, type Spec, type SpecAction, type SpecText, type SpecVariable } from "./spec.ts";
-import { parseTemplate, referencesOf } from "./template.ts";
+import { parseTemplate, referencesOf, renderPattern, withoutReferences } from "./template.ts";
+import { lookupIn } from "./values.ts";
 import { Workspace } from "./workspace.ts";
 
 /** An action of the build before its inputs are looked up. */
@@ -46,10 +48,14 @@ export function expand(spec: Spec, files: readonly InputFile[]): Expansion {
     foreachProblems: [],
     outputProblems: [],
   }));
+  const others = new Others(
+    groups.map((group) => [group.spec, group] as const),
+    spec.leftOut,
+  );
   const inputs = files.map((file) => file.path);
   let workspace = new Workspace(inputs, []);
   for (let round = 0; ; round++) {
-    const changed = groups.filter((group) => expandGroup(spec, group, groups, workspace));
+    const changed = groups.filter((group) => expandGroup(spec, group, others, workspace));
     const actions = groups.flatMap((group) => group.elements);
     if (actions.length > graphActionsMax)
       throw new SpecError([
@@ -79,12 +85,12 @@ export function expand(spec: Spec, files: readonly InputFile[]): Expansion {
 }
 
 /** Expands one group over what is known; false when its elements stay as they were. */
-function expandGroup(spec: Spec, group: Group, groups: readonly Group[], workspace: Workspace): boolean {
+function expandGroup(spec: Spec, group: Group, others: Others<Group>, workspace: Workspace): boolean {
   const problems: Problem[] = [];
   const action = group.spec;
   const variables = action.variables.map((variable) => ({
     name: variable.name,
-    values: valuesOf(spec, action, variable, groups, workspace, problems),
+    values: valuesOf(spec, action, variable, others, workspace, problems),
   }));
   const seen = variables.map((v) => v.values.map((b) => b.text).join("\0")).join("\0\0");
   group.foreachProblems = problems;
@@ -103,11 +109,11 @@ function expandGroup(spec: Spec, group: Group, groups: readonly Group[], workspa
   }
   const rows = variables.length === 0 ? [{ name: "", bindings: new Map() }] : combinations(variables);
   group.elements = rows.map((row) => ({
-    name: (row.name === "" ? action.name : `${action.name}/${row.name}`) as ActionName,
+    name: [action.name, action.cell.name, row.name].filter((part) => part !== "").join("/") as ActionName,
     spec: action,
     bindings: row.bindings,
     outputs: action.out.flatMap((output) =>
-      outputOf(spec, output, row.bindings, workspace, group.outputProblems),
+      outputOf(spec, action, output, row.bindings, workspace, group.outputProblems),
     ),
   }));
   return true;
@@ -117,7 +123,7 @@ function valuesOf(
   spec: Spec,
   action: SpecAction,
   variable: SpecVariable,
-  groups: readonly Group[],
+  others: Others<Group>,
   workspace: Workspace,
   problems: Problem[],
 ): Bound[] {
@@ -126,43 +132,61 @@ function valuesOf(
     problems.push(problemAt(spec, path, trouble));
   };
   const taken = new Map<string, Bound>();
+  let nothingMeant = false;
   for (const pattern of variable.patterns ?? []) {
-    const [reference, ...more] = referencesOf(pattern.text);
-    if (reference !== undefined) {
-      const group = groups.find((g) => `${g.spec.name}.out` === reference);
-      if (!group || more.length > 0 || parseTemplate(pattern.text).length > 1) {
-        refuse(pattern.at, {
-          message: `foreach takes patterns, or \${ACTION.out} alone: ${pattern.text}`,
-          hint: "name the files by a pattern",
-        });
-        continue;
-      }
-      for (const output of group.elements.flatMap((e) => e.outputs))
-        if (!taken.has(output.path)) taken.set(output.path, { text: output.path, base: commonBase(group) });
+    const parts = parseTemplate(pattern.text);
+    const references = referencesOf(pattern.text);
+    const meant = references.map((reference) => others.meant(action, reference)).find((m) => m !== undefined);
+    if (meant && parts.length > 1) {
+      refuse(pattern.at, {
+        message: `foreach takes patterns, or \${ACTION.out} alone: ${pattern.text}`,
+        hint: "name the files by a pattern",
+      });
       continue;
     }
-    const text = withoutDot(pattern.text);
+    if (meant) {
+      // Whom a condition left out makes nothing, and nothing is made of it.
+      if (meant.length === 0) nothingMeant = true;
+      const base = commonBase(meant);
+      for (const output of meant.flatMap((group) => group.elements).flatMap((e) => e.outputs))
+        if (!taken.has(output.path)) taken.set(output.path, { text: output.path, base });
+      continue;
+    }
+    const rendered = renderPattern(pattern.text, lookupIn(action.values, "foreach"));
+    if ("trouble" in rendered) {
+      refuse(pattern.at, {
+        message: rendered.trouble.message,
+        hint: `${rendered.trouble.hint}; of others, foreach takes \${ACTION.out} alone`,
+      });
+      continue;
+    }
+    const text = withoutDot(rendered.value);
     const trouble = patternTrouble(text);
     if (trouble) {
       refuse(pattern.at, trouble);
       continue;
     }
-    const found = isPattern(text)
-      ? workspace.matching(text)
-      : workspace.at(unescapePattern(text).replace(/\/$/, ""));
-    const base = isPattern(text) ? patternBase(text) : parentOf(unescapePattern(text));
+    const isGlob = isPattern(withoutReferences(pattern.text));
+    const literal = references.length === 0 ? unescapePattern(text) : text;
+    const found = isGlob ? workspace.matching(text) : workspace.at(literal.replace(/\/$/, ""));
+    const base = isGlob ? patternBase(text) : parentOf(literal);
     for (const { path } of found) if (!taken.has(path)) taken.set(path, { text: path, base });
     if (found.length === 0) refuse(pattern.at, workspace.whyNothing(text));
   }
   const excepts: ((path: string) => boolean)[] = [];
   for (const pattern of action.except) {
-    const text = withoutDot(pattern.text);
+    const rendered = renderPattern(pattern.text, lookupIn(action.values, "except"));
+    if ("trouble" in rendered) {
+      refuse(pattern.at, rendered.trouble);
+      continue;
+    }
+    const text = withoutDot(rendered.value);
     const trouble = patternTrouble(text);
     if (trouble) refuse(pattern.at, trouble);
     else excepts.push(compileExcept(text));
   }
   const values = [...taken.values()].filter((value) => !excepts.some((except) => except(value.text)));
-  if (values.length === 0 && problems.length === 0)
+  if (values.length === 0 && problems.length === 0 && !nothingMeant)
     refuse(variable.at, {
       message: `foreach of ${action.name} is empty: except takes everything away`,
       hint: "narrow except, or widen the pattern",
@@ -172,9 +196,11 @@ function valuesOf(
 
 const parentOf = (path: string): string => (path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "");
 
-/** The fixed folder in which a group's outputs lie, so that `.rel` reads well over `${group.out}`. */
-function commonBase(group: Group): string {
-  const [first, ...others] = group.elements.flatMap((e) => e.outputs.map((o) => parentOf(o.path)));
+/** The fixed folder in which outputs lie, so that `.rel` reads well over `${action.out}`. */
+function commonBase(groups: readonly Group[]): string {
+  const [first, ...others] = groups
+    .flatMap((group) => group.elements)
+    .flatMap((e) => e.outputs.map((o) => parentOf(o.path)));
   let base = first ?? "";
   for (const other of others)
     while (base !== "" && other !== base && !other.startsWith(`${base}/`)) base = parentOf(base);

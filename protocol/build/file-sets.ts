@@ -32,13 +32,9 @@ export class FileSets {
     return this.once(`pattern ${pattern}`, () => this.workspace.matching(pattern));
   }
 
-  /** All outputs of a group of actions; `outputs[i]` are those of maker `makers[i]`. */
-  outputsOf(
-    reference: string,
-    outputs: readonly (readonly GraphOutput[])[],
-    makers: readonly number[],
-  ): Taken {
-    return this.once(`outputs ${reference}`, () =>
+  /** All outputs of some actions; `outputs[i]` are those of maker `makers[i]`. */
+  outputsOf(outputs: readonly (readonly GraphOutput[])[], makers: readonly number[]): Taken {
+    return this.once(`outputs ${makers.join(" ")}`, () =>
       outputs.flatMap((list, i) =>
         list.map((output) => ({ path: output.path, maker: { action: makers[i]!, output }, whole: true })),
       ),

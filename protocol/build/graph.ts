@@ -76,6 +76,8 @@ export interface GraphAction {
   readonly estimateMs?: number;
   /** What it needs of a node beside toolchains. */
   readonly requires?: Requirements;
+  /** Within the build, higher goes first, and with it what it waits for; 0 when absent. */
+  readonly priority?: number;
   /** false: never served from the cache nor written to it (REAPI do_not_cache). */
   readonly cache: boolean;
 }
@@ -135,6 +137,7 @@ const graphSchema: z.ZodType<Graph> = z.object({
           .nonnegative()
           .max(30 * 86_400_000)
           .optional(),
+        priority: z.int().min(-100).max(100).optional(),
         requires: requirementsSchema.optional(),
       }),
     )

@@ -5,13 +5,15 @@ import type { GraphOutput } from "./graph.ts";
 import { pathTrouble, withoutDot } from "./path.ts";
 import { compileExcept, escapePattern, isPattern, patternTrouble } from "./patterns.ts";
 import type { Problem, Trouble } from "./problem.ts";
-import { problemAt, type Spec, type SpecOutput, type SpecText } from "./spec.ts";
+import { problemAt, type Spec, type SpecAction, type SpecOutput, type SpecText } from "./spec.ts";
 import { renderPath, withoutReferences } from "./template.ts";
+import { lookupIn } from "./values.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The output of one action as the spec writes it; nothing, and a problem, where it cannot stand. */
 export function outputOf(
   spec: Spec,
+  { values }: Pick<SpecAction, "values">,
   output: SpecOutput,
   bindings: Bindings,
   workspace: Workspace,
@@ -23,15 +25,17 @@ export function outputOf(
   };
   const rendered = renderPath(output.path.text, (reference) => {
     const value = fieldOf(bindings, reference);
-    if (value === undefined)
-      return {
-        message: `\${${reference}} is not known in out`,
-        hint:
-          bindings.size > 0
-            ? `known: ${[...bindings.keys()].join(", ")}`
-            : "only variables of foreach can stand here",
-      };
-    return typeof value === "string" ? [value] : value;
+    if (value !== undefined) return typeof value === "string" ? [value] : value;
+    const listed = values.get(reference);
+    if (listed) return listed;
+    const known = [...bindings.keys(), ...values.keys()];
+    return {
+      message: `\${${reference}} is not known in out`,
+      hint:
+        known.length > 0
+          ? `known: ${known.slice(0, 12).join(", ")}`
+          : "only variables of foreach, matrix and vars can stand here",
+    };
   });
   if ("trouble" in rendered) return refuse(output.path, rendered.trouble);
   const written = withoutDot(rendered.value);
@@ -50,7 +54,9 @@ export function outputOf(
       message: `the output ${path} is a file, and like: is for folders`,
       hint: `write ${path}/`,
     });
-  const promised = promisedBy(spec, output, path, workspace, problems);
+  const like = renderPath(output.like.text, lookupIn(values, "like"));
+  if ("trouble" in like) return refuse(output.like, like.trouble);
+  const promised = promisedBy(spec, output, like.value, path, workspace, problems);
   return promised ? [{ path, kind: "folder", promised }] : [];
 }
 
@@ -58,12 +64,13 @@ export function outputOf(
 function promisedBy(
   spec: Spec,
   output: SpecOutput,
+  written: string,
   folder: string,
   workspace: Workspace,
   problems: Problem[],
 ): string[] | undefined {
   const like = output.like!;
-  const from = withoutDot(like.text).replace(/\/$/, "");
+  const from = withoutDot(written).replace(/\/$/, "");
   const files = workspace.matching(`${escapePattern(from)}/**`).filter((file) => !file.maker);
   const troubles = output.except
     .map((e) => ({ e, trouble: patternTrouble(e.text) }))
@@ -79,7 +86,7 @@ function promisedBy(
   if (promised.length > 0) return promised;
   problems.push(
     problemAt(spec, like.at, {
-      message: `no input files lie in ${like.text}`,
+      message: `no input files lie in ${written}`,
       hint: "like: names a folder of inputs:, by its path in the workspace",
     }),
   );

@@ -27,10 +27,14 @@ export class SpecError extends SwarmError {
 
   /** Problems in any order, at least one; they are listed in the order of the file, each once. */
   constructor(problems: readonly Problem[]) {
-    const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
-    const shown = sorted.filter(
-      (p, i) => i === 0 || p.message !== sorted[i - 1]!.message || p.line !== sorted[i - 1]!.line,
+    const files = [...new Set(problems.map((p) => p.file))];
+    const sorted = [...problems].sort(
+      (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
     );
+    const shown = sorted.filter((p, i) => {
+      const last = sorted[i - 1];
+      return !last || p.message !== last.message || p.line !== last.line || p.file !== last.file;
+    });
     const lines = shown.slice(0, problemsMax).map((p) => {
       const line = `${p.file}:${p.line}:${p.column}: ${p.message}`;
       return p.hint === undefined ? line : `${line}\n  hint: ${p.hint}`;

@@ -7,15 +7,16 @@ import { type ActionName, byText } from "../kernel/ids.ts";
 import { renderDemands } from "./demands.ts";
 import { type Bindings, fieldOf } from "./element.ts";
 import { type Expanded, expand } from "./expand.ts";
-import { FileSets } from "./file-sets.ts";
+import { FileSets, type Taken } from "./file-sets.ts";
 import type { Graph, GraphAction, InputFile } from "./graph.ts";
 import { didYouMean } from "./nearest.ts";
 import { order } from "./order.ts";
+import { Others } from "./others.ts";
 import { overlaps } from "./overlaps.ts";
 import { pathTrouble, withoutDot } from "./path.ts";
 import { isPattern, patternTrouble, unescapePattern } from "./patterns.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
-import { problemAt, type Spec, type SpecText } from "./spec.ts";
+import { problemAt, type Spec, type SpecAction, type SpecText } from "./spec.ts";
 import {
   type Lookup,
   type Rendered,
@@ -52,6 +53,9 @@ class Resolver {
   private readonly sets: FileSets;
   private readonly groups = new Map<string, number[]>();
   private readonly read = new Map<readonly SpecText[], readonly Demand[]>();
+  private readonly others: Others<SpecAction>;
+  private readonly made = new Map<SpecAction, number[]>();
+  private readonly references = new Map<string, Taken>();
 
   constructor(spec: Spec, files: readonly InputFile[], toolchains: Readonly<Record<string, string>>) {
     this.spec = spec;
@@ -68,7 +72,14 @@ class Resolver {
       const group = this.groups.get(action.spec.name);
       if (group) group.push(i);
       else this.groups.set(action.spec.name, [i]);
+      const own = this.made.get(action.spec);
+      if (own) own.push(i);
+      else this.made.set(action.spec, [i]);
     });
+    this.others = new Others(
+      spec.actions.map((action) => [action, action] as const),
+      spec.leftOut,
+    );
   }
 
   graph(): Graph {
@@ -121,7 +132,10 @@ class Resolver {
     const known: Lookup = (reference) => {
       const field = fieldOf(bindings, reference);
       if (field !== undefined) return typeof field === "string" ? [field] : field;
-      const made = this.outputsOf(reference);
+      const value = spec.values.get(reference);
+      if (value) return value;
+      if (reference === "cpus") return [String(spec.requires?.cpus ?? 1)];
+      const made = this.outputsOf(spec, reference);
       if (!made) return this.unknown(action, reference);
       for (const set of made.sets) inputs.add(set);
       return made.paths;
@@ -151,7 +165,7 @@ class Resolver {
     for (const [name, value] of spec.env)
       env[name] = this.rendered(value, renderVariable(value.text, lookup), "");
     const toolchains: Record<string, string> = {};
-    for (const demand of this.demands(spec.toolchain, bindings)) {
+    for (const demand of this.demands(spec, bindings)) {
       const text = demandText(demand);
       const fingerprint = this.toolchains[text];
       if (fingerprint === undefined)
@@ -173,14 +187,15 @@ class Resolver {
       attemptsMax: spec.attemptsMax,
       cache: spec.cache,
       ...(spec.requires ? { requires: spec.requires } : {}),
+      ...(spec.priority === 0 ? {} : { priority: spec.priority }),
     };
   }
 
   /** The toolchains of one action; those without variables are read once for all. */
-  private demands(items: readonly SpecText[], bindings: Bindings): readonly Demand[] {
+  private demands({ toolchain: items, values }: SpecAction, bindings: Bindings): readonly Demand[] {
     const known = this.read.get(items);
     if (known) return known;
-    const { demands, troubles } = renderDemands(items, demandLookup(bindings));
+    const { demands, troubles } = renderDemands(items, demandLookup(bindings, values));
     for (const { at, ...trouble } of troubles) this.refuse(at, trouble);
     if (items.every((item) => withoutReferences(item.text) === item.text)) this.read.set(items, demands);
     return demands;
@@ -221,27 +236,35 @@ class Resolver {
   }
 
   /** The outputs that `${ACTION.out}` stands for; undefined when it is no such reference. */
-  private outputsOf(reference: string): { sets: readonly number[]; paths: readonly string[] } | undefined {
-    if (!reference.endsWith(".out")) return undefined;
-    const group = this.groups.get(reference.slice(0, -".out".length));
-    return (
-      group &&
-      this.sets.outputsOf(
-        reference,
-        group.map((i) => this.actions[i]!.outputs),
-        group,
-      )
+  private outputsOf(asker: SpecAction, reference: string): Taken | undefined {
+    // What it means depends on the file and the place in the matrix, and on nothing else of the one who asks.
+    const key = [reference, asker.prefix, asker.cell.name].join("\0");
+    const known = this.references.get(key);
+    if (known) return known;
+    const meant = this.others.meant(asker, reference);
+    if (!meant) return undefined;
+    const makers = meant.flatMap((action) => this.made.get(action) ?? []);
+    const taken = this.sets.outputsOf(
+      makers.map((i) => this.actions[i]!.outputs),
+      makers,
     );
+    this.references.set(key, taken);
+    return taken;
   }
 
   private unknown(action: Expanded, reference: string): Trouble {
-    const variables = [...action.bindings.keys()];
-    const known = [...variables, "in", "out", ...this.spec.actions.map((a) => `${a.name}.out`)];
+    const variables = [...action.bindings.keys(), ...action.spec.values.keys()];
+    const known = [
+      ...variables,
+      "in",
+      "out",
+      "cpus",
+      ...[...this.groups.keys()].map((name) => `${name}.out`),
+    ];
     const message = `\${${reference}} is not known here`;
     if (action.spec.env.has(reference))
       return { message, hint: `environment variables are the shell's own: write $${reference}` };
-    if (this.spec.actions.some((a) => a.name === reference))
-      return { message, hint: `its outputs are \${${reference}.out}` };
+    if (this.groups.has(reference)) return { message, hint: `its outputs are \${${reference}.out}` };
     return {
       message,
       hint: `${didYouMean(reference, known) ?? `known: ${known.slice(0, 12).join(", ")}`}; for the shell's own write $NAME or $$\{…}`,
@@ -263,6 +286,9 @@ class Resolver {
       const found = group
         ? group.map((i) => this.actions[i]!)
         : this.actions.filter((a) => a.name === single);
+      // What a condition left out of the build is left out of the release.
+      if (found.length === 0 && this.spec.leftOut.some((l) => l.group === item.text || l.name === item.text))
+        continue;
       if (found.length === 0)
         this.refuse(item.at, {
           message: `the release includes ${item.text}, which is no action`,

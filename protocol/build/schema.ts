@@ -1,5 +1,6 @@
 /** The form of a spec: its keys and their types, as zod checks them and as editors learn them from specs/spec.schema.json. */
 import { z } from "zod";
+import { targetPattern } from "./toolchain.ts";
 
 /** A refusal that reads behind the name of the key: "is missing", "must be …". */
 const must = (what: string) => ({
@@ -12,7 +13,27 @@ const specNamePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const envNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const channelPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const durationPattern = /^([0-9]{1,6}(ms|s|m|h|d))+$/;
+const labelPattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 export const countMax = 100_000;
+/** Words that mean something in a spec, so that no variable has them. */
+export const reservedNames: ReadonlySet<string> = new Set([
+  "in",
+  "out",
+  "cpus",
+  "labels",
+  "not",
+  "any",
+  "except",
+  "exclude",
+]);
+
+/** A pattern that also lets text through that is only known once values are put in. */
+const orTemplate = (pattern: RegExp) => new RegExp(`${pattern.source}|\\$\\{`);
+/** The forms of names into which values may be put; they are held to them again afterwards. */
+export const rendered = {
+  label: { pattern: labelPattern, must: "must be a label, such as gpu" },
+  target: { pattern: targetPattern, must: "must be a target, such as aarch64-linux-gnu" },
+} as const;
 
 const nonEmpty = z.string(must("text")).min(1, "must not be empty");
 const path = nonEmpty.max(4096, "must have at most 4096 characters");
@@ -27,9 +48,7 @@ const sizePattern = /^[0-9]{1,6}(\.[0-9]{1,3})?[KMGT]?$/;
 const size = z
   .string(must("a size such as 512M or 4G"))
   .regex(sizePattern, "must be a size such as 512M or 4G");
-const label = z
-  .string(must("a label"))
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, "must be a label, such as gpu");
+const label = z.string(must("a label")).regex(orTemplate(labelPattern), rendered.label.must);
 const requires = z
   .strictObject(
     {
@@ -46,7 +65,7 @@ const requires = z
         .describe("Labels a node must have, all of them."),
       target: z
         .string(must("text"))
-        .regex(/^[A-Za-z0-9_]+(-[A-Za-z0-9_]+){1,3}$/, "must be a target, such as aarch64-linux-gnu")
+        .regex(orTemplate(targetPattern), rendered.target.must)
         .optional()
         .describe("What a node must build for without a cross compiler."),
     },
@@ -105,6 +124,86 @@ const each = z.union(
   ],
   must("a pattern, a list of patterns, {values: [...]} or {count: N}"),
 );
+const variableName = z
+  .string()
+  .regex(variablePattern, "is no name for a variable: letters, digits and underscores (32 at most)")
+  .refine((name) => !reservedNames.has(name), "means something else: give it another name");
+const vars = z
+  .record(
+    variableName,
+    listOr(z.string(must("text")), "text or a list of texts"),
+    must("a map of names to text"),
+  )
+  .describe(
+    "Variables of this file: their names in braces behind a dollar sign stand for the value, of a list for each item.",
+  );
+const value = nonEmpty.max(4096, "must have at most 4096 characters");
+const matrix = z
+  .object(
+    {
+      exclude: z
+        .array(
+          z.record(
+            z.string(),
+            listOr(value, "a value or a list of values"),
+            must("a map of variables to values"),
+          ),
+          must("a list of maps"),
+        )
+        .max(1000, "must have at most 1000 items")
+        .optional()
+        .describe("Combinations to leave out: each names variables and their values."),
+    },
+    must("a map of variables to lists of values"),
+  )
+  .catchall(listOr(value, "a value or a list of values"))
+  .describe(
+    "One action for each combination of values, such as target: [x86_64-linux-gnu, aarch64-linux-gnu].",
+  );
+const tests = listOr(value, "a value, a pattern or a list of them");
+const asked = listOr(label, "a label or a list of labels")
+  .optional()
+  .describe("Holds when some node of the swarm offers one of these labels.");
+const condition = z.object({ labels: asked }, must("a map of variables to values")).catchall(tests);
+const when = z
+  .object(
+    {
+      labels: asked,
+      not: condition.optional().describe("Holds when not all of this holds."),
+      any: z
+        .array(condition, must("a list of maps"))
+        .min(1, "must not be empty")
+        .max(100, "must have at most 100 items")
+        .optional()
+        .describe("Holds when one of these holds."),
+    },
+    must("a map of variables to values"),
+  )
+  .catchall(tests)
+  .describe("Variables and values (or patterns): the action is left out unless all of it holds.");
+const included = z.strictObject(
+  {
+    file: path.describe("A YAML file, relative to this one."),
+    as: z
+      .string(must("a name"))
+      .regex(actionNamePattern, "must be a name, such as zlib")
+      .optional()
+      .describe("Stands before the names of its actions, with a dot."),
+    with: vars.optional().describe("Values in place of those that the file's own vars give."),
+  },
+  must("a path, or a map with file, as and with"),
+);
+const include = z
+  .union(
+    [path, z.array(z.union([path, included], must("a path, or a map with file, as and with")))],
+    must("a path or a list"),
+  )
+  .describe("Files that bring inputs and actions of their own.");
+const priority = z
+  .int(must("a whole number from -100 to 100"))
+  .min(-100, "must be at least -100")
+  .max(100, "must be at most 100");
+
 const promise = z.strictObject(
   {
     like: path.describe("An input folder: the output holds at least the same relative paths."),
@@ -146,6 +245,11 @@ const actionSchema = z.strictObject(
       .optional()
       .describe("Further attempts when a node fails; a command that fails is not repeated for it."),
     requires: requires.optional(),
+    matrix: matrix.optional(),
+    when: when.optional(),
+    priority: priority
+      .optional()
+      .describe("Within the build: actions of higher priority, and what they wait for, go first."),
     cache: cache.optional().describe("false: the result is never taken from the cache, nor kept in it."),
   },
   must("a map with run"),
@@ -157,6 +261,7 @@ const defaultsSchema = z.strictObject(
     silence: silence.optional(),
     retries: retries.optional(),
     cache: cache.optional(),
+    requires: requires.optional(),
   },
   must("a map"),
 );
@@ -192,12 +297,9 @@ export const specSchema = z.strictObject(
       )
       .optional()
       .describe("Name in the workspace → file, folder or pattern, relative to this file."),
-    priority: z
-      .int(must("a whole number from -100 to 100"))
-      .min(-100, "must be at least -100")
-      .max(100, "must be at most 100")
-      .optional()
-      .describe("Builds of higher priority go first; 0 if nothing is said."),
+    priority: priority.optional().describe("Builds of higher priority go first; 0 if nothing is said."),
+    include: include.optional(),
+    vars: vars.optional(),
     toolchain: toolchain.optional(),
     env: env.optional(),
     defaults: defaultsSchema.optional().describe("What actions take where they say nothing."),
@@ -212,19 +314,27 @@ export const specSchema = z.strictObject(
         actionSchema,
         must("a map of names to actions"),
       )
-      .refine((actions) => Object.keys(actions).length > 0, "must name at least one action")
-      .refine((actions) => Object.keys(actions).length <= 10_000, "must have at most 10000 actions"),
+      .refine((actions) => Object.keys(actions).length <= 10_000, "must have at most 10000 actions")
+      .optional(),
     release: releaseSchema.optional(),
   },
   must("a map with swarmd, name and actions"),
 );
 
 export type SpecForm = z.infer<typeof specSchema>;
+export type ActionForm = z.infer<typeof actionSchema>;
+export type RequiresForm = z.infer<typeof requires>;
+export type WhenForm = z.infer<typeof when>;
+export type MatrixForm = z.infer<typeof matrix>;
+
+/** A file that others include: all of a spec but what speaks of the build as a whole. */
+export const includedSchema = specSchema.omit({ name: true, priority: true, release: true });
 
 /** The keys that are known at a place in a spec; empty where any key may stand. */
 export function knownKeys(path: readonly (string | number)[]): readonly string[] {
   const [top, , field] = path;
   if (path.length === 0) return Object.keys(specSchema.shape);
+  if (path.length === 2 && top === "include") return Object.keys(included.shape);
   if (path.length === 1 && top === "defaults") return Object.keys(defaultsSchema.shape);
   if (path.length === 1 && top === "release") return Object.keys(releaseSchema.shape);
   if (path.length === 2 && top === "inputs") return Object.keys(input.shape);
@@ -232,13 +342,16 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
   if (path.length === 3 && field === "requires") return Object.keys(requires.shape);
   if (path.length <= 2 && top === "toolchain") return Object.keys(tool.shape);
   if ((path.length === 3 || path.length === 4) && field === "toolchain") return Object.keys(tool.shape);
+  if (path.length === 2 && top === "defaults") return Object.keys(requires.shape);
   if (path.length === 4 && field === "out") return Object.keys(promise.shape);
   if (path.length === 4 && field === "foreach") return ["values", "count"];
   return [];
 }
 
-/** The JSON Schema (draft 7) of a spec, for editors. */
-export function specJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(specSchema, { target: "draft-7", io: "input" }) as Record<string, unknown>;
-  return { title: "swarmd spec", ...schema };
+/** The JSON Schemas (draft 7) of a spec and of a file that specs include, for editors. */
+export const specJsonSchema = () => jsonSchema("swarmd spec", specSchema);
+export const includedJsonSchema = () => jsonSchema("swarmd spec, included", includedSchema);
+
+function jsonSchema(title: string, of: z.ZodType): Record<string, unknown> {
+  return { title, ...(z.toJSONSchema(of, { target: "draft-7", io: "input" }) as Record<string, unknown>) };
 }

@@ -1,20 +1,31 @@
 /** A spec: what a person submits, read from YAML and checked in its form. What it means over real files is for `resolve.ts`. */
-import type { z } from "zod";
 import { byText } from "../kernel/ids.ts";
 import { demandTexts } from "./demands.ts";
-import type { Requirements } from "./graph.ts";
-import { didYouMean } from "./nearest.ts";
+import { graphActionsMax, type Requirements } from "./graph.ts";
+import { type Assembly, assemble, type Load, type Part } from "./include.ts";
+import { type Cell, cellsOf } from "./matrix.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
-import { countMax, knownKeys, type SpecForm, specSchema, variablePattern } from "./schema.ts";
-import { type DataPath, readSource, type Source } from "./source.ts";
+import { durationMs, sizeBytes } from "./quantities.ts";
+import {
+  type ActionForm,
+  countMax,
+  type RequiresForm,
+  rendered,
+  reservedNames,
+  variablePattern,
+} from "./schema.ts";
+import type { DataPath, Source } from "./source.ts";
+import { renderArguments, renderPath } from "./template.ts";
+import { lookupIn, type Values } from "./values.ts";
+import { asksLabels, judge } from "./when.ts";
 
 const timeoutMsDefault = 30 * 60_000;
 const retriesDefault = 2;
-/** Named of one map; more are no slip of the pen. */
-const unknownKeysMax = 50;
-const durationMsMax = 7 * 24 * 3600_000;
+/** Kept at most; a matrix may stumble over one line again and again. */
+const problemsMax = 1000;
+const noLabels: ReadonlySet<string> = new Set();
 
-/** Text of the spec and where it stands there. */
+/** Text of the spec and where it stands there; a path that begins with a number leads into that included file. */
 export interface SpecText {
   readonly text: string;
   readonly at: DataPath;
@@ -23,8 +34,10 @@ export interface SpecText {
 export interface SpecInput {
   /** Where it appears in the workspace; a file under this name, a folder's files below it. */
   readonly name: SpecText;
-  /** File, folder or pattern, relative to the spec's folder. */
+  /** File, folder or pattern, relative to the folder of the file that names it. */
   readonly path: SpecText;
+  /** That folder, relative to the spec's; empty: the same. */
+  readonly folder: string;
   readonly except: readonly SpecText[];
 }
 
@@ -42,16 +55,24 @@ export interface SpecVariable {
   readonly values?: readonly string[];
 }
 
+/** One action, in one place of its matrix. */
 export interface SpecAction {
+  /** The same for all of one matrix. */
   readonly name: string;
   readonly at: DataPath;
+  /** Stands in front of the names of actions in the same file. */
+  readonly prefix: string;
+  /** Its place in its matrix; the name of that place stands behind its own. */
+  readonly cell: Cell;
+  /** The variables of its file and of its place in the matrix. */
+  readonly values: Values;
   /** One text for `/bin/sh -e -c`, or the argument list as it stands. */
   readonly run: SpecText | readonly SpecText[];
   readonly in: readonly SpecText[];
   readonly out: readonly SpecOutput[];
   readonly variables: readonly SpecVariable[];
   readonly except: readonly SpecText[];
-  /** Demands, each written as `demandText` does unless a `foreach` variable stands in it. */
+  /** Demands, each written as `demandText` does unless a variable stands in it. */
   readonly toolchain: readonly SpecText[];
   /** The spec's and its own, the own one first where both name a variable. */
   readonly env: ReadonlyMap<string, SpecText>;
@@ -60,15 +81,30 @@ export interface SpecAction {
   readonly attemptsMax: number;
   readonly cache: boolean;
   readonly requires?: Requirements;
+  /** Higher goes first within the build; 0 if nothing is said. */
+  readonly priority: number;
+}
+
+/** An action that takes no part. */
+export interface LeftOut {
+  /** With its place in the matrix. */
+  readonly name: string;
+  readonly group: string;
+  readonly cell: Cell;
+  readonly why: string;
 }
 
 export interface Spec {
-  readonly source: Source;
+  /** Its own text, then those of included files. */
+  readonly sources: readonly Source[];
   readonly name: string;
   /** Builds of higher priority go first. */
   readonly priority: number;
   readonly inputs: readonly SpecInput[];
   readonly actions: readonly SpecAction[];
+  readonly leftOut: readonly LeftOut[];
+  /** Some `when` asks what labels nodes offer. */
+  readonly asksLabels: boolean;
   readonly release?: {
     readonly channel: string;
     readonly format: string;
@@ -76,145 +112,252 @@ export interface Spec {
   };
 }
 
-/** Milliseconds of a text such as `90s`, `1h30m`; undefined over seven days or for nothing at all. */
-function durationMs(text: string): number | undefined {
-  const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 };
-  let ms = 0;
-  for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g))
-    ms += Number(count) * unitMs[unit as keyof typeof unitMs];
-  return ms > 0 && ms <= durationMsMax ? ms : undefined;
+/** What a spec may depend on beside its own text. */
+export interface Surroundings {
+  /** Values in place of those that the spec's vars give. */
+  readonly vars?: Values;
+  /** Labels that some node of the swarm offers; absent: not known yet, so that a spec may come out empty for want of them. */
+  readonly labels?: readonly string[];
+  /** Reads included files; absent: there are none. */
+  readonly load?: Load;
 }
 
-/** Bytes of a text such as `512M` or `1.5G`, in powers of 1024. */
-function sizeBytes(text: string): number {
-  const [, number, unit] = /^([0-9.]+)([KMGT]?)$/.exec(text)!;
-  return Math.round(Number(number) * 1024 ** " KMGT".indexOf(unit || " "));
-}
-
-/** What an action asks of a node, as the graph says it. */
-function requirements({
-  cpus,
-  memory,
-  disk,
-  labels,
-  target,
-}: NonNullable<SpecForm["actions"][string]["requires"]>): Requirements {
-  return {
-    ...(cpus === undefined ? {} : { cpus }),
-    ...(memory === undefined ? {} : { memoryBytes: sizeBytes(memory) }),
-    ...(disk === undefined ? {} : { diskBytes: sizeBytes(disk) }),
-    ...(labels === undefined
-      ? {}
-      : { labels: typeof labels === "string" ? [labels] : [...new Set(labels)].sort(byText) }),
-    ...(target === undefined ? {} : { target }),
-  };
-}
-
-/** Reads a spec. `file` is how messages name it. Throws `SpecError` (`spec-invalid`) with everything that is wrong in its form. */
-export function parseSpec(text: string, file: string): Spec {
-  const source = readSource(text, file);
-  const parsed = specSchema.safeParse(source.data);
-  if (!parsed.success)
-    throw new SpecError(parsed.error.issues.flatMap((issue) => problemsOf(source, issue, [])));
-  return new Reader(source).spec(parsed.data);
+/**
+ * Reads a spec: the one entrance for text of anyone, pure and bounded. `file` is how messages name it. Throws `SpecError` (`spec-invalid`)
+ * with everything that is wrong in its form, `usage` for a value of a variable that it does not have.
+ */
+export function parseSpec(text: string, file: string, around: Surroundings = {}): Spec {
+  const assembly = assemble(text, file, around.vars ?? new Map(), around.load);
+  return new Reader(assembly, around.labels && new Set(around.labels)).spec();
 }
 
 /** A problem at a place in the spec. */
-export const problemAt = (spec: Spec, at: DataPath, trouble: Trouble): Problem =>
-  spec.source.problem(spec.source.placeOf(at), trouble.message, trouble.hint);
+export function problemAt(spec: Pick<Spec, "sources">, at: DataPath, trouble: Trouble, key = false): Problem {
+  const [index, path] = typeof at[0] === "number" ? [at[0], at.slice(1)] : [0, at];
+  const source = spec.sources[index]!;
+  const place = key ? source.placeOfKey(path) : source.placeOf(path);
+  return source.problem(place, trouble.message, trouble.hint);
+}
 
 class Reader {
-  private readonly source: Source;
+  private readonly assembly: Assembly;
+  private readonly labels: ReadonlySet<string> | undefined;
   private readonly problems: Problem[] = [];
-  /** The demands at the top of the spec, read when the first action has none of its own. */
-  private common: readonly SpecText[] | undefined;
+  /** The demands at the top of each file, read when the first action has none of its own. */
+  private readonly common = new Map<Part, readonly SpecText[]>();
+  private readonly actions: SpecAction[] = [];
+  private readonly leftOut: LeftOut[] = [];
+  private asksLabels = false;
 
-  constructor(source: Source) {
-    this.source = source;
+  constructor(assembly: Assembly, labels: ReadonlySet<string> | undefined) {
+    this.assembly = assembly;
+    this.labels = labels;
   }
 
-  spec(form: SpecForm): Spec {
-    const names = new Set(Object.keys(form.actions));
-    const spec: Spec = {
-      source: this.source,
+  spec(): Spec {
+    const { form, sources, parts } = this.assembly;
+    const inputs = parts.flatMap((part) => this.inputs(part));
+    const names = new Map<string, Part>();
+    for (const part of parts)
+      for (const own of Object.keys(part.form.actions ?? {})) {
+        const name = part.prefix + own;
+        const other = names.get(name);
+        if (other)
+          this.refuse([...part.at, "actions", own], {
+            message: `there is another action ${name} in ${other.source.file}`,
+            hint: "rename one of them, or give the include a name with as:",
+          });
+        names.set(name, part);
+      }
+    if (names.size === 0)
+      this.refuse(["actions"], { message: "the spec names no action", hint: "write one below actions:" });
+    for (const part of parts)
+      for (const [own, action] of Object.entries(part.form.actions ?? {}))
+        this.action(part, own, action, names);
+    const known = this.labels !== undefined || !this.asksLabels;
+    if (names.size > 0 && known && this.actions.length === 0 && this.problems.length === 0)
+      this.refuse(["actions"], {
+        message: "every action is left out by its when",
+        hint: this.leftOut[0] && `${this.leftOut[0].name}: ${this.leftOut[0].why}`,
+      });
+    if (this.problems.length > 0) throw new SpecError(this.problems);
+    return {
+      sources,
       name: form.name,
       priority: form.priority ?? 0,
-      inputs: Object.entries(form.inputs ?? {}).map(([name, input]) => ({
-        name: { text: name, at: ["inputs", name] },
-        path:
-          typeof input === "string"
-            ? text(input, ["inputs", name])
-            : text(input.path, ["inputs", name, "path"]),
-        except: typeof input === "string" ? [] : texts(input.except, ["inputs", name, "except"]),
-      })),
-      actions: Object.entries(form.actions).map(([name, action]) => this.action(form, name, action, names)),
+      inputs,
+      actions: this.actions,
+      leftOut: this.leftOut,
+      asksLabels: this.asksLabels,
       ...(form.release
         ? { release: { ...form.release, include: texts(form.release.include, ["release", "include"]) } }
         : {}),
     };
-    if (this.problems.length > 0) throw new SpecError(this.problems);
-    return spec;
   }
 
-  private action(
-    form: SpecForm,
-    name: string,
-    action: SpecForm["actions"][string],
-    names: ReadonlySet<string>,
-  ): SpecAction {
-    const at: DataPath = ["actions", name];
+  private inputs(part: Part): SpecInput[] {
+    return Object.entries(part.form.inputs ?? {}).map(([key, input]) => {
+      const at = [...part.at, "inputs", key];
+      const { path, except } = typeof input === "string" ? { path: input } : input;
+      const written = typeof input === "string" ? at : [...at, "path"];
+      return {
+        name: { text: this.one(key, at, part.vars, "the name of an input"), at },
+        path: { text: this.one(path, written, part.vars, "the path of an input"), at: written },
+        folder: part.folder,
+        except: texts(except, [...at, "except"]),
+      };
+    });
+  }
+
+  /** Adds an action, once for each place in its matrix. */
+  private action(part: Part, own: string, action: ActionForm, names: ReadonlyMap<string, Part>): void {
+    const { form, prefix } = part;
+    const name = prefix + own;
+    const at: DataPath = [...part.at, "actions", own];
     const limit = (key: "timeout" | "silence"): number | undefined => {
-      const own = action[key];
-      const value = own ?? form.defaults?.[key];
+      const value = action[key] ?? form.defaults?.[key];
       if (value === undefined || value === "none") return undefined;
       const ms = durationMs(value);
       if (ms === undefined)
-        this.refuse(
-          own === undefined ? ["defaults", key] : [...at, key],
-          `${key} must be more than nothing and at most seven days`,
-        );
+        this.refuse(action[key] === undefined ? [...part.at, "defaults", key] : [...at, key], {
+          message: `${key} must be more than nothing and at most seven days`,
+        });
       return ms;
     };
     const env = new Map<string, SpecText>();
-    for (const [key, value] of Object.entries(form.env ?? {})) env.set(key, text(value, ["env", key]));
+    for (const [key, value] of Object.entries(form.env ?? {}))
+      env.set(key, text(value, [...part.at, "env", key]));
     for (const [key, value] of Object.entries(action.env ?? {}))
       env.set(key, text(value, [...at, "env", key]));
-    const toolchain = this.toolchain(form, action.toolchain, at);
-    return {
+    const cells = cellsOf(action.matrix, part.vars, (path, trouble) =>
+      this.refuse([...at, "matrix", ...path], trouble),
+    );
+    const common = {
       name,
       at,
+      prefix,
       run:
         typeof action.run === "string" ? text(action.run, [...at, "run"]) : texts(action.run, [...at, "run"]),
       in: texts(action.in, [...at, "in"]),
       out: outputs(action.out, [...at, "out"]),
-      variables: this.variables(action.foreach, [...at, "foreach"], names),
+      variables: this.variables(
+        action.foreach,
+        [...at, "foreach"],
+        (name) => names.has(name) || part.vars.has(name) || Object.hasOwn(action.matrix ?? {}, name),
+      ),
       except: texts(action.foreach?.except, [...at, "foreach", "except"]),
-      toolchain,
+      toolchain: this.toolchain(part, action.toolchain, at),
       env,
       timeoutMs: limit("timeout") ?? timeoutMsDefault,
       silenceMs: limit("silence") ?? 0,
       attemptsMax: 1 + (action.retries ?? form.defaults?.retries ?? retriesDefault),
       cache: action.cache ?? form.defaults?.cache ?? true,
-      ...(action.requires ? { requires: requirements(action.requires) } : {}),
+      priority: action.priority ?? 0,
+    };
+    for (const cell of cells) {
+      const values: Values =
+        cell.values.size === 0
+          ? part.vars
+          : new Map([...part.vars, ...[...cell.values].map(([key, value]) => [key, [value]] as const)]);
+      if (this.isLeftOut(action, name, cell, values, at)) continue;
+      const requires = this.requirements(part, action.requires, values, at);
+      if (
+        this.actions.push({
+          ...common,
+          cell,
+          values,
+          ...(requires ? { requires } : {}),
+        }) > graphActionsMax
+      )
+        throw new SpecError([
+          problemAt({ sources: this.assembly.sources }, at, {
+            message: `the build has more than ${graphActionsMax} actions`,
+          }),
+        ]);
+    }
+  }
+
+  private isLeftOut(action: ActionForm, name: string, cell: Cell, values: Values, at: DataPath): boolean {
+    if (!action.when) return false;
+    this.asksLabels ||= asksLabels(action.when);
+    const judgement = judge(action.when, values, this.labels ?? noLabels);
+    if (judgement.kind === "wrong") this.refuse([...at, "when", ...judgement.path], judgement.trouble, true);
+    if (judgement.kind === "unmet")
+      this.leftOut.push({
+        name: cell.name === "" ? name : `${name}/${cell.name}`,
+        group: name,
+        cell,
+        why: judgement.why,
+      });
+    return judgement.kind !== "met";
+  }
+
+  /** What an action asks of a node, as the graph says it; its own words stand in place of the file's defaults. */
+  private requirements(
+    part: Part,
+    own: RequiresForm | undefined,
+    values: Values,
+    at: DataPath,
+  ): Requirements | undefined {
+    const defaults = part.form.defaults?.requires;
+    if (!own && !defaults) return undefined;
+    const placeOf = (key: keyof RequiresForm) =>
+      own?.[key] === undefined ? [...part.at, "defaults", "requires", key] : [...at, "requires", key];
+    const { cpus, memory, disk, labels, target } = { ...defaults, ...own };
+    const wanted = this.names(texts(labels, placeOf("labels")), values, "label");
+    const [native] = this.names(texts(target, placeOf("target")), values, "target");
+    return {
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(memory === undefined ? {} : { memoryBytes: sizeBytes(memory) }),
+      ...(disk === undefined ? {} : { diskBytes: sizeBytes(disk) }),
+      ...(wanted.length === 0 ? {} : { labels: [...new Set(wanted)].sort(byText) }),
+      ...(native === undefined ? {} : { target: native }),
     };
   }
 
-  private toolchain(form: SpecForm, own: SpecForm["toolchain"], at: DataPath): readonly SpecText[] {
+  private toolchain(part: Part, own: ActionForm["toolchain"], at: DataPath): readonly SpecText[] {
     if (own !== undefined) return this.demands(own, [...at, "toolchain"]);
-    this.common ??= this.demands(form.toolchain ?? [], ["toolchain"]);
-    return this.common;
+    let common = this.common.get(part);
+    if (!common) {
+      common = this.demands(part.form.toolchain ?? [], [...part.at, "toolchain"]);
+      this.common.set(part, common);
+    }
+    return common;
   }
 
-  private demands(form: NonNullable<SpecForm["toolchain"]>, at: DataPath): readonly SpecText[] {
+  private demands(form: NonNullable<ActionForm["toolchain"]>, at: DataPath): readonly SpecText[] {
     const { texts, troubles } = demandTexts(form, at);
-    for (const { at, message, hint } of troubles) this.refuse(at, message, hint);
+    for (const { at, ...trouble } of troubles) this.refuse(at, trouble);
     return texts;
   }
 
+  /** Texts with values put in, held to the form of what they name. */
+  private names(written: readonly SpecText[], values: Values, kind: keyof typeof rendered): string[] {
+    const { pattern, must } = rendered[kind];
+    return written.flatMap(({ text, at }) => {
+      const found = renderArguments(text, lookupIn(values, "names"));
+      if ("trouble" in found) {
+        this.refuse(at, found.trouble);
+        return [];
+      }
+      const wrong = found.value.find((name) => !pattern.test(name));
+      if (wrong !== undefined) this.refuse(at, { message: `${wrong}, which ${text} stands for, ${must}` });
+      return found.value;
+    });
+  }
+
+  /** Text with values put in, where there is room for one. */
+  private one(written: string, at: DataPath, values: Values, where: string): string {
+    const found = renderPath(written, lookupIn(values, where));
+    if ("value" in found) return found.value;
+    this.refuse(at, found.trouble);
+    return written;
+  }
+
   private variables(
-    foreach: SpecForm["actions"][string]["foreach"],
+    foreach: ActionForm["foreach"],
     at: DataPath,
-    names: ReadonlySet<string>,
+    taken: (name: string) => boolean,
   ): SpecVariable[] {
     if (!foreach) return [];
     const variables: SpecVariable[] = [];
@@ -224,15 +367,19 @@ class Reader {
       if (!variablePattern.test(name))
         this.refuse(
           here,
-          `${name} is no name for a variable`,
-          "letters, digits and underscores, such as cc or file",
+          {
+            message: `${name} is no name for a variable`,
+            hint: "letters, digits and underscores, such as cc or file",
+          },
           true,
         );
-      else if (name === "in" || name === "out" || names.has(name))
+      else if (reservedNames.has(name) || taken(name))
         this.refuse(
           here,
-          `the variable ${name} is also the name of something else`,
-          "give it another name",
+          {
+            message: `the variable ${name} is also the name of something else`,
+            hint: "give it another name",
+          },
           true,
         );
       if (typeof each === "string" || Array.isArray(each))
@@ -242,15 +389,16 @@ class Reader {
         variables.push({ name, at: here, values: Array.from({ length: each.count }, (_, i) => String(i)) });
     }
     if (variables.length === 0)
-      this.refuse(at, "foreach names no variable", 'write for example {cc: "src/*.cc"}');
+      this.refuse(at, { message: "foreach names no variable", hint: 'write for example {cc: "src/*.cc"}' });
     const product = variables.reduce((n, v) => n * (v.values?.length ?? 1), 1);
-    if (product > countMax) this.refuse(at, `foreach makes more than ${countMax} actions`, "split the build");
+    if (product > countMax)
+      this.refuse(at, { message: `foreach makes more than ${countMax} actions`, hint: "split the build" });
     return variables;
   }
 
-  private refuse(at: DataPath, message: string, hint?: string, key = false): void {
-    const place = key ? this.source.placeOfKey(at) : this.source.placeOf(at);
-    this.problems.push(this.source.problem(place, message, hint));
+  private refuse(at: DataPath, trouble: Trouble, key = false): void {
+    if (this.problems.length < problemsMax)
+      this.problems.push(problemAt({ sources: this.assembly.sources }, at, trouble, key));
   }
 }
 
@@ -261,7 +409,7 @@ function texts(value: string | readonly string[] | undefined, at: DataPath): Spe
   return typeof value === "string" ? [text(value, at)] : value.map((item, i) => text(item, [...at, i]));
 }
 
-function outputs(out: SpecForm["actions"][string]["out"], at: DataPath): SpecOutput[] {
+function outputs(out: ActionForm["out"], at: DataPath): SpecOutput[] {
   if (out === undefined || typeof out === "string" || Array.isArray(out))
     return texts(out, at).map((path) => ({ path, except: [] }));
   return Object.entries(out).map(([path, promise]) => ({
@@ -269,50 +417,4 @@ function outputs(out: SpecForm["actions"][string]["out"], at: DataPath): SpecOut
     ...(promise ? { like: text(promise.like, [...at, path, "like"]) } : {}),
     except: texts(promise?.except, [...at, path, "except"]),
   }));
-}
-
-/** True when a branch of a union was meant: what is wrong lies inside the value, not in its type. */
-const meant = (issues: readonly z.core.$ZodIssue[]): boolean =>
-  issues.every(
-    (issue) =>
-      issue.path.length > 0 ||
-      (issue.code === "invalid_union" ? issue.errors.some(meant) : issue.code !== "invalid_type"),
-  );
-
-/** What zod found, in words that a person can act on, at the places in the file. */
-function problemsOf(source: Source, issue: z.core.$ZodIssue, above: DataPath): Problem[] {
-  const path = [...above, ...(issue.path as (string | number)[])];
-  const name = path.length === 0 ? "the spec" : path.join(".");
-  if (issue.code === "unrecognized_keys") {
-    const known = knownKeys(path);
-    return issue.keys
-      .slice(0, unknownKeysMax)
-      .map((key) =>
-        source.problem(
-          source.placeOfKey([...path, key]),
-          `unknown key "${key}"`,
-          didYouMean(key, known) ?? (known.length > 0 ? `known here: ${known.join(", ")}` : undefined),
-        ),
-      );
-  }
-  if (issue.code === "invalid_key") {
-    const why = issue.issues[0]?.message ?? "is wrong";
-    return [source.problem(source.placeOfKey(path), `the name "${path.at(-1)}" ${why}`)];
-  }
-  if (issue.code === "invalid_union") {
-    const branch = issue.errors.find(meant);
-    if (branch) return branch.flatMap((inner) => problemsOf(source, inner, path));
-  }
-  return [source.problem(source.placeOf(path), `${name} ${issue.message}`, hintFor(source, issue, path))];
-}
-
-function hintFor(source: Source, issue: z.core.$ZodIssue, path: DataPath): string | undefined {
-  let value: unknown = source.data;
-  for (const step of path) value = (value as Record<string | number, unknown> | null | undefined)?.[step];
-  if (value === null) return "write a value, or remove the key";
-  const text =
-    issue.code === "invalid_union" || (issue.code === "invalid_type" && issue.expected === "string");
-  return text && (typeof value === "number" || typeof value === "boolean")
-    ? `put text in quotes: "${value}"`
-    : undefined;
 }

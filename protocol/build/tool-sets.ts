@@ -8,6 +8,7 @@ import { SpecError, type Trouble } from "./problem.ts";
 import { problemAt, type Spec } from "./spec.ts";
 import { type Lookup, referencesOf } from "./template.ts";
 import { demandText } from "./toolchain.ts";
+import type { Values } from "./values.ts";
 
 /** Tools that one node must have all of, and what else it must have. */
 export interface ToolSet {
@@ -21,7 +22,7 @@ export interface ToolSet {
 /** The sets of a spec, each once, in the order of its actions. Throws `SpecError` where variables stand in them that are not known. */
 export function toolSetsOf(spec: Spec, files: readonly InputFile[]): ToolSet[] {
   const varies = spec.actions.some((action) =>
-    action.toolchain.some((demand) => referencesOf(demand.text).length > 0),
+    action.toolchain.some((demand) => referencesOf(demand.text).some((name) => !action.values.has(name))),
   );
   const actions: readonly { spec: Spec["actions"][number]; bindings: Bindings }[] = varies
     ? expanded(spec, files)
@@ -29,7 +30,7 @@ export function toolSetsOf(spec: Spec, files: readonly InputFile[]): ToolSet[] {
   const sets = new Map<string, ToolSet>();
   for (const { spec: action, bindings } of actions) {
     if (action.toolchain.length === 0) continue;
-    const { demands, troubles } = renderDemands(action.toolchain, demandLookup(bindings));
+    const { demands, troubles } = renderDemands(action.toolchain, demandLookup(bindings, action.values));
     if (troubles.length > 0)
       throw new SpecError(troubles.map(({ at, ...trouble }) => problemAt(spec, at, trouble)));
     const set = {
@@ -48,16 +49,19 @@ function expanded(spec: Spec, files: readonly InputFile[]) {
   return actions;
 }
 
-/** In a demand only variables of `foreach` have a value: what an action makes does not say what it is made with. */
+/** In a demand only variables have a value: what an action makes does not say what it is made with. */
 export const demandLookup =
-  (bindings: Bindings): Lookup =>
+  (bindings: Bindings, values: Values): Lookup =>
   (reference) => {
     const field = fieldOf(bindings, reference);
     if (field !== undefined) return typeof field === "string" ? [field] : field;
-    const known = [...bindings.keys()];
+    const listed = values.get(reference);
+    if (listed) return listed;
+    const known = [...bindings.keys(), ...values.keys()];
     const trouble: Trouble = {
       message: `\${${reference}} is not known in a toolchain`,
-      hint: known.length > 0 ? `known: ${known.join(", ")}` : "only variables of foreach are",
+      hint:
+        known.length > 0 ? `known: ${known.join(", ")}` : "only variables of foreach, matrix and vars are",
     };
     return trouble;
   };
