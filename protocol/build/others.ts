@@ -1,4 +1,5 @@
 /** Whom `${name.out}` means where an action writes it: in its own file first, and of a matrix both share, at the same place. */
+import { byText } from "../kernel/ids.ts";
 import type { Cell } from "./matrix.ts";
 import type { LeftOut, SpecAction } from "./spec.ts";
 
@@ -52,7 +53,7 @@ function inReach<T>(place: Cell, { all, byPlace }: Named<T>): readonly T[] {
 const placeOf = ({ values }: Cell): string =>
   [...values]
     .map(([name, value]) => `${name}=${value}`)
-    .sort()
+    .sort(byText)
     .join("\0");
 
 /** Whether two places have the same value of every variable that both matrices have. */
