@@ -422,6 +422,7 @@ export class Core {
       if (done && claim.holder !== desk.config.self) this.remember(build, claim);
     }
     this.outlook.review(build, touched);
+    this.twins.review(build, touched);
     this.attention.facts(build, touched, entries);
     this.holder.review(build, touched);
     if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
@@ -529,6 +530,7 @@ export class Core {
       this.attention.forget(build.id);
       this.gate.forget(build.id);
       this.outlook.forget(build.id);
+      this.twins.forget(build.id);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);
       this.holder.reviewAll(build);
@@ -557,6 +559,7 @@ export class Core {
       this.attention.forget(build.id);
       this.gate.forget(build.id);
       this.outlook.forget(build.id);
+      this.twins.forget(build.id);
       this.desk.emit({ kind: "drop-ledger", build: build.id });
     }
   }

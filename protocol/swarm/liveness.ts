@@ -43,6 +43,8 @@ export class Peers {
   readonly changed = new Set<PeerId>();
   /** Counts up when some peer is found in another incarnation. */
   incarnationRevision = 0;
+  /** Counts up when somebody is heard of for the first time since this node's start. */
+  heardRevision = 0;
   private readonly table = new Map<PeerId, Peer>();
   private readonly bootMonoMs: number;
 
@@ -72,6 +74,7 @@ export class Peers {
   /** Any word of a peer shows that it lives. */
   heard(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);
+    if (p.heardMonoMs < 0) this.heardRevision++;
     p.heardMonoMs = monoMs;
     if (p.counted !== "living") this.changed.add(peer);
   }

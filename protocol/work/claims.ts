@@ -4,7 +4,7 @@
  */
 import { type Graph, type GraphAction, structureOf } from "../build/graph.ts";
 import { encode } from "../kernel/codec.ts";
-import { sha256Hex } from "../kernel/digest.ts";
+import { sha256Hex, sizeOf } from "../kernel/digest.ts";
 import {
   type ActionName,
   byText,
@@ -72,11 +72,22 @@ export interface Result {
   readonly sources: Map<string, PeerId>;
 }
 
+/** Bytes of an action's inputs that others made, and how many of them each of their holders has. */
+export interface Inputs {
+  readonly bytes: number;
+  readonly held: ReadonlyMap<PeerId, number>;
+}
+
+/** Beyond so many dependencies nobody asks who has which. */
+const dependenciesMax = 64;
+
 interface ActionFacts {
   readonly claims: Claim[];
   readonly results: Map<EntryId, Result>;
   readonly lost: Set<string>;
   cached: boolean;
+  /** As last asked for; gone when what it rests on changes. */
+  inputs: Inputs | undefined;
 }
 
 const hashes = new WeakMap<ActionResult, EntryId>();
@@ -144,6 +155,7 @@ export class Claims {
       results: new Map(),
       lost: new Set(),
       cached: false,
+      inputs: undefined,
     }));
     for (let index = 0; index < graph.actions.length; index++) this.settle(index);
   }
@@ -215,6 +227,34 @@ export class Claims {
     const holders = new Set<PeerId>();
     for (const [source, holder] of result.sources) if (!lost.has(source)) holders.add(holder);
     return [...holders];
+  }
+
+  /** What an action takes from others, as far as it is made. */
+  inputsOf(index: number): Inputs {
+    const facts = this.facts[index]!;
+    facts.inputs ??= this.findInputs(index);
+    return facts.inputs;
+  }
+
+  private findInputs(index: number): Inputs {
+    const held = new Map<PeerId, number>();
+    let bytes = 0;
+    const dependencies = this.dependencies[index]!;
+    if (dependencies.length > dependenciesMax) return { bytes, held };
+    for (const dependency of dependencies) {
+      const result = this.resultOf(dependency);
+      if (!result) continue;
+      const size = result.result.outputs.reduce((sum, o) => sum + sizeOf(o.digest), 0);
+      bytes += size;
+      for (const peer of this.holdersOf(dependency, result)) held.set(peer, (held.get(peer) ?? 0) + size);
+    }
+    return { bytes, held };
+  }
+
+  /** What dependents find of an action's results has changed. */
+  private resultsChanged(index: number): void {
+    for (const dependent of this.dependents[index]!) this.facts[dependent]!.inputs = undefined;
+    this.settle(index);
   }
 
   /** Sources of a result that are not yet reported lost. */
@@ -298,7 +338,7 @@ export class Claims {
         const index = this.indexOf.get(event.action);
         if (index === undefined || !this.may(author, "builder")) return;
         for (const source of event.results) this.facts[index]!.lost.add(source);
-        this.settle(index);
+        this.resultsChanged(index);
         return;
       }
       case "control":
@@ -420,7 +460,7 @@ export class Claims {
     }
     const vouched = known.sources.get(source);
     if (vouched === undefined || holder < vouched) known.sources.set(source, holder);
-    this.settle(index);
+    this.resultsChanged(index);
   }
 
   /** Whether an action has a result whose bytes somebody is known to hold. */

@@ -67,7 +67,9 @@ export class Desk {
   private muteSeen = false;
   /** When the next of the living may be dead, if nothing is heard of it. */
   private lapseMonoMs = Number.NEGATIVE_INFINITY;
-  private aliveList: PeerId[] | undefined;
+  private aliveList: readonly PeerId[] = [];
+  private aliveSince = -1;
+  private heardSince = -1;
   private seenList: Vitals[] | undefined;
   private readonly local = new Set<Digest>();
   private readonly treesAsked = new Set<Digest>();
@@ -92,7 +94,6 @@ export class Desk {
   begin(now: Instant): void {
     this.now = now;
     this.ownVitals = undefined;
-    this.aliveList = undefined;
     this.seenList = undefined;
     const { members, peers } = this;
     const all =
@@ -169,11 +170,13 @@ export class Desk {
     return this.dead.has(peer);
   }
 
-  /** Builders heard of lately, this node among them. */
+  /** Builders heard of lately, this node among them; the same list until that changes. */
   alive(): readonly PeerId[] {
-    this.aliveList ??= this.builderList
-      .map((b) => b.peer)
-      .filter((p) => this.status(p) === "alive" || this.status(p) === "suspect");
+    if (this.aliveSince !== this.aliveRevision || this.heardSince !== this.peers.heardRevision) {
+      this.aliveSince = this.aliveRevision;
+      this.heardSince = this.peers.heardRevision;
+      this.aliveList = this.builderList.map((b) => b.peer).filter((p) => this.status(p) !== "unseen");
+    }
     return this.aliveList;
   }
 

@@ -20,6 +20,12 @@ const actionsMax = 50_000;
 const groupsMax = 5_000;
 const speedsMax = 4_096;
 
+/** Speeds are learned: nodes count as equally fast within so much of each other. */
+const classWidth = Math.log(1.15);
+
+/** The speed that a class of nodes stands for. */
+export const speedOfClass = (at: number): number => Math.exp(at * classWidth);
+
 export interface Mean {
   sum: number;
   squares: number;
@@ -41,6 +47,24 @@ export interface Known {
 
 type Action = Pick<GraphAction, "name" | "group" | "estimateMs">;
 
+/** What an action and its group go by, made once: they are asked about for every plan. */
+interface Keys {
+  readonly build: string;
+  readonly own: string;
+  readonly group: string;
+}
+
+const keys = new WeakMap<object, Keys>();
+
+function keysOf(build: string, action: Pick<Action, "name" | "group">): Keys {
+  let known = keys.get(action);
+  if (known?.build !== build) {
+    known = { build, own: `${build}\n${action.name}`, group: `${build}\n${action.group}` };
+    keys.set(action, known);
+  }
+  return known;
+}
+
 /** Drops what was put in first where a map has grown over its bound. */
 function bound<K>(map: Map<K, unknown>, max: number): void {
   while (map.size > max) map.delete(map.keys().next().value as K);
@@ -52,6 +76,8 @@ export class Estimates implements Known {
   /** By build name and action: milliseconds at speed 1. */
   readonly actions = new Map<string, number>();
   readonly speeds = new Map<PeerId, Speed>();
+  /** Counts up when some node counts as faster or slower than before. */
+  classRevision = 0;
 
   /** What was known at an earlier start, the newest last. */
   know({ groups, actions, speeds }: Known): void {
@@ -61,12 +87,12 @@ export class Estimates implements Known {
     bound(this.groups, groupsMax);
     bound(this.actions, actionsMax);
     bound(this.speeds, speedsMax);
+    this.classRevision++;
   }
 
   /** A run of an action in a build named `build` took `ms` on `peer`. */
   note(build: string, action: Action, peer: PeerId, ms: number): void {
-    const own = `${build}\n${action.name}`;
-    const group = `${build}\n${action.group}`;
+    const { own, group } = keysOf(build, action);
     const foretold = action.estimateMs ?? this.actions.get(own);
     const mean = this.groups.get(group) ?? { sum: 0, squares: 0, count: 0 };
     if (foretold !== undefined) this.noteSpeed(peer, foretold, ms, foretoldWeight);
@@ -92,23 +118,23 @@ export class Estimates implements Known {
   }
 
   /** What an action's own last runs took at speed 1, milliseconds; undefined where none was seen. */
-  ranBefore(build: string, action: Pick<Action, "name">): number | undefined {
-    return this.actions.get(`${build}\n${action.name}`);
+  ranBefore(build: string, action: Pick<Action, "name" | "group">): number | undefined {
+    return this.actions.get(keysOf(build, action).own);
   }
 
   /** As `of`; undefined where nothing is known. */
   known(build: string, action: Action): number | undefined {
     const own = action.estimateMs ?? this.ranBefore(build, action);
     if (own !== undefined) return Math.max(1, own);
-    const mean = this.groups.get(`${build}\n${action.group}`);
+    const mean = this.groups.get(keysOf(build, action).group);
     return mean && mean.sum / mean.count;
   }
 
   /** A bound that few runs exceed at speed 1: what was foretold, or a group's mean plus two standard deviations; undefined until enough is known, of a group at least `samplesMin` runs. */
   atMost(build: string, action: Action, samplesMin = boundSamplesMin): number | undefined {
-    const own = action.estimateMs ?? this.actions.get(`${build}\n${action.name}`);
+    const own = action.estimateMs ?? this.ranBefore(build, action);
     if (own !== undefined) return Math.max(1, own);
-    const mean = this.groups.get(`${build}\n${action.group}`);
+    const mean = this.groups.get(keysOf(build, action).group);
     if (!mean || mean.count < samplesMin) return undefined;
     const average = mean.sum / mean.count;
     return average + 2 * Math.sqrt(Math.max(0, mean.squares / mean.count - average * average));
@@ -121,7 +147,13 @@ export class Estimates implements Known {
     return Math.min(10, Math.max(0.1, Math.exp(speed.sum / speed.weight)));
   }
 
+  /** Nodes of one class count as equally fast; the higher the faster. */
+  speedClassOf(peer: PeerId): number {
+    return Math.round(Math.log(this.speedOf(peer)) / classWidth);
+  }
+
   private noteSpeed(peer: PeerId, expectedMs: number, ms: number, weight: number): void {
+    const before = this.speedClassOf(peer);
     const speed = this.speeds.get(peer) ?? { sum: 0, weight: 0 };
     if (speed.weight >= speedWeightMax) {
       speed.sum *= (speedWeightMax - weight) / speed.weight;
@@ -133,5 +165,6 @@ export class Estimates implements Known {
     speed.weight += weight;
     this.speeds.set(peer, speed);
     bound(this.speeds, speedsMax);
+    if (this.speedClassOf(peer) !== before) this.classRevision++;
   }
 }

@@ -11,7 +11,7 @@ import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import { pinsOf } from "./inputs.ts";
-import { isTaken, type Outlook, type Seat } from "./outlook.ts";
+import { isTaken, type Outlook, type Seat, Seats } from "./outlook.ts";
 import { Plan } from "./plan.ts";
 import type { Preparer } from "./preparer.ts";
 
@@ -149,22 +149,17 @@ export class Granter {
     const mine = new Set(this.preparer.ready(build.id));
     if (mine.size === 0) return;
     const said = (index: number) => this.said.has(`${build.id}\n${index}`);
-    const seats = this.seatsFor(from, count - granted.length);
-    const asker = seats.find((s) => s.peer === from);
+    const asker = this.outlook.seat(from);
     if (!asker) return;
+    // It knows best how many of its slots are free.
+    for (let i = 0; i < Math.min(count - granted.length, asker.freeMs.length); i++) asker.freeMs[i] = 0;
+    const seats = new Seats(this.outlook);
+    seats.put(asker);
     const plan = new Plan(this.desk, this.gate, this.outlook, seats);
     for (const [index, place] of plan.lay(build, said, () => isTaken(asker, 0))) {
       if (granted.length >= count) return;
       if (mine.has(index) && place.peer === from && place.startMs <= 0) give(index);
     }
-  }
-
-  /** All nodes, the asker with so many slots free: it knows best. */
-  private seatsFor(from: PeerId, slots: number): Seat[] {
-    const seats = this.outlook.seats();
-    const seat = seats.find((s) => s.peer === from);
-    if (seat) for (let i = 0; i < Math.min(slots, seat.freeMs.length); i++) seat.freeMs[i] = 0;
-    return seats;
   }
 
   /** Gives ready actions to nodes that have been idle for a while: they need not hear of it first. */
@@ -185,14 +180,11 @@ export class Granter {
       const stewarded = this.preparer.ready(build.id).filter((i) => !this.said.has(`${build.id}\n${i}`));
       if (stewarded.length === 0) continue;
       if (!plan) {
-        const seats = this.outlook.seats();
-        // Who has just ended something has perhaps asked for more: that is not known yet.
-        for (const seat of seats)
-          if (seat.peer !== desk.config.self && seat.quietMs < quietMs)
-            for (let i = 0; i < seat.freeMs.length; i++)
-              seat.freeMs[i] = Math.max(seat.freeMs[i]!, quietMs - seat.quietMs);
+        const seats = new Seats(this.outlook, doubt);
+        const own = this.outlook.seat(desk.config.self);
+        if (own) seats.put(own);
+        others = desk.alive().flatMap((p) => (p === desk.config.self ? [] : (seats.of(p) ?? [])));
         // Nothing is given away where no slot is free: then no plan need be laid.
-        others = seats.filter((s) => s.peer !== desk.config.self);
         if (!others.some(hasFree)) return;
         plan = new Plan(desk, this.gate, this.outlook, seats);
       }
@@ -311,6 +303,14 @@ export class Granter {
     );
     return id;
   }
+}
+
+/** Who has just ended something has perhaps asked for more: that is not known yet. */
+function doubt(seat: Seat): void {
+  const leftMs = quietMs - seat.quietMs;
+  if (leftMs <= 0) return;
+  const { freeMs } = seat;
+  for (let i = 0; i < freeMs.length; i++) freeMs[i] = Math.max(freeMs[i]!, leftMs);
 }
 
 /** Whether a plan may still let something begin now. */

@@ -4,6 +4,7 @@ import type { Vitals } from "../swarm/vitals.ts";
 import type { Build } from "./build.ts";
 import { type Claim, isOpen } from "./claims.ts";
 import type { Desk } from "./desk.ts";
+import { speedOfClass } from "./estimates.ts";
 
 /** A run that lasts longer than expected is taken to last this share of what was expected from any moment on. */
 export const overdueShare = 0.25;
@@ -11,6 +12,8 @@ export const overdueShare = 0.25;
 /** Shorter gaps between planned runs are left alone, and so many are kept of one node. */
 const gapMsMin = 5;
 const gapsMax = 64;
+/** So many new claims are counted; who asks about them asks for few. */
+const claimedMax = 1024;
 
 interface Run {
   readonly build: BuildId;
@@ -20,23 +23,54 @@ interface Run {
   readonly workMs: number;
 }
 
-/** A node and when its slots come free, milliseconds from now, soonest first. */
-export interface Seat {
+/** A node to plan with. Its slots are looked at when first asked for: in a large swarm a plan asks about few. */
+export class Seat {
   readonly peer: PeerId;
   readonly vitals: Vitals;
   readonly speed: number;
-  readonly freeMs: number[];
   /** Times between what is planned for it, in which a slot is free. */
-  readonly gaps: { readonly fromMs: number; readonly toMs: number }[];
+  readonly gaps: { readonly fromMs: number; readonly toMs: number }[] = [];
   /** How long nothing was seen of it that changes what it holds. */
   readonly quietMs: number;
+  private readonly look: () => number[];
+  private slots: number[] | undefined;
+
+  constructor(peer: PeerId, vitals: Vitals, speed: number, quietMs: number, look: () => number[]) {
+    this.peer = peer;
+    this.vitals = vitals;
+    this.speed = speed;
+    this.quietMs = quietMs;
+    this.look = look;
+  }
+
+  /** When its slots come free, milliseconds from now, soonest first; planning changes it. */
+  get freeMs(): number[] {
+    this.slots ??= this.look();
+    return this.slots;
+  }
+}
+
+/** Builders that count as equally fast. */
+export interface SpeedClass {
+  readonly speed: number;
+  readonly peers: readonly PeerId[];
 }
 
 export class Outlook {
   /** Counts up when claims open or close. */
   revision = 0;
   private readonly desk: Desk;
+  private found: readonly SpeedClass[] = [];
+  private classesOf: readonly PeerId[] | undefined;
+  private classRevision = -1;
+  private living: ReadonlySet<PeerId> = new Set();
   private readonly running = new Map<PeerId, Map<ClaimId, Run>>();
+  /** Claims of others in the order in which they were seen; the old ones are dropped when this is asked about. */
+  private readonly claimed: {
+    readonly holder: PeerId;
+    readonly claim: ClaimId;
+    readonly sinceMonoMs: number;
+  }[] = [];
   private readonly changedMonoMs = new Map<PeerId, number>();
   /** Promised in this step, or asked for: not yet claimed. */
   private readonly promises = new Map<PeerId, number[]>();
@@ -64,6 +98,10 @@ export class Outlook {
       if (runs?.has(id)) continue;
       const workMs = estimates.of(build.graph!.name, build.claims!.action(action));
       const run: Run = { build: build.id, action, sinceMonoMs: now.monoMs, workMs };
+      if (holder !== this.desk.config.self) {
+        if (this.claimed.length >= claimedMax) this.claimed.shift();
+        this.claimed.push({ holder, claim: id, sinceMonoMs: now.monoMs });
+      }
       if (runs) runs.set(id, run);
       else this.running.set(holder, new Map([[id, run]]));
       this.changedMonoMs.set(holder, now.monoMs);
@@ -97,60 +135,131 @@ export class Outlook {
     return false;
   }
 
-  /** When the actions of a build that are in hands should end, milliseconds from now. */
-  endsMs(build: BuildId): Map<number, number> {
+  /** When an action that is in hands should end, milliseconds from now; Infinity when nobody can say. */
+  endMs(build: Build, action: number): number {
     const { now, estimates } = this.desk;
-    const ends = new Map<number, number>();
-    for (const [peer, runs] of this.running) {
-      const speed = estimates.speedOf(peer);
-      for (const run of runs.values()) {
-        if (run.build !== build) continue;
-        const leftMs = run.sinceMonoMs + run.workMs / speed - now.monoMs;
-        const graceMs = (overdueShare * run.workMs) / speed;
-        // Of what is long overdue nobody knows when it ends: nothing is kept free for what comes after it.
-        ends.set(run.action, leftMs > 0 ? leftMs : leftMs > -graceMs ? graceMs : Number.POSITIVE_INFINITY);
-      }
+    let endMs = Number.POSITIVE_INFINITY;
+    for (const claim of build.claims!.claimsOf(action)) {
+      const run = this.running.get(claim.holder)?.get(claim.id);
+      if (!run) continue;
+      const speed = estimates.speedOf(claim.holder);
+      const leftMs = run.sinceMonoMs + run.workMs / speed - now.monoMs;
+      const graceMs = (overdueShare * run.workMs) / speed;
+      // Of what is long overdue nobody knows when it ends: nothing is kept free for what comes after it.
+      if (leftMs > -graceMs) endMs = Math.min(endMs, leftMs > 0 ? leftMs : graceMs);
     }
-    return ends;
+    return endMs;
   }
 
   /** How many claims of others were first seen within the last `ms`: about as many are under way. */
   claimedWithin(ms: number): number {
     const fromMonoMs = this.desk.now.monoMs - ms;
+    let old = 0;
+    while (old < this.claimed.length && this.claimed[old]!.sinceMonoMs <= fromMonoMs) old++;
+    if (old > 0) this.claimed.splice(0, old);
     let count = 0;
-    for (const [peer, runs] of this.running)
-      if (peer !== this.desk.config.self)
-        for (const run of runs.values()) if (run.sinceMonoMs > fromMonoMs) count++;
+    for (const { holder, claim } of this.claimed) if (this.running.get(holder)?.has(claim)) count++;
     return count;
+  }
+
+  /** Living builders, the fastest first, those of about one speed together; in one order on all nodes: among equals the place in it decides. */
+  classes(): readonly SpeedClass[] {
+    const { desk } = this;
+    const { estimates } = desk;
+    const alive = desk.alive();
+    if (this.classesOf !== alive || this.classRevision !== estimates.classRevision) {
+      if (this.classesOf !== alive) this.living = new Set(alive);
+      this.classesOf = alive;
+      this.classRevision = estimates.classRevision;
+      const found = new Map<number, PeerId[]>();
+      for (const peer of alive) {
+        const at = estimates.speedClassOf(peer);
+        const peers = found.get(at);
+        if (peers) peers.push(peer);
+        else found.set(at, [peer]);
+      }
+      this.found = [...found]
+        .sort(([x], [y]) => y - x)
+        .map(([at, peers]) => ({ speed: speedOfClass(at), peers }));
+    }
+    return this.found;
+  }
+
+  /** Whether a node is among the living builders. */
+  builds(peer: PeerId): boolean {
+    this.classes();
+    return this.living.has(peer);
   }
 
   /** Living builders with their slots; each call makes new ones, to plan with. */
   seats(): Seat[] {
-    return this.desk.alive().flatMap((peer) => this.seat(peer) ?? []);
+    const seats: Seat[] = [];
+    for (const peer of this.desk.alive()) {
+      const seat = this.seat(peer);
+      if (seat) seats.push(seat);
+    }
+    return seats;
   }
 
+  /** A node to plan with; undefined when it takes nothing now, or nothing is known of it. */
   seat(peer: PeerId): Seat | undefined {
     const { now, estimates } = this.desk;
     const vitals = this.desk.vitalsOf(peer);
     if (!vitals || vitals.slots === 0) return undefined;
     const speed = estimates.speedOf(peer);
+    const quietMs = now.monoMs - (this.changedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY);
+    return new Seat(peer, vitals, speed, quietMs, () => this.slotsOf(peer, vitals.slots, speed));
+  }
+
+  /** When a node's slots come free, milliseconds from now, soonest first. */
+  private slotsOf(peer: PeerId, slots: number, speed: number): number[] {
+    const nowMonoMs = this.desk.now.monoMs;
     const freeMs: number[] = [];
     const behind: number[] = [];
-    for (const run of this.running.get(peer)?.values() ?? []) {
+    for (const run of this.running.get(peer)?.values() ?? none) {
       const expectedMs = run.workMs / speed;
       // Claims come in the order in which they are begun: those beyond the slots wait for the first to end.
-      if (freeMs.length >= vitals.slots) behind.push(expectedMs);
+      if (freeMs.length >= slots) behind.push(expectedMs);
       else {
-        const leftMs = run.sinceMonoMs + expectedMs - now.monoMs;
+        const leftMs = run.sinceMonoMs + expectedMs - nowMonoMs;
         freeMs.push(leftMs > 0 ? leftMs : overdueShare * expectedMs);
       }
     }
-    while (freeMs.length < vitals.slots) freeMs.push(0);
-    freeMs.sort((a, b) => a - b);
+    while (freeMs.length < slots) freeMs.push(0);
+    freeMs.sort(ascending);
     for (const ms of behind) occupy(freeMs, ms);
-    for (const workMs of this.promises.get(peer) ?? []) occupy(freeMs, workMs / speed);
-    const quietMs = now.monoMs - (this.changedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY);
-    return { peer, vitals, speed, freeMs, gaps: [], quietMs };
+    for (const workMs of this.promises.get(peer) ?? none) occupy(freeMs, workMs / speed);
+    return freeMs;
+  }
+}
+
+const none: readonly never[] = [];
+const ascending = (a: number, b: number): number => a - b;
+
+/** The nodes of one plan, each made when it is first asked about. */
+export class Seats {
+  private readonly outlook: Outlook;
+  private readonly made = new Map<PeerId, Seat | undefined>();
+  private readonly prepare: (seat: Seat) => void;
+
+  /** `prepare`: what whoever plans knows better of a node. */
+  constructor(outlook: Outlook, prepare: (seat: Seat) => void = () => {}) {
+    this.outlook = outlook;
+    this.prepare = prepare;
+  }
+
+  /** The seat of one who lives and builds; undefined for others. */
+  of(peer: PeerId): Seat | undefined {
+    if (this.made.has(peer)) return this.made.get(peer);
+    const seat = this.outlook.builds(peer) ? this.outlook.seat(peer) : undefined;
+    if (seat) this.prepare(seat);
+    this.made.set(peer, seat);
+    return seat;
+  }
+
+  /** In place of what would be found. */
+  put(seat: Seat): void {
+    this.made.set(seat.peer, seat);
   }
 }
 

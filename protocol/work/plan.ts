@@ -2,20 +2,17 @@
  * Who should take what: list scheduling (HEFT) of what is left of a build, from what this node knows at one moment. All who know the same make the same
  * plan, so that each can act on its own part of it; those who know less ask in vain or twice, and a steward settles that.
  */
-import { sizeOf } from "../kernel/digest.ts";
 import type { PeerId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
-import { earliest, type Outlook, type Seat, take } from "./outlook.ts";
+import { earliest, type Outlook, type Seat, type Seats, type SpeedClass, take } from "./outlook.ts";
 
 /** Bytes that move between two nodes in a millisecond: a gigabit. */
 const bytesPerMs = 100_000;
 /** What any input that is elsewhere costs beside its bytes. */
 const transferMsMin = 4;
-/** Speeds are learned: nodes count as equally fast within so much of each other. */
-const classWidth = Math.log(1.15);
 /** What it takes until those who go on with a result know of it. */
 const handOverMs = 8;
 /** A node of policy `avoid` takes what others would not have done so much sooner. */
@@ -40,12 +37,6 @@ interface Found {
   readonly endMs: number;
 }
 
-interface SpeedClass {
-  readonly speed: number;
-  /** In the order of their ids: where the search for a free one starts follows from the action. */
-  readonly seats: Seat[];
-}
-
 function hash(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
@@ -57,25 +48,16 @@ export class Plan {
   private readonly desk: Desk;
   private readonly gate: Gate;
   private readonly outlook: Outlook;
-  private readonly seatOf = new Map<PeerId, Seat>();
-  private readonly classes: SpeedClass[];
+  private readonly seats: Seats;
+  private readonly classes: readonly SpeedClass[];
   private looks = 0;
 
-  constructor(desk: Desk, gate: Gate, outlook: Outlook, seats: readonly Seat[]) {
+  constructor(desk: Desk, gate: Gate, outlook: Outlook, seats: Seats) {
     this.desk = desk;
     this.gate = gate;
     this.outlook = outlook;
-    const classes = new Map<number, Seat[]>();
-    for (const seat of seats) {
-      this.seatOf.set(seat.peer, seat);
-      const width = Math.round(Math.log(seat.speed) / classWidth);
-      const members = classes.get(width);
-      if (members) members.push(seat);
-      else classes.set(width, [seat]);
-    }
-    this.classes = [...classes]
-      .sort(([a], [b]) => b - a)
-      .map(([width, members]) => ({ speed: Math.exp(width * classWidth), seats: members }));
+    this.seats = seats;
+    this.classes = outlook.classes();
   }
 
   /**
@@ -88,7 +70,8 @@ export class Plan {
     enough: () => boolean,
   ): Generator<readonly [number, Placement]> {
     const claims = build.claims!;
-    const ends = this.outlook.endsMs(build.id);
+    /** When what was placed ends. */
+    const ends = new Map<number, number>();
     const horizonMs = keepShare * this.longestMs(build);
     // Behind the last that is ready there is nothing to say.
     let readyLeft = claims.actions.readyCount;
@@ -102,7 +85,10 @@ export class Plan {
       if (waiting)
         for (const dependency of claims.dependencies[index]!) {
           if (claims.actions.get(dependency) === "done") continue;
-          readyMs = Math.max(readyMs, (ends.get(dependency) ?? Number.POSITIVE_INFINITY) + handOverMs);
+          readyMs = Math.max(
+            readyMs,
+            (ends.get(dependency) ?? this.outlook.endMs(build, dependency)) + handOverMs,
+          );
           if (readyMs > horizonMs) break;
         }
       if (readyMs > horizonMs) continue;
@@ -135,7 +121,7 @@ export class Plan {
   private find(build: Build, index: number, readyMs: number, unfailed: boolean): Found | undefined {
     const action = build.claims!.action(index);
     const workMs = this.desk.estimates.of(build.graph!.name, action);
-    const inputs = this.inputsAt(build, index);
+    const inputs = build.claims!.inputsOf(index);
     let best: Found | undefined;
     const consider = (seat: Seat, fetchMs: number): boolean => {
       this.looks++;
@@ -148,13 +134,16 @@ export class Plan {
       return startMs <= readyMs;
     };
     for (const [peer, bytes] of inputs.held) {
-      const seat = this.seatOf.get(peer);
+      const seat = this.seats.of(peer);
       if (seat) consider(seat, bytes >= inputs.bytes ? 0 : away(inputs.bytes - bytes));
     }
     const fetchMs = inputs.held.size > 0 ? away(inputs.bytes) : 0;
     const from = hash(action.name);
-    for (const { seats } of this.classes)
-      for (let i = 0; i < seats.length; i++) if (consider(seats[(from + i) % seats.length]!, fetchMs)) break;
+    for (const { peers } of this.classes)
+      for (let i = 0; i < peers.length; i++) {
+        const seat = this.seats.of(peers[(from + i) % peers.length]!);
+        if (seat && consider(seat, fetchMs)) break;
+      }
     return best;
   }
 
@@ -163,23 +152,6 @@ export class Plan {
       this.gate.refuses(seat.vitals, build, index) !== undefined ||
       (unfailed && build.claims!.failedAt(index, seat.peer))
     );
-  }
-
-  /** Bytes of an action's inputs made by others, and how many of them each maker has. */
-  private inputsAt(build: Build, index: number): { bytes: number; held: Map<PeerId, number> } {
-    const claims = build.claims!;
-    const held = new Map<PeerId, number>();
-    let bytes = 0;
-    const dependencies = claims.dependencies[index]!;
-    if (dependencies.length > 64) return { bytes, held };
-    for (const dependency of dependencies) {
-      const result = claims.resultOf(dependency);
-      if (!result) continue;
-      const size = result.result.outputs.reduce((sum, o) => sum + sizeOf(o.digest), 0);
-      bytes += size;
-      for (const peer of claims.holdersOf(dependency, result)) held.set(peer, (held.get(peer) ?? 0) + size);
-    }
-    return { bytes, held };
   }
 }
 

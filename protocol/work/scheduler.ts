@@ -8,7 +8,7 @@ import { isHeavy, slotsFor } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
 import type { Granter } from "./granter.ts";
 import type { Holder } from "./holder.ts";
-import { isTaken, type Outlook, occupy, type Seat } from "./outlook.ts";
+import { isTaken, type Outlook, occupy, Seat, Seats } from "./outlook.ts";
 import { type Placement, Plan } from "./plan.ts";
 import { Reasons } from "./reasons.ts";
 
@@ -74,8 +74,8 @@ export class Scheduler {
   private vainLooks = 0;
   private freeSeen = -1;
   private preparedSeen = -1;
-  /** Whether something came that may be for this node. */
-  private news = false;
+  /** From when on something that came may be for this node. */
+  private newsMonoMs = Number.POSITIVE_INFINITY;
   /** When it has, or will soon have, a free slot, as it last decided. */
   private roomMonoMs = Number.POSITIVE_INFINITY;
 
@@ -91,7 +91,7 @@ export class Scheduler {
   /** News of a build: of what became ready the time is noted. Returns when this node looks at its chances, monotonic milliseconds. */
   heard(build: Build): number {
     this.noteReady(build);
-    if (this.news) this.lookSoon();
+    this.lookAtNews();
     return this.lookMonoMs;
   }
 
@@ -115,10 +115,7 @@ export class Scheduler {
     if (free > this.freeSeen || prepared !== this.preparedSeen) this.lookMonoMs = now.monoMs;
     this.freeSeen = free;
     this.preparedSeen = prepared;
-    if (this.news) {
-      this.vainLooks = 0;
-      this.lookSoon();
-    }
+    this.lookAtNews();
     if (now.monoMs < this.lookMonoMs) return;
     this.lookMonoMs = Number.POSITIVE_INFINITY;
     const builds = this.gate.turns().filter((b) => b.claims!.actions.readyCount > 0);
@@ -132,7 +129,7 @@ export class Scheduler {
       this.lookMonoMs = this.roomMonoMs;
       return;
     }
-    this.news = false;
+    if (this.newsMonoMs <= now.monoMs) this.newsMonoMs = Number.POSITIVE_INFINITY;
     this.lookedMonoMs = now.monoMs;
     let taken = 0;
     for (const build of builds) taken += this.heavy(build, own.vitals, free - taken);
@@ -170,7 +167,7 @@ export class Scheduler {
     const ask = this.asks.get(id);
     this.asks.delete(id);
     if (!ask) return;
-    this.news = true;
+    this.hasNews(this.desk.now.monoMs);
     const refused = this.notes.get(ask.build)?.refused;
     for (const index of ask.actions) {
       const ms = Math.min(refusedMsMax, Math.max(refusedMsMin, 2 * (refused?.get(index)?.ms ?? 0)));
@@ -218,8 +215,8 @@ export class Scheduler {
   /** What the plan gives this node now, and what it left to others in vain. */
   private planned(builds: readonly Build[], own: Seat, free: number): [Build, number][] {
     const picked: [Build, number][] = [];
-    // In one order on all nodes: among equals the place in it decides.
-    const seats = this.outlook.seats().map((s) => (s.peer === own.peer ? own : s));
+    const seats = new Seats(this.outlook);
+    seats.put(own);
     const plan = new Plan(this.desk, this.gate, this.outlook, seats);
     for (const build of builds) {
       const out = this.leftAlone(build);
@@ -317,7 +314,7 @@ export class Scheduler {
           occupy(freeMs, estimates.of(build!.graph!.name, action) / speed);
       }
     }
-    return { peer: config.self, vitals, speed, freeMs, gaps: [], quietMs: 0 };
+    return new Seat(config.self, vitals, speed, 0, () => freeMs);
   }
 
   /** Whether this node should ask for a ready action at this moment. */
@@ -393,9 +390,15 @@ export class Scheduler {
         this.asks.delete(id);
   }
 
-  private lookSoon(): void {
-    const soonMonoMs = Math.max(this.desk.now.monoMs, this.lookedMonoMs + lookMsMin, this.roomMonoMs);
-    this.lookMonoMs = Math.min(this.lookMonoMs, soonMonoMs);
+  /** From that moment on there may be something for this node. */
+  private hasNews(monoMs: number): void {
+    this.newsMonoMs = Math.min(this.newsMonoMs, monoMs);
+    this.vainLooks = 0;
+  }
+
+  private lookAtNews(): void {
+    const atMonoMs = Math.max(this.newsMonoMs, this.lookedMonoMs + lookMsMin, this.roomMonoMs);
+    this.lookMonoMs = Math.min(this.lookMonoMs, atMonoMs);
   }
 
   private notesOf(build: BuildId): Notes {
@@ -416,8 +419,9 @@ export class Scheduler {
       // What was claimed and given back again has waited all the same.
       if (state === "done") notes.declined.delete(action);
       if (state === "ready") {
-        notes.ready.set(action, this.desk.now.monoMs);
-        this.news = true;
+        const { monoMs } = this.desk.now;
+        notes.ready.set(action, monoMs);
+        this.hasNews(this.knowsFirst(build, action) ? monoMs : monoMs + settleMs);
       } else notes.ready.delete(action);
     }
     notes.cursor = journal.length;

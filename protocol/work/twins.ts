@@ -1,6 +1,7 @@
 /** Stragglers: a run that lasts much longer than expected gets one twin on an idle node, from the steward of its action; the first result counts. */
+import type { BuildId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
-import type { Claim } from "./claims.ts";
+import { type Claim, isOpen } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
@@ -24,12 +25,28 @@ export class Twins {
   private nextMonoMs = 0;
   private lookedMonoMs = Number.NEGATIVE_INFINITY;
   private seenRevision = -1;
+  /** Open claims of actions whose claims this node hands out, per build; as long as the same nodes live. */
+  private readonly own = new Map<BuildId, Set<Claim>>();
+  private aliveRevision = -1;
 
   constructor(desk: Desk, gate: Gate, outlook: Outlook, granter: Granter) {
     this.desk = desk;
     this.gate = gate;
     this.outlook = outlook;
     this.granter = granter;
+  }
+
+  /** Claims that are new, or about which something new is known. */
+  review(build: Build, touched: readonly Claim[]): void {
+    const own = this.own.get(build.id);
+    for (const claim of touched)
+      if (!isOpen(claim)) own?.delete(claim);
+      else if (own && this.isOwn(build, claim)) own.add(claim);
+  }
+
+  /** The build has ended, was folded anew, or dropped. */
+  forget(build: BuildId): void {
+    this.own.delete(build);
   }
 
   /** Grants twins where they are due. */
@@ -46,7 +63,7 @@ export class Twins {
     for (const build of this.desk.liveBuilds()) {
       const claims = build.claims!;
       if (claims.paused || claims.cancelled) continue;
-      for (const claim of claims.openClaims) {
+      for (const claim of this.ownOf(build)) {
         const dueMonoMs = this.dueMonoMs(build, claim);
         // One that is due and finds no idle node is looked at again.
         this.nextMonoMs = Math.min(this.nextMonoMs, Math.max(dueMonoMs, now.monoMs + lookMs));
@@ -67,13 +84,27 @@ export class Twins {
     return this.nextMonoMs;
   }
 
-  /** When a run has lasted so long that it gets a twin, monotonic milliseconds; Infinity where it gets none, or is not this node's to grant. */
+  private ownOf(build: Build): ReadonlySet<Claim> {
+    if (this.aliveRevision !== this.desk.aliveRevision) this.own.clear();
+    this.aliveRevision = this.desk.aliveRevision;
+    let own = this.own.get(build.id);
+    if (!own) {
+      own = new Set([...build.claims!.openClaims].filter((c) => this.isOwn(build, c)));
+      this.own.set(build.id, own);
+    }
+    return own;
+  }
+
+  private isOwn(build: Build, claim: Claim): boolean {
+    return this.desk.stewardOf(build.id, build.claims!.action(claim.action).name) === this.desk.config.self;
+  }
+
+  /** When a run has lasted so long that it gets a twin, monotonic milliseconds; Infinity where it gets none. */
   private dueMonoMs(build: Build, claim: Claim): number {
     const never = Number.POSITIVE_INFINITY;
     const { estimates, config } = this.desk;
     const claims = build.claims!;
     const action = claims.action(claim.action);
-    if (this.desk.stewardOf(build.id, action.name) !== config.self) return never;
     if (claim.twin || isHeavy(action) || !this.outlook.runs(claim.holder, claim.id)) return never;
     const boundMs = estimates.atMost(build.graph!.name, action, samplesMin);
     const sinceMonoMs = this.outlook.sinceMonoMs(claim.holder, claim.id);

@@ -335,18 +335,25 @@ describe("modes", () => {
 
   test("thermal-aware is at least 5 % shorter than unaware where half of the nodes throttle, and keeps them below their limit", () => {
     const outcome = (mode: "unified" | "thermal-aware") => {
-      const { swarm } = start(cluster(mode));
-      const build = swarm.submit(swarm.host("b"), layered(1, 2, 150, 8000));
-      const { makespanMs } = swarm.finish(build);
-      const thermals = swarm.hosts.flatMap((h) => h.cores.thermal ?? []);
-      return { makespanMs, aboveMs: Math.max(...thermals.map((t) => t.longestAboveMs)) };
+      // One build may be lucky: three are added up.
+      const runs = [1, 2, 3].map((seed) => {
+        const { swarm } = start(cluster(mode));
+        const build = swarm.submit(swarm.host("b"), layered(seed, 2, 150, 8000));
+        const { makespanMs } = swarm.finish(build);
+        const thermals = swarm.hosts.flatMap((h) => h.cores.thermal ?? []);
+        return { makespanMs, aboveMs: Math.max(...thermals.map((t) => t.longestAboveMs)) };
+      });
+      return {
+        makespanMs: runs.reduce((sum, r) => sum + r.makespanMs, 0),
+        aboveMs: Math.max(...runs.map((r) => r.aboveMs)),
+      };
     };
     const unaware = outcome("unified");
     const aware = outcome("thermal-aware");
     expect(aware.makespanMs).toBeLessThan(0.95 * unaware.makespanMs);
     expect(aware.aboveMs).toBeLessThanOrEqual(10_000);
     expect(unaware.aboveMs).toBeGreaterThan(0);
-  });
+  }, 60_000);
 
   test("cache-first moves fewer bytes than unified", () => {
     const moved = (mode: "unified" | "cache-first") => {
