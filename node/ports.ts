@@ -18,10 +18,39 @@ export interface BlobStore {
   resumeAt(digest: Digest): number;
   /** Takes a finished regular file into the store (hashed, then linked or copied) and returns its digest. */
   putFile(file: string): Promise<Digest>;
+  /** A large blob in pieces: one that is here, or what is here of one that is being gathered; undefined for anything else. */
+  pieced(digest: Digest): Promise<PiecedBlob | undefined>;
+}
+
+/** A large blob in pieces, whole or still coming. */
+export interface PiecedBlob {
+  /** The sha2-256 of every piece, one after the other. Of a whole blob it is right; of one that still comes it is what its sources say. */
+  readonly list: Uint8Array;
+  readonly whole: boolean;
+  has(index: number): boolean;
+  /** Throws `blob-missing` for a piece that is not here. */
+  read(index: number): Promise<Uint8Array>;
+  /** Resolves once another piece is here, or nothing more will come. */
+  more(): Promise<void>;
+}
+
+/** What a peer says of a large blob. */
+export interface PiecesAnswer {
+  readonly list: Uint8Array;
+  /** It holds all of it; else it is fetching it too. */
+  readonly whole: boolean;
+  /** Who else asked it for this blob not long ago, and may hold pieces. */
+  readonly others: readonly PeerId[];
 }
 
 /** Blobs at one peer, over a stream of their own. Every failure is a `SwarmError` (`peer-unreachable`, `blob-missing`, `timed-out`). */
 export interface RemoteBlobs {
+  /** How a large blob is cut, if the peer has any of it. Throws `blob-missing`. */
+  pieces(peer: PeerId, digest: Digest): Promise<PiecesAnswer>;
+  /** Which pieces to ask this peer for: at most `max` of those that `lack` (a bitmap) names, those it gave away least first; none after a moment in which it got none. */
+  offer(peer: PeerId, digest: Digest, lack: Uint8Array, max: number): Promise<number[]>;
+  /** One piece; the receiver verifies. */
+  piece(peer: PeerId, digest: Digest, index: number): Promise<Uint8Array>;
   /** Which of these the peer has now. */
   stat(peer: PeerId, digests: readonly Digest[]): Promise<Set<Digest>>;
   /** From `offset` to the end, with back-pressure; the receiver verifies. */

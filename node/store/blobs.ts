@@ -21,7 +21,17 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { chmod, copyFile, type FileHandle, open, rename, rm, utimes } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  type FileHandle,
+  open,
+  readFile,
+  rename,
+  rm,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import {
   digestFrom,
@@ -34,7 +44,9 @@ import {
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import { codeOf } from "../files.ts";
-import type { BlobStore } from "../ports.ts";
+import type { BlobStore, PiecedBlob } from "../ports.ts";
+import { Gathering, readAt } from "./gathering.ts";
+import { hashOfPiece, isListOf, isPieced, pieceAt, pieceCountOf } from "./pieces.ts";
 
 /**
  * The modification time of every stored blob (1980-01-02 UTC, the first day that every archive format can name). Actions see equal
@@ -46,6 +58,8 @@ export const blobTimeSeconds = 315_619_200;
 const smallBytesMax = 256 << 10;
 const chunkBytes = 1 << 20;
 const partialDaysMax = 7;
+/** Lists of pieces kept in memory, at most 1 MiB each. */
+const listsMax = 16;
 
 export interface BlobStoreOptions {
   /** fsync each blob before it appears: survives a power cut, not only a crash of the daemon. Default false. */
@@ -61,6 +75,12 @@ export interface DiskBlobs extends BlobStore {
    * with all the rest (one by one costs more than hashing). Throws `refused` for anything but a regular file.
    */
   takeFile(file: string): Promise<Digest>;
+  /**
+   * Begins, or goes on with, a large blob that comes in pieces; others may read those at once through `pieced`. `use` puts them; when it
+   * returns with all of them there the whole is verified and stored: `blob-corrupt` when the list was a lie, and nothing stays. Otherwise
+   * what came is kept. One at a time for a digest.
+   */
+  gather<T>(digest: Digest, list: Uint8Array, use: (gathering: Gathering) => Promise<T>): Promise<T>;
 }
 
 /** Opens (or makes) the store in `dir`. What an interrupted write left is cleared; partial transfers stay for a week. */
@@ -69,12 +89,16 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   const partials = path.join(root, "partial");
   const drafts = path.join(root, "tmp");
   const aside = path.join(root, "bad");
+  const lists = path.join(root, "lists");
   const fsync = options.fsync ?? false;
   rmSync(drafts, { recursive: true, force: true });
-  for (const folder of [partials, drafts, aside]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [partials, drafts, aside, lists]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (let i = 0; i < 256; i++)
     mkdirSync(path.join(root, i.toString(16).padStart(2, "0")), { recursive: true });
   const oldestMs = Date.now() - partialDaysMax * 86_400_000;
+  for (const name of readdirSync(lists))
+    if (!statSync(path.join(root, name.slice(0, 2), name.slice(2, 64)), { throwIfNoEntry: false }))
+      rmSync(path.join(lists, name), { force: true });
   for (const name of readdirSync(partials)) {
     const file = path.join(partials, name);
     if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < oldestMs) rmSync(file, { force: true });
@@ -85,6 +109,9 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   const draft = () => path.join(drafts, randomBytes(9).toString("hex"));
   /** Digests whose partial file a transfer of this process is writing. */
   const incoming = new Set<Digest>();
+  const gatherings = new Map<Digest, Gathering>();
+  /** Lists of what was asked for last, or that are being made. */
+  const known = new Map<Digest, Promise<Uint8Array>>();
 
   if (!intact(placeOf(emptyDigest), emptyDigest)) await store(new Uint8Array(), emptyDigest);
 
@@ -186,6 +213,90 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       throw new SwarmError("blob-corrupt", `what came is not ${digest}`);
   }
 
+  const listOf = (digest: Digest) => path.join(lists, `${hashOf(digest)}-${sizeOf(digest)}`);
+
+  /** The pieces' hashes of a blob that is here: as they were kept, with a hash of their own against decay, or made now. */
+  async function pieceList(digest: Digest): Promise<Uint8Array> {
+    const kept = await readFile(listOf(digest)).catch(() => undefined);
+    if (kept !== undefined) {
+      const list = kept.subarray(0, -32);
+      if (isListOf(digest, list) && Buffer.compare(hashOfPiece(list), kept.subarray(-32)) === 0) return list;
+    }
+    const list = new Uint8Array(pieceCountOf(digest) * 32);
+    const handle = await open(existing(digest), "r");
+    try {
+      for (let index = 0; index * 32 < list.length; index++) {
+        const { offset, bytes } = pieceAt(digest, index);
+        list.set(hashOfPiece(await readAt(handle, offset, bytes)), index * 32);
+      }
+    } finally {
+      await handle.close();
+    }
+    await keepList(digest, list);
+    return list;
+  }
+
+  /** It can be made anew: that it cannot be written is no trouble. */
+  async function keepList(digest: Digest, list: Uint8Array) {
+    const file = draft();
+    await writeFile(file, Buffer.concat([list, hashOfPiece(list)]), { mode: 0o600 })
+      .then(() => rename(file, listOf(digest)))
+      .catch(() => rm(file, { force: true }));
+  }
+
+  async function wholeInPieces(digest: Digest): Promise<PiecedBlob> {
+    let list = known.get(digest);
+    if (!list) {
+      list = pieceList(digest);
+      known.set(digest, list);
+      list.catch(() => known.delete(digest));
+      if (known.size > listsMax) known.delete(known.keys().next().value!);
+    }
+    return {
+      list: await list,
+      whole: true,
+      has: (index) => index < pieceCountOf(digest),
+      async read(index) {
+        const handle = await open(existing(digest), "r");
+        try {
+          const { offset, bytes } = pieceAt(digest, index);
+          return await readAt(handle, offset, bytes);
+        } finally {
+          await handle.close();
+        }
+      },
+      more: () => Promise.resolve(),
+    };
+  }
+
+  async function gather<T>(digest: Digest, list: Uint8Array, use: (gathering: Gathering) => Promise<T>) {
+    if (!isPieced(digest) || !isListOf(digest, list))
+      throw new SwarmError("malformed", `that is no list of pieces of ${digest}`);
+    if (incoming.has(digest)) throw new SwarmError("refused", `${digest} is on its way already`);
+    incoming.add(digest);
+    const file = `${partialOf(digest)}.pieces`;
+    let gathering: Gathering | undefined;
+    try {
+      gathering = await Gathering.open(digest, list, file);
+      gatherings.set(digest, gathering);
+      const outcome = await use(gathering);
+      if (gathering.left > 0) throw new SwarmError("blob-missing", `${digest} has not come whole`);
+      await gathering.finish();
+      await settle(file, digest);
+      await keepList(digest, list);
+      return outcome;
+    } catch (cause) {
+      await gathering?.close().catch(() => {});
+      const error = refusal(cause, digest);
+      if (error instanceof SwarmError && endsTransfer.has(error.code))
+        for (const part of [file, `${file}.list`]) await rm(part, { force: true });
+      throw error;
+    } finally {
+      gatherings.delete(digest);
+      incoming.delete(digest);
+    }
+  }
+
   function keptBytes(digest: Digest): number {
     if (incoming.has(digest)) return 0;
     const kept = statSync(partialOf(digest), { throwIfNoEntry: false })?.size ?? 0;
@@ -264,6 +375,12 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       }
     },
     resumeAt: keptBytes,
+    async pieced(digest) {
+      const coming = gatherings.get(digest);
+      if (coming) return coming;
+      return isPieced(digest) && intact(placeOf(digest), digest) ? await wholeInPieces(digest) : undefined;
+    },
+    gather,
     async putFile(file) {
       requireRegular(file);
       return copyIn(file);
