@@ -1,20 +1,29 @@
 /** Serves blobs of the own disk to members: small answers are read ahead, large ones streamed; all in the order asked for. */
 import type { Connection, Stream } from "@libp2p/interface";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Log } from "../log.ts";
-import type { BlobStore } from "../ports.ts";
+import type { BlobStore, PiecedBlob } from "../ports.ts";
+import { pieceCountOf } from "../store/pieces.ts";
+import type { Askers } from "./askers.ts";
 import {
   answers,
   type BlobRequest,
+  encodeOffer,
+  encodePieces,
+  frameBytesMax,
   idleMsMax,
+  offerMsMax,
+  othersMax,
   packBits,
-  pieceBytesMax,
   readRequest,
   requestBytesMax,
   smallBytesMax,
 } from "./blob-wire.ts";
 import { readFrames, writeFrame } from "./frames.ts";
 import { peerOf } from "./gate.ts";
+import { Offers } from "./offers.ts";
 import { Slots } from "./slots.ts";
 
 /** Answers read ahead per stream: at most this many times `smallBytesMax` in memory. */
@@ -22,26 +31,109 @@ const aheadMax = 16;
 /** Files read, and large answers sent, at once. */
 const readsMax = 32;
 const sendsMax = 32;
+/** Pieces read ahead, of all streams together. */
+const piecesAheadMax = 24;
 
 type Send = (kind: number, ...parts: readonly Uint8Array[]) => Promise<void>;
 /** Writes one answer, in its turn. */
 type Answer = (send: Send) => Promise<void>;
 
 export function blobsHandler(options: {
-  readonly blobs: Pick<BlobStore, "has" | "stream">;
+  readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced">;
+  readonly askers: Askers;
   readonly log: Log;
   readonly sent: (bytes: number) => void;
 }): (stream: Stream, connection: Connection) => Promise<void> {
-  const { blobs, log } = options;
+  const { blobs, log, askers } = options;
   const reads = new Slots(readsMax);
   const sends = new Slots(sendsMax);
+  const piecesAhead = new Slots(piecesAheadMax);
+  const offers = new Offers();
 
   /** Starts reading what is small; what is large is read when its turn comes. */
-  function prepare(request: BlobRequest): Answer {
-    if (request.kind === "stat") {
-      const bits = packBits(request.digests.map((digest) => blobs.has(digest)));
-      return (send) => send(answers.stat, bits);
+  function prepare(request: BlobRequest, peer: PeerId): Answer {
+    switch (request.kind) {
+      case "stat": {
+        const bits = packBits(request.digests.map((digest) => blobs.has(digest)));
+        return (send) => send(answers.stat, bits);
+      }
+      case "get":
+        return prepareGet(request);
+      case "pieces":
+        return preparePieces(request.digest, peer);
+      case "offer":
+        return prepareOffer(request);
+      case "piece":
+        return preparePiece(request);
     }
+  }
+
+  function preparePieces(digest: Digest, peer: PeerId): Answer {
+    const others = askers
+      .of(digest)
+      .filter((other) => other !== peer)
+      .slice(0, othersMax);
+    const found = piecedOrNot(digest);
+    askers.note(digest, peer);
+    return async (send) => {
+      const blob = await found;
+      if (!blob) return await send(answers.missing);
+      await send(answers.pieces, encodePieces({ list: blob.list, whole: blob.whole, others }));
+    };
+  }
+
+  function prepareOffer({ digest, lack, max }: BlobRequest & { kind: "offer" }): Answer {
+    const offer = async () => {
+      const deadlineMs = performance.now() + offerMsMax;
+      for (;;) {
+        const blob = await piecedOrNot(digest);
+        const chosen = blob && offers.propose(digest, pieceCountOf(digest), blob, lack, max);
+        if (chosen === undefined || chosen.length > 0) return chosen;
+        const leftMs = deadlineMs - performance.now();
+        if (leftMs <= 0 || blob?.whole) return chosen;
+        await within(leftMs, blob!.more());
+      }
+    };
+    const chosen = offer();
+    return async (send) => {
+      const indexes = await chosen;
+      await (indexes ? send(answers.offer, encodeOffer(indexes)) : send(answers.missing));
+    };
+  }
+
+  /** Read ahead, and counted until it is sent: slots are given in the order of requests, so that the first in line always has its own. */
+  function preparePiece({ digest, index }: BlobRequest & { kind: "piece" }): Answer {
+    const slot = piecesAhead.take();
+    const read = slot
+      .then(() => piecedOrNot(digest))
+      .then((blob) => blob?.read(index))
+      .catch((error) => {
+        if (!(error instanceof SwarmError)) log.warn({ digest, err: error }, "a piece could not be read");
+        return undefined;
+      });
+    return async (send) => {
+      try {
+        const bytes = await read;
+        if (!bytes) return await send(answers.missing);
+        options.sent(bytes.length);
+        for (let at = 0; at < bytes.length; at += frameBytesMax)
+          await send(answers.data, bytes.subarray(at, at + frameBytesMax));
+      } finally {
+        (await slot)();
+      }
+    };
+  }
+
+  async function piecedOrNot(digest: Digest): Promise<PiecedBlob | undefined> {
+    try {
+      return await blobs.pieced(digest);
+    } catch (error) {
+      log.warn({ digest, err: error }, "a blob could not be read");
+      return undefined;
+    }
+  }
+
+  function prepareGet(request: BlobRequest & { kind: "get" }): Answer {
     const { digest, offset } = request;
     if (!blobs.has(digest)) return (send) => send(answers.missing);
     const wanted = sizeOf(digest) - offset;
@@ -86,8 +178,8 @@ export function blobsHandler(options: {
         if (!next || next.done || next.value.length > left) return await send(answers.broken);
         left -= next.value.length;
         options.sent(next.value.length);
-        for (let at = 0; at < next.value.length; at += pieceBytesMax)
-          await send(answers.data, next.value.subarray(at, at + pieceBytesMax));
+        for (let at = 0; at < next.value.length; at += frameBytesMax)
+          await send(answers.data, next.value.subarray(at, at + frameBytesMax));
       }
     } finally {
       release();
@@ -96,16 +188,20 @@ export function blobsHandler(options: {
   }
 
   return async (stream, connection) => {
-    const send: Send = (kind, ...parts) => writeFrame(stream, [Uint8Array.of(kind), ...parts], idleMsMax);
     const room = new Slots(aheadMax);
     let turn: Promise<void> = Promise.resolve();
     let failure: unknown;
+    const send: Send = async (kind, ...parts) => {
+      if (failure) throw failure;
+      await writeFrame(stream, [Uint8Array.of(kind), ...parts], idleMsMax);
+    };
     try {
       for await (const bytes of readFrames(stream, requestBytesMax)) {
         if (failure) throw failure;
-        const answer = prepare(readRequest(bytes));
+        const answer = prepare(readRequest(bytes), peerOf(connection));
+        // after a failure too: an answer gives back what it holds
         turn = turn
-          .then(() => (failure ? undefined : answer(send)))
+          .then(() => answer(send))
           .catch((error) => {
             failure ??= error;
           });
@@ -120,4 +216,14 @@ export function blobsHandler(options: {
       stream.abort(error as Error);
     }
   };
+}
+
+/** Until it happens, or for so long. */
+async function within(timeoutMs: number, event: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([event, late]);
+  clearTimeout(timer);
 }

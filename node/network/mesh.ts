@@ -8,6 +8,7 @@ import type { NetworkHandlers } from "../../protocol/ports.ts";
 import type { Log } from "../log.ts";
 import type { BlobStore, Mesh, TailSource } from "../ports.ts";
 import { admissionHandler, admissionProtocol } from "./admission.ts";
+import type { Askers } from "./askers.ts";
 import { blobsHandler } from "./blob-server.ts";
 import { blobsProtocol, streamsMax } from "./blob-wire.ts";
 import { Dialer } from "./dialer.ts";
@@ -39,7 +40,8 @@ export interface MeshOptions {
   /** The peer book. */
   readonly bookFile: string;
   readonly handlers: NetworkHandlers;
-  readonly blobs: Pick<BlobStore, "has" | "stream">;
+  readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced">;
+  readonly askers: Askers;
   readonly tails: TailSource;
   readonly log: Log;
   /** Finds members on the LAN; by default unless all of `listen` is loopback. */
@@ -159,6 +161,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
     gate.guard(
       blobsHandler({
         blobs: options.blobs,
+        askers: options.askers,
         log,
         sent(bytes) {
           traffic.sentBytes += bytes;

@@ -3,7 +3,8 @@ import type { Connection, Stream } from "@libp2p/interface";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
-import type { RemoteBlobs } from "../ports.ts";
+import type { PiecesAnswer, RemoteBlobs } from "../ports.ts";
+import { pieceAt } from "../store/pieces.ts";
 import {
   answerBytesMax,
   answers,
@@ -11,6 +12,9 @@ import {
   blobsProtocol,
   encodeRequest,
   idleMsMax,
+  piecesBytesMax,
+  readOffer,
+  readPieces,
   smallBytesMax,
   statMax,
 } from "./blob-wire.ts";
@@ -21,7 +25,11 @@ import { Slots } from "./slots.ts";
 const smallMax = 64;
 /** Large transfers from one peer at once. */
 const largeMax = 8;
+/** Pieces, and offers of some, asked of one peer at once. */
+const piecesMax = 16;
+const offersMax = 32;
 const openMsMax = 5_000;
+const laneBytesMax = Math.max(answerBytesMax, piecesBytesMax + 1);
 
 interface Waiting {
   /** True when the answer is complete. */
@@ -51,6 +59,9 @@ export function createRemoteBlobs(options: RemoteBlobsOptions): RemoteBlobs & { 
   }
 
   return {
+    pieces: async (peer, digest) => await source(peer).pieces(digest),
+    offer: async (peer, digest, lack, max) => await source(peer).offer(digest, lack, max),
+    piece: async (peer, digest, index) => await source(peer).piece(digest, index),
     async stat(peer, digests) {
       const found = new Set<Digest>();
       for (let at = 0; at < digests.length; at += statMax) {
@@ -84,6 +95,8 @@ const unreachable = (peer: PeerId, cause?: unknown): SwarmError =>
         remedy: "run: swarmd node list",
       });
 
+type LaneName = "small" | "offers" | "pieces";
+
 /** One connection as a source of blobs. */
 class Source {
   readonly #peer: PeerId;
@@ -91,7 +104,13 @@ class Source {
   readonly #received: (bytes: number) => void;
   readonly #small = new Slots(smallMax);
   readonly #large = new Slots(largeMax);
-  #lane: Promise<Lane> | undefined;
+  /** What takes long or waits has a stream of its own, so that it holds nothing else up. */
+  readonly #rooms: Readonly<Record<LaneName, Slots>> = {
+    small: this.#small,
+    offers: new Slots(offersMax),
+    pieces: new Slots(piecesMax),
+  };
+  readonly #lanes = new Map<LaneName, Promise<Lane>>();
 
   constructor(peer: PeerId, connection: Connection, received: (bytes: number) => void) {
     this.#peer = peer;
@@ -101,6 +120,7 @@ class Source {
 
   async stat(digests: readonly Digest[]): Promise<Uint8Array> {
     return await this.#ask<Uint8Array>(
+      "small",
       encodeRequest({ kind: "stat", digests }),
       (resolve) => (kind, payload) => {
         if (kind !== answers.stat || payload.length !== Math.ceil(digests.length / 8)) throw odd(kind);
@@ -113,6 +133,7 @@ class Source {
   async getSmall(digest: Digest, offset: number): Promise<Uint8Array> {
     const left = sizeOf(digest) - offset;
     return await this.#ask<Uint8Array>(
+      "small",
       encodeRequest({ kind: "get", digest, offset }),
       (resolve, reject) => (kind, payload) => {
         if (kind === answers.data && payload.length === left) {
@@ -120,6 +141,54 @@ class Source {
           resolve(payload);
         } else reject(failed(kind, digest));
         return true;
+      },
+    );
+  }
+
+  async pieces(digest: Digest): Promise<PiecesAnswer> {
+    return await this.#ask<PiecesAnswer>(
+      "offers",
+      encodeRequest({ kind: "pieces", digest }),
+      (resolve, reject) => (kind, payload) => {
+        if (kind === answers.missing) reject(failed(kind, digest));
+        else if (kind === answers.pieces) resolve(readPieces(digest, payload));
+        else throw odd(kind);
+        return true;
+      },
+    );
+  }
+
+  async offer(digest: Digest, lack: Uint8Array, max: number): Promise<number[]> {
+    return await this.#ask<number[]>(
+      "offers",
+      encodeRequest({ kind: "offer", digest, lack, max }),
+      (resolve, reject) => (kind, payload) => {
+        if (kind === answers.missing) reject(failed(kind, digest));
+        else if (kind === answers.offer) resolve(readOffer(payload, lack, max));
+        else throw odd(kind);
+        return true;
+      },
+    );
+  }
+
+  async piece(digest: Digest, index: number): Promise<Uint8Array> {
+    const { bytes } = pieceAt(digest, index);
+    const piece = Buffer.allocUnsafe(bytes);
+    let at = 0;
+    return await this.#ask<Uint8Array>(
+      "pieces",
+      encodeRequest({ kind: "piece", digest, index }),
+      (resolve, reject) => (kind, payload) => {
+        if (kind === answers.missing && at === 0) {
+          reject(failed(kind, digest));
+          return true;
+        }
+        if (kind !== answers.data || payload.length === 0 || payload.length > bytes - at) throw odd(kind);
+        piece.set(payload, at);
+        at += payload.length;
+        this.#received(payload.length);
+        if (at === bytes) resolve(piece);
+        return at === bytes;
       },
     );
   }
@@ -158,19 +227,20 @@ class Source {
   }
 
   stop(): void {
-    this.#lane?.then(
-      (lane) => lane.fail(unreachable(this.#peer)),
-      () => {},
-    );
+    for (const lane of this.#lanes.values())
+      lane.then(
+        (open) => open.fail(unreachable(this.#peer)),
+        () => {},
+      );
   }
 
   async #open(): Promise<Stream> {
     return await this.#connection.newStream(blobsProtocol, { signal: AbortSignal.timeout(openMsMax) });
   }
 
-  async #openLane(): Promise<Lane> {
+  async #openLane(name: LaneName): Promise<Lane> {
     const forget = () => {
-      this.#lane = undefined;
+      this.#lanes.delete(name);
     };
     try {
       return new Lane(await this.#open(), forget);
@@ -181,13 +251,18 @@ class Source {
   }
 
   async #ask<T>(
+    name: LaneName,
     request: Uint8Array,
     answer: (resolve: (value: T) => void, reject: (cause: unknown) => void) => Waiting["onAnswer"],
   ): Promise<T> {
-    const release = await this.#small.take();
+    const release = await this.#rooms[name].take();
     try {
-      this.#lane ??= this.#openLane();
-      const lane = await this.#lane;
+      let opening = this.#lanes.get(name);
+      if (!opening) {
+        opening = this.#openLane(name);
+        this.#lanes.set(name, opening);
+      }
+      const lane = await opening;
       return await new Promise<T>((resolve, reject) => {
         lane.ask(request, { onAnswer: answer(resolve, reject), onFailure: reject });
       });
@@ -233,7 +308,7 @@ class Lane {
   }
 
   async #listen() {
-    for await (const answer of readFrames(this.#stream, answerBytesMax)) {
+    for await (const answer of readFrames(this.#stream, laneBytesMax)) {
       const first = this.#waiting[0];
       if (!first || answer.length === 0) throw odd(answer[0]);
       if (first.onAnswer(answer[0]!, answer.subarray(1))) this.#waiting.shift();

@@ -5,8 +5,9 @@ import path from "node:path";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { vi } from "vitest";
 import { createLogTo } from "../../node/log.ts";
+import { Askers } from "../../node/network/askers.ts";
 import { createMesh, type MeshOptions } from "../../node/network/mesh.ts";
-import type { TailChunk, TailRequest } from "../../node/ports.ts";
+import type { PiecedBlob, TailChunk, TailRequest } from "../../node/ports.ts";
 import { digestOf, sha256, sha256Hex } from "../../protocol/kernel/digest.ts";
 import { type Digest, type PeerId, peerIdOf, type SwarmId } from "../../protocol/kernel/ids.ts";
 
@@ -37,6 +38,7 @@ export interface Member {
   readonly gossiped: Uint8Array[];
   readonly links: { kind: "connected" | "disconnected"; peer: PeerId }[];
   readonly stored: Map<Digest, Uint8Array>;
+  readonly pieced: Map<Digest, PiecedBlob>;
   readonly log: { msg: string; [field: string]: unknown }[];
   tail: (request: TailRequest, signal: AbortSignal) => AsyncIterable<TailChunk>;
   /** Connected peers, by what the handlers heard. */
@@ -88,6 +90,7 @@ export class TestSwarm {
       gossiped: [] as Uint8Array[],
       links: [] as Member["links"],
       stored: new Map<Digest, Uint8Array>(),
+      pieced: new Map<Digest, PiecedBlob>(),
       log: [] as Member["log"],
     };
     const presentation = Buffer.from(`password ${password}`);
@@ -120,7 +123,9 @@ export class TestSwarm {
           for (let at = offset; at < bytes.length; at += 64 << 10)
             yield bytes.subarray(at, Math.min(at + (64 << 10), bytes.length));
         },
+        pieced: async (digest) => state.pieced.get(digest),
       },
+      askers: new Askers(),
       tails: { tail: (request, signal) => member.tail(request, signal) },
       log: createLogTo({ write: (line) => state.log.push(JSON.parse(line)) }, "debug"),
     });

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { TailChunk } from "../../node/ports.ts";
+import type { PiecedBlob, TailChunk } from "../../node/ports.ts";
+import { hashOfPiece, pieceAt, pieceCountOf } from "../../node/store/pieces.ts";
 import { digestOf, emptyDigest } from "../../protocol/kernel/digest.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import { key, type Member, TestSwarm, until } from "./swarm.ts";
@@ -121,6 +122,69 @@ describe("blobs of another member", () => {
       (async () => {
         while (!(await transfer.next()).done);
       })(),
+    ).rejects.toMatchObject({ code: "peer-unreachable" });
+  });
+});
+
+describe("pieces of a large blob at another member", () => {
+  const bytes = randomBytes((5 << 20) + 1);
+  const digest = digestOf(bytes);
+  /** The blob as one that has some of its pieces. */
+  const hold = (has: (index: number) => boolean): PiecedBlob => {
+    const cut = (index: number) => {
+      const { offset, bytes: size } = pieceAt(digest, index);
+      return bytes.subarray(offset, offset + size);
+    };
+    const list = Buffer.concat(Array.from({ length: pieceCountOf(digest) }, (_, i) => hashOfPiece(cut(i))));
+    return { list, whole: false, has, read: async (index) => cut(index), more: () => new Promise(() => {}) };
+  };
+  const all = Uint8Array.of(0xff, 0x07);
+
+  it("come by their numbers, those that were given away least first", async () => {
+    b.pieced.set(
+      digest,
+      hold((index) => index !== 2),
+    );
+    const { remoteBlobs } = a.mesh;
+    expect(await remoteBlobs.pieces(b.peer, digest)).toMatchObject({ whole: false, others: [] });
+    expect(await remoteBlobs.offer(b.peer, digest, all, 3)).toEqual([0, 1, 3]);
+    expect(await remoteBlobs.offer(b.peer, digest, all, 8)).toEqual([4, 5, 6, 7, 8, 9, 10, 0]);
+    const pieces = await Promise.all([10, 0].map((index) => remoteBlobs.piece(b.peer, digest, index)));
+    expect(pieces.map((piece) => piece.length)).toEqual([1, 512 << 10]);
+    expect(Buffer.compare(pieces[1]!, bytes.subarray(0, 512 << 10))).toBe(0);
+    expect(a.mesh.traffic().receivedBytes).toBe((512 << 10) + 1);
+  });
+
+  it("are not offered when they are not here, after a moment", async () => {
+    b.pieced.set(
+      digest,
+      hold(() => false),
+    );
+    expect(await a.mesh.remoteBlobs.offer(b.peer, digest, all, 3)).toEqual([]);
+  });
+
+  it("of a blob that is not here cannot be had, and the others come all the same", async () => {
+    const { remoteBlobs } = a.mesh;
+    for (const asked of [
+      remoteBlobs.pieces(b.peer, digest),
+      remoteBlobs.offer(b.peer, digest, all, 3),
+      remoteBlobs.piece(b.peer, digest, 3),
+    ])
+      await expect(asked).rejects.toMatchObject({ code: "blob-missing" });
+    b.pieced.set(
+      digest,
+      hold(() => true),
+    );
+    expect((await remoteBlobs.piece(b.peer, digest, 3)).length).toBe(512 << 10);
+  });
+
+  it("of a blob that has none end the stream of whoever asks", async () => {
+    const small = b.store(randomBytes(1000));
+    await expect(a.mesh.remoteBlobs.pieces(b.peer, small)).rejects.toMatchObject({
+      code: "peer-unreachable",
+    });
+    await expect(
+      a.mesh.remoteBlobs.offer(b.peer, digest, Uint8Array.of(1, 2, 3, 4), 1),
     ).rejects.toMatchObject({ code: "peer-unreachable" });
   });
 });
