@@ -18,6 +18,7 @@ import type { Home } from "./home.ts";
 import { nextIncarnation } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import type { Log } from "./log.ts";
+import { Askers } from "./network/askers.ts";
 import { createMesh } from "./network/mesh.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
@@ -27,6 +28,7 @@ import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
 import { openBlobStore } from "./store/blobs.ts";
 import { openEventStore } from "./store/events.ts";
+import { Sources } from "./store/sources.ts";
 import { version } from "./version.ts";
 
 export interface DaemonOptions {
@@ -103,12 +105,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       if (!later.mesh) throw new SwarmError("peer-unreachable", "the network is not up yet");
       return later.mesh;
     };
+    const askers = new Askers();
+    const sources = new Sources({
+      noted: (peer, fault, digest) =>
+        log.warn(
+          { peer, fault, digest },
+          "a member gave away what is not what it should be; others are asked first",
+        ),
+    });
     const artifacts = createArtifacts({
       blobs,
       remote: {
         stat: (peer, digests) => mesh().remoteBlobs.stat(peer, digests),
         get: (peer, digest, offset) => mesh().remoteBlobs.get(peer, digest, offset),
+        pieces: (peer, digest) => mesh().remoteBlobs.pieces(peer, digest),
+        offer: (peer, digest, lack, max) => mesh().remoteBlobs.offer(peer, digest, lack, max),
+        piece: (peer, digest, index) => mesh().remoteBlobs.piece(peer, digest, index),
       },
+      sources,
+      watchAskers: (digest, tell) => askers.watch(digest, tell),
       events,
       self: identity.peer,
       log,
@@ -171,6 +186,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       bookFile: places.peerBook,
       handlers: runtime.handlers(),
       blobs,
+      askers,
       tails: executor,
       log,
     });

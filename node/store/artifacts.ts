@@ -11,7 +11,11 @@ import { byText, type Digest, type PeerId } from "../../protocol/kernel/ids.ts";
 import type { Artifacts, EventStore } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import type { Log } from "../log.ts";
-import type { BlobStore, RemoteBlobs } from "../ports.ts";
+import type { RemoteBlobs } from "../ports.ts";
+import type { DiskBlobs } from "./blobs.ts";
+import { type GatherParts, gatherBlob } from "./gather.ts";
+import { isPieced } from "./pieces.ts";
+import type { Sources } from "./sources.ts";
 
 /** Transfers under way at once, and of them from one peer. */
 const transfersMax = 8;
@@ -25,25 +29,27 @@ const treeFoldersMax = 100_000;
 const statMax = 4096;
 /** A peer that takes longer to answer is no help to a cache. */
 const statTimeoutMs = 2000;
+/** A peer that sends nothing for so long is passed over where others can be asked. */
+const silenceMsMax = 3000;
 /** Directories of one level of a tree that are fetched together. */
 const treeWidth = 256;
 
 export interface ArtifactsOptions {
-  readonly blobs: BlobStore;
+  readonly blobs: DiskBlobs;
   readonly remote: RemoteBlobs;
+  readonly sources: Sources;
+  readonly watchAskers: GatherParts["watchAskers"];
   readonly events: Pick<EventStore, "result">;
   readonly self: PeerId;
   readonly log: Pick<Log, "debug">;
 }
 
 export function createArtifacts(options: ArtifactsOptions): Artifacts {
-  const { blobs, remote, events, self, log } = options;
+  const { blobs, remote, sources, events, self, log } = options;
   /** Blobs under way: who is asked for them, and how many bytes came in the end. */
   const transfers = new Map<Digest, { readonly from: readonly PeerId[]; readonly bytes: Promise<number> }>();
   const waiting: (() => void)[] = [];
   let running = 0;
-  /** Transfers under way by peer: of several holders the least busy one is asked first. */
-  const load = new Map<PeerId, number>();
 
   async function withPlace<T>(work: () => Promise<T>): Promise<T> {
     if (running >= transfersMax) await new Promise<void>((resolve) => waiting.push(resolve));
@@ -78,40 +84,47 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
   async function fromAnyone(want: Want): Promise<number> {
     const left = new Set(want.from.filter((peer) => peer !== self).slice(0, peersMax));
     let received = 0;
+    if (isPieced(want.digest)) {
+      const count = (bytes: number) => {
+        received += bytes;
+      };
+      await gatherBlob({ ...options, received: count }, want.digest, [...left]);
+      return received;
+    }
     while (left.size > 0) {
-      const peer = leastBusy(left);
+      const peer = sources.order(left)[0]!;
       left.delete(peer);
-      load.set(peer, (load.get(peer) ?? 0) + 1);
+      const done = sources.begin(peer);
       try {
-        return received + (await transferFrom(peer, want.digest));
+        return received + (await transferFrom(peer, want.digest, left.size > 0));
       } catch (cause) {
         if (cause instanceof Interrupted) received += cause.receivedBytes;
         const error = cause instanceof Interrupted ? cause.cause : cause;
         if (error instanceof SwarmError && error.code === "disk-full") throw error;
+        blame(peer, want.digest, error);
         log.debug({ peer, digest: want.digest, error: String(error) }, "a peer did not deliver a blob");
       } finally {
-        const busy = load.get(peer)! - 1;
-        if (busy === 0) load.delete(peer);
-        else load.set(peer, busy);
+        done();
       }
     }
     throw new SwarmError("blob-missing", `nobody asked has ${want.digest}`);
   }
 
-  /** The first of the least busy, so that the order given still counts among equals. */
-  function leastBusy(peers: ReadonlySet<PeerId>): PeerId {
-    let best: PeerId | undefined;
-    for (const peer of peers)
-      if (best === undefined || (load.get(peer) ?? 0) < (load.get(best) ?? 0)) best = peer;
-    return best!;
+  function blame(peer: PeerId, digest: Digest, error: unknown) {
+    if (!(error instanceof SwarmError)) return;
+    if (error.code === "blob-corrupt" || error.code === "too-large") sources.note(peer, "corrupt", digest);
+    else if (error.code !== "blob-missing") sources.failed(peer);
   }
 
   /** Resumes what is kept of it; if the whole then is wrong, the kept part may have been, and it is tried once from the start. */
-  async function transferFrom(peer: PeerId, digest: Digest): Promise<number> {
+  async function transferFrom(peer: PeerId, digest: Digest, others: boolean): Promise<number> {
     let received = 0;
     const attempt = async (offset: number) => {
       const counted = async function* () {
-        for await (const chunk of remote.get(peer, digest, offset)) {
+        const startMs = performance.now();
+        const chunks = remote.get(peer, digest, offset);
+        for await (const chunk of others ? unlessSilent(chunks) : chunks) {
+          if (received === 0) sources.answered(peer, performance.now() - startMs);
           received += chunk.length;
           yield chunk;
         }
@@ -242,7 +255,10 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
     const held = new Set<Digest>();
     try {
       for (let start = 0; start < digests.length; start += statMax)
-        for (const digest of await inTime(remote.stat(peer, digests.slice(start, start + statMax))))
+        for (const digest of await inTime(
+          remote.stat(peer, digests.slice(start, start + statMax)),
+          statTimeoutMs,
+        ))
           held.add(digest);
     } catch (cause) {
       log.debug({ peer, error: String(cause) }, "a peer did not say what it holds");
@@ -279,11 +295,32 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
   };
 }
 
+/** What comes, as long as it comes: throws `timed-out` when it pauses for longer than one waits where others can be asked. */
+async function* unlessSilent(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = chunks[Symbol.asyncIterator]();
+  let silent = false;
+  try {
+    for (;;) {
+      const next = await inTime(source.next(), silenceMsMax).catch((cause) => {
+        silent = true;
+        throw cause;
+      });
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // one that hangs would hold up whoever waits for its end
+    const end = source.return?.();
+    if (silent) end?.catch(() => {});
+    else await end;
+  }
+}
+
 /** Throws `timed-out`. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
+async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new SwarmError("timed-out", "no answer in time")), statTimeoutMs);
+    timer = setTimeout(() => reject(new SwarmError("timed-out", "no answer in time")), timeoutMs);
   });
   try {
     return await Promise.race([answer, late]);

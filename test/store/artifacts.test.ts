@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RemoteBlobs } from "../../node/ports.ts";
 import { createArtifacts } from "../../node/store/artifacts.ts";
 import { type DiskBlobs, openBlobStore } from "../../node/store/blobs.ts";
+import { Sources } from "../../node/store/sources.ts";
 import { encodeDirectory } from "../../protocol/build/reapi.ts";
 import type { Want } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
@@ -40,6 +41,10 @@ class Peers implements RemoteBlobs {
     return new Set(digests.filter((digest) => this.held.get(peer)?.has(digest)));
   }
 
+  pieces = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
+  offer = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
+  piece = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
+
   async *get(peer: PeerId, digest: Digest, offset: number): AsyncIterable<Uint8Array> {
     this.log.push(`get ${peer} ${offset}`);
     await this.gate;
@@ -63,6 +68,8 @@ async function setUp() {
   const artifacts = createArtifacts({
     blobs,
     remote: peers,
+    sources: new Sources(),
+    watchAskers: () => () => {},
     events: { result: (key, done) => queueMicrotask(() => done(results.get(key) ?? null)) },
     self,
     log: { debug: () => {} },
