@@ -4,9 +4,11 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { Ending } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
+import { hashOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
+import { Announcer } from "./announcer.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
 import { probeTarget, probeToolchains } from "./build/toolchains.ts";
@@ -19,7 +21,9 @@ import { nextIncarnation } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { Askers } from "./network/askers.ts";
+import { located } from "./network/locate.ts";
 import { createMesh } from "./network/mesh.ts";
+import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
@@ -30,6 +34,9 @@ import { openBlobStore } from "./store/blobs.ts";
 import { openEventStore } from "./store/events.ts";
 import { Sources } from "./store/sources.ts";
 import { version } from "./version.ts";
+
+/** How often what was built is looked over for what the swarm is to be told of. */
+const announceMs = 1_000;
 
 export interface DaemonOptions {
   readonly home: Home;
@@ -121,9 +128,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         pieces: (peer, digest) => mesh().remoteBlobs.pieces(peer, digest),
         offer: (peer, digest, lack, max) => mesh().remoteBlobs.offer(peer, digest, lack, max),
         piece: (peer, digest, index) => mesh().remoteBlobs.piece(peer, digest, index),
+        sizeOf: (peer, hash) => mesh().remoteBlobs.sizeOf(peer, hash),
+        obtain: (peer, digest, from) => mesh().remoteBlobs.obtain(peer, digest, from),
       },
       sources,
       watchAskers: (digest, tell) => askers.watch(digest, tell),
+      connected: () => later.mesh?.connected() ?? [],
+      locate: (digest) => located(mesh().locator, hashOf(digest)),
       events,
       self: identity.peer,
       log,
@@ -187,6 +198,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       handlers: runtime.handlers(),
       blobs,
       askers,
+      obtain: (digest, from, signal) => artifacts.obtainFor(digest, from, signal),
       tails: executor,
       log,
     });
@@ -202,6 +214,26 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ...(config.owner === "yield" ? { ownerIdleMs: config.ownerIdleMs } : {}),
     });
     closers.push(sensors.watch((vitals) => runtime.input({ kind: "sensed", vitals })));
+
+    const providing = new Providing({
+      locator: up.locator,
+      has: (digest) => blobs.has(digest),
+      log,
+      after: (ms, callback) => {
+        const timer = setTimeout(callback, ms).unref();
+        return () => clearTimeout(timer);
+      },
+    });
+    closers.push(() => providing.stop());
+    const announcer = new Announcer(core.desk, providing, (digest) => blobs.has(digest));
+    let reached = 0;
+    const announce = setInterval(() => {
+      announcer.look();
+      const now = up.connected().length;
+      if (now > reached) providing.retry();
+      reached = now;
+    }, announceMs);
+    closers.push(() => clearInterval(announce));
 
     const queries = new Queries(core, up);
     let stopping: Promise<void> | undefined;

@@ -18,6 +18,10 @@ export interface BlobStore {
   resumeAt(digest: Digest): number;
   /** Takes a finished regular file into the store (hashed, then linked or copied) and returns its digest. */
   putFile(file: string): Promise<Digest>;
+  /** The size of the blob with this sha2-256 (64 hex digits), in bytes; undefined when it is not here. */
+  sizeOfHash(hash: string): number | undefined;
+  /** Bytes of it that are here, also of one that is still coming. */
+  bytesHere(digest: Digest): number;
   /** A large blob in pieces: one that is here, or what is here of one that is being gathered; undefined for anything else. */
   pieced(digest: Digest): Promise<PiecedBlob | undefined>;
 }
@@ -45,6 +49,10 @@ export interface PiecesAnswer {
 
 /** Blobs at one peer, over a stream of their own. Every failure is a `SwarmError` (`peer-unreachable`, `blob-missing`, `timed-out`). */
 export interface RemoteBlobs {
+  /** The size of the blob with this sha2-256 (64 hex digits), in bytes, as the peer says. Throws `blob-missing`. */
+  sizeOf(peer: PeerId, hash: string): Promise<number>;
+  /** Asks the peer to bring a blob from these members, for one that does not reach them; resolves once it, or its first pieces, can be had from the peer. Throws `blob-missing`. */
+  obtain(peer: PeerId, digest: Digest, from: readonly PeerId[]): Promise<void>;
   /** How a large blob is cut, if the peer has any of it. Throws `blob-missing`. */
   pieces(peer: PeerId, digest: Digest): Promise<PiecesAnswer>;
   /** Which pieces to ask this peer for: at most `max` of those that `lack` (a bitmap) names, those it gave away least first; none after a moment in which it got none. */
@@ -76,6 +84,16 @@ export interface TailSource {
   tail(request: TailRequest, signal: AbortSignal): AsyncIterable<TailChunk>;
 }
 
+/** Provider records of the swarm: who says it holds a blob. */
+export interface Locator {
+  /** Tells the swarm that this node holds the blob, now and again before that is forgotten. Throws `peer-unreachable` when nobody took the record. */
+  provide(digest: Digest, signal: AbortSignal): Promise<void>;
+  /** Does not tell it again; others forget it within two days. */
+  withdraw(digest: Digest): Promise<void>;
+  /** Peers that said they hold the blob with this sha2-256 (64 hex digits), as answers come in; some may be gone, and none of them is verified. */
+  holders(hash: string, signal: AbortSignal): AsyncIterable<PeerId>;
+}
+
 /** The network as the daemon holds it: the core's port and what the shell needs beside it. */
 export interface Mesh extends Network {
   readonly remoteBlobs: RemoteBlobs;
@@ -89,6 +107,10 @@ export interface Mesh extends Network {
   know(peer: PeerId, addresses: readonly string[]): void;
   /** The set of members changed: connections of those no longer admitted are closed, new members are dialled. */
   membersChanged(): void;
+  /** Members there is a connection to. */
+  connected(): PeerId[];
+  /** Who provides blobs, asked of everyone. */
+  readonly locator: Locator;
   /** Bytes of blobs received and sent since start. */
   traffic(): { receivedBytes: number; sentBytes: number };
   stop(): Promise<void>;

@@ -12,8 +12,10 @@ import {
   type BlobRequest,
   encodeOffer,
   encodePieces,
+  encodeSize,
   frameBytesMax,
   idleMsMax,
+  obtainMsMax,
   offerMsMax,
   othersMax,
   packBits,
@@ -39,7 +41,9 @@ type Send = (kind: number, ...parts: readonly Uint8Array[]) => Promise<void>;
 type Answer = (send: Send) => Promise<void>;
 
 export function blobsHandler(options: {
-  readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced">;
+  readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced" | "sizeOfHash">;
+  /** Brings a blob here for somebody that does not reach its holders: true once others can have it, or its first pieces, from here. */
+  readonly obtain: (digest: Digest, from: readonly PeerId[], signal: AbortSignal) => Promise<boolean>;
   readonly askers: Askers;
   readonly log: Log;
   readonly sent: (bytes: number) => void;
@@ -59,6 +63,12 @@ export function blobsHandler(options: {
       }
       case "get":
         return prepareGet(request);
+      case "size": {
+        const size = blobs.sizeOfHash(request.hash);
+        return (send) => (size === undefined ? send(answers.missing) : send(answers.size, encodeSize(size)));
+      }
+      case "obtain":
+        return prepareObtain(request);
       case "pieces":
         return preparePieces(request.digest, peer);
       case "offer":
@@ -66,6 +76,14 @@ export function blobsHandler(options: {
       case "piece":
         return preparePiece(request);
     }
+  }
+
+  function prepareObtain({ digest, from }: BlobRequest & { kind: "obtain" }): Answer {
+    const obtained = options.obtain(digest, from, AbortSignal.timeout(obtainMsMax)).catch((error) => {
+      log.debug({ digest, err: error }, "a blob could not be brought for another member");
+      return false;
+    });
+    return async (send) => await send((await obtained) ? answers.obtained : answers.missing);
   }
 
   function preparePieces(digest: Digest, peer: PeerId): Answer {

@@ -24,6 +24,8 @@ export const othersMax = 16;
 export const offerMax = 64;
 /** Who has nothing to offer waits so long for something. */
 export const offerMsMax = 500;
+/** Who is asked to bring a blob from elsewhere has so long to begin. */
+export const obtainMsMax = 20_000;
 /** Blob streams of one peer at once. */
 export const streamsMax = 16;
 /** Nothing moves on a stream that has something to do: broken. */
@@ -43,21 +45,30 @@ export const answers = {
   pieces: 4,
   /** Numbers of pieces, four bytes each, big endian. */
   offer: 5,
+  /** Eight bytes, big endian: the size of the blob with that hash. */
+  size: 6,
+  /** The blob was brought here, or its first pieces are on their way. */
+  obtained: 7,
 } as const;
 
 export type BlobRequest =
   | { readonly kind: "get"; readonly digest: Digest; readonly offset: number }
   | { readonly kind: "stat"; readonly digests: readonly Digest[] }
+  | { readonly kind: "size"; readonly hash: string }
+  | { readonly kind: "obtain"; readonly digest: Digest; readonly from: readonly PeerId[] }
   | { readonly kind: "pieces"; readonly digest: Digest }
   | { readonly kind: "offer"; readonly digest: Digest; readonly lack: Uint8Array; readonly max: number }
   | { readonly kind: "piece"; readonly digest: Digest; readonly index: number };
 
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
 const pieced = digest.refine(isPieced);
 const lack = z.custom<Uint8Array>((v) => v instanceof Uint8Array && v.length <= piecesMax / 8);
 const requestSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("get"), digest, offset: z.int().nonnegative() }),
   z.object({ kind: z.literal("stat"), digests: z.array(digest).max(statMax) }),
+  z.object({ kind: z.literal("size"), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({ kind: z.literal("obtain"), digest, from: z.array(peer).min(1).max(othersMax) }),
   z.object({ kind: z.literal("pieces"), digest: pieced }),
   z.object({ kind: z.literal("offer"), digest: pieced, lack, max: z.int().min(1).max(offerMax) }),
   z.object({ kind: z.literal("piece"), digest: pieced, index: z.int().nonnegative().max(piecesMax) }),
@@ -88,7 +99,7 @@ function isInside(request: BlobRequest): boolean {
 const piecesSchema = z.object({
   list: z.custom<Uint8Array>((v) => v instanceof Uint8Array),
   whole: z.boolean(),
-  others: z.array(z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v))).max(othersMax),
+  others: z.array(peer).max(othersMax),
 });
 
 export const encodePieces = (answer: PiecesAnswer): Uint8Array => encode(answer);
@@ -105,6 +116,19 @@ export function encodeOffer(indexes: readonly number[]): Uint8Array {
   const bytes = Buffer.alloc(indexes.length * 4);
   for (const [at, index] of indexes.entries()) bytes.writeUInt32BE(index, at * 4);
   return bytes;
+}
+
+export function encodeSize(sizeBytes: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(sizeBytes));
+  return bytes;
+}
+
+/** Throws `malformed`. */
+export function readSize(bytes: Uint8Array): number {
+  const size = bytes.length === 8 ? Number(Buffer.from(bytes).readBigUInt64BE()) : -1;
+  if (!Number.isSafeInteger(size) || size < 0) throw new SwarmError("malformed", "not a size");
+  return size;
 }
 
 /** Throws `malformed`: more than were asked for, twice the same, or none of those that were asked for. */

@@ -1,14 +1,16 @@
 /** Who holds a blob, asked of everyone: provider records in a Kademlia DHT of the swarm's own. Meant for few, long-lived names (build roots, releases); `done` facts come first. */
 import { type KadDHT, kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { CID } from "multiformats/cid";
-import { cidOf } from "../../protocol/kernel/digest.ts";
+import { cidOf, digestFrom } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { Digest, PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import type { Locator } from "../ports.ts";
 
 export type { KadDHT };
 
 /** Providers named by one search. */
 const holdersMax = 32;
+const searchMsMax = 1_500;
 
 export const locateService = (swarm: SwarmId) =>
   kadDHT({
@@ -17,14 +19,9 @@ export const locateService = (swarm: SwarmId) =>
     clientMode: false,
     peerInfoMapper: passthroughMapper,
     allowQueryWithZeroPeers: true,
+    // what this node provides is told again once a day, one record after the other
+    reprovide: { concurrency: 1 },
   });
-
-export interface Locator {
-  /** Tells the swarm that this node holds the blob. Throws `peer-unreachable` when nobody took the record. */
-  provide(digest: Digest, signal: AbortSignal): Promise<void>;
-  /** Peers that said they hold it, as answers come in; some may be gone, and none of them is verified. */
-  holders(digest: Digest, signal: AbortSignal): AsyncIterable<PeerId>;
-}
 
 export function createLocator(dht: KadDHT): Locator {
   return {
@@ -41,9 +38,12 @@ export function createLocator(dht: KadDHT): Locator {
           remedy: "run: swarmd node list",
         });
     },
-    async *holders(digest, signal) {
+    async withdraw(digest) {
+      await dht.cancelReprovide(CID.parse(cidOf(digest)));
+    },
+    async *holders(hash, signal) {
       const seen = new Set<string>();
-      for await (const event of dht.findProviders(CID.parse(cidOf(digest)), { signal })) {
+      for await (const event of dht.findProviders(CID.parse(cidOf(digestFrom(hash, 0))), { signal })) {
         if (event.name !== "PROVIDER" && event.name !== "PEER_RESPONSE") continue;
         for (const { id } of event.providers) {
           const peer = id.toString();
@@ -55,4 +55,15 @@ export function createLocator(dht: KadDHT): Locator {
       }
     },
   };
+}
+
+/** Whom provider records name, as far as they come in a moment; nobody where none can be asked. */
+export async function located(locator: Pick<Locator, "holders">, hash: string): Promise<PeerId[]> {
+  const holders: PeerId[] = [];
+  try {
+    for await (const peer of locator.holders(hash, AbortSignal.timeout(searchMsMax))) holders.push(peer);
+  } catch {
+    // it took too long: what was found counts
+  }
+  return holders;
 }

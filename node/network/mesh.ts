@@ -3,7 +3,7 @@ import type { Connection } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import type { Digest, PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../../protocol/ports.ts";
 import type { Log } from "../log.ts";
 import type { BlobStore, Mesh, TailSource } from "../ports.ts";
@@ -16,7 +16,7 @@ import { Gate, peerOf } from "./gate.ts";
 import { openGossip } from "./gossip.ts";
 import { createHost } from "./libp2p.ts";
 import { Links } from "./links.ts";
-import { createLocator, type Locator } from "./locate.ts";
+import { createLocator } from "./locate.ts";
 import { messagesHandler, messagesProtocol } from "./messages.ts";
 import { bestFirst, isLoopback, PeerBook } from "./peer-book.ts";
 import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
@@ -40,7 +40,9 @@ export interface MeshOptions {
   /** The peer book. */
   readonly bookFile: string;
   readonly handlers: NetworkHandlers;
-  readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced">;
+  readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced" | "sizeOfHash">;
+  /** Brings a blob here for a member that does not reach its holders. */
+  readonly obtain: (digest: Digest, from: readonly PeerId[], signal: AbortSignal) => Promise<boolean>;
   readonly askers: Askers;
   readonly tails: TailSource;
   readonly log: Log;
@@ -49,7 +51,7 @@ export interface MeshOptions {
 }
 
 /** Throws `address-in-use` when a port is taken, `usage` for an address that cannot be listened on. */
-export async function createMesh(options: MeshOptions): Promise<Mesh & { readonly locator: Locator }> {
+export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const { handlers, swarm, log } = options;
   const listen = options.listen.map(readAddress);
   const announce = (options.announce ?? []).map(readAddress);
@@ -162,6 +164,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
       blobsHandler({
         blobs: options.blobs,
         askers: options.askers,
+        obtain: options.obtain,
         log,
         sent(bytes) {
           traffic.sentBytes += bytes;
@@ -205,6 +208,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh & { readonl
     send: (to, message) => links.send(to, message),
     gossip: (message) => gossip.publish(message),
     tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),
+    connected: () => links.peers(),
     addresses: () => host.getMultiaddrs().map(String),
     addressesOf: (peer) => [...book.addresses(peer)],
     know(peer, addresses) {

@@ -12,9 +12,11 @@ import {
   blobsProtocol,
   encodeRequest,
   idleMsMax,
+  othersMax,
   piecesBytesMax,
   readOffer,
   readPieces,
+  readSize,
   smallBytesMax,
   statMax,
 } from "./blob-wire.ts";
@@ -28,6 +30,8 @@ const largeMax = 8;
 /** Pieces, and offers of some, asked of one peer at once. */
 const piecesMax = 16;
 const offersMax = 32;
+/** Blobs that one peer is to bring for us at once. */
+const errandsMax = 4;
 const openMsMax = 5_000;
 const laneBytesMax = Math.max(answerBytesMax, piecesBytesMax + 1);
 
@@ -59,6 +63,8 @@ export function createRemoteBlobs(options: RemoteBlobsOptions): RemoteBlobs & { 
   }
 
   return {
+    sizeOf: async (peer, hash) => await source(peer).sizeOf(hash),
+    obtain: async (peer, digest, from) => await source(peer).obtain(digest, from),
     pieces: async (peer, digest) => await source(peer).pieces(digest),
     offer: async (peer, digest, lack, max) => await source(peer).offer(digest, lack, max),
     piece: async (peer, digest, index) => await source(peer).piece(digest, index),
@@ -95,7 +101,7 @@ const unreachable = (peer: PeerId, cause?: unknown): SwarmError =>
         remedy: "run: swarmd node list",
       });
 
-type LaneName = "small" | "offers" | "pieces";
+type LaneName = "small" | "offers" | "pieces" | "errands";
 
 /** One connection as a source of blobs. */
 class Source {
@@ -108,6 +114,7 @@ class Source {
   readonly #rooms: Readonly<Record<LaneName, Slots>> = {
     small: this.#small,
     offers: new Slots(offersMax),
+    errands: new Slots(errandsMax),
     pieces: new Slots(piecesMax),
   };
   readonly #lanes = new Map<LaneName, Promise<Lane>>();
@@ -140,6 +147,32 @@ class Source {
           this.#received(payload.length);
           resolve(payload);
         } else reject(failed(kind, digest));
+        return true;
+      },
+    );
+  }
+
+  async sizeOf(hash: string): Promise<number> {
+    return await this.#ask<number>(
+      "small",
+      encodeRequest({ kind: "size", hash }),
+      (resolve, reject) => (kind, payload) => {
+        if (kind === answers.missing) reject(failed(kind, hash));
+        else if (kind === answers.size) resolve(readSize(payload));
+        else throw odd(kind);
+        return true;
+      },
+    );
+  }
+
+  async obtain(digest: Digest, from: readonly PeerId[]): Promise<void> {
+    await this.#ask<void>(
+      "errands",
+      encodeRequest({ kind: "obtain", digest, from: from.slice(0, othersMax) }),
+      (resolve, reject) => (kind) => {
+        if (kind === answers.missing) reject(failed(kind, digest));
+        else if (kind === answers.obtained) resolve();
+        else throw odd(kind);
         return true;
       },
     );
@@ -351,8 +384,8 @@ class IdleWatch {
 const odd = (kind: number | undefined): SwarmError =>
   new SwarmError("malformed", `an answer of kind ${kind} is out of place`);
 
-function failed(kind: number | undefined, digest: Digest): SwarmError {
+function failed(kind: number | undefined, what: string): SwarmError {
   if (kind === answers.missing || kind === answers.broken)
-    return new SwarmError("blob-missing", `the peer does not have ${digest}`);
+    return new SwarmError("blob-missing", `the peer does not have ${what}`);
   return odd(kind);
 }

@@ -11,16 +11,19 @@ import { byText, type Digest, type PeerId } from "../../protocol/kernel/ids.ts";
 import type { Artifacts, EventStore } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import type { Log } from "../log.ts";
-import type { RemoteBlobs } from "../ports.ts";
+import type { PiecedBlob, RemoteBlobs } from "../ports.ts";
 import type { DiskBlobs } from "./blobs.ts";
 import { type GatherParts, gatherBlob } from "./gather.ts";
-import { isPieced } from "./pieces.ts";
+import { isPieced, pieceCountOf } from "./pieces.ts";
 import type { Sources } from "./sources.ts";
 
 /** Transfers under way at once, and of them from one peer. */
 const transfersMax = 8;
 /** Peers asked for one blob before it counts as missing. */
 const peersMax = 16;
+/** Members that are asked to bring a blob from where this node cannot, and blobs that it brings for others at once. */
+const errandsMax = 4;
+const begunCheckMs = 50;
 const readBytesMax = 64 << 20;
 const treeDepthMax = 64;
 const treeFilesMax = 1_000_000;
@@ -39,17 +42,29 @@ export interface ArtifactsOptions {
   readonly remote: RemoteBlobs;
   readonly sources: Sources;
   readonly watchAskers: GatherParts["watchAskers"];
+  /** Members there is a connection to. */
+  readonly connected: () => readonly PeerId[];
+  /** Whom the swarm's records name as holders, within a moment. */
+  readonly locate: (digest: Digest) => Promise<readonly PeerId[]>;
   readonly events: Pick<EventStore, "result">;
   readonly self: PeerId;
   readonly log: Pick<Log, "debug">;
 }
 
-export function createArtifacts(options: ArtifactsOptions): Artifacts {
+/** The port as the shell holds it. */
+export interface LocalArtifacts extends Artifacts {
+  /** For a member that does not reach the holders itself: from these alone, nobody else is sent. True once it is here, or its first pieces are on their way. */
+  obtainFor(digest: Digest, from: readonly PeerId[], signal: AbortSignal): Promise<boolean>;
+}
+
+export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
   const { blobs, remote, sources, events, self, log } = options;
   /** Blobs under way: who is asked for them, and how many bytes came in the end. */
   const transfers = new Map<Digest, { readonly from: readonly PeerId[]; readonly bytes: Promise<number> }>();
   const waiting: (() => void)[] = [];
   let running = 0;
+  /** Blobs that are brought for others. */
+  let errands = 0;
 
   async function withPlace<T>(work: () => Promise<T>): Promise<T> {
     if (running >= transfersMax) await new Promise<void>((resolve) => waiting.push(resolve));
@@ -76,9 +91,81 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
           return obtain({ digest: want.digest, from: others });
         },
       );
+    const bytes = withPlace(() => fromAnywhere(want)).finally(() => transfers.delete(want.digest));
+    transfers.set(want.digest, { from: want.from, bytes });
+    return bytes;
+  }
+
+  /** From those named; else from whom the swarm's records name; else through a member that reaches more than this node does. */
+  async function fromAnywhere(want: Want): Promise<number> {
+    try {
+      return await fromAnyone(want);
+    } catch (cause) {
+      if (!isMissing(cause)) throw cause;
+      const reached = new Set(options.connected());
+      const named = new Set([...want.from, ...(await options.locate(want.digest))]);
+      named.delete(self);
+      const further = [...named].filter((peer) => !want.from.includes(peer) && reached.has(peer));
+      if (further.length > 0)
+        try {
+          return await fromAnyone({ digest: want.digest, from: further });
+        } catch (again) {
+          if (!isMissing(again)) throw again;
+        }
+      const beyond = [...named].filter((peer) => !reached.has(peer));
+      if (beyond.length === 0) throw cause;
+      for (const peer of sources.order(reached).slice(0, errandsMax))
+        try {
+          await remote.obtain(peer, want.digest, beyond);
+          return await fromAnyone({ digest: want.digest, from: [peer] });
+        } catch (again) {
+          log.debug({ peer, digest: want.digest, error: String(again) }, "a member could not bring a blob");
+        }
+      throw cause;
+    }
+  }
+
+  async function obtainFor(digest: Digest, from: readonly PeerId[], signal: AbortSignal): Promise<boolean> {
+    if (blobs.has(digest)) return true;
+    const reached = new Set(options.connected());
+    const asked = from.filter((peer) => reached.has(peer));
+    if (asked.length === 0 || errands >= errandsMax) return false;
+    errands++;
+    try {
+      const here = direct({ digest, from: asked }).then(
+        () => true,
+        () => false,
+      );
+      const late = new Promise<boolean>((resolve) => {
+        signal.addEventListener("abort", () => resolve(false), { once: true });
+      });
+      return await Promise.race([here, late, begun(digest, here)]);
+    } finally {
+      errands--;
+    }
+  }
+
+  /** As `obtain`, with no detour: an errand never makes another. */
+  function direct(want: Want): Promise<number> {
+    const shared = transfers.get(want.digest);
+    if (shared) return shared.bytes;
     const bytes = withPlace(() => fromAnyone(want)).finally(() => transfers.delete(want.digest));
     transfers.set(want.digest, { from: want.from, bytes });
     return bytes;
+  }
+
+  /** True once pieces of it can be had from here; never if none come. */
+  async function begun(digest: Digest, over: Promise<boolean>): Promise<boolean> {
+    let open = true;
+    void over.finally(() => {
+      open = false;
+    });
+    while (open) {
+      const blob = await blobs.pieced(digest).catch(() => undefined);
+      if (blob && isBegun(digest, blob)) return true;
+      await new Promise((resolve) => setTimeout(resolve, begunCheckMs));
+    }
+    return await over;
   }
 
   async function fromAnyone(want: Want): Promise<number> {
@@ -267,6 +354,7 @@ export function createArtifacts(options: ArtifactsOptions): Artifacts {
   }
 
   return {
+    obtainFor,
     fetch(wants, done) {
       const missing: Digest[] = [];
       let fetchedBytes = 0;
@@ -327,6 +415,14 @@ async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+const isMissing = (cause: unknown): boolean => cause instanceof SwarmError && cause.code === "blob-missing";
+
+function isBegun(digest: Digest, blob: PiecedBlob): boolean {
+  if (blob.whole) return true;
+  for (let index = 0; index < pieceCountOf(digest); index++) if (blob.has(index)) return true;
+  return false;
 }
 
 /** A transfer that failed after some bytes had come. */

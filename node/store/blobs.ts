@@ -375,6 +375,19 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       }
     },
     resumeAt: keptBytes,
+    sizeOfHash(hash) {
+      const size = statSync(`${root}/${hash.slice(0, 2)}/${hash.slice(2)}`, { throwIfNoEntry: false })?.size;
+      return size !== undefined && intact(placeOf(digestFrom(hash, size)), digestFrom(hash, size))
+        ? size
+        : undefined;
+    },
+    bytesHere(digest) {
+      if (intact(placeOf(digest), digest)) return sizeOf(digest);
+      const coming = gatherings.get(digest);
+      if (coming) return coming.bytes;
+      const kept = statSync(partialOf(digest), { throwIfNoEntry: false })?.size ?? 0;
+      return Math.min(kept, sizeOf(digest));
+    },
     async pieced(digest) {
       const coming = gatherings.get(digest);
       if (coming) return coming;

@@ -23,8 +23,11 @@ const staleMsMin = 2_000;
 /** Nothing came from anyone for so long: given up. */
 const stalledMsMax = 20_000;
 const answerMsMax = 5_000;
-const tickMs = 500;
+const tickMs = 250;
+/** Between two questions to one that had nothing, doubled each time. */
+const retryMsMin = 250;
 const triesMax = 6;
+const triesAfterBreak = 3;
 
 export interface GatherParts {
   readonly blobs: Pick<DiskBlobs, "gather">;
@@ -134,6 +137,8 @@ interface Source {
 }
 
 interface Candidate {
+  /** It fetches the same: what it has not now it may have soon. */
+  readonly fetches: boolean;
   tries: number;
   nextAtMs: number;
   asking: boolean;
@@ -161,14 +166,14 @@ class Crew {
     this.#parts = parts;
     this.#digest = digest;
     this.#list = list;
-    for (const peer of from) this.#consider(peer);
+    for (const peer of from) this.#consider(peer, false);
   }
 
   async bring(gathering: Gathering, answered: readonly Answered[]): Promise<void> {
     this.#gathering = gathering;
     if (gathering.left === 0) return;
     const unwatch = this.#parts.watchAskers(this.#digest, (peer) => {
-      this.#consider(peer);
+      this.#consider(peer, true);
       this.#recruit();
     });
     const tick = setInterval(() => this.#tick(), tickMs);
@@ -185,10 +190,11 @@ class Crew {
     }
   }
 
-  #consider(peer: PeerId) {
-    if (peer === this.#parts.self || this.#candidates.has(peer)) return;
-    if (this.#candidates.size < candidatesMax)
-      this.#candidates.set(peer, { tries: 0, nextAtMs: 0, asking: false });
+  #consider(peer: PeerId, fetches: boolean) {
+    const known = this.#candidates.get(peer);
+    if (peer === this.#parts.self || known?.fetches || (known && !fetches)) return;
+    if (known || this.#candidates.size < candidatesMax)
+      this.#candidates.set(peer, { tries: 0, nextAtMs: 0, asking: false, ...known, fetches });
   }
 
   /** Asks more members as long as too few are at work. */
@@ -208,14 +214,15 @@ class Crew {
   async #ask(peer: PeerId, candidate: Candidate) {
     candidate.asking = true;
     const answer = await askForPieces(this.#parts, this.#digest, peer);
-    candidate.asking = false;
-    candidate.nextAtMs = performance.now() + 1000 * 2 ** candidate.tries++;
+    const known = this.#candidates.get(peer)!;
+    known.asking = false;
+    known.nextAtMs = performance.now() + retryMsMin * 2 ** known.tries++;
     if (answer && keyOf(answer.list) === keyOf(this.#list)) this.#join(peer, answer);
     else this.#failIfAlone();
   }
 
   #join(peer: PeerId, answer: PiecesAnswer) {
-    if (this.#ended) return;
+    if (this.#ended || [...this.#sources].some((source) => source.peer === peer)) return;
     // one that works is asked no more
     const candidate = this.#candidates.get(peer);
     if (candidate) candidate.tries = triesMax;
@@ -229,7 +236,7 @@ class Crew {
       gone: false,
     };
     this.#sources.add(source);
-    for (const other of answer.others) this.#consider(other);
+    for (const other of answer.others) this.#consider(other, true);
     // while one batch is on its way the next is agreed on
     for (let worker = 0; worker < 2; worker++) void this.#work(source);
     this.#recruit();
@@ -282,10 +289,10 @@ class Crew {
 
   #drop(source: Source, cause: unknown) {
     if (this.#ended || source.gone) return;
-    if (cause instanceof SwarmError && cause.code === "blob-corrupt")
-      this.#parts.sources.note(source.peer, "corrupt", this.#digest);
-    else if (!(cause instanceof SwarmError)) return this.#over.reject(cause);
-    else if (cause.code !== "blob-missing") this.#parts.sources.failed(source.peer);
+    if (!(cause instanceof SwarmError) || cause.code === "disk-full") return this.#over.reject(cause);
+    const { code } = cause;
+    if (code === "blob-corrupt") this.#parts.sources.note(source.peer, "corrupt", this.#digest);
+    else if (code !== "blob-missing") this.#parts.sources.failed(source.peer);
     this.#parts.log.debug(
       { peer: source.peer, digest: this.#digest, error: String(cause) },
       "a peer gives no more pieces",
@@ -293,6 +300,14 @@ class Crew {
     source.gone = true;
     source.done();
     this.#sources.delete(source);
+    // a connection may come back, and who still fetched it may have it whole by now
+    if (code !== "blob-corrupt" && !(code === "blob-missing" && source.whole))
+      this.#candidates.set(source.peer, {
+        fetches: true,
+        tries: triesAfterBreak,
+        nextAtMs: performance.now() + retryMsMin,
+        asking: false,
+      });
     this.#recruit();
     this.#failIfAlone();
     this.#tell();
@@ -301,7 +316,8 @@ class Crew {
   /** What is still on its way from a source that was given up is waited for. */
   #failIfAlone() {
     if (this.#sources.size > 0 || this.#inFlight.size > 0 || this.#gathering!.left === 0) return;
-    for (const { tries, asking } of this.#candidates.values()) if (tries === 0 || asking) return;
+    for (const { tries, asking, fetches } of this.#candidates.values())
+      if (tries === 0 || asking || (fetches && tries < triesMax)) return;
     this.#over.reject(new SwarmError("blob-missing", `nobody asked has the rest of ${this.#digest}`));
   }
 
@@ -309,6 +325,7 @@ class Crew {
     this.#recruit();
     if (performance.now() - this.#progressMs > stalledMsMax)
       this.#over.reject(new SwarmError("blob-missing", `no more of ${this.#digest} comes from anyone`));
+    this.#failIfAlone();
     this.#tell();
   }
 

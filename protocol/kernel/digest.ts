@@ -26,6 +26,14 @@ export const sizeOf = (digest: Digest): number => Number(digest.slice(65));
 /** The empty blob is always present, also if it was never stored (REAPI). */
 export const emptyDigest = digestOf(new Uint8Array());
 
+/** The 64 hex digits in a CIDv1 (raw, sha2-256, base32); undefined for anything else. */
+export function hashOfCid(text: string): string | undefined {
+  if (!/^b[a-z2-7]{58}$/.test(text)) return undefined;
+  const bytes = base32.decode(text as `b${string}`);
+  if (bytes[0] !== 0x01 || bytes[1] !== 0x55 || bytes[2] !== 0x12 || bytes[3] !== 0x20) return undefined;
+  return Buffer.from(bytes.subarray(4)).toString("hex");
+}
+
 /** CIDv1 (raw, sha2-256, base32) of the same bytes. */
 export function cidOf(digest: Digest): string {
   const hash = hashOf(digest);

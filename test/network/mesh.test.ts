@@ -1,6 +1,7 @@
 /** The real network, in one process on loopback. */
 import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { hashOf } from "../../protocol/kernel/digest.ts";
 import { networkContract } from "../contract/network.ts";
 import { gossipReachesAll, TestSwarm, until } from "./swarm.ts";
 
@@ -129,7 +130,7 @@ describe("the mesh", () => {
       return true;
     });
     const found = await eventually(async () => {
-      for await (const peer of b.mesh.locator.holders(digest, signal)) return peer;
+      for await (const peer of b.mesh.locator.holders(hashOf(digest), signal)) return peer;
       return undefined;
     });
     expect(found).toBe(a.peer);

@@ -8,7 +8,7 @@ import { createLogTo } from "../../node/log.ts";
 import { Askers } from "../../node/network/askers.ts";
 import { createMesh, type MeshOptions } from "../../node/network/mesh.ts";
 import type { PiecedBlob, TailChunk, TailRequest } from "../../node/ports.ts";
-import { digestOf, sha256, sha256Hex } from "../../protocol/kernel/digest.ts";
+import { digestOf, hashOf, sha256, sha256Hex } from "../../protocol/kernel/digest.ts";
 import { type Digest, type PeerId, peerIdOf, type SwarmId } from "../../protocol/kernel/ids.ts";
 
 export const swarm = sha256Hex("a swarm for tests") as SwarmId;
@@ -40,6 +40,7 @@ export interface Member {
   readonly stored: Map<Digest, Uint8Array>;
   readonly pieced: Map<Digest, PiecedBlob>;
   readonly log: { msg: string; [field: string]: unknown }[];
+  obtain: (digest: Digest, from: readonly PeerId[]) => Promise<boolean>;
   tail: (request: TailRequest, signal: AbortSignal) => AsyncIterable<TailChunk>;
   /** Connected peers, by what the handlers heard. */
   connected(): PeerId[];
@@ -123,9 +124,11 @@ export class TestSwarm {
           for (let at = offset; at < bytes.length; at += 64 << 10)
             yield bytes.subarray(at, Math.min(at + (64 << 10), bytes.length));
         },
+        sizeOfHash: (hash) => [...state.stored].find(([digest]) => hashOf(digest) === hash)?.[1].length,
         pieced: async (digest) => state.pieced.get(digest),
       },
       askers: new Askers(),
+      obtain: (digest, from) => member.obtain(digest, from),
       tails: { tail: (request, signal) => member.tail(request, signal) },
       log: createLogTo({ write: (line) => state.log.push(JSON.parse(line)) }, "debug"),
     });
@@ -133,6 +136,7 @@ export class TestSwarm {
       ...state,
       mesh,
       async *tail() {},
+      obtain: async () => false,
       connected() {
         const last = new Map(state.links.map(({ kind, peer }) => [peer, kind]));
         return [...last].filter(([, kind]) => kind === "connected").map(([peer]) => peer);

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PiecedBlob, TailChunk } from "../../node/ports.ts";
 import { hashOfPiece, pieceAt, pieceCountOf } from "../../node/store/pieces.ts";
-import { digestOf, emptyDigest } from "../../protocol/kernel/digest.ts";
+import { digestOf, emptyDigest, hashOf } from "../../protocol/kernel/digest.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import { key, type Member, TestSwarm, until } from "./swarm.ts";
 
@@ -186,6 +186,28 @@ describe("pieces of a large blob at another member", () => {
     await expect(
       a.mesh.remoteBlobs.offer(b.peer, digest, Uint8Array.of(1, 2, 3, 4), 1),
     ).rejects.toMatchObject({ code: "peer-unreachable" });
+  });
+});
+
+describe("errands", () => {
+  it("are run by a member that reaches more", async () => {
+    const asked: unknown[] = [];
+    const digest = digestOf(Buffer.from("far away"));
+    b.obtain = async (...wanted) => asked.push(wanted) === 1;
+    const { peer } = await key("far away");
+    await a.mesh.remoteBlobs.obtain(b.peer, digest, [peer]);
+    expect(asked).toEqual([[digest, [peer]]]);
+    await expect(a.mesh.remoteBlobs.obtain(b.peer, digest, [peer])).rejects.toMatchObject({
+      code: "blob-missing",
+    });
+  });
+
+  it("tell the size of a blob of which only the hash is known", async () => {
+    const digest = b.store(randomBytes(12_345));
+    expect(await a.mesh.remoteBlobs.sizeOf(b.peer, hashOf(digest))).toBe(12_345);
+    await expect(a.mesh.remoteBlobs.sizeOf(b.peer, "0".repeat(64))).rejects.toMatchObject({
+      code: "blob-missing",
+    });
   });
 });
 

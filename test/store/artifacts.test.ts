@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RemoteBlobs } from "../../node/ports.ts";
-import { createArtifacts } from "../../node/store/artifacts.ts";
+import { createArtifacts, type LocalArtifacts } from "../../node/store/artifacts.ts";
 import { type DiskBlobs, openBlobStore } from "../../node/store/blobs.ts";
 import { Sources } from "../../node/store/sources.ts";
 import { encodeDirectory } from "../../protocol/build/reapi.ts";
@@ -11,7 +11,6 @@ import type { Want } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
-import type { Artifacts } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import { artifactsContract } from "../contract/artifacts.ts";
 
@@ -24,6 +23,8 @@ class Peers implements RemoteBlobs {
   readonly held = new Map<PeerId, Map<Digest, Uint8Array>>();
   readonly log: string[] = [];
   readonly down = new Set<PeerId>();
+  /** What the DHT says. */
+  readonly records = new Map<Digest, PeerId[]>();
   /** Bytes of each transfer that arrive before it breaks, by peer. */
   readonly breaksAfter = new Map<PeerId, number>();
   readonly forged = new Set<PeerId>();
@@ -41,6 +42,17 @@ class Peers implements RemoteBlobs {
     return new Set(digests.filter((digest) => this.held.get(peer)?.has(digest)));
   }
 
+  sizeOf = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
+  /** Who can be sent to whom. */
+  readonly roads = new Map<PeerId, readonly PeerId[]>();
+  async obtain(peer: PeerId, digest: Digest, from: readonly PeerId[]) {
+    this.log.push(`obtain ${peer}`);
+    for (const other of from) {
+      const bytes = this.roads.get(peer)?.includes(other) && this.held.get(other)?.get(digest);
+      if (bytes) return this.hold(peer, bytes);
+    }
+    throw new SwarmError("blob-missing", "no way");
+  }
   pieces = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
   offer = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
   piece = () => Promise.reject(new SwarmError("blob-missing", "only whole"));
@@ -70,6 +82,8 @@ async function setUp() {
     remote: peers,
     sources: new Sources(),
     watchAskers: () => () => {},
+    connected: () => [a, b].filter((peer) => !peers.down.has(peer)),
+    locate: async (digest) => peers.records.get(digest) ?? [],
     events: { result: (key, done) => queueMicrotask(() => done(results.get(key) ?? null)) },
     self,
     log: { debug: () => {} },
@@ -99,7 +113,7 @@ describe("artifacts of a node", () => {
   let blobs: DiskBlobs;
   let peers: Peers;
   let results: Map<Digest, { result: ActionResult; holders: PeerId[] }>;
-  let artifacts: Artifacts;
+  let artifacts: LocalArtifacts;
   beforeEach(async () => {
     ({ home, blobs, peers, results, artifacts } = await setUp());
   });
@@ -120,6 +134,33 @@ describe("artifacts of a node", () => {
     expect(all.map((one) => one.missing)).toEqual([[], [], []]);
     expect(all.reduce((sum, one) => sum + one.fetchedBytes, 0)).toBe(large.length);
     expect(peers.log).toEqual([`get ${a} 0`]);
+  });
+
+  it("asks those whom the swarm's records name when nobody named has it", async () => {
+    peers.hold(b, large);
+    peers.records.set(digestOf(large), [b]);
+    expect(await fetch([{ digest: digestOf(large), from: [a] }])).toMatchObject({ missing: [] });
+    expect(peers.log).toEqual([`get ${a} 0`, `get ${b} 0`]);
+  });
+
+  it("has a blob brought by a member that reaches a holder which this node does not", async () => {
+    peers.hold(b, large);
+    peers.down.add(b);
+    const want = { digest: digestOf(large), from: [b] };
+    expect(await fetch([want])).toMatchObject({ missing: [want.digest] });
+    peers.roads.set(a, [b]);
+    expect(await fetch([want])).toEqual({ missing: [], fetchedBytes: large.length });
+    expect(peers.log.slice(-2)).toEqual([`obtain ${a}`, `get ${a} 0`]);
+  });
+
+  it("brings a blob for another member only from where it reaches itself", async () => {
+    peers.hold(b, large);
+    peers.down.add(a);
+    const { signal } = new AbortController();
+    expect(await artifacts.obtainFor(digestOf(large), [a], signal)).toBe(false);
+    expect(await artifacts.obtainFor(digestOf(large), [a, b], signal)).toBe(true);
+    expect(blobs.has(digestOf(large))).toBe(true);
+    expect(peers.log).toEqual([`get ${b} 0`]);
   });
 
   it("asks a later wish's own holders when the shared transfer fails", async () => {
