@@ -187,6 +187,13 @@ export type Input =
   | { readonly kind: "sensed"; readonly vitals: LocalVitals }
   /** Writing own words fails, and is tried again; or it works again. Meanwhile only beats leave the node: they are no statement of its chain. */
   | { readonly kind: "writing"; readonly fails: boolean }
+  | {
+      readonly kind: "recalled";
+      readonly author: PeerId;
+      readonly inc: Incarnation;
+      readonly seq: number;
+      readonly entries: readonly SignedEntry[];
+    }
   | { readonly kind: "blob-read"; readonly digest: Digest; readonly bytes: Uint8Array | null }
   | { readonly kind: "tree-read"; readonly digest: Digest; readonly files: readonly InputFile[] | null }
   | { readonly kind: "looked-up"; readonly keys: readonly Digest[]; readonly hits: readonly CacheHit[] }
@@ -243,6 +250,8 @@ export type Effect =
       readonly fromSeq: number;
       readonly toSeq: number;
     }
+  /** → `recalled`: the own copy of what an author said at one place of its chain. */
+  | { readonly kind: "recall"; readonly author: PeerId; readonly inc: Incarnation; readonly seq: number }
   /** → `blob-read`; from the own disk, else from the members named. */
   | { readonly kind: "read-blob"; readonly want: Want }
   /** → `tree-read`: every file below a Directory, paths relative to it, sorted. */

@@ -157,8 +157,7 @@ export class Core {
         return;
       case "restored-ledger": {
         const build = this.buildOf(input.build);
-        for (const update of input.updates) build.ledger.apply(update);
-        this.takeFacts(build, input.entries);
+        for (const update of input.updates) this.takeFacts(build, build.ledger.apply(update).taken);
         return;
       }
       case "restored-history":
@@ -185,6 +184,10 @@ export class Core {
         return;
       case "signed":
         this.takeOwn(input.entry);
+        return;
+      case "recalled":
+        for (const entry of input.entries) this.witness.recalled(entry);
+        this.witness.answered(input);
         return;
       case "sensed":
         desk.sense(input.vitals);
@@ -252,7 +255,8 @@ export class Core {
       .heads()
       .filter((h) => h.author === config.self)
       .sort((a, b) => incarnationCounter(b.inc) - incarnationCounter(a.inc));
-    if (last) voice.follow(last.id);
+    const lastId = last && chains.lastId(last.author, last.inc);
+    if (lastId !== undefined) voice.follow(lastId);
     this.desk.say(
       undefined,
       { kind: "node.up", name: config.name, version: config.version, folds: [1], slots: config.slots },
@@ -334,15 +338,17 @@ export class Core {
   private takeUpdate(from: PeerId, update: LedgerUpdate): void {
     if (this.desk.dropped.has(update.build)) return;
     const build = this.buildOf(update.build);
-    const outcome = build.ledger.apply(update.update);
-    if (outcome === "gap") {
+    const { taken, gap, odds } = build.ledger.apply(update.update);
+    if (odds)
+      for (const { known, other } of build.ledger.clashes(update.update)) this.witness.heard(known, other);
+    if (gap || odds) {
       this.catchUp.with(from);
       this.attention.call();
     }
-    if (outcome !== "new") return;
+    if (taken.length === 0) return;
     this.courier.heard(update);
-    this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries: update.entries });
-    this.takeFacts(build, update.entries);
+    this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries: taken });
+    this.takeFacts(build, taken);
   }
 
   /** An own entry, signed: written, told, folded; then what waited for it. */
@@ -376,8 +382,8 @@ export class Core {
 
   private takeTimeline(entry: SignedEntry): { fresh: boolean; gap: boolean } {
     const { desk } = this;
-    const { whole, gap, forkOf } = desk.chains.take(entry);
-    if (forkOf) this.witness.heard(entry, forkOf);
+    const { whole, gap, clash } = desk.chains.take(entry);
+    if (clash !== undefined) this.witness.clashes(entry, clash);
     if (desk.members.consider(entry)) this.door.changed();
     for (const one of whole) {
       const e = one.entry;
@@ -543,6 +549,7 @@ export class Core {
     if (!build) {
       const { self, inc } = this.desk.config;
       build = new Build(id, new Ledger(id, clientOf(self, inc)), this.desk.now.monoMs);
+      for (const fork of this.desk.members.forks.all()) build.ledger.fork(fork.author, fork.inc, fork.seq);
       this.desk.builds.set(id, build);
     }
     return build;

@@ -9,6 +9,7 @@ import { Orders } from "./swarm/orders.ts";
 import { Rivals } from "./swarm/rivals.ts";
 import { Chains } from "./timeline/chain.ts";
 import { Forks } from "./timeline/forks.ts";
+import { IdSum } from "./timeline/sum.ts";
 import { Voice } from "./voice.ts";
 import { Actions } from "./work/actions.ts";
 import { Attention } from "./work/attention.ts";
@@ -48,6 +49,7 @@ export const parts: readonly Savable[] = [
   Forks,
   Orders,
   Chains,
+  IdSum,
   Peers,
   Rivals,
   Estimates,

@@ -9,7 +9,7 @@ import type { PeerId } from "./kernel/ids.ts";
 import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
 import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admission.ts";
 import { messageEntriesMax } from "./swarm/message.ts";
-import { type SignedEntry, signedEntry } from "./timeline/entry.ts";
+import { type Header, type SignedEntry, signedEntry } from "./timeline/entry.ts";
 import { provenBy } from "./timeline/forks.ts";
 import { plainWire, type Wire } from "./wire.ts";
 
@@ -237,6 +237,12 @@ export class Runtime {
         return ports.network.gossip(this.wire.encodeGossip(effect.message, ports.signer));
       case "serve":
         return this.serve(effect);
+      case "recall": {
+        const { author, inc, seq } = effect;
+        return ports.events.range(author, inc, seq, seq, (entries) =>
+          this.input({ kind: "recalled", author, inc, seq, entries }),
+        );
+      }
       case "read-blob":
         return ports.artifacts.read(effect.want, (bytes) =>
           this.input({ kind: "blob-read", digest: effect.want.digest, bytes }),
@@ -361,7 +367,7 @@ export class Runtime {
   }
 
   private verify(entries: readonly SignedEntry[]): void {
-    for (const signed of entries.flatMap((entry) => [entry, ...provenBy(entry)])) {
+    for (const signed of entries.flatMap((entry): Header[] => [entry, ...provenBy(entry)])) {
       const { author, swarm } = signed.entry;
       if (!this.wire.holds(signed, this.ports.signer))
         throw new SwarmError("unauthentic", `an entry of ${author} has a wrong signature`);

@@ -43,7 +43,8 @@ export class Voice {
   private readonly inc: Incarnation;
   private seq = 0;
   private prev: EntryId | null = null;
-  private lastTimelineSeq = -1;
+  /** By scope: the place of the last entry there. */
+  private readonly lastSeqs = new Map<string, number>();
   private hlc: Hlc = [0, 0];
   /** By scope: a build, or "" for the timeline. */
   private readonly pending = new Map<string, Pending[]>();
@@ -144,11 +145,12 @@ export class Voice {
       seq: this.seq,
       prev: this.prev,
       hlc: this.hlc,
-      ...(scope === "" ? { last: this.lastTimelineSeq } : { build: scope }),
+      last: this.lastSeqs.get(scope) ?? -1,
+      ...(scope === "" ? {} : { build: scope }),
       events: p.events,
     };
     const { body, id } = sealEntry(entry);
-    if (scope === "") this.lastTimelineSeq = this.seq;
+    this.lastSeqs.set(scope, this.seq);
     this.seq++;
     this.prev = id;
     this.unsigned.set(id, { after: p.after, durable: p.durable });

@@ -12,7 +12,7 @@ import {
   readGossip,
   readMessage,
 } from "./swarm/message.ts";
-import type { SignedEntry } from "./timeline/entry.ts";
+import type { Header, SignedEntry } from "./timeline/entry.ts";
 import { readUpdate, readVector } from "./work/ledger.ts";
 
 /** Signatures known to hold, by entry id: gossip and sync bring entries twice. */
@@ -28,8 +28,8 @@ export interface Wire {
   readGossip(bytes: Uint8Array, signer: Signer): Gossip;
   /** The entries of a stored or carried update of a build's ledger. Throws `malformed`. */
   readUpdate(build: BuildId, update: Uint8Array): SignedEntry[];
-  /** Whether an entry's signature is its author's. */
-  holds(entry: SignedEntry, signer: Signer): boolean;
+  /** Whether the signature of an entry, or of its header alone, is its author's. */
+  holds(entry: Header, signer: Signer): boolean;
 }
 
 /** The wire of a daemon: decodes what it gets; of signatures that hold it remembers the latest. */

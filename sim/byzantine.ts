@@ -222,6 +222,7 @@ const entryOf = (host: Host, author: PeerId, inc: Incarnation, seq: number): Omi
   seq,
   prev: null,
   hlc: [0, 0],
+  last: -1,
 });
 
 const signedBy = (signer: Ports["signer"], entry: Entry): SignedEntry =>

@@ -4,7 +4,7 @@
  */
 import type { EntryId } from "../protocol/kernel/ids.ts";
 import type { Gossip } from "../protocol/swarm/message.ts";
-import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import type { Header, SignedEntry } from "../protocol/timeline/entry.ts";
 import { plainWire, type Wire } from "../protocol/wire.ts";
 
 /** A wire that remembers what bytes said, by the identity of their array, which nobody may write to once it was sent. */
@@ -12,7 +12,7 @@ export function sharedWire(): Wire {
   const plain = plainWire();
   const gossips = new WeakMap<Uint8Array, Gossip>();
   const updates = new WeakMap<Uint8Array, SignedEntry[]>();
-  const genuine = new WeakSet<SignedEntry>();
+  const genuine = new WeakSet<Header>();
   const entries = new Map<EntryId, SignedEntry>();
   /** One object for all copies of an entry, so that hosts share it and what was learned of it. */
   const known = (entry: SignedEntry): SignedEntry => {

@@ -243,9 +243,7 @@ describe("order and durability", () => {
     machine.stored = Array.from({ length: 40 }, (_, seq) =>
       word({ seq, last: seq - 1, events: [{ kind: "note", text }] }),
     );
-    machine.stored.push(
-      signed({ ...word().entry, seq: 40, last: undefined, build: "demo-0123456789" as never }),
-    );
+    machine.stored.push(signed({ ...word().entry, seq: 40, last: 39, build: "demo-0123456789" as never }));
     machine.runtime
       .handlers()
       .message(bob, encodeMessage({ kind: "entries", entries: machine.stored.slice(0, 40) }));
@@ -308,13 +306,13 @@ describe("what cannot be true", () => {
 
   test("a state vector that is none is refused with its message, and the core goes on", () => {
     const build = "demo-0123456789" as never;
-    const entry = signed({ ...word().entry, last: undefined, build });
+    const entry = signed({ ...word().entry, last: -1, build });
     const update = new Ledger(build, clientOf(bob, entry.entry.inc)).add(entry);
     const { message } = machine.runtime.handlers();
     message(bob, encodeMessage({ kind: "ledger", build, update, entries: [] }));
     machine.happened.length = 0;
     machine.stored = [founding];
-    const ledgers = [{ build, vector: Uint8Array.of(9, 9) }];
+    const ledgers = [{ build, vector: Uint8Array.of(9, 9), digest: "0".repeat(16) }];
     message(bob, encodeMessage({ kind: "sync", heads: [], ledgers, reply: true }));
     expect(machine.refused).toEqual(["malformed"]);
     machine.runtime.handlers().disconnected(bob);

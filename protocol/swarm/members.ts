@@ -7,7 +7,7 @@ import { sha256Hex } from "../kernel/digest.ts";
 import { byText, type EntryId, type PeerId, type SwarmId } from "../kernel/ids.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { type EventOf, knownEvent, type Role } from "../timeline/events.ts";
-import { Forks } from "../timeline/forks.ts";
+import { type Fork, Forks } from "../timeline/forks.ts";
 
 export interface Member {
   readonly peer: PeerId;
@@ -66,11 +66,11 @@ export class Members {
     return member !== undefined && (role === undefined || member.roles.includes(role));
   }
 
-  /** A proof that somebody contradicts himself. Returns whether something that counted does so no longer. */
-  prove(event: EventOf<"fork">): boolean {
-    const changed = this.forks.prove(event);
-    if (changed) this.revision++;
-    return changed;
+  /** A proof that somebody contradicts himself. Returns the fork if something that counted does so no longer. */
+  prove(event: EventOf<"fork">): Fork | undefined {
+    const fork = this.forks.prove(event);
+    if (fork) this.revision++;
+    return fork;
   }
 
   /** Folds one entry of the timeline. Returns whether the set of members changed. */

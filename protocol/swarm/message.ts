@@ -7,10 +7,8 @@ import {
   type ActionName,
   type BuildId,
   type Digest,
-  type EntryId,
   type Incarnation,
   isBuildId,
-  isHash,
   isIncarnation,
   isPeerId,
   type PeerId,
@@ -43,7 +41,12 @@ export type Message =
   | {
       readonly kind: "sync";
       readonly heads: readonly Head[];
-      readonly ledgers: readonly { readonly build: BuildId; readonly vector: Uint8Array }[];
+      readonly ledgers: readonly {
+        readonly build: BuildId;
+        readonly vector: Uint8Array;
+        /** Of its entries: where it differs and the vectors do not, somebody told two stories. */
+        readonly digest: string;
+      }[];
       readonly reply: boolean;
     }
   | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] }
@@ -77,7 +80,7 @@ export type Gossip =
 
 const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
 const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v));
-const hash = z.custom<EntryId>((v) => typeof v === "string" && isHash(v));
+const sum = z.string().regex(/^[0-9a-f]{16}$/);
 const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v));
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
 const bytes = z.instanceof(Uint8Array);
@@ -89,8 +92,8 @@ const ledger = { build, update: bytes };
 const messageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("sync"),
-    heads: z.array(z.object({ author: peer, inc, seq: z.int().nonnegative(), id: hash })).max(headsMax),
-    ledgers: z.array(z.object({ build, vector: bytes })).max(ledgersMax),
+    heads: z.array(z.object({ author: peer, inc, seq: z.int().nonnegative(), sum })).max(headsMax),
+    ledgers: z.array(z.object({ build, vector: bytes, digest: sum })).max(ledgersMax),
     reply: z.boolean(),
   }),
   z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),

@@ -100,8 +100,8 @@ const schemas = {
     failures: z.int().positive(),
     forMs: ms,
   }),
-  /** Two signed entries of one author at one place of one chain, as bytes, the lower id first. */
-  fork: z.object({ kind: z.literal("fork"), entries: z.tuple([bytes, bytes]) }),
+  /** The headers of two entries of one author that cannot both stand in one chain, as bytes, the lower id first. */
+  fork: z.object({ kind: z.literal("fork"), headers: z.tuple([bytes, bytes]) }),
   // membership
   "swarm.founded": z.object({
     kind: z.literal("swarm.founded"),

@@ -23,6 +23,7 @@ export interface Submission {
   readonly author: PeerId;
   /** By the submitter's clock; for people. */
   readonly wallMs: number;
+  readonly entry: EntryId;
 }
 
 export class Build {
@@ -70,13 +71,14 @@ export class Build {
 
   /** Members changed: what counts may have changed with them. */
   refold(members: Members, estimates: Estimates): Claim[] {
+    this.submission = undefined;
     for (const entry of this.entries) this.readSubmission(entry, members);
     return this.graph ? this.open(this.graph, estimates, members) : [];
   }
 
   /** Live: known, understood, and not sealed. */
   get live(): boolean {
-    return this.claims !== undefined && this.claims.sealed === undefined;
+    return this.submission !== undefined && this.claims !== undefined && this.claims.sealed === undefined;
   }
 
   facts(): readonly SignedEntry[] {
@@ -84,14 +86,16 @@ export class Build {
   }
 
   private readSubmission(entry: SignedEntry, members: Members): void {
-    if (this.submission) return;
+    if (!members.forks.counts(entry.entry)) return;
     for (const raw of entry.entry.events) {
       const event = knownEvent(raw);
       if (event?.kind !== "build.submitted") continue;
       const { author, hlc } = entry.entry;
       if (buildIdOf(event.name, author, event.graph, event.nonce) !== this.id) continue;
       if (!members.has(author, "submitter")) continue;
-      this.submission = { event, author, wallMs: hlc[0] };
+      // Of several the lowest id counts, whichever came first.
+      if (this.submission && this.submission.entry <= entry.id) continue;
+      this.submission = { event, author, wallMs: hlc[0], entry: entry.id };
     }
   }
 }

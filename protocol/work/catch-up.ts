@@ -14,6 +14,9 @@ const everybodyMax = 16;
 const fewMax = 6;
 const fewMs = 1000;
 const graphRetryMs = 1000;
+/** A peer gets a whole ledger, to compare it with its own, no more often than this. */
+const wholeMs = 10_000;
+const wholesMax = 1024;
 
 type Sync = Extract<Message, { kind: "sync" }>;
 
@@ -31,6 +34,8 @@ export class CatchUp {
   private fewLeft = 0;
   /** When it came back from the last time it was away; undefined: it never was since its start. */
   private backMonoMs: number | undefined;
+  /** When a peer was last sent a ledger as a whole. */
+  private readonly wholeMonoMs = new Map<string, number>();
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -97,28 +102,35 @@ export class CatchUp {
   answer(from: PeerId, sync: Sync): void {
     const { desk } = this;
     const theirs = new Map(sync.heads.map((h) => [`${h.author}.${h.inc}`, h]));
-    for (const head of desk.chains.heads()) {
-      const their = theirs.get(`${head.author}.${head.inc}`);
-      // Another entry at the place of this node's: told each other, the two prove a fork.
-      const forked = their?.seq === head.seq && their.id !== head.id;
-      const known =
-        forked && !desk.members.forks.has(head.author, head.inc) ? head.seq - 1 : (their?.seq ?? -1);
-      if (known < head.seq)
-        desk.emit({
-          kind: "serve",
-          to: from,
-          author: head.author,
-          inc: head.inc,
-          fromSeq: known + 1,
-          toSeq: head.seq,
-        });
+    for (const { author, inc, seq, sum } of desk.chains.heads()) {
+      const their = theirs.get(`${author}.${inc}`);
+      // Equal counters and unequal sums: told all of it, the other side meets the entry that contradicts its own.
+      const forked = their?.seq === seq && their.sum !== sum && !desk.members.forks.has(author, inc);
+      const fromSeq = forked ? 0 : (their?.seq ?? -1) + 1;
+      if (fromSeq <= seq) desk.emit({ kind: "serve", to: from, author, inc, fromSeq, toSeq: seq });
     }
-    const vectors = new Map(sync.ledgers.map((l) => [l.build, l.vector]));
-    for (const { id, ledger } of desk.builds.values())
-      for (const update of ledger.missingFor(vectors.get(id) ?? new Uint8Array()))
+    const ledgers = new Map(sync.ledgers.map((l) => [l.build, l]));
+    for (const { id, ledger } of desk.builds.values()) {
+      const their = ledgers.get(id);
+      const vector = their?.vector ?? new Uint8Array();
+      let missing = ledger.missingFor(vector);
+      if (their && missing.length === 0 && their.digest !== ledger.digest() && ledger.covers(vector))
+        missing = this.everythingOf(id, from);
+      for (const update of missing)
         desk.emit({ kind: "send", to: from, message: { kind: "ledger", build: id, update, entries: [] } });
+    }
     if (sync.reply) this.send(from, false);
     else this.synced.add(from); // what it sent before this came first
+  }
+
+  /** A ledger as a whole, for one that knows as many entries of each author, and other ones; not often, for it is large. */
+  private everythingOf(build: BuildId, peer: PeerId): Uint8Array[] {
+    const { now, builds } = this.desk;
+    const key = `${build} ${peer}`;
+    if (now.monoMs < (this.wholeMonoMs.get(key) ?? Number.NEGATIVE_INFINITY) + wholeMs) return [];
+    if (this.wholeMonoMs.size >= wholesMax) this.wholeMonoMs.clear();
+    this.wholeMonoMs.set(key, now.monoMs);
+    return builds.get(build)!.ledger.missingFor(new Uint8Array());
   }
 
   /**
@@ -176,7 +188,7 @@ export class CatchUp {
     const { chains, builds } = this.desk;
     const ledgers = [...builds.values()]
       .slice(-ledgersMax)
-      .map((b) => ({ build: b.id, vector: b.ledger.vector() }));
+      .map((b) => ({ build: b.id, vector: b.ledger.vector(), digest: b.ledger.digest() }));
     this.desk.emit({
       kind: "send",
       to,

@@ -10,6 +10,7 @@ import { SwarmError } from "../kernel/errors.ts";
 import { type BuildId, chainOf, type Incarnation, type PeerId } from "../kernel/ids.ts";
 import { messageEntriesMax } from "../swarm/message.ts";
 import { entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
+import { IdSum } from "../timeline/sum.ts";
 import { type Added, entriesAdded, mapName } from "./update.ts";
 
 /**
@@ -33,16 +34,23 @@ interface Range {
 
 const rangeOf = ({ client, clock }: Added): Range => ({ client, from: clock, to: clock + 1 });
 
-/** What was found in an update, which never changes: whoever meets the same bytes again need not look. */
-const rangesIn = new WeakMap<Uint8Array, readonly Range[]>();
+/** An entry and where it stands in Yjs. */
+interface Placed {
+  readonly range: Range;
+  readonly entry: SignedEntry;
+}
 
-function rangesOf(update: Uint8Array): readonly Range[] {
-  let ranges = rangesIn.get(update);
-  if (!ranges) {
-    ranges = entriesAdded(update, Number.POSITIVE_INFINITY).map(rangeOf);
-    rangesIn.set(update, ranges);
+/** What was found in an update, which never changes: whoever meets the same bytes again need not look. */
+const placedIn = new WeakMap<Uint8Array, readonly Placed[]>();
+
+function placedOf(update: Uint8Array): readonly Placed[] {
+  let placed = placedIn.get(update);
+  if (!placed) {
+    const added = entriesAdded(update, Number.POSITIVE_INFINITY);
+    placed = added.map((one) => ({ range: rangeOf(one), entry: readEntry(one.bytes) }));
+    placedIn.set(update, placed);
   }
-  return ranges;
+  return placed;
 }
 
 /** The entries of an update, at most so many, from bytes somebody sent: the firewall. Throws `malformed`, `too-large`; signatures are the shell's to check. */
@@ -51,16 +59,35 @@ export function readUpdate(
   update: Uint8Array,
   maxEntries = Number.POSITIVE_INFINITY,
 ): SignedEntry[] {
-  const added = entriesAdded(update, maxEntries);
-  rangesIn.set(update, added.map(rangeOf));
-  return added.map(({ client, key, bytes }) => {
+  const placed = entriesAdded(update, maxEntries).map((one): Placed => {
+    const { client, key, bytes } = one;
     const entry = readEntry(bytes);
     if (client !== clientOf(entry.entry.author, entry.entry.inc))
       throw new SwarmError("malformed", "an entry was written under another's name");
     if (entryKey(entry.entry) !== key || entry.entry.build !== build)
       throw new SwarmError("malformed", "an entry stands under a key that is not its own");
-    return entry;
+    return { range: rangeOf(one), entry };
   });
+  placedIn.set(update, placed);
+  return placed.map((p) => p.entry);
+}
+
+/** What came of an update. */
+export interface Applied {
+  /** What it taught, in order; the rest of it was known, or is at odds. */
+  readonly taken: readonly SignedEntry[];
+  /** Something before it is missing, so it was left out (a gap costs Yjs quadratic time): sync with the sender. */
+  readonly gap: boolean;
+  /** Some author's entries do not follow on what is known of him: where he contradicts himself shows when everything is compared. */
+  readonly odds: boolean;
+}
+
+const nothing: Applied = { taken: [], gap: false, odds: false };
+
+/** Two entries of which one stands where the other does. */
+export interface Clash {
+  readonly known: SignedEntry;
+  readonly other: SignedEntry;
 }
 
 /** What a state vector says: client → number of its entries. No bytes at all say that nothing is known. Throws `malformed`, `too-large`. */
@@ -82,11 +109,14 @@ export class Ledger {
   /** Every update as it came, in an order that leaves no gap. */
   private readonly log: Uint8Array[] = [];
   private readonly clocks = new Map<number, number>();
+  /** By client, the entries in the order of their clocks. */
+  private readonly entries = new Map<number, SignedEntry[]>();
+  /** Clients that are proved to contradict themselves, and from which place of their chain on. */
+  private readonly untils = new Map<number, number>();
   /** Number of entries. */
   size = 0;
-  /** Over all clocks, 32 bits each. */
-  private high = 0;
-  private low = 0;
+  /** Over all that counts. */
+  private readonly sum = new IdSum();
 
   /** `client`: this node's own, by `clientOf`; new at each start, since the incarnation is. */
   constructor(build: BuildId, client: number) {
@@ -96,16 +126,23 @@ export class Ledger {
 
   /** For a saved core: its updates say all, and the same life goes on under the same id. */
   static freeze(ledger: Ledger): Uint8Array {
-    return encode({ build: ledger.build, client: ledger.client, updates: ledger.updates() });
+    return encode({
+      build: ledger.build,
+      client: ledger.client,
+      updates: ledger.updates(),
+      untils: [...ledger.untils],
+    });
   }
 
   static thaw(bytes: Uint8Array): Ledger {
-    const { build, client, updates } = decode(bytes, savedBytesMax, Number.POSITIVE_INFINITY) as {
+    const { build, client, updates, untils } = decode(bytes, savedBytesMax, Number.POSITIVE_INFINITY) as {
       build: BuildId;
       client: number;
       updates: Uint8Array[];
+      untils: [number, number][];
     };
     const ledger = new Ledger(build, client);
+    for (const [forked, until] of untils) ledger.untils.set(forked, until);
     for (const update of updates) ledger.apply(update);
     return ledger;
   }
@@ -125,29 +162,56 @@ export class Ledger {
     this.own.on("update", note);
     this.own.getMap(mapName).set(entryKey(entry.entry), entry.bytes);
     this.own.off("update", note);
-    this.record(rangesOf(update!), update!);
+    this.record(placedOf(update!), update!);
     return update!;
   }
 
-  /**
-   * Applies an update whose entries passed the firewall and whose signatures hold. `new`: it taught us something.
-   * `gap`: something before it is missing, so it was left out (a gap costs Yjs quadratic time): sync with the sender.
-   */
-  apply(update: Uint8Array): "new" | "known" | "gap" {
-    const ranges = rangesOf(update);
-    // One range is the rule; several of one client stand in order, so that each ends where the next begins.
-    const ends = ranges.length > 1 ? new Map<number, number>() : undefined;
-    let fresh = false;
-    for (const { client, from, to } of ranges) {
-      const end = ends?.get(client) ?? this.clocks.get(client) ?? 0;
-      if (from > end) return "gap";
-      if (to <= end) continue;
-      fresh = true;
-      ends?.set(client, to);
+  /** Applies an update whose entries passed the firewall and whose signatures hold. */
+  apply(update: Uint8Array): Applied {
+    const placed = placedOf(update);
+    // One is the rule; several of one client stand in order, so that each begins where the one before ends.
+    const ends = new Map<number, { readonly clock: number; readonly seq: number }>();
+    const apart = new Set<number>();
+    const taken: Placed[] = [];
+    let odds = false;
+    for (const one of placed) {
+      const { client, from, to } = one.range;
+      if (apart.has(client)) continue;
+      const end = ends.get(client) ?? this.endOf(client);
+      const forked = this.untils.has(client);
+      if (from > end.clock && !forked) return { ...nothing, gap: true };
+      const known = this.entries.get(client)?.[from];
+      if (from > end.clock || (known ? known.id !== one.entry.id : one.entry.entry.last !== end.seq)) {
+        apart.add(client);
+        odds ||= !forked;
+      } else if (!known) {
+        taken.push(one);
+        ends.set(client, { clock: to, seq: one.entry.entry.seq });
+      }
     }
-    if (!fresh) return "known";
-    this.record(ranges, update);
-    return "new";
+    if (taken.length > 0) this.record(taken, update);
+    return { taken: taken.map((t) => t.entry), gap: false, odds };
+  }
+
+  /** The first place at which an update says another thing than this ledger, of every author of whom it does. */
+  clashes(update: Uint8Array): Clash[] {
+    const found = new Map<number, Clash>();
+    for (const { range, entry } of placedOf(update)) {
+      const known = this.entries.get(range.client)?.[range.from];
+      if (known && known.id !== entry.id && !found.has(range.client))
+        found.set(range.client, { known, other: entry });
+    }
+    return [...found.values()];
+  }
+
+  /** An author is proved to contradict itself: what it says from `seq` on differs between nodes for good, and is no difference any more. */
+  fork(author: PeerId, inc: Incarnation, seq: number): void {
+    const client = clientOf(author, inc);
+    const until = this.untils.get(client) ?? Number.POSITIVE_INFINITY;
+    if (seq >= until) return;
+    for (const { id, entry } of this.entries.get(client) ?? [])
+      if (entry.seq >= seq && entry.seq < until) this.sum.mix(id);
+    this.untils.set(client, seq);
   }
 
   /** What this node has, as a Yjs state vector. */
@@ -169,7 +233,7 @@ export class Ledger {
       count = 0;
     };
     for (const update of this.log) {
-      const ranges = rangesOf(update);
+      const ranges = placedOf(update).map((p) => p.range);
       if (!ranges.some((r) => r.to > (theirs.get(r.client) ?? 0))) continue;
       // What they have of it is cut off: between what they have and what they lack, a merged update would show a gap.
       const known = ranges.some((r) => r.from < (theirs.get(r.client) ?? 0));
@@ -183,14 +247,20 @@ export class Ledger {
     return batches;
   }
 
+  /** Whether this ledger counts no more entries of anybody than a holder of `vector` does, and no fewer. */
+  covers(vector: Uint8Array): boolean {
+    const theirs = readVector(vector);
+    return theirs.size === this.clocks.size && [...theirs].every(([c, n]) => this.clocks.get(c) === n);
+  }
+
   /** Several updates as one, for a message. */
   together(updates: readonly Uint8Array[]): Uint8Array {
     return updates.length === 1 ? updates[0]! : Y.mergeUpdates([...updates]);
   }
 
-  /** Equal ledgers have equal digests (16 hex digits). */
+  /** Ledgers with equal entries that count have equal digests (16 hex digits). */
   digest(): string {
-    return `${hex8(this.high)}${hex8(this.low)}`;
+    return this.sum.text();
   }
 
   /** A document that says what this node said in this life already: after a load, nothing else is known of it. */
@@ -201,33 +271,27 @@ export class Ledger {
     return doc;
   }
 
-  private record(ranges: readonly Range[], update: Uint8Array): void {
-    for (const { client, to } of ranges) {
-      const clock = this.clocks.get(client) ?? 0;
-      if (to <= clock) continue;
-      this.mixIn(client, clock);
-      this.mixIn(client, to);
+  /** How far a client's entries are known: how many, and the place of the last in its author's chain. */
+  private endOf(client: number): { readonly clock: number; readonly seq: number } {
+    const entries = this.entries.get(client);
+    return { clock: entries?.length ?? 0, seq: entries?.at(-1)?.entry.seq ?? -1 };
+  }
+
+  private record(placed: readonly Placed[], update: Uint8Array): void {
+    for (const { range, entry } of placed) {
+      const { client, to } = range;
+      let entries = this.entries.get(client);
+      if (!entries) {
+        entries = [];
+        this.entries.set(client, entries);
+      }
+      entries.push(entry);
+      if (entry.entry.seq < (this.untils.get(client) ?? Number.POSITIVE_INFINITY)) this.sum.mix(entry.id);
       this.clocks.set(client, to);
-      this.size += to - clock;
+      this.size++;
     }
     this.log.push(update);
   }
-
-  /** Adds a clock to the digest, or takes it out again. */
-  private mixIn(client: number, clock: number): void {
-    if (clock === 0) return;
-    const top = Math.floor(client / 2 ** 32);
-    this.high ^= scatter(client ^ scatter(top ^ scatter(clock)));
-    this.low ^= scatter(clock ^ scatter(client ^ scatter(top + 0x9e3779b9)));
-  }
-}
-
-/** 32 bits of 32 bits: spread, not secrecy; a client id is half a hash already. */
-function scatter(word: number): number {
-  let x = word;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return x ^ (x >>> 16);
 }
 
 /** As much of a vector as concerns one update: whoever sends a long one must not make each cut as long. */
@@ -236,5 +300,3 @@ function vectorFor(ranges: readonly Range[], theirs: ReadonlyMap<number, number>
   for (const { client } of ranges) if (theirs.has(client)) known.set(client, theirs.get(client)!);
   return Y.encodeStateVector(known);
 }
-
-const hex8 = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");

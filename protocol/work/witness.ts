@@ -1,6 +1,6 @@
 /** Whose word counts: tells everybody of members that contradict themselves, and this node itself when it may no longer speak. */
 import type { Ending } from "../contract.ts";
-import { type Entry, entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
+import { type Entry, entryKey, type SignedEntry } from "../timeline/entry.ts";
 import type { EventOf } from "../timeline/events.ts";
 import { proofOf } from "../timeline/forks.ts";
 import type { Desk } from "./desk.ts";
@@ -10,10 +10,15 @@ const reasons = {
   behind: "its disk was set back",
 } as const;
 
+/** Contradictions that are looked into at once; what is not shows again in the next sync. */
+const doubtsMax = 256;
+
 export class Witness {
   private readonly desk: Desk;
   /** Places of forks that this node told of. */
   private readonly told = new Set<string>();
+  /** Entries that contradict a known one, by the place of that one, until it was read. */
+  private readonly doubts = new Map<string, SignedEntry>();
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -26,21 +31,46 @@ export class Witness {
     if (author === config.self) rivals.said(inc, now.monoMs);
   }
 
-  /** Two entries were heard at one place of a chain: whoever hears both tells everybody. */
+  /** An entry contradicts the one that is known at `seq` of its chain: that one is read, to prove it by both. */
+  clashes(entry: SignedEntry, seq: number): void {
+    const { author, inc } = entry.entry;
+    if (this.desk.members.forks.from(author, inc) <= seq || this.doubts.size >= doubtsMax) return;
+    const place = entryKey({ author, inc, seq });
+    if (this.doubts.has(place)) return;
+    this.doubts.set(place, entry);
+    this.desk.emit({ kind: "recall", author, inc, seq });
+  }
+
+  /** The known entry, from the disk. */
+  recalled(known: SignedEntry): void {
+    const place = entryKey(known.entry);
+    const other = this.doubts.get(place);
+    if (other) this.heard(known, other);
+  }
+
+  /** The disk was asked for a place. */
+  answered(place: Pick<Entry, "author" | "inc" | "seq">): void {
+    this.doubts.delete(entryKey(place));
+  }
+
+  /** Two entries were heard that cannot both stand in one chain: whoever hears both tells everybody. */
   heard(one: SignedEntry, other: SignedEntry): void {
     const { author, inc } = one.entry;
-    const place = entryKey(one.entry);
+    const seq = Math.min(one.entry.seq, other.entry.seq);
+    const place = entryKey({ author, inc, seq });
     const proof = proofOf(one, other);
-    if (!proof || this.told.has(place) || this.desk.members.forks.has(author, inc)) return;
+    if (!proof || this.told.has(place) || this.desk.members.forks.from(author, inc) <= seq) return;
     this.told.add(place);
     this.desk.say(undefined, proof, { urgent: true });
   }
 
   /** A proof came in. Returns whether something that counted does so no longer. */
   proved(event: EventOf<"fork">): boolean {
-    if (!this.desk.members.prove(event)) return false;
-    const { author, inc } = readEntry(event.entries[0]).entry;
-    this.desk.chains.fork(author, inc);
+    const fork = this.desk.members.prove(event);
+    if (!fork) return false;
+    const { author, inc, seq } = fork;
+    this.desk.chains.fork(author, inc, seq);
+    for (const { ledger } of this.desk.builds.values()) ledger.fork(author, inc, seq);
     return true;
   }
 

@@ -26,7 +26,8 @@ export function entryAt(
     seq,
     prev: null,
     hlc: [seq, 0],
-    ...(build === undefined ? { last: seq - 1 } : { build }),
+    last: seq - 1,
+    ...(build === undefined ? {} : { build }),
     events: [{ kind: "note", text: `${author} ${seq} ${note}` }],
   };
   const { body, id } = sealEntry(entry);

@@ -359,6 +359,13 @@ export class Cores {
           .sort((a, b) => a.entry.seq - b.entry.seq);
         return this.deliver(node, effect.to, { kind: "entries", entries });
       }
+      case "recall": {
+        const { author, inc, seq } = effect;
+        const entries = node.entries.filter(
+          ({ entry: e }) => e.author === author && e.inc === inc && e.seq === seq,
+        );
+        return this.later(node, latencyMs, { kind: "recalled", author, inc, seq, entries });
+      }
       case "read-blob": {
         const { digest } = effect.want;
         const bytes = this.has(digest) ? this.graphs.get(digest)! : null;

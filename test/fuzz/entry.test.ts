@@ -74,7 +74,7 @@ test("bytes in the place of a list are refused like anything else there", () => 
   const { entry, sig } = timelineEntries[1]!;
   const bytes = new Uint8Array(9);
   expect(weigh({ run: take }, encoded([encoded({ ...entry, hlc: bytes }), sig]))).toBe("malformed");
-  expect(knownEvent({ kind: "fork", entries: bytes })).toBeUndefined();
+  expect(knownEvent({ kind: "fork", headers: bytes })).toBeUndefined();
 });
 
 /** What has no encoding is said as nothing at all. */

@@ -91,13 +91,15 @@ const digests = list(50_000, (i) => `${keyOf(`${i}`).slice(0, 64)}/1`);
 test.each<[string, unknown, string | undefined]>([
   [
     "heads of as many made-up authors as fit",
-    sync({ heads: list(headsMax, (i) => ({ author: stranger(i), inc, seq: 0, id: "0".repeat(64) })) }),
+    sync({ heads: list(headsMax, (i) => ({ author: stranger(i), inc, seq: 0, sum: "0".repeat(16) })) }),
     undefined,
   ],
   ["as many blobs to hold as fit", { kind: "hold", id: "h", digests }, undefined],
   [
     "a thousand long vectors",
-    sync({ ledgers: list(1000, () => ({ build, vector: new Uint8Array(4000).fill(1) })) }),
+    sync({
+      ledgers: list(1000, () => ({ build, vector: new Uint8Array(4000).fill(1), digest: "0".repeat(16) })),
+    }),
     "too-large",
   ],
   [

@@ -50,7 +50,8 @@ export const says = (
     seq,
     prev: null,
     hlc: [1_764_000_000_000, seq],
-    ...(of === undefined ? { last: seq - 1 } : { build: of }),
+    last: seq - 1,
+    ...(of === undefined ? {} : { build: of }),
     events,
   });
 
@@ -163,9 +164,9 @@ export const messages: readonly Record<string, unknown>[] = [
       author: entry.author,
       inc: entry.inc,
       seq: entry.seq,
-      id,
+      sum: id.slice(0, 16),
     })),
-    ledgers: [{ build, vector: ledger.vector() }],
+    ledgers: [{ build, vector: ledger.vector(), digest: ledger.digest() }],
     reply: true,
   },
   { kind: "entries", entries: timelineEntries.map((e) => e.bytes) },

@@ -41,7 +41,8 @@ function offer(ledger: Ledger, update: Uint8Array): string {
   try {
     const entries = readUpdate(build, update, 512);
     if (!entries.every((e) => wire.holds(e, signer))) throw new SwarmError("unauthentic", "forged");
-    return ledger.apply(update);
+    const { taken, gap, odds } = ledger.apply(update);
+    return gap ? "gap" : odds ? "odds" : taken.length > 0 ? "new" : "known";
   } catch (error) {
     if (!(error instanceof SwarmError)) throw error;
     expect(ledger.digest()).toBe(before);

@@ -49,7 +49,7 @@ describe("a member that lies", () => {
   test("equivocation: each half of the swarm holds another entry at one place of its chain, and both are told to all", () => {
     const { swarm, world, ann, bob, cat, dan } = begin("equivocation");
     const inc = bob.incarnations.at(-1)!;
-    const heads = [ann, cat, dan].map((h) => h.core.desk.chains.head(bob.peer, inc)?.id);
+    const heads = [ann, cat, dan].map((h) => h.core.desk.chains.head(bob.peer, inc)?.sum);
     expect(new Set(heads).size).toBe(2);
     const build = swarm.submit(ann, layered(1, 4, 7, 1_500));
     expect(swarm.finish(build).state).toBe("complete");

@@ -4,7 +4,7 @@ import { createSigner } from "../../node/signer.ts";
 import { encode } from "../../protocol/kernel/codec.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { ActionName, BuildId, EntryId, Incarnation } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
 import {
   encodeGossip,
   encodeMessage,
@@ -31,8 +31,8 @@ const ledger = { build, update, entries: [entry] };
 const messages: Message[] = [
   {
     kind: "sync",
-    heads: [{ author: peerNamed("ann"), inc, seq: 3, id: "7".repeat(64) as EntryId }],
-    ledgers: [{ build, vector: update }],
+    heads: [{ author: peerNamed("ann"), inc, seq: 3, sum: "7".repeat(16) }],
+    ledgers: [{ build, vector: update, digest: "8".repeat(16) }],
     reply: true,
   },
   { kind: "entries", entries: [entryAt(0), entry] },

@@ -19,9 +19,10 @@ function says(author: PeerId, ...events: Order[]): SignedEntry {
     swarm: "5".repeat(64) as Entry["swarm"],
     author,
     inc: "1-00000001" as Incarnation,
-    seq: seq++,
+    seq,
     prev: null,
     hlc: [0, 0],
+    last: seq++ - 1,
     events,
   };
   const { body, id } = sealEntry(entry);

@@ -51,9 +51,8 @@ test("what is no entry is refused by type", () => {
     "a negative place": { ...good, seq: -1 },
     "a broken place": { ...good, seq: 0.5 },
     "a foreign author": { ...good, author: "ann" },
-    "a build's entry with a timeline place": { ...good, build },
-    "a timeline's entry without one": { ...good, last: undefined },
-    "a timeline place not before its own": { ...good, last: 3 },
+    "no place before it": { ...good, last: undefined },
+    "a place before it that is not": { ...good, last: 3 },
   };
   for (const [what, body] of Object.entries(wrong))
     expect(() => readEntry(bytesOf(body)), what).toThrow(expect.objectContaining({ code: "malformed" }));

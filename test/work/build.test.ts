@@ -41,7 +41,7 @@ test("a build is its submitter's, its graph's and its nonce's: nobody else submi
 test("facts that come before the graph are folded once it is here", () => {
   const build = empty();
   const claim = ann.claim("a", ann);
-  expect(build.take([ann.say(claim)], members)).toEqual([]);
+  expect(build.take([ann.say(submitted(), claim)], members)).toEqual([]);
   expect(build.live).toBe(false);
   const touched = build.open(graphOf({ a: [] }), new Estimates(), members);
   expect(touched.map((c) => c.id)).toEqual([claim.claim]);

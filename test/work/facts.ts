@@ -98,6 +98,7 @@ export class Author {
       seq,
       prev: null,
       hlc: [seq, 0],
+      last: seq - 1,
       build,
       events: events as Entry["events"],
     };
