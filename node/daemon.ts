@@ -244,7 +244,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const stop = (reason: string): Promise<void> => {
       stopping ??= (async () => {
         log.info({ reason }, "stopping");
-        await new Promise<void>((resolve) => runtime.command({ kind: "stop", reason }, () => resolve()));
+        runtime.command({ kind: "stop", reason }, () => {});
         const because = await down;
         await closeAll();
         log.info("stopped");

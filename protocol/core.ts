@@ -157,7 +157,15 @@ export class Core {
         return;
       case "restored-ledger": {
         const build = this.buildOf(input.build);
-        for (const update of input.updates) this.takeFacts(build, build.ledger.apply(update).taken);
+        // A record that came back late, or was torn out, leaves a gap: what stands behind it may still come.
+        for (let left = input.updates, count = 0; left.length > 0 && left.length !== count; ) {
+          count = left.length;
+          left = left.filter((update) => {
+            const { taken, gap } = build.ledger.apply(update);
+            this.takeFacts(build, taken);
+            return gap;
+          });
+        }
         return;
       }
       case "restored-history":
@@ -486,6 +494,13 @@ export class Core {
   private command(id: number, command: Command): void {
     const { desk } = this;
     const reply = (r: CommandReply) => desk.emit({ kind: "reply", id, reply: r });
+    if (desk.mute && command.kind !== "stop")
+      return reply({
+        ok: false,
+        code: "refused",
+        message: "this node cannot write to its disk, so nothing it says would last",
+        remedy: "see the daemon's log for the reason; mostly the disk is full: free some space",
+      });
     switch (command.kind) {
       case "submit":
         this.submissions.begin(id, command);

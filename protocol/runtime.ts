@@ -15,6 +15,8 @@ import { plainWire, type Wire } from "./wire.ts";
 
 /** A write that failed is tried again after this long; until then the node says nothing but that it lives. */
 const writeRetryMs = 1000;
+/** While so much waits for the disk, what others say is left to a later sync; beats pass. */
+const waitingBytesMax = 16 << 20;
 /** A message that carries stored entries stays below this. */
 const serveBytesMax = 512 << 10;
 
@@ -28,6 +30,13 @@ export interface Observer {
   trouble?(error: { code: string; message: string }): void;
   membersChanged?(): void;
   stopped?(because: Ending): void;
+}
+
+interface Retry {
+  readonly atMonoMs: number;
+  readonly batch: EventBatch;
+  readonly done: () => void;
+  readonly failed: () => void;
 }
 
 export class Runtime {
@@ -44,12 +53,13 @@ export class Runtime {
   private ended = false;
   private readonly replies = new Map<number, (reply: CommandReply) => void>();
   private readonly answers = new Map<number, (bytes: Uint8Array | null) => void>();
-  private retries: {
-    readonly atMonoMs: number;
-    readonly batch: EventBatch;
-    readonly done: () => void;
-    readonly failed: () => void;
-  }[] = [];
+  /** Bytes of entries and updates among the effects, and in writes under way or to be tried again. */
+  private waitingBytes = 0;
+  private choking = false;
+  /** The write of own words to be tried again. */
+  private retry: Retry | undefined;
+  /** What others said, as one write to be tried again. */
+  private keeping: Pick<Retry, "atMonoMs" | "batch"> | undefined;
   private ids = 0;
 
   constructor(core: Core, ports: Ports, observer: Observer = {}, wire: Wire = plainWire()) {
@@ -100,6 +110,7 @@ export class Runtime {
       message: (from, bytes) =>
         this.guard(from, () => {
           const message = wire.readMessage(bytes);
+          if (this.chokes()) return;
           if ("entries" in message) this.verify(message.entries);
           this.input({ kind: "message", from, message });
         }),
@@ -108,6 +119,7 @@ export class Runtime {
           const message = wire.readGossip(bytes, ports.signer);
           if (message.kind === "vitals")
             return this.input({ kind: "gossip", from: message.vitals.peer, message });
+          if (this.chokes()) return;
           this.verify(message.entries);
           const from = message.entries[0]?.entry.author;
           if (from !== undefined) this.input({ kind: "gossip", from, message });
@@ -131,15 +143,22 @@ export class Runtime {
   private rearm(): void {
     if (this.ended) return;
     let at = this.core.deadline();
-    for (const retry of this.retries) at = Math.min(at, retry.atMonoMs);
+    for (const retry of [this.retry, this.keeping]) if (retry) at = Math.min(at, retry.atMonoMs);
     if (at < Number.POSITIVE_INFINITY) this.ports.clock.wake(at, () => this.woken());
   }
 
   private woken(): void {
     const { monoMs } = this.ports.clock.now();
-    const due = this.retries.filter((r) => r.atMonoMs <= monoMs);
-    this.retries = this.retries.filter((r) => r.atMonoMs > monoMs);
-    for (const { batch, done, failed } of due) this.write(batch, done, failed);
+    const { retry, keeping } = this;
+    if (retry && retry.atMonoMs <= monoMs) {
+      this.retry = undefined;
+      this.write(retry.batch, retry.done, retry.failed);
+    }
+    if (keeping && keeping.atMonoMs <= monoMs) {
+      this.keeping = undefined;
+      this.waitingBytes -= batchBytes(keeping.batch);
+      this.keep(keeping.batch);
+    }
     this.input({ kind: "tick" });
   }
 
@@ -148,9 +167,11 @@ export class Runtime {
     for (const effect of effects) {
       // Signing is pure: it happens at once, so that the next step already knows what this one said.
       if (effect.kind === "sign") this.step({ kind: "signed", entry: this.sign(effect) });
-      // Whoever cannot write is not dead: its beats pass, and say that it takes nothing.
-      else if (this.failing && effect.kind === "gossip" && effect.message.kind === "vitals") this.now(effect);
-      else this.effects.push(effect);
+      else if (this.failing && passes(effect)) this.now(effect);
+      else {
+        this.effects.push(effect);
+        this.waitingBytes += bytesOf(effect);
+      }
     }
     this.perform();
     this.observer.stepped?.(input, effects);
@@ -168,6 +189,7 @@ export class Runtime {
       if (effect.kind === "append") this.append();
       else {
         this.effects.shift();
+        this.waitingBytes -= bytesOf(effect);
         this.now(effect);
       }
     }
@@ -177,8 +199,10 @@ export class Runtime {
     const entries: SignedEntry[] = [];
     const updates: EventBatch["updates"][number][] = [];
     let durable = false;
+    let bytes = 0;
     for (let effect = this.effects[0]; effect?.kind === "append"; effect = this.effects[0]) {
       this.effects.shift();
+      bytes += bytesOf(effect);
       entries.push(effect.entry);
       if (effect.update) updates.push({ build: effect.entry.entry.build!, update: effect.update });
       durable ||= effect.durable;
@@ -186,10 +210,16 @@ export class Runtime {
     this.writing = true;
     const written = () => {
       this.writing = false;
+      this.waitingBytes -= bytes;
       this.fails(false);
       this.perform();
     };
-    this.write({ entries, updates, dropped: [], durable }, written, () => this.fails(true));
+    const batch: EventBatch = { entries, updates, dropped: [], durable };
+    const failed = () => {
+      this.retry = { atMonoMs: this.ports.clock.now().monoMs + writeRetryMs, batch, done: written, failed };
+      this.fails(true);
+    };
+    this.write(batch, written, failed);
   }
 
   private fails(fails: boolean): void {
@@ -198,16 +228,30 @@ export class Runtime {
     this.input({ kind: "writing", fails });
   }
 
-  /** Writes until it succeeds: what was signed must not be forgotten, and nothing behind it may happen before. */
-  private write(batch: EventBatch, done: () => void, failed: () => void = () => {}): void {
+  /** What fails is tried again until it succeeds: what was signed must not be forgotten, and nothing behind it may happen before. */
+  private write(batch: EventBatch, done: () => void, failed: () => void): void {
     this.ports.events.write(batch, (error) => {
       if (this.ended) return;
       if (!error) return done();
       this.observer.trouble?.(error);
-      this.retries.push({ atMonoMs: this.ports.clock.now().monoMs + writeRetryMs, batch, done, failed });
       failed();
+      // Its last word cannot be written: nobody hears it, and nothing that follows it matters.
+      const last = this.effects.find((e) => e.kind === "stopped");
+      if (last) this.now(last);
       this.rearm();
     });
+  }
+
+  /** Whether too much waits for the disk to take in more of what others say. It is told once each time. */
+  private chokes(): boolean {
+    const chokes = this.waitingBytes > waitingBytesMax;
+    if (chokes && !this.choking)
+      this.observer.trouble?.({
+        code: "refused",
+        message: `${this.waitingBytes} bytes wait for the disk; what others say is left out until they are written`,
+      });
+    this.choking = chokes;
+    return chokes;
   }
 
   private now(effect: Effect): void {
@@ -289,8 +333,20 @@ export class Runtime {
     }
   }
 
+  /** What others said: what fails is tried again, all of it as one write. */
   private keep(batch: EventBatch): void {
-    this.write(batch, () => {});
+    this.write(
+      batch,
+      () => {},
+      () => {
+        const { keeping } = this;
+        this.waitingBytes += batchBytes(batch);
+        this.keeping = {
+          atMonoMs: keeping?.atMonoMs ?? this.ports.clock.now().monoMs + writeRetryMs,
+          batch: keeping ? joined(keeping.batch, batch) : batch,
+        };
+      },
+    );
   }
 
   private serve(effect: Extract<Effect, { kind: "serve" }>): void {
@@ -386,5 +442,29 @@ export class Runtime {
     }
   }
 }
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 0);
+const batchBytes = ({ entries, updates }: Pick<EventBatch, "entries" | "updates">): number =>
+  sum(entries.map((e) => e.bytes.length)) + sum(updates.map((u) => u.update.length));
+
+/** Bytes that an effect brings to the disk. */
+function bytesOf(effect: Effect): number {
+  if (effect.kind === "append") return effect.entry.bytes.length + (effect.update?.length ?? 0);
+  if (effect.kind === "keep") return batchBytes({ entries: effect.entries, updates: [] });
+  if (effect.kind === "keep-update") return batchBytes({ entries: effect.entries, updates: [effect] });
+  return 0;
+}
+
+/** Whoever cannot write is not dead: its beats pass, and say that it takes nothing; and people hear what it refuses them. */
+const passes = (effect: Effect): boolean =>
+  (effect.kind === "gossip" && effect.message.kind === "vitals") ||
+  (effect.kind === "reply" && !effect.reply.ok);
+
+const joined = (a: EventBatch, b: EventBatch): EventBatch => ({
+  ...a,
+  entries: [...a.entries, ...b.entries],
+  updates: [...a.updates, ...b.updates],
+  dropped: [...a.dropped, ...b.dropped],
+});
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

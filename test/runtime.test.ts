@@ -198,6 +198,54 @@ describe("order and durability", () => {
     expect(replies).toEqual(["ok"]);
   });
 
+  test("while the disk refuses, what others say is taken in up to a bound, then left out; beats pass, and all is written later", () => {
+    const text = "x".repeat(50_000);
+    const say = (seq: number) =>
+      machine.runtime.handlers().message(
+        bob,
+        encodeMessage({
+          kind: "entries",
+          entries: [word({ seq, last: seq - 1, events: [{ kind: "note", text }] })],
+        }),
+      );
+    const head = () => machine.runtime.core.desk.chains.heads().find((h) => h.author === bob)?.seq;
+    const full = { code: "disk-full", message: "full" } as const;
+    machine.quick = false;
+    machine.invite();
+    machine.writes[0]!.done(full);
+    for (let seq = 0; seq < 1000; seq++) say(seq);
+    const taken = head()!;
+    expect(taken).toBeGreaterThan(200);
+    expect(taken).toBeLessThan(500);
+    expect(machine.troubles).toEqual(["disk-full", "refused"]);
+    expect(machine.invite()).toEqual(["refused"]);
+    machine.quick = true;
+    for (let rings = 0; rings < 5; rings++) machine.ring();
+    say(taken + 1);
+    expect(head()).toBe(taken + 1);
+  });
+
+  test("what others said and the disk refused is tried again as one write", () => {
+    machine.quick = false;
+    for (let seq = 0; seq < 20; seq++)
+      machine.runtime
+        .handlers()
+        .message(bob, encodeMessage({ kind: "entries", entries: [word({ seq, last: seq - 1 })] }));
+    for (const { done } of machine.writes.splice(0)) done({ code: "disk-full", message: "full" });
+    for (let rings = 0; rings < 5; rings++) machine.ring();
+    expect(machine.writes.map(({ batch }) => batch.entries.length)).toEqual([20]);
+  });
+
+  test("a node that cannot write is stopped all the same", () => {
+    machine.quick = false;
+    machine.invite();
+    machine.writes[0]!.done({ code: "disk-full", message: "full" });
+    machine.runtime.command({ kind: "stop", reason: "asked to" }, () => {});
+    for (let rings = 0; rings < 20 && machine.writes.length < 2; rings++) machine.ring();
+    machine.writes[1]!.done({ code: "disk-full", message: "full" });
+    expect(machine.happened.at(-1)).toBe("stopped");
+  });
+
   test("what others said is kept without holding anything up", () => {
     machine.quick = false;
     machine.runtime.handlers().message(bob, encodeMessage({ kind: "entries", entries: [word()] }));
