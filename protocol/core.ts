@@ -162,7 +162,7 @@ export class Core {
           count = left.length;
           left = left.filter((update) => {
             const { taken, gap } = build.ledger.apply(update);
-            this.takeFacts(build, taken);
+            this.takeFacts(build, among(input.entries, taken));
             return gap;
           });
         }
@@ -355,8 +355,9 @@ export class Core {
     }
     if (taken.length === 0) return;
     this.courier.heard(update);
-    this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries: taken });
-    this.takeFacts(build, taken);
+    const entries = among(update.entries, taken);
+    this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries });
+    this.takeFacts(build, entries);
   }
 
   /** An own entry, signed: written, told, folded; then what waited for it. */
@@ -585,6 +586,13 @@ export class Core {
       this.desk.emit({ kind: "drop-ledger", build: build.id });
     }
   }
+}
+
+/** Those of the entries, as they were handed in, that a ledger took. */
+function among(entries: readonly SignedEntry[], taken: readonly SignedEntry[]): readonly SignedEntry[] {
+  if (entries.length === taken.length) return entries;
+  const ids = new Set(taken.map((t) => t.id));
+  return entries.filter((e) => ids.has(e.id));
 }
 
 /** What may concern others alone: most of what a node hears. */
