@@ -23,7 +23,7 @@ import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { History } from "./work/history.ts";
 import { Holder } from "./work/holder.ts";
-import { clientOf, Ledger } from "./work/ledger.ts";
+import { among, clientOf, Ledger } from "./work/ledger.ts";
 import { operate } from "./work/operate.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
@@ -157,15 +157,7 @@ export class Core {
         return;
       case "restored-ledger": {
         const build = this.buildOf(input.build);
-        // A record that came back late, or was torn out, leaves a gap: what stands behind it may still come.
-        for (let left = input.updates, count = 0; left.length > 0 && left.length !== count; ) {
-          count = left.length;
-          left = left.filter((update) => {
-            const { taken, gap } = build.ledger.apply(update);
-            this.takeFacts(build, among(input.entries, taken));
-            return gap;
-          });
-        }
+        this.takeFacts(build, among(input.entries, build.ledger.restore(input.updates)));
         return;
       }
       case "restored-history":
@@ -586,13 +578,6 @@ export class Core {
       this.desk.emit({ kind: "drop-ledger", build: build.id });
     }
   }
-}
-
-/** Those of the entries, as they were handed in, that a ledger took. */
-function among(entries: readonly SignedEntry[], taken: readonly SignedEntry[]): readonly SignedEntry[] {
-  if (entries.length === taken.length) return entries;
-  const ids = new Set(taken.map((t) => t.id));
-  return entries.filter((e) => ids.has(e.id));
 }
 
 /** What may concern others alone: most of what a node hears. */

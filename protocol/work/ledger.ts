@@ -72,6 +72,16 @@ export function readUpdate(
   return placed.map((p) => p.entry);
 }
 
+/** Those of the entries, as they were handed in, that a ledger took. */
+export function among(
+  entries: readonly SignedEntry[],
+  taken: readonly SignedEntry[],
+): readonly SignedEntry[] {
+  if (entries.length === taken.length) return entries;
+  const ids = new Set(taken.map((t) => t.id));
+  return entries.filter((e) => ids.has(e.id));
+}
+
 /** What came of an update. */
 export interface Applied {
   /** What it taught, in order; the rest of it was known, or is at odds. */
@@ -191,6 +201,20 @@ export class Ledger {
     }
     if (taken.length > 0) this.record(taken, update);
     return { taken: taken.map((t) => t.entry), gap: false, odds };
+  }
+
+  /** Applies what the disk holds. A record that was written late, or is torn out, leaves a gap: what stands behind it may still come. */
+  restore(updates: readonly Uint8Array[]): SignedEntry[] {
+    const all: SignedEntry[] = [];
+    for (let left = updates, count = -1; left.length !== count; ) {
+      count = left.length;
+      left = left.filter((update) => {
+        const { taken, gap } = this.apply(update);
+        all.push(...taken);
+        return gap;
+      });
+    }
+    return all;
   }
 
   /** The first place at which an update says another thing than this ledger, of every author of whom it does. */
