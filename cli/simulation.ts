@@ -144,7 +144,8 @@ async function workloadFrom(
 /** A spec's graph over its real inputs; toolchains need not be there. Durations by group, `other` for the rest. */
 async function workloadOfSpec(file: string, takesMs: ReadonlyMap<string, number>): Promise<Workload> {
   const spec = await readSpec(file);
-  const { files } = await readInputs(file, spec);
+  const { files, dispose } = await readInputs(file, spec);
+  dispose();
   const fingerprints = sameForAll(toolSetsOf(spec, files), "any");
   return workloadOfGraph(resolveSpec(spec, files, fingerprints), ({ group }) => ({
     workMs: takesMs.get(group) ?? takesMs.get("other") ?? specActionMs,

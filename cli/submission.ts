@@ -24,6 +24,8 @@ export interface Prepared {
   readonly leftOut: readonly LeftOut[];
   /** Where each input's content lies on this disk. */
   readonly sources: ReadonlyMap<Digest, string>;
+  /** Removes what was unpacked for it; `submit` does. */
+  readonly dispose: () => void;
   /** What toolchains were resolved to; absent where they were not. */
   readonly tools?: ToolChoices;
   /** Why toolchains could not be resolved; the graph's fingerprints are placeholders then. */
@@ -40,10 +42,10 @@ export async function prepare(
   vars: Values = new Map(),
 ): Promise<Prepared> {
   const { spec, trouble: unknownLabels } = await read(context, specFile, vars);
-  const { files, sources } = await readInputs(specFile, spec);
+  const { files, sources, dispose } = await readInputs(specFile, spec);
   const sets = toolSetsOf(spec, files);
   const { priority, leftOut } = spec;
-  const common = { priority, leftOut, sources };
+  const common = { priority, leftOut, sources, dispose };
   try {
     const tools: ToolChoices =
       sets.length > 0 ? await context.control.resolveToolchains(sets) : { fingerprints: {}, choices: [] };
@@ -85,6 +87,7 @@ export async function submit(
   const { graph, sources } = prepared;
   const { bytes, digest } = encodeGraph(graph);
   await upload(context, sources, await context.control.missingBlobs([...sources.keys()]));
+  prepared.dispose();
   await context.control.putBlob(digest, once(bytes));
   const { build, word } = await context.control.submit({ name: graph.name, graph: digest, priority });
   if (word) context.output.note(word);

@@ -27,7 +27,12 @@ export const plan: Command = {
   async run(context, [spec], options) {
     const { prepare } = await import("../submission.ts");
     const { planOf } = await import("../../protocol/build/rank.ts");
-    const { graph, tools, trouble, leftOut, priority } = await prepare(context, spec!, valuesOf(options));
+    const { graph, tools, trouble, leftOut, priority, dispose } = await prepare(
+      context,
+      spec!,
+      valuesOf(options),
+    );
+    dispose();
     const steps = planOf(graph, () => estimateMs);
     const bytes = graph.files.reduce((sum, file) => sum + sizeOf(file.digest), 0);
     const names = new Set(graph.actions.flatMap((action) => Object.keys(action.toolchains)));

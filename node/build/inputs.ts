@@ -1,7 +1,17 @@
 /** The spec and its input files, read from disk: which files they are, what is in them, and where each content lies. */
 import { createHash } from "node:crypto";
-import { closeSync, constants, createReadStream, type Dirent, fstatSync, openSync, readSync } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  type Dirent,
+  fstatSync,
+  openSync,
+  readSync,
+  rmSync,
+} from "node:fs";
+import { mkdtemp, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve as resolvePath } from "node:path";
 import type { InputFile } from "../../protocol/build/graph.ts";
 import { didYouMean } from "../../protocol/build/nearest.ts";
@@ -23,9 +33,10 @@ import {
   type SpecInput,
   type Surroundings,
 } from "../../protocol/build/spec.ts";
-import { digestFrom } from "../../protocol/kernel/digest.ts";
+import { digestFrom, hashOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { byText, type Digest } from "../../protocol/kernel/ids.ts";
+import { ArchiveFault, unpackArchive } from "./archive.ts";
 
 const inputFilesMax = 200_000;
 const foldersMax = 100_000;
@@ -97,6 +108,8 @@ export interface Inputs {
   readonly files: InputFile[];
   /** Where each content lies on this disk. */
   readonly sources: Map<Digest, string>;
+  /** Removes what archives were unpacked to: `sources` may lead there. */
+  dispose(): void;
 }
 
 /**
@@ -105,12 +118,31 @@ export interface Inputs {
  */
 export async function readInputs(specFile: string, spec: Spec): Promise<Inputs> {
   const base = dirname(resolvePath(specFile));
-  const walk: Walk = { found: [], problems: [], folders: 0, folderLinks: 0 };
+  const walk: Walk = { found: [], problems: [], folders: 0, folderLinks: 0, unpacked: [] };
+  const dispose = () => {
+    for (const folder of walk.unpacked.splice(0)) rmSync(folder, { recursive: true, force: true });
+  };
+  // Also for a program that ends before it is asked to.
+  process.once("exit", dispose);
+  try {
+    return { ...(await readAll(base, spec, walk)), dispose };
+  } catch (cause) {
+    dispose();
+    throw cause;
+  } finally {
+    if (walk.unpacked.length === 0) process.removeListener("exit", dispose);
+  }
+}
+
+async function readAll(base: string, spec: Spec, walk: Walk): Promise<Omit<Inputs, "dispose">> {
+  const archives = new Map<string, string>();
   for (const input of spec.inputs) {
     const refuse = (trouble: Trouble, at = input.path.at) => {
       walk.problems.push(problemAt(spec, at, trouble));
     };
-    await readInput(join(base, input.folder), input, walk, refuse);
+    const from = join(base, input.folder);
+    if (input.archive) await readArchive(from, input, walk, refuse, archives);
+    else await readInput(from, input, walk, refuse);
     if (walk.found.length > inputFilesMax)
       throw new SpecError([
         problemAt(spec, input.path.at, {
@@ -141,26 +173,94 @@ interface Walk {
   readonly problems: Problem[];
   folders: number;
   folderLinks: number;
+  /** Folders that archives were unpacked to. */
+  readonly unpacked: string[];
 }
 
 type Refuse = (trouble: Trouble, at?: SpecInput["path"]["at"]) => void;
 
-async function readInput(base: string, input: SpecInput, walk: Walk, refuse: Refuse): Promise<void> {
+/** Checks that hold for every input; nothing, and a refusal, where it cannot be read at all. */
+function prepare(
+  input: SpecInput,
+  refuse: Refuse,
+): { name: string; excepts: ((path: string) => boolean)[] } | undefined {
   const name = input.name.text.replace(/\/$/, "");
-  const written = input.path.text;
   const nameTrouble = pathTrouble(name, `the name of the input ${name}`);
-  if (nameTrouble) return refuse(nameTrouble, input.name.at);
-  if (written.startsWith("/"))
-    return refuse({
-      message: `the input ${written} is absolute`,
+  if (nameTrouble) {
+    refuse(nameTrouble, input.name.at);
+    return undefined;
+  }
+  if (input.path.text.startsWith("/")) {
+    refuse({
+      message: `the input ${input.path.text} is absolute`,
       hint: "write it relative to the spec's folder",
     });
+    return undefined;
+  }
   const excepts: ((path: string) => boolean)[] = [];
   for (const except of input.except) {
     const trouble = patternTrouble(except.text);
     if (trouble) refuse(trouble, except.at);
     else excepts.push(compileExcept(except.text));
   }
+  return { name, excepts };
+}
+
+/** Unpacks an archive, once for all inputs that take it so, and takes its files as those of a folder. */
+async function readArchive(
+  base: string,
+  input: SpecInput,
+  walk: Walk,
+  refuse: Refuse,
+  archives: Map<string, string>,
+): Promise<void> {
+  const prepared = prepare(input, refuse);
+  if (!prepared) return;
+  const { digest, strip } = input.archive!;
+  const shown = input.path.text;
+  const file = join(base, shown);
+  try {
+    const key = `${strip} ${await realpath(file)}`;
+    let root = archives.get(key);
+    if (digest !== undefined) {
+      const found = hashOf(await digestOfFile(file, Number.POSITIVE_INFINITY, shown));
+      if (found !== digest)
+        return refuse({
+          message: `the archive ${shown} has the sha256 ${found}`,
+          hint: `the spec wants ${digest}: fetch that one, or correct digest:`,
+        });
+    }
+    if (root === undefined) {
+      root = await realpath(await mkdtemp(join(tmpdir(), "swarmd-archive-")));
+      walk.unpacked.push(root);
+      archives.set(key, root);
+      await unpackArchive(file, root, strip);
+    }
+    const before = walk.found.length;
+    const { name, excepts } = prepared;
+    const excluded = (relative: string) => excepts.some((except) => except(relative));
+    await walkFolder(walk, refuse, { root, shown, mount: name, wanted: () => true, excluded });
+    if (walk.found.length === before && walk.problems.length === 0)
+      refuse({ message: `the archive ${shown} holds no files`, hint: "check strip: and except:" });
+  } catch (cause) {
+    if (cause instanceof ArchiveFault)
+      return refuse({
+        message: `the archive ${shown} cannot be taken: ${cause.trouble.message}`,
+        ...(cause.trouble.hint === undefined ? {} : { hint: cause.trouble.hint }),
+      });
+    if (cause instanceof SwarmError || (cause as NodeJS.ErrnoException).code === undefined) throw cause;
+    refuse({
+      message: `the archive ${shown} cannot be read: ${reasonOf(cause)}`,
+      hint: await whyNotThere(base, shown),
+    });
+  }
+}
+
+async function readInput(base: string, input: SpecInput, walk: Walk, refuse: Refuse): Promise<void> {
+  const written = input.path.text;
+  const prepared = prepare(input, refuse);
+  if (!prepared) return;
+  const { name, excepts } = prepared;
   const pattern = isPattern(written);
   const trouble = pattern ? patternTrouble(written) : undefined;
   if (trouble) return refuse(trouble);

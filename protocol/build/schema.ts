@@ -106,8 +106,25 @@ const env = z
   .describe("Environment variables; an action's own are added to those at the top.");
 
 const input = z.strictObject(
-  { path, except: paths.optional().describe("Patterns, relative to the input, of files to leave out.") },
-  must("a path, or a map with path and except"),
+  {
+    path: path.optional(),
+    archive: path
+      .optional()
+      .describe("A tar (plain, gzip, xz, zstd) or zip file whose content the input is, in place of path."),
+    digest: z
+      .string(must("text"))
+      .regex(/^(sha256:)?[0-9a-f]{64}$/, "must be a sha256 digest: sha256: and 64 lower-case hex digits")
+      .optional()
+      .describe("The sha256 that the archive must have."),
+    strip: z
+      .int(must("a whole number"))
+      .min(0, "must be at least 0")
+      .max(64, "must be at most 64")
+      .optional()
+      .describe("So many parts are taken from the beginning of each path in the archive."),
+    except: paths.optional().describe("Patterns, relative to the input, of files to leave out."),
+  },
+  must("a path, or a map with path or archive"),
 );
 const each = z.union(
   [
@@ -292,7 +309,7 @@ export const specSchema = z.strictObject(
     inputs: z
       .record(
         path,
-        z.union([path, input], must("a path, or a map with path and except")),
+        z.union([path, input], must("a path, or a map with path or archive")),
         must("a map of names to paths"),
       )
       .optional()

@@ -39,6 +39,13 @@ export interface SpecInput {
   /** That folder, relative to the spec's; empty: the same. */
   readonly folder: string;
   readonly except: readonly SpecText[];
+  /** The path names an archive, whose content is the input. */
+  readonly archive?: {
+    /** The sha256 it must have, 64 hex digits. */
+    readonly digest?: string;
+    /** So many parts are taken from the beginning of each path in it. */
+    readonly strip: number;
+  };
 }
 
 export interface SpecOutput {
@@ -198,11 +205,30 @@ class Reader {
   private inputs(part: Part): SpecInput[] {
     return Object.entries(part.form.inputs ?? {}).map(([key, input]) => {
       const at = [...part.at, "inputs", key];
-      const { path, except } = typeof input === "string" ? { path: input } : input;
-      const written = typeof input === "string" ? at : [...at, "path"];
+      const { path, archive, digest, strip, except } =
+        typeof input === "string" ? { path: input, archive: undefined } : input;
+      if ((path === undefined) === (archive === undefined))
+        this.refuse(at, {
+          message: `the input ${key} names ${path === undefined ? "neither path nor" : "both path and"} archive`,
+          hint: "name one of them",
+        });
+      if (archive === undefined && (digest !== undefined || strip !== undefined))
+        this.refuse([...at, digest === undefined ? "strip" : "digest"], {
+          message: "digest and strip are for archives",
+          hint: "name the archive with archive:",
+        });
+      const written = typeof input === "string" ? at : [...at, archive === undefined ? "path" : "archive"];
       return {
         name: { text: this.one(key, at, part.vars, "the name of an input"), at },
-        path: { text: this.one(path, written, part.vars, "the path of an input"), at: written },
+        path: {
+          text: this.one(archive ?? path ?? "", written, part.vars, "the path of an input"),
+          at: written,
+        },
+        ...(archive === undefined
+          ? {}
+          : {
+              archive: { strip: strip ?? 0, ...(digest === undefined ? {} : { digest: digest.slice(-64) }) },
+            }),
         folder: part.folder,
         except: texts(except, [...at, "except"]),
       };
