@@ -112,7 +112,7 @@ describe("an archive as input", () => {
       .digest("hex");
     expect(await read(`{archive: a.tar, digest: ${digest}}`)).toEqual(["z/a.c x"]);
     expect((await read(`{archive: a.tar, digest: sha256:${"0".repeat(64)}}`))[0]).toContain(
-      `s.yaml:3:24: the archive a.tar has the sha256 ${digest}  hint: the spec wants 000`,
+      `s.yaml:3:23: the archive a.tar has the sha256 ${digest}  hint: the spec wants 000`,
     );
   });
 
