@@ -8,13 +8,15 @@ export const camelCase = (flag: string): string =>
 export const flagOf = (name: string): string =>
   name.length === 1 ? `-${name}` : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** Every value that `--flag VALUE` or `--flag=VALUE` gives, in order, as it was written. */
-export function valuesOf(argv: readonly string[], name: string): string[] {
+/** Every value that `--flag VALUE` or `--flag=VALUE` gives, in order, as it was written; a flag may have several names, `-f` among them. */
+export function valuesOf(argv: readonly string[], ...names: readonly string[]): string[] {
   const values: string[] = [];
   for (let at = 0; at < argv.length && argv[at] !== "--"; at++) {
     const word = argv[at]!;
     const equals = word.indexOf("=");
-    if (!word.startsWith("--") || camelCase(equals < 0 ? word : word.slice(0, equals)) !== name) continue;
+    const flag = equals < 0 ? word : word.slice(0, equals);
+    const name = camelCase(flag);
+    if (!flag.startsWith(name.length === 1 ? "-" : "--") || !names.includes(name)) continue;
     if (equals >= 0) values.push(word.slice(equals + 1));
     else if (at + 1 < argv.length && !argv[at + 1]!.startsWith("-")) values.push(argv[++at]!);
   }

@@ -8,6 +8,7 @@ import { nearest } from "../protocol/build/nearest.ts";
 import { errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import { flagOf, quoted, valuesOf } from "./arguments.ts";
 import type { Command, Context, Options } from "./command.ts";
+import { artifact } from "./commands/artifact.ts";
 import { cancel } from "./commands/cancel.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -53,6 +54,7 @@ const commands: readonly Command[] = [
   watch,
   logs,
   fetch,
+  artifact,
   cancel,
   queue,
   pause,
@@ -196,7 +198,7 @@ function textOptions(
   const texts: Record<string, true | readonly string[]> = {};
   for (const option of command.options) {
     if (options[option.name] === undefined) continue;
-    texts[option.name] = option.isBoolean ? true : valuesOf(argv, option.name);
+    texts[option.name] = option.isBoolean ? true : valuesOf(argv, ...option.names);
   }
   return texts;
 }

@@ -7,7 +7,8 @@ const styles = { good: "green", bad: "red", note: "yellow", faint: "dim", strong
 
 /** What of a stream is needed: process.stdout is one. */
 export interface Sink {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
+  once?(event: "drain", listener: () => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -41,6 +42,12 @@ export class Output {
   /** A piece of something's own output; what could steer the terminal is taken out where there is one. */
   raw(text: string) {
     this.out.write(this.terminal ? plain(text) : text);
+  }
+
+  /** A piece of an answer that is no text; resolves when the reader is ready for more. */
+  async bytes(chunk: Uint8Array): Promise<void> {
+    if (this.out.write(chunk) === false && this.out.once)
+      await new Promise<void>((resolve) => this.out.once!("drain", resolve));
   }
 
   /** A word beside the answer, for people: it never stands in the way of a pipe. */

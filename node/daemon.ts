@@ -264,6 +264,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       queries,
       blobs,
       artifacts,
+      sources,
       tails: executor,
       limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),
       mesh: up,

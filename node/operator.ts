@@ -9,6 +9,7 @@ import type { Runtime } from "../protocol/runtime.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
+import { ArtifactQueries } from "./artifact-queries.ts";
 import { checkDaemon } from "./checks.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
@@ -19,6 +20,7 @@ import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
 import { latestRetry, retryEnded } from "./retry.ts";
+import type { Sources } from "./store/sources.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
@@ -32,6 +34,7 @@ export interface OperatorParts {
   readonly queries: Queries;
   readonly blobs: BlobStore;
   readonly artifacts: Artifacts;
+  readonly sources: Sources;
   readonly tails: TailSource;
   /** What binds each action on this node, in words. */
   readonly limits: string;
@@ -62,6 +65,8 @@ export function createOperator(parts: OperatorParts): Control {
         remedy: "see which members are away: swarmd status",
       });
   };
+
+  const found = new ArtifactQueries({ ...parts, desk });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
     while (!signal.aborted && desk.builds.has(id) && !desk.builds.get(id)?.claims?.sealed)
@@ -129,6 +134,9 @@ export function createOperator(parts: OperatorParts): Control {
       await bring([digest]);
       yield* blobs.stream(digest);
     },
+    artifact: (word) => found.describe(word),
+    holders: (digest) => found.holders(digest),
+    bring: (digest, signal) => found.bring(digest, signal),
     getTree: async (digest) => {
       const files = await new Promise<Awaited<ReturnType<Control["getTree"]>> | null>((resolve) =>
         artifacts.readTree({ digest, from: desk.preferred([]) }, (found) => resolve(found && [...found])),

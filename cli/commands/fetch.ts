@@ -42,7 +42,14 @@ export const fetch: Command = {
     await bring(context, to, wanted);
     if (view.state === "complete") await noteFetched(context.home, build).catch(() => {});
     const bytes = wanted.reduce((sum, file) => sum + sizeOf(file.digest), 0);
-    if (context.json) context.output.json({ build, to, files: wanted.map((file) => file.path), bytes });
+    if (context.json)
+      context.output.json({
+        build,
+        to,
+        files: wanted.map((file) => file.path),
+        digests: Object.fromEntries(wanted.map((file) => [file.path, file.digest])),
+        bytes,
+      });
     else
       context.output.line(
         `${countText(wanted.length, "file")}, ${bytesText(bytes)}, in ${path.relative(process.cwd(), to) || "."}`,

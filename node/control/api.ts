@@ -223,6 +223,53 @@ export interface Finding {
   readonly remedy?: string;
 }
 
+/** Where an artifact comes from. */
+export interface ArtifactOrigin {
+  readonly build: BuildId;
+  /** The action that made it; absent for what was submitted. */
+  readonly action?: ActionName;
+  readonly digest: Digest;
+  /** Its place in the workspace; `stdout` and `stderr` for logs. */
+  readonly path: string;
+  /** The nodes that made it, or held it at submit. */
+  readonly nodes: readonly string[];
+}
+
+export interface ArtifactView {
+  readonly digest: Digest;
+  readonly cid: string;
+  readonly sizeBytes: number;
+  /** A folder's digest is that of its Directory. unknown: no build that this node knows speaks of it. */
+  readonly kind: "file" | "folder" | "log" | "input" | "graph" | "unknown";
+  /** On this disk; less than the size while it is coming. */
+  readonly hereBytes: number;
+  /** Of the newest build first. */
+  readonly origins: readonly ArtifactOrigin[];
+  /** Live builds that keep it. */
+  readonly neededBy: readonly BuildId[];
+}
+
+export interface HolderView {
+  readonly node: string;
+  readonly peerId: PeerId;
+  readonly state: NodeState;
+  /** fact: a build says so; record: the DHT does; answer: it said so when asked. */
+  readonly by: readonly ("fact" | "record" | "answer")[];
+  /** unknown: it did not answer. */
+  readonly holds: "yes" | "no" | "unknown";
+  /** Of its answer. */
+  readonly latencyMs?: number;
+  /** How often this node got wrong bytes, or a false list of pieces, from it since its start. */
+  readonly corrupt: number;
+  readonly lied: number;
+}
+
+/** How far an artifact is that is being brought here. */
+export interface BringEvent {
+  readonly hereBytes: number;
+  readonly sizeBytes: number;
+}
+
 /** Refusals come back as `SwarmError` with their code on both sides. */
 export interface Control {
   status(): Promise<StatusView>;
@@ -240,6 +287,12 @@ export interface Control {
   putBlob(digest: Digest, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   /** From this disk or from whoever holds it; `blob-missing` otherwise. */
   getBlob(digest: Digest): AsyncIterable<Uint8Array>;
+  /** What is known of an artifact, by digest, CID or sha2-256 alone; `blob-missing` when its size cannot be found out. */
+  artifact(word: string): Promise<ArtifactView>;
+  /** Who holds it, or is said to. */
+  holders(digest: Digest): Promise<HolderView[]>;
+  /** Brings it to the daemon's disk; the last event says that all is here. Goes on by itself when nobody listens any more. */
+  bring(digest: Digest, signal: AbortSignal): AsyncIterable<BringEvent>;
   /** All files below an output folder's Directory. */
   getTree(digest: Digest): Promise<{ path: string; digest: Digest; executable: boolean }[]>;
   /**

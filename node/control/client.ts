@@ -4,7 +4,7 @@ import http from "node:http";
 import net from "node:net";
 import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
-import type { BuildEvent, Control, LogChunk } from "./api.ts";
+import type { BringEvent, BuildEvent, Control, LogChunk } from "./api.ts";
 import {
   answerBytesMax,
   digestsMax,
@@ -77,6 +77,9 @@ export function controlClient(socketPath: string): Control {
     },
     putBlob: (digest, bytes) => value("putBlob", { digest }, bytes),
     getBlob: (digest) => ask("getBlob", { digest }),
+    artifact: (word) => value("artifact", { word }),
+    holders: (digest) => value("holders", { digest }),
+    bring: (digest, signal) => lines<BringEvent>(ask("bring", { digest }, { signal })),
     getTree: (digest) => value("getTree", { digest }),
     submit: (request) => value("submit", request),
     control: (build, op, options) => value("control", { build, op, ...options }),

@@ -33,6 +33,9 @@ export const routes = {
   missingBlobs: { method: "POST", path: "/1/missing", answer: "json", silenceMsMax: slow },
   putBlob: { method: "PUT", path: "/1/blob", answer: "json", silenceMsMax: slow },
   getBlob: { method: "GET", path: "/1/blob", answer: "bytes", silenceMsMax: slow },
+  artifact: { method: "GET", path: "/1/artifact", answer: "json", silenceMsMax: quick },
+  holders: { method: "GET", path: "/1/holders", answer: "json", silenceMsMax: quick },
+  bring: { method: "POST", path: "/1/bring", answer: "lines", silenceMsMax: 60_000 },
   getTree: { method: "GET", path: "/1/tree", answer: "json", silenceMsMax: slow },
   submit: { method: "POST", path: "/1/submit", answer: "json", silenceMsMax: slow },
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
@@ -61,6 +64,9 @@ export interface RouteInputs {
   readonly missingBlobs: { readonly digests: readonly Digest[] };
   readonly putBlob: { readonly digest: Digest };
   readonly getBlob: { readonly digest: Digest };
+  readonly artifact: { readonly word: string };
+  readonly holders: { readonly digest: Digest };
+  readonly bring: { readonly digest: Digest };
   readonly getTree: { readonly digest: Digest };
   readonly submit: { readonly name: string; readonly graph: Digest; readonly priority: number };
   readonly control: {

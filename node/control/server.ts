@@ -184,6 +184,15 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({ digest }),
     run: (control, input) => control.getBlob(input.digest),
   },
+  artifact: {
+    input: z.strictObject({ word: z.string().min(1).max(256) }),
+    run: (control, input) => control.artifact(input.word),
+  },
+  holders: { input: z.strictObject({ digest }), run: (control, input) => control.holders(input.digest) },
+  bring: {
+    input: z.strictObject({ digest }),
+    run: (control, input, { signal }) => control.bring(input.digest, signal),
+  },
   getTree: { input: z.strictObject({ digest }), run: (control, input) => control.getTree(input.digest) },
   submit: {
     input: z.strictObject({

@@ -46,7 +46,7 @@ import type { Digest } from "../../protocol/kernel/ids.ts";
 import { codeOf } from "../files.ts";
 import type { BlobStore, PiecedBlob } from "../ports.ts";
 import { Gathering, readAt } from "./gathering.ts";
-import { hashOfPiece, isListOf, isPieced, pieceAt, pieceCountOf } from "./pieces.ts";
+import { hashOfPiece, isListOf, isPieced, ListMaker, pieceAt, pieceCountOf } from "./pieces.ts";
 
 /**
  * The modification time of every stored blob (1980-01-02 UTC, the first day that every archive format can name). Actions see equal
@@ -192,10 +192,13 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   /** Appends what comes to `handle`; throws `too-large` beyond the size that the digest names. */
   async function receive(handle: FileHandle, digest: Digest, bytes: AsyncIterable<Uint8Array>, from: number) {
     const hash = createHash("sha256");
+    // whoever asks for it later need not wait until it has been read once more
+    const maker = isPieced(digest) ? new ListMaker(digest) : undefined;
     let size = 0;
     if (from > 0)
       for await (const chunk of handle.createReadStream({ start: 0, end: from - 1, autoClose: false })) {
         hash.update(chunk);
+        maker?.update(chunk);
         size += chunk.length;
       }
     if (size !== from)
@@ -204,6 +207,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       if (size + chunk.length > sizeOf(digest))
         throw new SwarmError("too-large", `more bytes came than ${digest} has`);
       hash.update(chunk);
+      maker?.update(chunk);
       let at = 0;
       while (at < chunk.length)
         at += (await handle.write(chunk, at, chunk.length - at, size + at)).bytesWritten;
@@ -211,6 +215,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     }
     if (size !== sizeOf(digest) || hash.digest("hex") !== hashOf(digest))
       throw new SwarmError("blob-corrupt", `what came is not ${digest}`);
+    if (maker) await keepList(digest, maker.list());
   }
 
   const listOf = (digest: Digest) => path.join(lists, `${hashOf(digest)}-${sizeOf(digest)}`);
@@ -222,16 +227,10 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       const list = kept.subarray(0, -32);
       if (isListOf(digest, list) && Buffer.compare(hashOfPiece(list), kept.subarray(-32)) === 0) return list;
     }
-    const list = new Uint8Array(pieceCountOf(digest) * 32);
-    const handle = await open(existing(digest), "r");
-    try {
-      for (let index = 0; index * 32 < list.length; index++) {
-        const { offset, bytes } = pieceAt(digest, index);
-        list.set(hashOfPiece(await readAt(handle, offset, bytes)), index * 32);
-      }
-    } finally {
-      await handle.close();
-    }
+    const maker = new ListMaker(digest);
+    for await (const chunk of createReadStream(existing(digest), { highWaterMark: chunkBytes }))
+      maker.update(chunk);
+    const list = maker.list();
     await keepList(digest, list);
     return list;
   }

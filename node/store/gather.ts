@@ -22,7 +22,10 @@ const batchMax = 8;
 const staleMsMin = 2_000;
 /** Nothing came from anyone for so long: given up. */
 const stalledMsMax = 20_000;
-const answerMsMax = 5_000;
+/** A holder may have to read the blob first, to make its list. */
+const answerMsMax = 15_000;
+/** Those who have only a part are taken when nobody who has all answers within this. */
+const patienceMs = 1_000;
 const tickMs = 250;
 /** Between two questions to one that had nothing, doubled each time. */
 const retryMsMin = 250;
@@ -72,7 +75,7 @@ interface Answered {
   readonly answer: PiecesAnswer;
 }
 
-/** Those who answer, at least one that holds the whole if there is one in time; all with one list. Empty when nobody has anything. */
+/** The first who holds the whole; else, after a moment or when all have answered, those who have some of it. */
 async function firstAnswers(
   parts: GatherParts,
   digest: Digest,
@@ -80,23 +83,32 @@ async function firstAnswers(
   lies: ReadonlySet<string>,
 ): Promise<Answered[]> {
   const partial: Answered[] = [];
-  const left = parts.sources.order(peers);
-  while (left.length > 0) {
-    const group = left.splice(0, activeMax);
-    const found = await new Promise<Answered | undefined>((resolve) => {
-      let open = group.length;
-      for (const peer of group)
-        void askForPieces(parts, digest, peer).then((answer) => {
-          if (answer && !lies.has(keyOf(answer.list))) {
-            if (answer.whole) resolve({ peer, answer });
-            else partial.push({ peer, answer });
-          }
-          if (--open === 0) resolve(undefined);
-        });
-    });
-    if (found) return [found];
-  }
-  return partial;
+  let open = peers.length;
+  let patient = true;
+  let timer: NodeJS.Timeout | undefined;
+  const whole = await new Promise<Answered | undefined>((resolve) => {
+    const settle = () => {
+      if (open === 0 || (!patient && partial.length > 0)) resolve(undefined);
+    };
+    timer = setTimeout(() => {
+      patient = false;
+      settle();
+    }, patienceMs);
+    settle();
+    for (const peer of parts.sources.order(peers))
+      void askForPieces(parts, digest, peer).then((answer) => {
+        open--;
+        if (answer && !lies.has(keyOf(answer.list))) {
+          if (answer.whole) resolve({ peer, answer });
+          else partial.push({ peer, answer });
+        }
+        settle();
+      });
+  });
+  clearTimeout(timer);
+  if (whole) return [whole];
+  const [first] = partial;
+  return partial.filter(({ answer }) => keyOf(answer.list) === keyOf(first!.answer.list));
 }
 
 async function askForPieces(

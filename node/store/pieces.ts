@@ -42,3 +42,37 @@ export function fitsList(list: Uint8Array, index: number, bytes: Uint8Array): bo
 }
 
 export const hashOfPiece = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
+
+/** Makes the list of a blob whose bytes pass by in order. */
+export class ListMaker {
+  readonly #each: number;
+  readonly #hashes: Uint8Array[] = [];
+  #hash = createHash("sha256");
+  #filled = 0;
+
+  constructor(digest: Digest) {
+    this.#each = pieceBytesOf(digest);
+  }
+
+  update(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + this.#each - this.#filled);
+      this.#hash.update(part);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === this.#each) this.#next();
+    }
+  }
+
+  /** All bytes have passed. */
+  list(): Uint8Array {
+    if (this.#filled > 0) this.#next();
+    return Buffer.concat(this.#hashes);
+  }
+
+  #next() {
+    this.#hashes.push(this.#hash.digest());
+    this.#hash = createHash("sha256");
+    this.#filled = 0;
+  }
+}

@@ -76,6 +76,11 @@ export class Farm {
     );
   }
 
+  async daemons(): Promise<{ home: string; pid: number }[]> {
+    const pids = await this.pids();
+    return this.homes.map((home, at) => ({ home, pid: pids[at]! }));
+  }
+
   async stop(): Promise<void> {
     for (const home of this.homes) await run(swarmd, ["stop", "--home", home]).catch(() => {});
     await rm(this.dir, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -12,9 +12,10 @@ import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
+import { bareMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
-const parts = ["leveldb", "nothings", "cached", "idle", "sim"] as const;
+const parts = ["leveldb", "nothings", "cached", "idle", "transfer", "sim"] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -195,6 +196,40 @@ async function idling(): Promise<void> {
   }
 }
 
+/** 1 GiB from one daemon to another, beside a bare socket that reads, hashes and writes the same file. */
+async function transferred(folder: string): Promise<void> {
+  const file = path.join(folder, "gibibyte");
+  const [rates, bare, resident, cpu]: [number[], number[], number[], number[]] = [[], [], [], []];
+  for (let round = 0; round < rounds; round++) {
+    const digest = await makeBlob(file, 1 << 30);
+    bare.push(await bareMegabytesPerSecond(file));
+    const farm = await Farm.start({ nodes: 2, slotsPerNode: 1, sandbox: "none" });
+    try {
+      const [from, to] = await farm.daemons();
+      const moved = await transfer(file, digest, from!, to!);
+      rates.push(moved.megabytesPerSecond);
+      resident.push(moved.residentMiB);
+      cpu.push(Math.max(moved.giverCpuSeconds, moved.takerCpuSeconds));
+    } finally {
+      await farm.stop();
+    }
+    note(
+      `     round ${round + 1}: ${rates.at(-1)!.toFixed(0)} MB/s, bare ${bare.at(-1)!.toFixed(0)} MB/s, ${resident.at(-1)!.toFixed(0)} MiB, the busier daemon ${cpu.at(-1)!.toFixed(1)} s of processor`,
+    );
+  }
+  const rate = median(rates);
+  add({
+    what: "1 GiB between two daemons, verified, on disk",
+    value: rate,
+    unit: "MB/s",
+    goal: "≥ 150",
+    met: rate >= 150,
+    beside: `${(rate / median(bare)).toFixed(2)} × a bare socket with sha256 and write (${median(bare).toFixed(0)} MB/s); the busier daemon takes ${median(cpu).toFixed(1)} s of processor`,
+  });
+  const most = Math.max(...resident);
+  add({ what: "memory of either meanwhile", value: most, unit: "MiB", goal: "≤ 350", met: most <= 350 });
+}
+
 /** A world of so many hosts in a process of its own. Figures are by processor time: on a busy machine the clock says little. */
 async function simulated(): Promise<void> {
   const worlds = [
@@ -239,6 +274,7 @@ try {
   if (wanted.includes("nothings")) await nothingAtAll(folder);
   if (wanted.includes("cached")) await cached(folder);
   if (wanted.includes("idle")) await idling();
+  if (wanted.includes("transfer")) await transferred(folder);
   if (wanted.includes("sim")) await simulated();
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -3,12 +3,15 @@ import { createHash } from "node:crypto";
 import type {
   ActionState,
   ActionView,
+  ArtifactView,
+  BringEvent,
   BuildEvent,
   BuildResult,
   BuildState,
   BuildSummary,
   BuildView,
   Control,
+  HolderView,
   LogChunk,
   Moved,
   NodeView,
@@ -18,7 +21,7 @@ import { nextAction } from "../../node/control/next.ts";
 import { decodeGraph, dependenciesOf, encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { Operation } from "../../protocol/contract.ts";
-import { digestOf } from "../../protocol/kernel/digest.ts";
+import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
@@ -177,6 +180,45 @@ export class MemoryControl implements Control {
     const bytes = this.blobs.get(digest);
     if (!bytes) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
     for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+  }
+
+  async artifact(word: string): Promise<ArtifactView> {
+    const digest = [...this.blobs.keys(), ...this.trees.keys()].find(
+      (known) => known === word || cidOf(known) === word || known.startsWith(`${word}/`),
+    );
+    if (!digest) throw new SwarmError("blob-missing", `nobody knows ${word}`);
+    return {
+      digest,
+      cid: cidOf(digest),
+      sizeBytes: sizeOf(digest),
+      kind: this.trees.has(digest) ? "folder" : "file",
+      hereBytes: 0,
+      origins: [{ build: "a-build-5feceb66ff" as BuildId, digest, path: "a/path", nodes: ["alpha"] }],
+      neededBy: [],
+    };
+  }
+
+  async holders(digest: Digest): Promise<HolderView[]> {
+    if (!this.blobs.has(digest)) return [];
+    const [node] = await this.nodes();
+    return [
+      {
+        node: node!.name,
+        peerId: node!.peerId,
+        state: "self",
+        by: ["fact", "answer"],
+        holds: "yes",
+        latencyMs: 1.25,
+        corrupt: 0,
+        lied: 1,
+      },
+    ];
+  }
+
+  async *bring(digest: Digest): AsyncGenerator<BringEvent> {
+    if (!this.blobs.has(digest)) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
+    yield { hereBytes: 0, sizeBytes: sizeOf(digest) };
+    yield { hereBytes: sizeOf(digest), sizeBytes: sizeOf(digest) };
   }
 
   async getTree(digest: Digest) {
