@@ -30,6 +30,7 @@ import { reset } from "./commands/reset.ts";
 import { resume } from "./commands/resume.ts";
 import { clearFailures, retry, retryFailures, unblock } from "./commands/retry.ts";
 import { run } from "./commands/run.ts";
+import { secret } from "./commands/secret.ts";
 import { sim } from "./commands/sim.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
@@ -68,6 +69,7 @@ const commands: readonly Command[] = [
   history,
   node,
   drain,
+  secret,
   unground,
   doctor,
   sim,

@@ -11,7 +11,7 @@ export interface Unfit {
 }
 
 /**
- * Of the actions with `requires`, those that no live node fits for good, those of one kind together. `resolved`: their toolchains
+ * Of the actions with `requires` or secrets, those that no live node fits for good, those of one kind together. `resolved`: their toolchains
  * are fingerprints that nodes offer, so that they count too.
  */
 export function unfitFor(
@@ -23,8 +23,8 @@ export function unfitFor(
   const kinds = new Map<string, ActionName[]>();
   const first = new Map<string, GraphAction>();
   for (const action of actions) {
-    if (!action.requires) continue;
-    const kind = JSON.stringify([action.group, action.requires, action.toolchains]);
+    if (!action.requires && !action.secrets) continue;
+    const kind = JSON.stringify([action.group, action.requires, action.toolchains, action.secrets]);
     kinds.set(kind, [...(kinds.get(kind) ?? []), action.name]);
     if (!first.has(kind)) first.set(kind, action);
   }
@@ -42,7 +42,7 @@ export function unfitFor(
 
 /** As `unfitFor`, asking the daemon. Without one nobody knows what the nodes have: then nothing is said of it. */
 export async function unfitOf(context: Context, graph: Graph, resolved: boolean): Promise<Unfit[]> {
-  if (!graph.actions.some((action) => action.requires)) return [];
+  if (!graph.actions.some((action) => action.requires ?? action.secrets)) return [];
   const nodes = await context.control.nodes().catch(() => []);
   return nodes.length === 0 ? [] : unfitFor(graph.actions, nodes, resolved);
 }

@@ -11,6 +11,7 @@ import { Runtime } from "../protocol/runtime.ts";
 import { Announcer } from "./announcer.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
+import { openSecrets } from "./build/secrets.ts";
 import { probeTarget, probeToolchains } from "./build/toolchains.ts";
 import { createClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -96,8 +97,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       .filter(({ entry }) => entry.author === identity.peer)
       .map(({ entry }) => incarnationCounter(entry.inc));
     const inc = await nextIncarnation(places.identity, Math.max(0, ...starts));
+    const secrets = openSecrets(places.secrets);
+    for (const { name, why, remedy } of secrets.unfit())
+      log.warn({ secret: name, remedy }, `a secret is not offered: it ${why}`);
     const executor = await createExecutor({
       blobs,
+      secrets,
       dir: places.work,
       slots: config.slots,
       sandbox: config.sandbox,
@@ -210,6 +215,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       diskPath: config.diskPath ?? home.dir,
       toolchains,
       sandbox: executor.sandbox,
+      secrets: () => secrets.names(),
       target,
       ...(config.owner === "yield" ? { ownerIdleMs: config.ownerIdleMs } : {}),
     });

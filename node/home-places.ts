@@ -13,6 +13,8 @@ export interface HomePlaces {
   readonly releases: string;
   readonly work: string;
   readonly logs: string;
+  /** Values that the owner gave for actions that name them. */
+  readonly secrets: string;
   readonly peerBook: string;
   readonly controlSocket: string;
 }
@@ -36,6 +38,7 @@ export function placesOf(dir: string): HomePlaces {
     releases: path.join(dir, "releases"),
     work: path.join(dir, "work"),
     logs: path.join(dir, "logs"),
+    secrets: path.join(dir, "secrets"),
     peerBook: path.join(dir, "peers.json"),
     controlSocket: path.join(dir, "control.sock"),
   };

@@ -67,6 +67,8 @@ export interface ExecuteRequest {
   readonly timeoutMs: number;
   /** 0 = no limit on silence. */
   readonly silenceMs: number;
+  /** Names of secrets of this node that the action is given. */
+  readonly secrets?: readonly string[];
 }
 
 export type ExecuteOutcome =

@@ -22,14 +22,14 @@ export function priorityOf(options: Options): number | undefined {
 
 export const setOption: CommandOption = {
   flags: "--set <name=value>",
-  description: "Value of a variable of the spec; several in one, with commas between them: a=1,b=2",
+  description: "Value of a variable of the spec; may be given several times",
 };
 
 /** The values that `--set` gives. Throws `usage`. */
 export function valuesOf(options: Options): Map<string, readonly string[]> {
   const values = new Map<string, readonly string[]>();
-  const text = optionText(options, "set");
-  for (const item of text === undefined ? [] : text.split(/,(?=[A-Za-z_][A-Za-z0-9_]*=)/)) {
+  const given = options.set === true ? [] : (options.set ?? []);
+  for (const item of given) {
     const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]{0,31})=(.*)$/s.exec(item) ?? [];
     if (name === undefined || value === undefined)
       throw new SwarmError("usage", `--set takes name=value, not ${item}`, { remedy: "--set level=3" });
@@ -46,7 +46,7 @@ export const submit: Command = {
   examples: [
     "submit specs/examples/hello.yaml",
     "submit build.yaml --detach",
-    "submit build.yaml --set mode=debug,level=3",
+    "submit build.yaml --set mode=debug --set level=3",
   ],
   async run(context, [spec], options) {
     const priority = priorityOf(options);

@@ -2,7 +2,7 @@
  * The executor: runs actions in at most `slots` places at once, watches their limits, and stores what they made. Whatever goes wrong on
  * this node is an infrastructure failure; what the command did itself is a deterministic one.
  */
-import { mkdirSync, readFileSync, statfsSync, statSync, truncateSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statfsSync, statSync, truncateSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,11 +16,14 @@ import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { removeFolder, startJanitor } from "./janitor.ts";
 import { type JobEnd, type Launcher, startLauncher } from "./launcher.ts";
+import { holdsSecret, redactFile } from "./leaks.ts";
 import { type ActionLimits, defaultLimits, launcherLimits } from "./limits.ts";
 import { collectOutputs } from "./outputs.ts";
 import { mayBeOverused, overuseOf } from "./overuse.ts";
 import { childrenOf, groupLives, outOfMemoryKills, peakRssBytes, signal } from "./processes.ts";
-import { actionPath, openSandbox, type SandboxKind } from "./sandbox.ts";
+import { Redactor, redactText } from "./redactor.ts";
+import { actionPath, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
+import type { Secrets } from "./secrets.ts";
 import { isVariableName } from "./shell.ts";
 import { createTail } from "./tail.ts";
 import { startWarden } from "./warden.ts";
@@ -32,6 +35,8 @@ export interface ExecutorOptions {
   readonly dir: string;
   readonly slots: number;
   readonly sandbox: "auto" | SandboxKind;
+  /** What actions may be given; absent: nothing. */
+  readonly secrets?: Secrets;
   readonly log: Pick<Log, "debug" | "info" | "warn">;
   /** Per stream. An action that writes more is failed. */
   readonly logBytesMax?: number;
@@ -62,6 +67,8 @@ interface Run {
   readonly done: (outcome: ExecuteOutcome) => void;
   workspace?: Workspace;
   launcher?: Launcher;
+  /** Values of its secrets, as they were when it started. */
+  secrets?: ReadonlyMap<string, Buffer>;
   startedMs: number;
   /** Why it is being ended before its time; the first reason stands. */
   verdict?: Verdict;
@@ -153,20 +160,48 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       if (run.verdict) return outcomeOf(run.verdict);
       const fault = badEnvironment(run.request.env, boxed);
       if (fault) return { kind: "failed", cause: "deterministic", reason: fault };
+      const lacking = takeSecrets(run);
+      if (lacking !== undefined)
+        return {
+          kind: "failed",
+          cause: "infrastructure",
+          reason: `this node was not given the secret ${lacking}`,
+        };
       run.workspace = await workspaces.prepare(run.request, boxed);
       if (run.verdict) return outcomeOf(run.verdict);
       const end = await launch(run, run.workspace);
-      return await conclude(run, run.workspace, end);
+      return withoutSecrets(await conclude(run, run.workspace, end), run);
     } catch (cause) {
-      return failureOf(cause);
+      return withoutSecrets(failureOf(cause), run);
     }
+  }
+
+  /** The name of a secret that is not here; undefined when all are. */
+  function takeSecrets(run: Run): string | undefined {
+    const names = run.request.secrets ?? [];
+    if (names.length === 0) return undefined;
+    const values = new Map<string, Buffer>();
+    for (const name of names) {
+      const value = options.secrets?.value(name);
+      if (!value) return name;
+      values.set(name, value);
+    }
+    run.secrets = values;
+    return undefined;
+  }
+
+  function filesOfSecrets(run: Run): ReadonlyMap<string, string> | undefined {
+    if (!run.secrets) return undefined;
+    const files = new Map<string, string>();
+    for (const name of run.secrets.keys()) files.set(name, options.secrets?.file(name) ?? "/dev/null");
+    return files;
   }
 
   function launch(run: Run, workspace: Workspace): Promise<JobEnd> {
     return new Promise((resolve, reject) => {
       const mine = launcher();
       try {
-        const start = sandbox.start(workspace, run.request.argv, run.request.env);
+        const start = sandbox.start(workspace, run.request.argv, run.request.env, filesOfSecrets(run));
         run.startedMs = performance.now();
         run.loggedAtMs = run.startedMs;
         run.sampleAtMs = run.startedMs + firstSampleMs;
@@ -204,6 +239,10 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     const broken = boxed && end.status !== 0 && end.stderr ? boxComplaint(workspace) : undefined;
     if (broken !== undefined) return { kind: "failed", cause: "infrastructure", reason: broken, usage };
     if (!run.verdict) judgeLogs(run, workspace);
+    if (run.secrets) {
+      if (!boxed) rmSync(secretsFolder(workspace), { recursive: true, force: true });
+      for (const log of ["out", "err"]) await redactFile(`${workspace.dir}/${log}`, run.secrets);
+    }
     const said: { stdout?: Digest; stderr?: Digest } = {};
     if (end.stdout) said.stdout = await keepLog(`${workspace.dir}/out`);
     if (end.stderr) said.stderr = await keepLog(`${workspace.dir}/err`);
@@ -233,6 +272,9 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
         },
       );
     }
+    const leak =
+      run.secrets && (await holdsSecret(run.request.outputs, `${workspace.dir}/work`, run.secrets));
+    if (leak !== undefined) return failed(leak, { exitCode: 0 });
     const collected = await collectOutputs(run.request.outputs, `${workspace.dir}/work`, blobs);
     if ("fault" in collected) return failed(collected.fault, { exitCode: 0 });
     if (run.verdict) return outcomeOf(run.verdict);
@@ -330,7 +372,12 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     tail: createTail(function* () {
       for (const run of runs.values())
         if (run.launcher && run.workspace)
-          yield { build: run.request.build, action: run.request.action, dir: run.workspace.dir };
+          yield {
+            build: run.request.build,
+            action: run.request.action,
+            dir: run.workspace.dir,
+            ...redactorOf(run.secrets),
+          };
     }).tail,
     execute(request, done) {
       const run: Run = {
@@ -372,6 +419,14 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       await removeFolder(path.join(dir, "root"));
     },
   };
+}
+
+const redactorOf = (secrets: Run["secrets"]) => (secrets ? { redactor: () => new Redactor(secrets) } : {});
+
+/** No reason tells a value: a command may have named a file after it. */
+function withoutSecrets(outcome: ExecuteOutcome, { secrets }: Run): ExecuteOutcome {
+  if (!secrets || outcome.kind === "done") return outcome;
+  return { ...outcome, reason: redactText(outcome.reason, secrets) };
 }
 
 const outcomeOf = (verdict: Verdict): ExecuteOutcome =>

@@ -27,6 +27,7 @@ export const actionPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbi
 
 /** Where the workspace lies inside a box: the same on every node, so that paths in outputs are too. */
 const boxedWorkspace = "/work";
+const boxedSecrets = "/run/secrets";
 
 export type SandboxKind = "bubblewrap" | "none";
 
@@ -40,8 +41,16 @@ export interface Sandbox {
   readonly kind: SandboxKind;
   /** What every start begins with; launchers know it, so that it is not sent again for each action. */
   readonly prefix: readonly string[];
-  /** What follows the prefix to start `argv` in a workspace. Names of `env` win over the fixed base. */
-  start(workspace: Workspace, argv: readonly string[], env: Readonly<Record<string, string>>): Start;
+  /**
+   * What follows the prefix to start `argv` in a workspace. Names of `env` win over the fixed base. `secrets`: names and the files that hold them,
+   * which the command finds in the folder $SECRETS; values are never part of a command line or an environment.
+   */
+  start(
+    workspace: Workspace,
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    secrets?: ReadonlyMap<string, string>,
+  ): Start;
 }
 
 /**
@@ -88,12 +97,19 @@ export async function openSandbox(
   return {
     kind: "none",
     prefix: [setsid],
-    start: (workspace, argv, env) => ({
-      argv,
-      env: { ...baseEnv, HOME: `${workspace.dir}/tmp`, TMPDIR: `${workspace.dir}/tmp`, ...env },
-    }),
+    start(workspace, argv, env, secrets) {
+      const own = { HOME: `${workspace.dir}/tmp`, TMPDIR: `${workspace.dir}/tmp` };
+      if (!secrets) return { argv, env: { ...baseEnv, ...own, ...env } };
+      const folder = secretsFolder(workspace);
+      mkdirSync(folder, { mode: 0o700 });
+      for (const [name, file] of secrets) symlinkSync(file, path.join(folder, name));
+      return { argv, env: { ...baseEnv, ...own, SECRETS: folder, ...env } };
+    },
   };
 }
+
+/** Where a command without a box finds its secrets; it must be gone before the workspace serves another. */
+export const secretsFolder = (workspace: Workspace): string => `${workspace.dir}/secrets`;
 
 /** The absolute path of a program on the path of actions. */
 export function findProgram(name: string): string | undefined {
@@ -137,9 +153,13 @@ function bubblewrap(program: string, fixed: readonly string[], init: string): Sa
       ...fixed,
       ...Object.entries(base).flatMap(([name, value]) => ["--setenv", name, value]),
     ],
-    start(workspace, argv, env) {
+    start(workspace, argv, env, secrets) {
       const words = ["--bind", `${workspace.dir}/work`, boxedWorkspace];
       for (const { from, to } of workspace.binds) words.push("--ro-bind", from, `${boxedWorkspace}/${to}`);
+      if (secrets) {
+        words.push("--tmpfs", boxedSecrets, "--setenv", "SECRETS", boxedSecrets);
+        for (const [name, file] of secrets) words.push("--ro-bind", file, `${boxedSecrets}/${name}`);
+      }
       for (const [name, value] of Object.entries(env)) words.push("--setenv", name, value);
       words.push("--chdir", boxedWorkspace, "--", "/bin/sh", "-c", init, "sh", ...argv);
       return { argv: words };
@@ -150,7 +170,7 @@ function bubblewrap(program: string, fixed: readonly string[], init: string): Sa
 /** A skeleton to bind as the box's root: one mount instead of a dozen, each of which costs a start 0.1 ms. */
 function layRoot(dir: string): string[] {
   rmSync(dir, { recursive: true, force: true });
-  for (const folder of ["usr", "proc", "dev", "tmp", "etc", "work", "var", "run"])
+  for (const folder of ["usr", "proc", "dev", "tmp", "etc", "work", "var", "run/secrets"])
     mkdirSync(path.join(dir, folder), { recursive: true });
   const own: string[] = [];
   for (const name of systemFolders) {

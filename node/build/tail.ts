@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import type { TailChunk, TailRequest, TailSource } from "../ports.ts";
+import type { Redactor } from "./redactor.ts";
 
 /** What a reader gets of the past, and how far it may lag, per stream. */
 const tailBytesMax = 256 << 10;
@@ -14,6 +15,8 @@ export interface TailedAction {
   readonly build: BuildId;
   readonly action: ActionName;
   readonly dir: string;
+  /** Takes out what nobody may read; one for each stream and reader. */
+  readonly redactor?: () => Redactor;
 }
 
 const streams = [
@@ -36,7 +39,8 @@ export function createTail(running: () => Iterable<TailedAction>): TailSource {
               const file = `${action.dir}/${name}`;
               live.add(file);
               if (!readers.has(file)) {
-                const reader = openReader(file, { build: action.build, action: action.action, stream });
+                const about = { build: action.build, action: action.action, stream };
+                const reader = openReader(file, about, action.redactor?.());
                 if (reader) readers.set(file, reader);
               }
             }
@@ -63,11 +67,15 @@ export function createTail(running: () => Iterable<TailedAction>): TailSource {
 
 interface Reader {
   next(): TailChunk | undefined;
-  /** Half a character at the very end, if there is one. */
+  /** What was held back to the end: half a character, or what could have become a secret. */
   close(): TailChunk | undefined;
 }
 
-function openReader(file: string, about: Omit<TailChunk, "text">): Reader | undefined {
+function openReader(
+  file: string,
+  about: Omit<TailChunk, "text">,
+  redactor: Redactor | undefined,
+): Reader | undefined {
   let fd: number;
   try {
     // Without a box an action could put a pipe there: opening it must not wait.
@@ -81,16 +89,18 @@ function openReader(file: string, about: Omit<TailChunk, "text">): Reader | unde
   return {
     next() {
       const size = fstatSync(fd).size;
-      at = Math.max(Math.min(at, size), size - tailBytesMax);
+      // What is redacted is read whole: a value that begins in what is skipped could not be told.
+      at = redactor ? Math.min(at, size) : Math.max(Math.min(at, size), size - tailBytesMax);
       const length = readSync(fd, buffer, 0, buffer.length, at);
       if (length === 0) return undefined;
       at += length;
-      const text = decoder.decode(buffer.subarray(0, length), { stream: true });
+      const read = buffer.subarray(0, length);
+      const text = decoder.decode(redactor ? redactor.push(read) : read, { stream: true });
       return { ...about, text };
     },
     close() {
       closeSync(fd);
-      const text = decoder.decode();
+      const text = decoder.decode(redactor?.end());
       return text === "" ? undefined : { ...about, text };
     },
   };

@@ -16,6 +16,8 @@ export interface SensorOptions {
   readonly diskPath: string;
   readonly toolchains: LocalVitals["toolchains"];
   readonly sandbox: LocalVitals["sandbox"];
+  /** Names of the secrets there are; asked at each reading. */
+  readonly secrets?: () => readonly string[];
   readonly target: string;
   /** A terminal counts as its owner's for so long after it was typed into; absent: nobody looks whether the owner is there. */
   readonly ownerIdleMs?: number;
@@ -31,6 +33,10 @@ export function createSensors(options: SensorOptions): Sensors {
   const intervalMs = Math.max(intervalMsMin, options.intervalMs ?? intervalMsMin);
   const cores = availableParallelism();
 
+  const secretNames = () => {
+    const names = options.secrets?.() ?? [];
+    return names.length > 0 ? { secrets: names } : {};
+  };
   const read = (): LocalVitals => ({
     cores,
     load: readLoad(root),
@@ -41,6 +47,7 @@ export function createSensors(options: SensorOptions): Sensors {
     ...(ownerIdleMs === undefined ? {} : { ownerActive: readOwner(root, ownerIdleMs, Date.now()) }),
     sandbox,
     target,
+    ...secretNames(),
     toolchains,
   });
 
@@ -66,6 +73,7 @@ export function matters(before: LocalVitals, after: LocalVitals): boolean {
     vitals.pressurePercent === "unknown" ? "unknown" : vitals.pressurePercent[name];
   return (
     before.ownerActive !== after.ownerActive ||
+    before.secrets?.join() !== after.secrets?.join() ||
     moved(before.load, after.load, Math.max(0.5, before.cores * 0.1)) ||
     moved(before.temperatureCelsius, after.temperatureCelsius, 2) ||
     moved(before.headroomCelsius, after.headroomCelsius, 2) ||

@@ -8,6 +8,7 @@ import { digestOf, isDigest } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { ActionName, Digest } from "../kernel/ids.ts";
 import { isPath } from "./path.ts";
+import { secretPattern } from "./secret.ts";
 
 const graphBytesMax = 64 << 20;
 /** Forty for each of the most actions there may be. */
@@ -76,6 +77,8 @@ export interface GraphAction {
   readonly estimateMs?: number;
   /** What it needs of a node beside toolchains. */
   readonly requires?: Requirements;
+  /** Names of secrets of the node that runs it, sorted. The values are nowhere but there. */
+  readonly secrets?: readonly string[];
   /** Within the build, higher goes first, and with it what it waits for; 0 when absent. */
   readonly priority?: number;
   /** false: never served from the cache nor written to it (REAPI do_not_cache). */
@@ -137,6 +140,7 @@ const graphSchema: z.ZodType<Graph> = z.object({
           .nonnegative()
           .max(30 * 86_400_000)
           .optional(),
+        secrets: z.array(z.string().regex(secretPattern)).min(1).max(64).optional(),
         priority: z.int().min(-100).max(100).optional(),
         requires: requirementsSchema.optional(),
       }),

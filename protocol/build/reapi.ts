@@ -184,14 +184,19 @@ export function buildTree(files: readonly InputFile[]): { root: Digest; blobs: M
   return { root: store(top), blobs };
 }
 
-/** The platform properties of an action: `toolchain:NAME` = fingerprint for each toolchain, `target` where one is named. */
+/**
+ * The platform properties of an action: `toolchain:NAME` = fingerprint for each toolchain, `target` where one is named, `secrets`: the names of
+ * those it is given, never anything that follows from their values.
+ */
 export function platformOf(
   toolchains: Readonly<Record<string, string>>,
   target?: string,
+  secrets: readonly string[] = [],
 ): Record<string, string> {
   const platform: Record<string, string> = {};
   for (const [name, fingerprint] of Object.entries(toolchains)) platform[`toolchain:${name}`] = fingerprint;
   if (target !== undefined) platform.target = target;
+  if (secrets.length > 0) platform.secrets = secrets.join(",");
   return platform;
 }
 

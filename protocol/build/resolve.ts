@@ -187,6 +187,7 @@ class Resolver {
       attemptsMax: spec.attemptsMax,
       cache: spec.cache,
       ...(spec.requires ? { requires: spec.requires } : {}),
+      ...(spec.secrets.length === 0 ? {} : { secrets: spec.secrets }),
       ...(spec.priority === 0 ? {} : { priority: spec.priority }),
     };
   }

@@ -1,5 +1,6 @@
 /** The form of a spec: its keys and their types, as zod checks them and as editors learn them from specs/spec.schema.json. */
 import { z } from "zod";
+import { secretPattern } from "./secret.ts";
 import { targetPattern } from "./toolchain.ts";
 
 /** A refusal that reads behind the name of the key: "is missing", "must be …". */
@@ -262,6 +263,14 @@ const actionSchema = z.strictObject(
       .optional()
       .describe("Further attempts when a node fails; a command that fails is not repeated for it."),
     requires: requires.optional(),
+    secrets: listOr(
+      z
+        .string(must("the name of a secret"))
+        .regex(secretPattern, "must be the name of a secret: a letter, then letters, digits, . - _"),
+      "the name of a secret or a list of them",
+    )
+      .optional()
+      .describe("Secrets of the node that runs it, as files in $SECRETS; a node without them does not."),
     matrix: matrix.optional(),
     when: when.optional(),
     priority: priority

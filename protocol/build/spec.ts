@@ -88,6 +88,8 @@ export interface SpecAction {
   readonly attemptsMax: number;
   readonly cache: boolean;
   readonly requires?: Requirements;
+  /** Names of secrets that it is given, sorted. */
+  readonly secrets: readonly string[];
   /** Higher goes first within the build; 0 if nothing is said. */
   readonly priority: number;
 }
@@ -279,6 +281,7 @@ class Reader {
       attemptsMax: 1 + (action.retries ?? form.defaults?.retries ?? retriesDefault),
       cache: action.cache ?? form.defaults?.cache ?? true,
       priority: action.priority ?? 0,
+      secrets: [...new Set([action.secrets ?? []].flat())].sort(byText),
     };
     for (const cell of cells) {
       const values: Values =

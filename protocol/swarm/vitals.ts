@@ -32,6 +32,8 @@ export interface LocalVitals {
   readonly ownerActive?: boolean;
   /** What it builds for without a cross compiler: `x86_64-linux-gnu`. */
   readonly target: string;
+  /** Names of the secrets that it may give to actions, sorted; absent: none. */
+  readonly secrets?: readonly string[];
   /** `ID` of its os-release, where it has one: `debian`. */
   readonly distribution?: string;
   /** Toolchain name → fingerprint (`protocol/build/toolchain.ts`: version and target stand in its text). */
@@ -108,6 +110,7 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
   sandbox: z.enum(["bubblewrap", "none"]),
   ownerActive: z.boolean().optional(),
   target: shortText,
+  secrets: z.array(z.string().max(64)).max(64).optional(),
   distribution: shortText.optional(),
   toolchains: z
     .record(shortText, shortText)

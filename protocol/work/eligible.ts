@@ -156,6 +156,16 @@ const checks: readonly Check[] = [
     // Another version is nearer than none at all.
     return never(differences.join(", "), 1 - (differences.length + absent) / (2 * wanted.length));
   },
+  ({ secrets = [] }, action) => {
+    const wanted = action.secrets ?? [];
+    const missing = wanted.filter((name) => !secrets.includes(name));
+    return missing.length > 0
+      ? never(
+          `was not given the secret ${missing.join(", ")} (there: swarmd secret set ${missing[0]})`,
+          1 - missing.length / wanted.length,
+        )
+      : undefined;
+  },
   ({ foreign, peer }, _, submitter) =>
     !foreign && peer !== submitter ? never("has no sandbox and takes only its own work", 0.5) : undefined,
   ({ diskFreeBytes, diskTotalBytes }, { requires }) => {

@@ -371,6 +371,7 @@ export class Holder {
         outputs: action.outputs,
         timeoutMs: action.timeoutMs,
         silenceMs: action.silenceMs,
+        ...(action.secrets ? { secrets: action.secrets } : {}),
       },
     });
   }

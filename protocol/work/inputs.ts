@@ -82,7 +82,10 @@ export function inputsOf(
 }
 
 const keyOf = (action: GraphAction, root: Digest): Digest =>
-  actionKey({ ...action, platform: platformOf(action.toolchains, action.requires?.target) }, root).key;
+  actionKey(
+    { ...action, platform: platformOf(action.toolchains, action.requires?.target, action.secrets) },
+    root,
+  ).key;
 
 function pick(claims: Claims, dependency: number, pin: EntryId | undefined): Result | undefined {
   if (pin === undefined) return claims.resultOf(dependency);
