@@ -422,10 +422,10 @@ export class Core {
   private review(build: Build, touched: readonly Claim[], entries: readonly SignedEntry[]): void {
     const { desk } = this;
     for (const claim of touched) {
+      this.gate.noted(build, claim, this.expiry.saysIll(claim));
       this.expiry.touched(build, claim);
       const { done } = claim;
       this.history.learn(build, claim);
-      this.gate.noted(build, claim);
       if (done && claim.holder !== desk.config.self) this.remember(build, claim);
     }
     this.outlook.review(build, touched);
@@ -434,6 +434,7 @@ export class Core {
     this.holder.review(build, touched);
     if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
       this.holder.reviewAll(build);
+      this.expiry.forget();
       if (build.claims?.sealed) this.history.ended();
       this.forgetOldBuilds();
     }

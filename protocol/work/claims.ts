@@ -213,11 +213,11 @@ export class Claims {
     return [...results.values()].sort((a, b) => byText(a.hash, b.hash));
   }
 
-  /** The result that dependents consume: of those somebody still holds, the one with the lowest hash; else any. */
+  /** The result that dependents consume: of those somebody still holds the one most members came to, of equals the one with the lowest hash; else any. */
   resultOf(index: number): Result | undefined {
     const { results: known } = this.facts[index]!;
     if (known.size < 2) return known.values().next().value;
-    const results = this.resultsOf(index);
+    const results = [...this.resultsOf(index)].sort((a, b) => votesFor(b) - votesFor(a));
     return results.find((r) => this.holdersOf(index, r).length > 0) ?? results[0];
   }
 
@@ -512,6 +512,14 @@ export class Claims {
       }
     }
   }
+}
+
+/** How many members say that they came to a result, or found it in their cache. Whom a `cached` names as holder has said nothing. */
+function votesFor({ sources }: Result): number {
+  const members = new Set<string>();
+  for (const [source, holder] of sources)
+    members.add(source.includes("#") ? source.slice(0, source.indexOf(".")) : holder);
+  return members.size;
 }
 
 const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";

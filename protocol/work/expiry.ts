@@ -8,12 +8,16 @@ import type { Desk } from "./desk.ts";
 const startMsMax = 15_000;
 /** Beyond an action's time limit: bringing inputs here, stopping what overran, storing what came of it. */
 const endMsMax = 60_000;
+/** What another ended or a person stopped is to be given back within this: TERM, 5 s, KILL, and the way of the news. */
+const stopMsMax = 8_000;
 /** A holder whose disk fails cannot tell what came of its claims; it is given so long to write again. */
 const muteMsMax = 10_000;
 
 export class Expiry {
   private readonly desk: Desk;
   private readonly claimSeenMonoMs = new Map<ClaimId, number>();
+  /** Since when a claim has been open to no end. */
+  private readonly idleSinceMonoMs = new Map<ClaimId, number>();
   /** Said in this step, not yet folded. */
   private readonly said = new Set<ClaimId>();
   /** Claims about which something was learned since the last look. */
@@ -55,10 +59,27 @@ export class Expiry {
     return this.claimSeenMonoMs.get(claim);
   }
 
-  /** A claim that is new, or of which something new is known. One that was closed needs no watch any more. */
+  /** A claim that is new, or of which something new is known. One that was closed needs no watch any more, but others of its action may have come to no end by it. */
   touched(build: Build, claim: Claim): void {
     if (isOpen(claim)) this.fresh.set(claim, build);
-    else this.claimSeenMonoMs.delete(claim.id);
+    else {
+      this.claimSeenMonoMs.delete(claim.id);
+      this.idleSinceMonoMs.delete(claim.id);
+      for (const other of build.claims!.claimsOf(claim.action))
+        if (isOpen(other)) this.fresh.set(other, build);
+    }
+  }
+
+  /** Whether a claim was taken back for what this node saw itself of its holder: it had its time, and did nothing with it. */
+  saysIll(claim: Claim): boolean {
+    if (claim.expired === undefined || claim.holder === this.desk.config.self) return false;
+    const seen = this.claimSeenMonoMs.get(claim.id);
+    if (seen === undefined || this.desk.status(claim.holder) === "dead") return false;
+    if (this.desk.peers.incarnationOf(claim.holder) !== claim.holderInc) return false;
+    const since = this.idleSinceMonoMs.get(claim.id) ?? Number.POSITIVE_INFINITY;
+    // Whoever took it back has seen it a moment longer, or shorter.
+    const { monoMs } = this.desk.now;
+    return monoMs >= Math.min(since + 0.8 * stopMsMax, seen + 0.8 * startMsMax);
   }
 
   /** When something here must be looked at again. */
@@ -81,7 +102,7 @@ export class Expiry {
 
   private expiryOf(build: Build, claim: Claim): string | undefined {
     const { desk } = this;
-    const { peers, config } = desk;
+    const { peers, config, now } = desk;
     const own = claim.holder === config.self;
     if (desk.members.forks.has(claim.holder, claim.holderInc)) return "the holder contradicts itself";
     const running = own ? config.inc : peers.incarnationOf(claim.holder);
@@ -95,10 +116,23 @@ export class Expiry {
     const mute = own ? undefined : peers.muteSinceMonoMs(claim.holder);
     if (mute !== undefined && this.isPast(mute + muteMsMax)) return "the holder cannot write";
     if (!own && !claim.started && this.isOver(claim, startMsMax)) return "the holder did not start it";
+    if (!own && this.isIdle(build, claim)) {
+      const since = this.idleSinceMonoMs.get(claim.id) ?? now.monoMs;
+      this.idleSinceMonoMs.set(claim.id, since);
+      if (this.isPast(since + stopMsMax))
+        return "the holder did not give back what is not to be run any more";
+    } else this.idleSinceMonoMs.delete(claim.id);
     const { timeoutMs } = build.claims!.action(claim.action);
     if (this.isOver(claim, startMsMax + timeoutMs + endMsMax))
       return "the holder did not end it in the action's time";
     return undefined;
+  }
+
+  /** Whether nobody waits for what a claim may still come to. */
+  private isIdle(build: Build, claim: Claim): boolean {
+    const claims = build.claims!;
+    if (claims.cancelled || claims.actions.get(claim.action) === "done") return true;
+    return !claim.twin && claims.winnerOf(claim.action) !== claim;
   }
 
   /** Whether this node has seen a claim open for so long; if not, it looks again when it has. */

@@ -2,7 +2,7 @@
  * Who may take an action now, and whether this node does: what nodes offer and how they stand, whose turn it is, what waits for a
  * whole machine, what this node's mode leaves to others. Each answer is a reason that can be shown.
  */
-import { type BuildId, byText, type PeerId } from "../kernel/ids.ts";
+import { type BuildId, byText, type Incarnation, type PeerId } from "../kernel/ids.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { EventOf } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
@@ -54,6 +54,8 @@ export class Gate {
   private readonly heavy = new Map<BuildId, readonly number[]>();
   private readonly heavySinceMonoMs = new Map<string, number>();
   private reserved: Reserved | undefined;
+  /** The longest of all runs seen. */
+  private longestMs = 0;
   private nextHeavyMonoMs = Number.POSITIVE_INFINITY;
   /** When the first action is no longer left to others. */
   private heldUntilMonoMs = Number.POSITIVE_INFINITY;
@@ -87,8 +89,8 @@ export class Gate {
     return changed;
   }
 
-  /** A claim about which something was learned: how it ended tells of its holder. */
-  noted(build: Build, claim: Claim): void {
+  /** A claim about which something was learned: how it ended tells of its holder. `idled`: it was taken back, for its holder did nothing with it. */
+  noted(build: Build, claim: Claim, idled: boolean): void {
     const { desk } = this;
     const action = build.claims!.action(claim.action);
     const { group } = action;
@@ -99,14 +101,26 @@ export class Gate {
         const expectedMs = desk.estimates.of(name, action) / desk.estimates.speedOf(claim.holder);
         this.records.done(name, group, claim.holder, claim.done.usage.wallMs, expectedMs);
       }
-      this.grounding.succeeded(claim.holder, desk.now.monoMs);
+      this.grounding.succeeded(claim.holder, claim.holderInc, desk.now.monoMs);
+      if (claim.done.usage) this.longestMs = Math.max(this.longestMs, claim.done.usage.wallMs);
+    } else if (idled) {
+      if (!claim.forgiven && desk.settled && this.grounding.fresh(claim.id)) this.failed(claim);
     } else if (claim.fail && !claim.forgiven && desk.settled && this.grounding.fresh(claim.id)) {
       // What failed before this node was up says nothing of now.
       this.records.failed(name, group, claim.holder);
-      if (claim.fail.cause !== "infrastructure") return;
-      this.grounding.forgave(claim.holder, desk.orders.ungrounded(claim.holder));
-      this.grounding.failed(claim.holder, claim.holderInc, desk.now.monoMs);
+      if (claim.fail.cause === "infrastructure") this.failed(claim);
     }
+  }
+
+  /** What a run at most lasts of a node that has never ended one, as far as any run tells; undefined for one that has. */
+  guessMs(peer: PeerId, inc: Incarnation): number | undefined {
+    return this.longestMs === 0 || this.grounding.hasEnded(peer, inc) ? undefined : this.longestMs;
+  }
+
+  private failed({ holder, holderInc }: Claim): void {
+    const { orders, now } = this.desk;
+    this.grounding.forgave(holder, orders.ungrounded(holder));
+    this.grounding.failed(holder, holderInc, now.monoMs);
   }
 
   /** A member says that a node is grounded; each honours it by its own clock. What was said before this node was up is over. */

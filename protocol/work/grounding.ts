@@ -42,6 +42,7 @@ const free: Standing = { kind: "free" };
 export class Grounding {
   private readonly conducts = new Map<PeerId, Conduct>();
   private readonly forgiven = new Map<PeerId, number>();
+  private readonly ended = new Map<PeerId, Incarnation>();
   private readonly counted = new Set<ClaimId>();
 
   /** Whether the end of a claim is looked at for the first time. */
@@ -62,11 +63,17 @@ export class Grounding {
   }
 
   /** A run of a node ended as runs should. While it is grounded that is no news: it was begun before. */
-  succeeded(peer: PeerId, nowMonoMs: number): void {
+  succeeded(peer: PeerId, inc: Incarnation, nowMonoMs: number): void {
+    this.ended.set(peer, inc);
     const conduct = this.conducts.get(peer);
     if (!conduct) return;
     conduct.inRow = 0;
     if (conduct.untilMonoMs <= nowMonoMs) this.conducts.delete(peer);
+  }
+
+  /** Whether some run of a node has ended as runs should, in that incarnation. */
+  hasEnded(peer: PeerId, inc: Incarnation): boolean {
+    return this.ended.get(peer) === inc;
   }
 
   /** A member says that a node is grounded. */

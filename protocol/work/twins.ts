@@ -106,7 +106,9 @@ export class Twins {
     const claims = build.claims!;
     const action = claims.action(claim.action);
     if (claim.twin || isHeavy(action) || !this.outlook.runs(claim.holder, claim.id)) return never;
-    const boundMs = estimates.atMost(build.graph!.name, action, samplesMin);
+    const boundMs =
+      estimates.atMost(build.graph!.name, action, samplesMin) ??
+      this.gate.guessMs(claim.holder, claim.holderInc);
     const sinceMonoMs = this.outlook.sinceMonoMs(claim.holder, claim.id);
     if (boundMs === undefined || sinceMonoMs === undefined) return never;
     if (claims.actions.get(claim.action) === "done" || claims.winnerOf(claim.action) !== claim) return never;

@@ -1,7 +1,7 @@
 /** Members that lie, and daemons of other versions, among honest ones: what they do shows, what must be refused is, and builds end. */
 import { describe, expect, test } from "vitest";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
-import type { ByzantineWay } from "../../sim/faults.ts";
+import type { ByzantineWay, Fault } from "../../sim/faults.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm } from "../../sim/swarm.ts";
 import { apply } from "../../sim/trouble.ts";
@@ -57,6 +57,22 @@ describe("a member that lies", () => {
     for (const { core } of [ann, cat, dan]) expect(core.desk.members.forks.has(bob.peer, inc)).toBe(true);
   });
 
+  test.each<ByzantineWay>(["never-runs", "flooding", "equivocation", "never-answers", "foreign-keys"])(
+    "a build takes at most five quarters of what it takes without the member: %s",
+    (how) => {
+      const took = (trouble: Fault, seed: number) => {
+        const swarm = new Swarm({ seed, hosts: 5, keep: () => false }).start();
+        apply(swarm, trouble);
+        swarm.world.runFor(5_000);
+        return swarm.finish(swarm.submit(swarm.hosts[0]!, layered(seed, 6, 12, 2_500))).makespanMs;
+      };
+      const seeds = [1, 2, 3];
+      const sum = (trouble: Fault) => seeds.reduce((ms, seed) => ms + took(trouble, seed), 0);
+      const without = sum({ atMs: 0, kind: "crash", host: "bob" });
+      expect(sum({ atMs: 0, kind: "byzantine", host: "bob", how })).toBeLessThan(1.25 * without);
+    },
+  );
+
   test("a flood is taken in, and the honest ones build on as fast as four fifths of before", () => {
     const took = (how?: ByzantineWay) => {
       const { swarm, ann } = begin(how);
@@ -86,10 +102,16 @@ describe("a member that lies", () => {
     expect(swarm.settle(build)).toBe(true);
   });
 
-  test("who claims and never runs holds what it claimed, and nothing ever runs there", () => {
-    const { swarm, world, ann, bob } = begin("never-runs");
-    const build = swarm.submit(ann, fan(12, 1_000));
-    world.runFor(10_000);
+  test("who claims and never runs holds what it claimed for a while, and gets less and less", () => {
+    const { swarm, world, ann, bob, cat } = begin("never-runs");
+    const build = swarm.submit(ann, fan(40, 1_000));
+    expect(swarm.finish(build).state).toBe("complete");
+    world.runFor(1_000);
+    const taken = [...claimsOf(ann, build).claims.values()].filter((c) => c.holder === bob.peer);
+    expect(taken.length).toBeLessThan(12);
+    expect(taken.some((c) => c.expired !== undefined)).toBe(true);
+    expect(taken.every((c) => c.done === undefined)).toBe(true);
+    expect(claimsOf(cat, build).openClaims.size).toBe(0);
     expect(swarm.executions.all.filter((e) => e.host === "bob")).toEqual([]);
     expect([...claimsOf(ann, build).claims.values()].some((c) => c.holder === bob.peer)).toBe(true);
   });

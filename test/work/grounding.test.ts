@@ -27,7 +27,7 @@ test("a node that fails waits a second, then two, four … and at most half a mi
   expect(grounding.deadline(0)).toBe(30_000);
   expect(grounding.standing(bob, inc, 30_000)).toEqual({ kind: "free" });
   grounding.failed(bob, inc, 31_000);
-  grounding.succeeded(bob, 31_001);
+  grounding.succeeded(bob, inc, 31_001);
   expect(grounding.standing(bob, inc, 31_001)).toEqual({ kind: "free" });
 });
 
@@ -46,7 +46,7 @@ test("a grounded node comes back by one success; one that fails its probe is gro
   });
   expect(grounding.due(bob, inc, limits, 11_000)).toBeUndefined();
   // What it began before says nothing of now.
-  grounding.succeeded(bob, 20_000);
+  grounding.succeeded(bob, inc, 20_000);
   grounding.failed(bob, inc, 20_000);
   expect(grounding.standing(bob, inc, 20_000).kind).toBe("grounded");
   const probeMs = minutes(5) + 10_000;
@@ -56,7 +56,7 @@ test("a grounded node comes back by one success; one that fails its probe is gro
   grounding.said(bob, inc, minutes(10), probeMs + 1000);
   const againMs = probeMs + 1000 + minutes(10);
   expect(grounding.standing(bob, inc, againMs)).toEqual({ kind: "probe" });
-  grounding.succeeded(bob, againMs + 1);
+  grounding.succeeded(bob, inc, againMs + 1);
   expect(grounding.standing(bob, inc, againMs + 1)).toEqual({ kind: "free" });
   for (let i = 0; i < 8; i++) grounding.failed(bob, inc, againMs + 2);
   expect(grounding.due(bob, inc, limits, againMs + 2)).toEqual({ failures: 8, forMs: minutes(5) });
