@@ -1,8 +1,9 @@
 /** What a daemon is told: config.yaml in its home, overridden by SWARMD_* in the environment, overridden by flags. */
 import { availableParallelism, hostname } from "node:os";
 import { multiaddr } from "@multiformats/multiaddr";
-import { parse } from "yaml";
 import { z } from "zod";
+import { SpecError } from "../protocol/build/problem.ts";
+import { readSource } from "../protocol/build/source.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { readSmallFile } from "./files.ts";
 import { schedulingDefaults, schedulingFromText, schedulingShape } from "./scheduling.ts";
@@ -175,12 +176,22 @@ function fromText(key: ConfigKey, text: string): unknown {
 
 async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   const text = await readSmallFile(file, configBytesMax);
-  if (text === undefined) return {};
+  return text === undefined ? {} : readConfig(text, file);
+}
+
+/** What the text of a config.yaml says, its settings not yet judged. Throws `usage` with file, line and column. */
+export function readConfig(text: string, file: string): Record<string, unknown> {
   let content: unknown;
   try {
-    content = parse(text, { maxAliasCount: 0 });
+    content = readSource(text, file).data;
   } catch (cause) {
-    throw new SwarmError("usage", `${file}: ${(cause as Error).message.split("\n")[0]}`, { cause });
+    if (!(cause instanceof SpecError)) throw cause;
+    const { line, column, message, hint } = cause.problems[0]!;
+    const named = (words: string) => words.replaceAll(/\b(the|a) spec\b/g, "$1 file");
+    throw new SwarmError("usage", `${file}:${line}:${column}: ${named(message)}`, {
+      cause,
+      remedy: hint?.includes("specs/spec.md") ? undefined : hint && named(hint),
+    });
   }
   if (content === null || content === undefined) return {};
   if (typeof content !== "object" || Array.isArray(content))

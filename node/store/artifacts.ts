@@ -3,6 +3,7 @@
  * blob share one transfer; a peer that fails is passed over.
  */
 import type { InputFile } from "../../protocol/build/graph.ts";
+import { pathCharsMax } from "../../protocol/build/path.ts";
 import { type Directory, decodeDirectory } from "../../protocol/build/reapi.ts";
 import type { CacheHit, Want } from "../../protocol/contract.ts";
 import { emptyDigest, sizeOf } from "../../protocol/kernel/digest.ts";
@@ -28,6 +29,8 @@ const readBytesMax = 64 << 20;
 const treeDepthMax = 64;
 const treeFilesMax = 1_000_000;
 const treeFoldersMax = 100_000;
+/** Of all its paths together: a few folders, each in many, make long paths of nothing. */
+const treeCharsMax = 64 << 20;
 /** Digests in one question to a peer. */
 const statMax = 4096;
 /** A peer that takes longer to answer is no help to a cache. */
@@ -249,6 +252,7 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
   async function wholeTree(want: Want): Promise<InputFile[] | null> {
     const files: InputFile[] = [];
     let folders = 0;
+    let chars = 0;
     const known = new Map<Digest, Promise<Directory | null>>();
     const directory = (digest: Digest) => {
       const found = known.get(digest) ?? wholeBlob({ digest, from: want.from }).then(directoryOf);
@@ -257,7 +261,7 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
     };
     let level = [{ at: "", digest: want.digest }];
     for (let depth = 0; level.length > 0; depth++) {
-      if (depth > treeDepthMax) return null;
+      if (depth > treeDepthMax || level.some((l) => l.at.length > pathCharsMax)) return null;
       const next: typeof level = [];
       for (let start = 0; start < level.length; start += treeWidth) {
         const part = level.slice(start, start + treeWidth);
@@ -265,11 +269,14 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
         for (const [index, found] of read.entries()) {
           const { at } = part[index]!;
           if (!found || found.symlinks.length > 0) return null;
-          for (const { name, digest, executable } of found.files)
+          for (const { name, digest, executable } of found.files) {
+            chars += at.length + name.length;
             files.push({ path: at + name, digest, executable });
+          }
           for (const { name, digest } of found.directories) next.push({ at: `${at}${name}/`, digest });
           folders += found.directories.length;
-          if (files.length > treeFilesMax || folders > treeFoldersMax) return null;
+          chars += at.length * found.directories.length;
+          if (files.length > treeFilesMax || folders > treeFoldersMax || chars > treeCharsMax) return null;
         }
       }
       level = next;

@@ -1,11 +1,14 @@
 /** Paths in the workspace of an action: relative, with slashes, inside it. */
 import type { Trouble } from "./problem.ts";
 
-const pathCharsMax = 4096;
+export const pathCharsMax = 4096;
+/** As file systems have it. */
+const nameCharsMax = 255;
 
-/** True for one segment of a path: not empty, not `.` or `..`, no slash, no NUL, well-formed Unicode. */
+/** True for one segment of a path: at most 255 characters, not empty, not `.` or `..`, no slash, no NUL, well-formed Unicode. */
 export const isFileName = (name: string): boolean =>
   name !== "" &&
+  name.length <= nameCharsMax &&
   name !== "." &&
   name !== ".." &&
   !name.includes("/") &&

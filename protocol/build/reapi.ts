@@ -166,7 +166,7 @@ export function buildTree(files: readonly InputFile[]): { root: Digest; blobs: M
   };
   for (const file of files) {
     const cut = file.path.lastIndexOf("/");
-    if (cut === 0) throw new SwarmError("malformed", `not a relative path: ${file.path}`);
+    if (file.path.startsWith("/")) throw new SwarmError("malformed", `not a relative path: ${file.path}`);
     folderOf(cut < 0 ? "" : file.path.slice(0, cut)).files.push({
       name: file.path.slice(cut + 1),
       digest: file.digest,
