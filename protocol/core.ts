@@ -12,6 +12,7 @@ import { Door } from "./swarm/door.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import { knownEvent } from "./timeline/events.ts";
+import { Allowance } from "./work/allowance.ts";
 import { Attention } from "./work/attention.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
@@ -61,6 +62,7 @@ export class Core {
   private readonly attention: Attention;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
+  private readonly allowance: Allowance;
   private readonly witness: Witness;
   private readonly history: History;
   private readonly door: Door;
@@ -85,6 +87,7 @@ export class Core {
     this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
     this.catchUp = new CatchUp(this.desk);
+    this.allowance = new Allowance(this.desk);
     this.witness = new Witness(this.desk);
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
@@ -336,7 +339,7 @@ export class Core {
   }
 
   private takeUpdate(from: PeerId, update: LedgerUpdate): void {
-    if (this.desk.dropped.has(update.build)) return;
+    if (this.desk.dropped.has(update.build) || !this.allowance.admitsUpdate(update)) return;
     const build = this.buildOf(update.build);
     const { taken, gap, odds } = build.ledger.apply(update.update);
     if (odds)
@@ -348,6 +351,7 @@ export class Core {
     if (taken.length === 0) return;
     this.courier.heard(update);
     const entries = among(update.entries, taken);
+    for (const entry of entries) this.allowance.took(entry);
     this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries });
     this.takeFacts(build, entries);
   }
@@ -375,8 +379,10 @@ export class Core {
 
   private takeOthers(entry: SignedEntry, from: PeerId): void {
     if (entry.entry.swarm !== this.desk.config.swarm || entry.entry.build !== undefined) return;
+    if (!this.allowance.admits(entry.entry)) return;
     const { fresh, gap } = this.takeTimeline(entry);
     if (fresh) this.attention.call();
+    if (fresh) this.allowance.took(entry);
     if (fresh) this.desk.emit({ kind: "keep", entries: [entry] });
     if (gap) this.catchUp.with(from);
   }

@@ -12,6 +12,7 @@ import { Forks } from "./timeline/forks.ts";
 import { IdSum } from "./timeline/sum.ts";
 import { Voice } from "./voice.ts";
 import { Actions } from "./work/actions.ts";
+import { Allowance } from "./work/allowance.ts";
 import { Attention } from "./work/attention.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
@@ -81,6 +82,7 @@ export const parts: readonly Savable[] = [
   Attention,
   Submissions,
   CatchUp,
+  Allowance,
   Witness,
   Door,
 ];

@@ -17,6 +17,7 @@ import { type Place, type Problem, SpecError, type Trouble } from "./problem.ts"
 
 export const specBytesMax = 1 << 20;
 const nodesMax = 200_000;
+const nodesByAliasMax = 10_000;
 const tokensMax = 400_000;
 const depthMax = 16;
 /** Characters that separate parts. */
@@ -99,12 +100,14 @@ export function readSource(text: string, file: string): Source {
 
   const targets = targetsOf(doc);
   let nodes = 0;
+  // Without aliases no value is shorter than a character: a short text that holds much is meant to.
+  const nodesMost = Math.min(nodesMax, nodesByAliasMax + text.length);
   const plain = (node: Node | null, from: number | undefined, depth: number): unknown => {
     const offset = node?.range?.[0] ?? from;
-    if (++nodes > nodesMax)
+    if (++nodes > nodesMost)
       refuse(
         at(offset),
-        `the spec holds more than ${nodesMax} values`,
+        `the spec holds more than ${nodesMost} values`,
         "aliases count each time they are used",
       );
     if (depth > depthMax)
