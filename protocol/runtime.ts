@@ -258,12 +258,18 @@ export class Runtime {
     const { ports } = this;
     switch (effect.kind) {
       case "keep":
-        return this.keep({ entries: effect.entries, updates: [], dropped: [], durable: false, quiet: true });
+        return this.keep({
+          entries: effect.entries,
+          updates: none,
+          dropped: none,
+          durable: false,
+          quiet: true,
+        });
       case "keep-update":
         return this.keep({
           entries: effect.entries,
-          updates: [{ build: effect.build, update: effect.update }],
-          dropped: [],
+          updates: [effect],
+          dropped: none,
           durable: false,
           quiet: true,
         });
@@ -459,6 +465,8 @@ function bytesOf(effect: Effect): number {
 const passes = (effect: Effect): boolean =>
   (effect.kind === "gossip" && effect.message.kind === "vitals") ||
   (effect.kind === "reply" && !effect.reply.ok);
+
+const none: readonly never[] = [];
 
 const joined = (a: EventBatch, b: EventBatch): EventBatch => ({
   ...a,

@@ -48,22 +48,18 @@ export interface DiskImage {
   readonly writes: readonly Write[];
 }
 
-/** What the writes so far amount to. */
+/** What the events among the writes amount to; made when somebody reads it: most disks are only written. */
 class Contents {
   readonly chains = new Map<string, Map<number, SignedEntry>>();
   readonly updates = new Map<BuildId, Uint8Array[]>();
-  readonly results = new Map<Digest, { result: ActionResult; holders: PeerId[] }[]>();
   history: Uint8Array | undefined;
-  private historyBytes = 0;
-  bytes = 0;
+  /** So many writes are in here. */
+  folded = 0;
 
   /** `rotten`: records of the write that are not what was written, and count for nothing. */
   apply(write: Write, rotten?: ReadonlySet<unknown>): void {
-    this.bytes += bytesOf(write);
-    if ("remembered" in write) {
-      this.learn(write.remembered);
-      return;
-    }
+    this.folded++;
+    if ("remembered" in write) return;
     for (const signed of write.batch.entries) {
       if (rotten?.has(signed)) continue;
       const chain = chainOf(signed.entry.author, signed.entry.inc);
@@ -77,15 +73,35 @@ class Contents {
       if (updates) updates.push(update);
       else this.updates.set(build, [update]);
     }
-    for (const build of write.batch.dropped) {
-      for (const update of this.updates.get(build) ?? []) this.bytes -= update.length;
-      this.updates.delete(build);
-    }
+    for (const build of write.batch.dropped) this.updates.delete(build);
     const { history } = write.batch;
+    if (history) this.history = rotten?.has(history) ? undefined : history;
+  }
+}
+
+/** How much room the writes take, and the results among them: both are asked for all the time. */
+class Index {
+  readonly results = new Map<Digest, { result: ActionResult; holders: PeerId[] }[]>();
+  bytes = 0;
+  private historyBytes = 0;
+  private readonly updateBytes = new Map<BuildId, number>();
+
+  add(write: Write): void {
+    this.bytes += bytesOf(write);
+    if ("remembered" in write) {
+      this.learn(write.remembered);
+      return;
+    }
+    const { updates, dropped, history } = write.batch;
+    for (const { build, update } of updates)
+      this.updateBytes.set(build, (this.updateBytes.get(build) ?? 0) + update.length);
+    for (const build of dropped) {
+      this.bytes -= this.updateBytes.get(build) ?? 0;
+      this.updateBytes.delete(build);
+    }
     if (history) {
       this.bytes -= this.historyBytes;
       this.historyBytes = history.length;
-      this.history = rotten?.has(history) ? undefined : history;
     }
   }
 
@@ -99,6 +115,7 @@ class Contents {
 }
 
 const sameOutputs = (a: ActionResult, b: ActionResult): boolean => {
+  if (a === b) return true;
   const text = (r: ActionResult): string =>
     r.outputs
       .map((o) => `${o.path} ${o.digest} ${o.executable === true}`)
@@ -127,7 +144,8 @@ export class Disk {
   private readonly rotten = new Map<Write, Set<unknown>>();
   /** Rotten records that nobody has read yet. */
   private unnoticed = 0;
-  private contents = new Contents();
+  private folded = new Contents();
+  private index = new Index();
   private lastLandMs = 0;
   private maxBytes: number;
   private readonly failing = new Set<"write" | "read">();
@@ -144,7 +162,7 @@ export class Disk {
 
   get usedBytes(): number {
     this.settle();
-    return this.contents.bytes;
+    return this.index.bytes;
   }
 
   /** Shrinks or grows the room there is. */
@@ -155,7 +173,7 @@ export class Disk {
   /** Something else takes all the room that is left, or leaves it again. */
   fill(full: boolean): void {
     this.settle();
-    this.maxBytes = full ? this.contents.bytes : this.options.maxBytes;
+    this.maxBytes = full ? this.index.bytes : this.options.maxBytes;
   }
 
   /** Whether writes, or reads, end in an I/O error. */
@@ -201,7 +219,7 @@ export class Disk {
   prepare(entries: readonly SignedEntry[], history?: Uint8Array): void {
     const write = { batch: { entries, updates: [], dropped: [], history, durable: true } };
     this.landed.push(write);
-    this.contents.apply(write);
+    this.index.add(write);
     this.synced = this.landed.length;
   }
 
@@ -223,7 +241,7 @@ export class Disk {
         process.after(this.options.readMs, () => {
           if (this.failing.has("read")) return done(null);
           this.settle();
-          const newest = this.contents.results.get(key)?.at(-1);
+          const newest = this.index.results.get(key)?.at(-1);
           done(newest ? { result: newest.result, holders: [...newest.holders] } : null);
         }),
       remember: (key, result, holder) => this.queue(process, { remembered: { key, result, holder } }, false),
@@ -239,7 +257,7 @@ export class Disk {
     }
     this.settle();
     const waitingBytes = this.pending.reduce((sum, p) => sum + bytesOf(p.write), 0);
-    if (this.contents.bytes + waitingBytes + bytesOf(write) > this.maxBytes) {
+    if (this.index.bytes + waitingBytes + bytesOf(write) > this.maxBytes) {
       process.after(this.options.writeMs, () => done({ code: "disk-full", message: "the disk is full" }));
       return;
     }
@@ -276,7 +294,7 @@ export class Disk {
 
   private land(write: Write): void {
     this.landed.push(write);
-    this.contents.apply(write);
+    this.index.add(write);
   }
 
   private crash(ending: Ending): void {
@@ -314,8 +332,15 @@ export class Disk {
   }
 
   private refold(): void {
-    this.contents = new Contents();
-    for (const write of this.landed) this.contents.apply(write, this.rotten.get(write));
+    this.folded = new Contents();
+    this.index = new Index();
+    for (const write of this.landed) this.index.add(write);
+  }
+
+  private get contents(): Contents {
+    const { folded } = this;
+    for (const write of this.landed.slice(folded.folded)) folded.apply(write, this.rotten.get(write));
+    return folded;
   }
 
   private restore(): Restored {

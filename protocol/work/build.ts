@@ -66,7 +66,9 @@ export class Build {
   }
 
   private fold(entries: readonly SignedEntry[], claims: Claims, { forks }: Members): Claim[] {
-    return entries.flatMap((e) => (forks.counts(e.entry) ? claims.take(e) : []));
+    const touched: Claim[] = [];
+    for (const entry of entries) if (forks.counts(entry.entry)) claims.take(entry, touched);
+    return touched;
   }
 
   /** Members changed: what counts may have changed with them. */

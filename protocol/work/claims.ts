@@ -84,7 +84,7 @@ const dependenciesMax = 64;
 interface ActionFacts {
   readonly claims: Claim[];
   readonly results: Map<EntryId, Result>;
-  readonly lost: Set<string>;
+  lost: ReadonlySet<string>;
   cached: boolean;
   /** As last asked for; gone when what it rests on changes. */
   inputs: Inputs | undefined;
@@ -112,6 +112,7 @@ const hashOfOutputs = (result: ActionResult): EntryId =>
   ) as EntryId;
 
 const none: readonly never[] = [];
+const nothing: ReadonlySet<string> = new Set();
 
 /** A member may fail an action only this often in all before it is blocked, whoever it was. */
 const deterministicMembersToBlock = 2;
@@ -153,22 +154,22 @@ export class Claims {
     this.facts = graph.actions.map(() => ({
       claims: [],
       results: new Map(),
-      lost: new Set(),
+      lost: nothing,
       cached: false,
       inputs: undefined,
     }));
     for (let index = 0; index < graph.actions.length; index++) this.settle(index);
   }
 
-  /** Folds one entry; returns the claims it concerned (new, or newly closed). Known entries do nothing. */
-  take(entry: SignedEntry): Claim[] {
-    if (this.seen.has(entry.id)) return [];
+  /** Folds one entry; adds the claims it concerned (new, or newly closed) to `touched`. Known entries do nothing. */
+  take(entry: SignedEntry, touched: Claim[] = []): Claim[] {
+    if (this.seen.has(entry.id)) return touched;
     this.seen.add(entry.id);
-    const touched: Claim[] = [];
-    entry.entry.events.forEach((raw, place) => {
-      const event = knownEvent(raw);
+    const { events } = entry.entry;
+    for (let place = 0; place < events.length; place++) {
+      const event = knownEvent(events[place]!);
       if (event) this.fold(event, entry, place, touched);
-    });
+    }
     return touched;
   }
 
@@ -337,7 +338,8 @@ export class Claims {
       case "lost": {
         const index = this.indexOf.get(event.action);
         if (index === undefined || !this.may(author, "builder")) return;
-        for (const source of event.results) this.facts[index]!.lost.add(source);
+        const facts = this.facts[index]!;
+        facts.lost = new Set([...facts.lost, ...event.results]);
         this.resultsChanged(index);
         return;
       }
