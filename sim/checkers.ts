@@ -2,12 +2,12 @@
  * Invariants of a swarm, watched while its world runs: at every step of every core, four times a second, and for a build that
  * has ended. What they find is listed, with the moment; it is a bug in the daemon's own code, or a fault nobody allowed for.
  */
-import type { BuildId, PeerId } from "../protocol/kernel/ids.ts";
+import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { Calm } from "./checkers/calm.ts";
 import { ChainChecker } from "./checkers/chains.ts";
 import { ExecutionChecker } from "./checkers/executions.ts";
 import { LimitChecker } from "./checkers/limits.ts";
-import { StateChecker } from "./checkers/states.ts";
+import { type State, StateChecker } from "./checkers/states.ts";
 import { Steps } from "./checkers/steps.ts";
 import { StewardChecker } from "./checkers/stewards.ts";
 import type { Invariant, Violation } from "./checkers/violation.ts";
@@ -36,13 +36,17 @@ export class Checkers {
     this.calm = calm;
     this.executions = new ExecutionChecker(swarm, dishonest, accuse);
     const chains = new ChainChecker(swarm, dishonest, accuse);
-    const states = new StateChecker(swarm, accuse);
+    const states = new StateChecker({
+      builders: new Set(swarm.hosts.map((h) => h.peer)),
+      accuse,
+      changed: ({ node, build }, digest) => swarm.world.record(node, "state", `${build} ${digest}`),
+    });
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
     const limits = new LimitChecker(swarm, dishonest, accuse);
     const waits = new WaitChecker(swarm, calm, dishonest, accuse);
     const steps = new Steps((host, effects, input) => {
       chains.step(host, effects, input);
-      states.step(host);
+      states.step(host.name, host.core.desk.builds.values());
       this.executions.step(host, effects);
       stewards.step(host, effects, input);
       limits.step(host, effects);
@@ -51,7 +55,7 @@ export class Checkers {
     const sample = (): void => {
       calm.sample();
       chains.sample();
-      states.sample();
+      states.compare(statesOf(swarm));
       limits.sample();
       waits.sample();
       swarm.world.after(sampleMs, sample);
@@ -74,5 +78,16 @@ export class Checkers {
     const count = (this.listed.get(invariant) ?? 0) + 1;
     this.listed.set(invariant, count);
     if (count <= listedMax) this.violations.push({ atMs: this.swarm.world.nowMs, invariant, what });
+  }
+}
+
+/** What hosts that are up make of their builds. Builds and the timeline are facts. */
+function* statesOf(swarm: Swarm): Iterable<State> {
+  for (const host of swarm.hosts) {
+    if (!host.up) continue;
+    const { builds, chains } = host.core.desk;
+    for (const { id, ledger, claims } of [...builds.values()].sort((a, b) => byText(a.id, b.id)))
+      if (claims)
+        yield { node: host.name, build: id, facts: `${id} ${ledger.digest()} ${chains.digest()}`, claims };
   }
 }

@@ -1,10 +1,10 @@
-/** What hosts write and keep: every honest author writes its own unbroken chain, and nobody keeps, loses or changes what another said. */
+/** What hosts write and keep, step by step; and no ledger loses what it had. */
 import type { Effect, Input } from "../../protocol/contract.ts";
-import { type BuildId, chainOf, type EntryId } from "../../protocol/kernel/ids.ts";
-import { entryKey, type SignedEntry } from "../../protocol/timeline/entry.ts";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
 import { readVector } from "../../protocol/work/ledger.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
+import { AuthorChecker } from "./authors.ts";
 import type { Accuse } from "./violation.ts";
 
 /** A ledger as a host had it: entries by client. */
@@ -15,29 +15,27 @@ export class ChainChecker {
   private readonly accuse: Accuse;
   /** Hosts that may say anything: what they wrote in their own name is theirs. */
   private readonly dishonest: ReadonlySet<string>;
-  /** Every entry an honest host appended, and which one stands at which place of its chain. */
-  private readonly appended = new Set<EntryId>();
-  private readonly places = new Map<string, EntryId>();
-  /** The end of each chain, by author and incarnation. */
-  private readonly ends = new Map<string, { readonly seq: number; readonly id: EntryId }>();
+  private readonly authors: AuthorChecker;
   private readonly ledgers = new Map<string, { readonly digest: string; readonly clocks: Clocks }>();
 
   constructor(swarm: Swarm, dishonest: ReadonlySet<string>, accuse: Accuse) {
     this.swarm = swarm;
     this.dishonest = dishonest;
     this.accuse = accuse;
-    for (const certificate of swarm.certificates) this.appended.add(certificate.id);
+    this.authors = new AuthorChecker((peer) => swarm.world.name(peer), dishonest, accuse);
+    for (const certificate of swarm.certificates) this.authors.allow(certificate.id);
   }
 
   step(host: Host, effects: readonly Effect[], input: Input): void {
     if (this.dishonest.has(host.peer)) return;
     // What the disk brought is no other than what was said, either.
     if (input.kind === "restored-entries" || input.kind === "restored-ledger")
-      for (const entry of input.entries) this.known(host, entry);
+      for (const entry of input.entries) this.authors.kept(host.name, entry);
+    const writer = { name: host.name, peer: host.peer, inc: host.incarnations.at(-1)! };
     for (const effect of effects) {
-      if (effect.kind === "append") this.own(host, effect.entry);
+      if (effect.kind === "append") this.authors.wrote(writer, effect.entry);
       else if (effect.kind === "keep" || effect.kind === "keep-update")
-        for (const entry of effect.entries) this.known(host, entry);
+        for (const entry of effect.entries) this.authors.kept(host.name, entry);
     }
   }
 
@@ -66,31 +64,5 @@ export class ChainChecker {
   /** The build was dropped, or the host started anew: what it had of it then is no measure. */
   forget(host: Host, build: BuildId): void {
     this.ledgers.delete(`${host.incarnations.at(-1)} ${host.name} ${build}`);
-  }
-
-  private own(host: Host, { entry, id }: SignedEntry): void {
-    const { world } = this.swarm;
-    if (entry.author !== host.peer || entry.inc !== host.incarnations.at(-1))
-      this.accuse("own prefix", `${host.name} appends as ${world.name(entry.author)} ${entry.inc}`);
-    const place = entryKey(entry);
-    const stands = this.places.get(place);
-    if (stands !== undefined && stands !== id)
-      this.accuse("no honest fork", `${host.name} writes ${entry.inc} ${entry.seq} twice`);
-    const chain = chainOf(entry.author, entry.inc);
-    const end = this.ends.get(chain);
-    if (entry.seq !== (end ? end.seq + 1 : 0) || (end && entry.prev !== end.id))
-      this.accuse(
-        "no honest fork",
-        `${host.name} writes ${entry.inc} ${entry.seq} after ${end?.seq ?? "nothing"}`,
-      );
-    this.ends.set(chain, { seq: entry.seq, id });
-    this.places.set(place, id);
-    this.appended.add(id);
-  }
-
-  private known(host: Host, { id, entry }: SignedEntry): void {
-    if (this.appended.has(id) || this.dishonest.has(entry.author)) return;
-    const author = this.swarm.world.name(entry.author);
-    this.accuse("own prefix", `${host.name} keeps an entry of ${author} that ${author} never wrote`);
   }
 }

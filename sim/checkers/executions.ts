@@ -1,7 +1,7 @@
 /** What really ran: no more often than facts and faults allow, no longer than the claim stands, never more than slots. */
 import type { Effect } from "../../protocol/contract.ts";
 import type { BuildId, ClaimId } from "../../protocol/kernel/ids.ts";
-import { isOpen } from "../../protocol/work/claims.ts";
+import { type Claims, isOpen } from "../../protocol/work/claims.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
 import type { Accuse } from "./violation.ts";
@@ -46,10 +46,7 @@ export class ExecutionChecker {
     }
   }
 
-  /**
-   * Executions of an ended build: one per action, one more for each claim that was closed without a result, for each result that
-   * was lost, and for each other component that a cut or a pause had made.
-   */
+  /** Executions of an ended build, and that none goes on. */
   bounded(id: BuildId): void {
     const { executions, network, hosts } = this.swarm;
     const powerCuts = hosts.some((h) => h.powerCuts + h.restores > 0);
@@ -59,19 +56,33 @@ export class ExecutionChecker {
     if (!claims || this.dishonest.size > 0) return;
     const honest = new Set(hosts.filter((h) => h.active && !this.dishonest.has(h.peer)).map((h) => h.name));
     claims.graph.actions.forEach(({ name }, index) => {
-      const all = claims.claimsOf(index);
-      const closed = all.filter((c) => !isOpen(c) && !c.done).length;
-      const twins = all.filter((c) => c.twin && c.done).length;
-      let lost = 0;
-      for (const result of claims.resultsOf(index))
-        lost += result.sources.size - claims.sourcesOf(index, result).length;
       // A power cut may take a claim that nobody else had heard of: then no fact tells of what ran by it.
       const begun = executions.of(id, name).filter((e) => !powerCuts || claims.claims.has(e.claim));
-      const allowed = components + closed + lost + twins;
-      if (begun.length > allowed)
-        this.accuse("bounded executions", `${name} was begun ${begun.length} times, ${allowed} allowed`);
+      boundedExecutions(claims, index, begun.length, components, this.accuse);
       if (begun.some((e) => e.ended === undefined && honest.has(e.host)))
         this.accuse("bounded executions", `${name} still runs after the end of its build`);
     });
   }
+}
+
+/**
+ * Executions of one action of an ended build: one, one more for each claim that was closed without a result, for each twin, for each
+ * result that was lost, and for each other component that a cut or a pause had made.
+ */
+export function boundedExecutions(
+  claims: Claims,
+  index: number,
+  begun: number,
+  components: number,
+  accuse: Accuse,
+): void {
+  const all = claims.claimsOf(index);
+  const closed = all.filter((c) => !isOpen(c) && !c.done).length;
+  const twins = all.filter((c) => c.twin && c.done).length;
+  let lost = 0;
+  for (const result of claims.resultsOf(index))
+    lost += result.sources.size - claims.sourcesOf(index, result).length;
+  const allowed = components + closed + lost + twins;
+  if (begun > allowed)
+    accuse("bounded executions", `${claims.action(index).name} was begun ${begun} times, ${allowed} allowed`);
 }
