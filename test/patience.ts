@@ -1,7 +1,7 @@
 /** Waiting where nothing tells: until a condition holds, or for as long as a fault lasts. */
 
 /** Time passes: a fault lasts for so long. Never a way to wait for a result. */
-function lasting(ms: number): Promise<void> {
+export function lasting(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 

@@ -1,7 +1,7 @@
 /** A farm of real daemons on the machines of a lab: an address and a home each, faults on demand, and what their disks hold. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Running, Terminal } from "../cli/terminal.ts";
 import { Farm } from "../e2e/farm.ts";
@@ -15,6 +15,10 @@ export class LabFarm extends Farm {
   readonly lab: Lab;
   private readonly settings: Readonly<Record<string, string>>;
   private readonly offClocks = new Set<string>();
+  private closing = false;
+  private readonly killed = new WeakSet<Running>();
+  /** Daemons that ended without being told to, with the end of what they logged. */
+  readonly deaths: string[] = [];
 
   private constructor(terminal: Terminal, lab: Lab, settings: Readonly<Record<string, string>>) {
     super(terminal);
@@ -42,15 +46,26 @@ export class LabFarm extends Farm {
 
   override async kill(name: string): Promise<void> {
     const daemon = this.daemonOf(name);
+    this.killed.add(daemon);
     await signal(daemon.process, "SIGKILL");
     await daemon.ended;
+  }
+
+  override async start(name: string): Promise<Running> {
+    const daemon = await super.start(name);
+    void daemon.ended.then(({ code, stderr }) => {
+      if (this.killed.has(daemon) || this.closing) return;
+      const last = stderr.trimEnd().split("\n").slice(-8).join("\n");
+      this.deaths.push(`the daemon of ${name} ended with ${code}: ${last}`);
+    });
+    return daemon;
   }
 
   /** The home lies on a disk of its own, which holds so many bytes. Before anything is in it. */
   async giveDisk(name: string, bytes: number): Promise<void> {
     const home = this.homeOf(name);
     await mkdir(home, { recursive: true });
-    await this.lab.machine(name).run("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", home);
+    await this.lab.machine(name).run("mount", "-t", "tmpfs", "-o", `size=${bytes},mode=700`, "tmpfs", home);
   }
 
   /** Where the home lies as seen from here, on a disk of its own or not. */
@@ -71,15 +86,33 @@ export class LabFarm extends Farm {
 
   /** One bit of these bytes turns over on the machine's disk, which says nothing of it. */
   async rot(name: string, bytes: string): Promise<void> {
-    const file = this.blobFileOf(name, bytes);
-    const { atime, mtime } = await stat(file);
-    const rotten = await readFile(file);
-    rotten[0]! ^= 1;
-    await writeFile(file, rotten);
-    await utimes(file, atime, mtime);
+    await turn(this.blobFileOf(name, bytes));
+  }
+
+  /** The same with any blob; `pick` draws one of so many. Nothing happens where there is none. */
+  async rotAny(name: string, pick: (count: number) => number): Promise<void> {
+    const dir = path.join(this.outsideOf(name), "blobs");
+    const found = await readdir(dir, { recursive: true, withFileTypes: true });
+    const files = found
+      .filter((item) => item.isFile() && /^[0-9a-f]{62}$/.test(item.name))
+      .map((item) => path.join(item.parentPath, item.name));
+    if (files.length > 0) await turn(files.sort()[pick(files.length)]!);
+  }
+
+  /** Not a byte more fits on the disk of the machine, which must be one of its own. */
+  async fillDisk(name: string): Promise<void> {
+    const machine = this.lab.machine(name);
+    const used = await machine.run("df", "--block-size=1", "--output=used", this.homeOf(name));
+    await machine.run("mount", "-o", `remount,size=${used.split("\n")[1]!.trim()}`, this.homeOf(name));
+  }
+
+  /** Its disk holds so many bytes from now on. */
+  async sizeDisk(name: string, bytes: number): Promise<void> {
+    await this.lab.machine(name).run("mount", "-o", `remount,size=${bytes}`, this.homeOf(name));
   }
 
   override async close(): Promise<void> {
+    this.closing = true;
     await this.lab.close();
     await super.close();
   }
@@ -89,7 +122,7 @@ export class LabFarm extends Farm {
       ? {
           LD_PRELOAD: faketime,
           FAKETIME_TIMESTAMP_FILE: this.clockFileOf(name),
-          FAKETIME_NO_CACHE: "1",
+          FAKETIME_CACHE_DURATION: "1",
           FAKETIME_DONT_FAKE_MONOTONIC: "1",
         }
       : {};
@@ -114,4 +147,14 @@ export class LabFarm extends Farm {
     if (!daemon) throw new Error(`${name} was never started`);
     return daemon;
   }
+}
+
+/** One bit of a file turns over, and its times stay. */
+async function turn(file: string): Promise<void> {
+  const { atime, mtime } = await stat(file);
+  const rotten = await readFile(file);
+  if (rotten.length === 0) return;
+  rotten[0]! ^= 1;
+  await writeFile(file, rotten);
+  await utimes(file, atime, mtime);
 }
