@@ -1,4 +1,5 @@
 /** One run of chaos: builds and troubles for a while, then all is mended, all work must end, and all disks are judged. */
+import type { StatusView } from "../../node/control/api.ts";
 import { openHome } from "../../node/home.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
@@ -6,7 +7,7 @@ import { Random } from "../../protocol/kernel/random.ts";
 import type { Violation } from "../../sim/checkers/violation.ts";
 import { LabFarm } from "../lab/farm.ts";
 import { entriesOf } from "../lab/timeline.ts";
-import { lasting } from "../patience.ts";
+import { lasting, until } from "../patience.ts";
 import { judge } from "./disks.ts";
 import { diskBytes, draw, type Trouble } from "./troubles.ts";
 
@@ -152,26 +153,26 @@ export class Chaos {
     await Promise.all(this.submissions);
     const { farm, builds } = this;
     const endMs = performance.now() + endMsMax;
-    for (const name of farm.lab.names)
+    for (const name of farm.lab.names) {
+      let states = new Map<string, string>();
+      const ended = async () => {
+        const seen = (await farm.json<StatusView>(name, "status")).builds;
+        states = new Map(seen.map((one) => [one.build, one.state]));
+        return builds.every((build) => !["running", "paused", undefined].includes(states.get(build)));
+      };
+      await until(ended, "the end", Math.max(0, endMs - performance.now())).catch(() => {});
       for (const build of builds) {
-        const seen = async () => {
-          const { stdout } = await farm.run(name, "watch", build, "--json");
-          return (JSON.parse(stdout) as { state?: string }).state;
-        };
-        const state = await Promise.race([
-          seen().catch((error: Error) => error.message),
-          lasting(Math.max(0, endMs - performance.now())).then(() => "unfinished"),
-        ]);
+        const state = states.get(build) ?? "nothing";
         if (state !== "complete") this.accuse("work ends", `${name} sees ${build} as ${state}`);
       }
+    }
     for (const death of farm.deaths) this.accuse("steps end", death);
     this.tell("all builds were looked at");
   }
 
   private async judge(): Promise<void> {
     const { farm } = this;
-    await Promise.race([farm.meet(...farm.lab.names), lasting(frontierMs)]);
-    await lasting(frontierMs / 3);
+    await lasting(frontierMs);
     for (const name of farm.lab.names) await farm.kill(name);
     const homes = await Promise.all(farm.lab.names.map((name) => openHome(farm.outsideOf(name))));
     const disks = [];

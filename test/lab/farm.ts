@@ -1,7 +1,7 @@
 /** A farm of real daemons on the machines of a lab: an address and a home each, faults on demand, and what their disks hold. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Running, Terminal } from "../cli/terminal.ts";
 import { Farm } from "../e2e/farm.ts";
@@ -9,6 +9,8 @@ import { Lab } from "./lab.ts";
 import { signal } from "./machine.ts";
 
 const port = 4701;
+/** While a disk is made small its owner may write on. */
+const slackBytes = 1 << 20;
 const faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 export class LabFarm extends Farm {
@@ -101,14 +103,15 @@ export class LabFarm extends Farm {
 
   /** Not a byte more fits on the disk of the machine, which must be one of its own. */
   async fillDisk(name: string): Promise<void> {
-    const machine = this.lab.machine(name);
-    const used = await machine.run("df", "--block-size=1", "--output=used", this.homeOf(name));
-    await machine.run("mount", "-o", `remount,size=${used.split("\n")[1]!.trim()}`, this.homeOf(name));
+    const home = this.homeOf(name);
+    const fill = `size=$(df --block-size=1 --output=used "$0" | tail -1); mount -o remount,size=$((size + ${slackBytes})) "$0"; cat /dev/zero > "$0/.filler"`;
+    await this.lab.machine(name).run("sh", "-c", `${fill} || true`, home);
   }
 
   /** Its disk holds so many bytes from now on. */
   async sizeDisk(name: string, bytes: number): Promise<void> {
     await this.lab.machine(name).run("mount", "-o", `remount,size=${bytes}`, this.homeOf(name));
+    await rm(path.join(this.outsideOf(name), ".filler"), { force: true });
   }
 
   override async close(): Promise<void> {
