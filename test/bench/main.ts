@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, fanout, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -8,14 +8,16 @@ import { availableParallelism, loadavg } from "node:os";
 import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
+import { missingForLab } from "../lab/lab.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
+import { fanOut } from "./fanout.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
 import { bareMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
-const parts = ["leveldb", "nothings", "cached", "idle", "transfer", "sim"] as const;
+const parts = ["leveldb", "nothings", "cached", "idle", "transfer", "fanout", "sim"] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -230,6 +232,32 @@ async function transferred(folder: string): Promise<void> {
   add({ what: "memory of either meanwhile", value: most, unit: "MiB", goal: "≤ 350", met: most <= 350 });
 }
 
+/** 256 MiB to three machines at once; on a machine that is busy with other things a tenth of the rate, and of the size, says more. */
+async function fannedOut(): Promise<void> {
+  const missing = await missingForLab();
+  if (missing !== undefined) return note(`     fan-out wants ${missing}: not measured`);
+  for (const { mebibytes, megabits } of [
+    { mebibytes: 26, megabits: 20 },
+    { mebibytes: 256, megabits: 200 },
+  ]) {
+    const ratios: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const { tookMs, lineMs } = await fanOut(mebibytes << 20, megabits);
+      ratios.push(tookMs / lineMs);
+      note(`     round ${round + 1}: ${tookMs.toFixed(0)} ms for ${lineMs.toFixed(0)} ms of line`);
+    }
+    const ratio = median(ratios);
+    add({
+      what: `${mebibytes} MiB to three machines at ${megabits} Mbit/s each`,
+      value: ratio,
+      unit: "× line",
+      goal: "≤ 1.3",
+      met: ratio <= 1.3,
+      beside: "BitTorrent takes 1.31, a plain chain 1.06",
+    });
+  }
+}
+
 /** A world of so many hosts in a process of its own. Figures are by processor time: on a busy machine the clock says little. */
 async function simulated(): Promise<void> {
   const worlds = [
@@ -275,6 +303,7 @@ try {
   if (wanted.includes("cached")) await cached(folder);
   if (wanted.includes("idle")) await idling();
   if (wanted.includes("transfer")) await transferred(folder);
+  if (wanted.includes("fanout")) await fannedOut();
   if (wanted.includes("sim")) await simulated();
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BlobStore } from "../../node/ports.ts";
-import { digestFrom, digestOf, emptyDigest, hashOf } from "../../protocol/kernel/digest.ts";
+import { digestFrom, digestOf, emptyDigest, hashOf, sha256 } from "../../protocol/kernel/digest.ts";
 
 export interface BlobFixture {
   readonly blobs: BlobStore;
@@ -123,6 +123,34 @@ export function blobContract(name: string, make: () => Promise<BlobFixture>): vo
         blobs.put(large),
       ]);
       expect(Buffer.compare(await blobs.read(digest), large)).toBe(0);
+    });
+
+    it("says how much of a blob is here, and its size by its hash alone", async () => {
+      const digest = digestOf(large);
+      expect(blobs.bytesHere(digest)).toBe(0);
+      expect(blobs.sizeOfHash(hashOf(digest))).toBeUndefined();
+      await expect(blobs.putStream(digest, chunked(large, 65_536, 300_000))).rejects.toThrow();
+      expect(blobs.bytesHere(digest)).toBe(blobs.resumeAt(digest));
+      expect(blobs.sizeOfHash(hashOf(digest))).toBeUndefined();
+      await blobs.put(large);
+      expect(blobs.bytesHere(digest)).toBe(large.length);
+      expect(blobs.sizeOfHash(hashOf(digest))).toBe(large.length);
+    });
+
+    it("gives a large blob in pieces that are those of its list, and no other", async () => {
+      const huge = Buffer.concat(Array.from({ length: 6 }, () => Buffer.from(large))).subarray(
+        0,
+        (4 << 20) + 7,
+      );
+      const digest = await blobs.put(huge);
+      const pieced = (await blobs.pieced(digest))!;
+      expect(pieced.whole).toBe(true);
+      const pieces = await Promise.all(Array.from({ length: 9 }, (_, index) => pieced.read(index)));
+      expect(Buffer.compare(Buffer.concat(pieces), huge)).toBe(0);
+      expect(Buffer.concat(pieces.map(sha256))).toEqual(Buffer.from(pieced.list));
+      expect([0, 8, 9].map((index) => pieced.has(index))).toEqual([true, true, false]);
+      expect(await blobs.pieced(await blobs.put(small))).toBeUndefined();
+      expect(await blobs.pieced(digestFrom(hashOf(digest), (4 << 20) + 8))).toBeUndefined();
     });
 
     it("takes a copy of a file and leaves the file its owner's", async () => {
