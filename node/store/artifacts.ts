@@ -117,7 +117,8 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
         }
       const beyond = [...named].filter((peer) => !reached.has(peer));
       if (beyond.length === 0) throw cause;
-      for (const peer of sources.order(reached).slice(0, errandsMax))
+      const trusted = sources.order(reached).filter((peer) => !sources.of(peer).avoided);
+      for (const peer of trusted.slice(0, errandsMax))
         try {
           await remote.obtain(peer, want.digest, beyond);
           return await fromAnyone({ digest: want.digest, from: [peer] });

@@ -1,5 +1,5 @@
 /** What this node makes of its peers as sources of blobs: how quick and how busy each is, who does not answer, who gave away what was wrong. */
-import { byText, type Digest, type PeerId } from "../../protocol/kernel/ids.ts";
+import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
 
 /** corrupt: its bytes were not those of its list or its digest; lied: its list was that of something else. */
 export type Fault = "corrupt" | "lied";
@@ -13,6 +13,8 @@ export interface SourceView {
   readonly lied: number;
   /** Passed over for now: it did not answer. */
   readonly silent: boolean;
+  /** Asked last for now: it gave away what was wrong. */
+  readonly avoided: boolean;
 }
 
 /** A peer that did not answer is asked last for so long, doubled each time it does not. */
@@ -116,15 +118,8 @@ export class Sources {
       corrupt: known?.corrupt ?? 0,
       lied: known?.lied ?? 0,
       silent: known !== undefined && known.silentUntilMs > this.#now(),
+      avoided: known !== undefined && known.avoidUntilMs > this.#now(),
     };
-  }
-
-  /** Everyone that ever gave away what was wrong. */
-  faulty(): PeerId[] {
-    return [...this.#known]
-      .filter(([, { corrupt, lied }]) => corrupt + lied > 0)
-      .map(([peer]) => peer)
-      .sort(byText);
   }
 
   #of(peer: PeerId): Known {
