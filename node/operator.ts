@@ -94,6 +94,8 @@ export function createOperator(parts: OperatorParts): Control {
         peers: nodes.filter((n) => n.state !== "self"),
         builds,
         counts,
+        behind: queries.behind(),
+        forks: queries.forks(),
         next: nextAction({
           members: desk.members.size,
           aliveMembers: alive.length,
@@ -112,7 +114,7 @@ export function createOperator(parts: OperatorParts): Control {
       };
     },
     nodes: async () => queries.nodes(),
-    builds: async () => queries.builds(),
+    builds: async () => queries.history(),
     build: async (id) => queries.view(queries.find(id)),
     watch: (id, signal) => watch(parts, id, signal),
     logs: (request, signal) =>

@@ -4,6 +4,7 @@ import { plannedPath } from "../protocol/explain/critical-path.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { type ActionState, actionStates } from "../protocol/work/actions.ts";
+import { endedOf } from "../protocol/work/archive.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Claim, Claims } from "../protocol/work/claims.ts";
 import { whyNobody } from "../protocol/work/eligible.ts";
@@ -13,11 +14,15 @@ import type {
   BuildResult,
   BuildSummary,
   BuildView,
+  ForkView,
   NodeView,
   QueuedBuild,
   RunningAction,
+  StatusView,
 } from "./control/api.ts";
 import type { Mesh } from "./ports.ts";
+
+const noActions = Object.fromEntries(actionStates.map((s) => [s, 0])) as Record<ActionState, number>;
 
 export class Queries {
   private readonly core: Core;
@@ -66,6 +71,44 @@ export class Queries {
       .sort((a, b) => b.submittedAtMs - a.submittedAtMs || (a.build < b.build ? -1 : 1));
   }
 
+  /** Those that are archived too. Of what did not complete only the results were counted then. */
+  history(): BuildSummary[] {
+    const archived = this.core.desk.archive.all().map((a): BuildSummary => {
+      const { submitted, author, submittedAtMs, sealed } = endedOf(a);
+      return {
+        build: a.build,
+        name: submitted.name,
+        state: sealed.state,
+        submitter: this.nameOf(author),
+        submittedAtMs,
+        wallMs: sealed.wallMs,
+        actions: submitted.actions,
+        counts: { ...noActions, done: a.done },
+      };
+    });
+    return [...this.builds(), ...archived].sort(
+      (a, b) => b.submittedAtMs - a.submittedAtMs || byText(a.build, b.build),
+    );
+  }
+
+  behind(): StatusView["behind"] {
+    return { builds: this.core.borrower.behind, entries: this.core.desk.chains.waiting };
+  }
+
+  forks(): ForkView[] {
+    const { desk } = this.core;
+    return desk.members.forks.all().map(({ author, inc, seq, build }) => {
+      const now = author === desk.config.self ? desk.config.inc : desk.peers.incarnationOf(author);
+      return {
+        node: this.nameOf(author),
+        start: inc,
+        seq,
+        ...(build === undefined ? {} : { build }),
+        over: now !== inc,
+      };
+    });
+  }
+
   /** Live builds in the order in which idle nodes look for work in them. */
   queue(): QueuedBuild[] {
     const live = this.core.desk.liveBuilds().filter((b) => b.submission);
@@ -95,6 +138,11 @@ export class Queries {
 
   find(id: BuildId): Build {
     const build = this.core.desk.builds.get(id);
+    const archived = build ? undefined : this.core.desk.archive.get(id);
+    if (archived)
+      throw new SwarmError("not-found", `${id} ended long ago: its entries are kept, its actions are not`, {
+        remedy: "submit its spec again: what is still in the action cache is not built anew",
+      });
     if (!build?.submission)
       throw new SwarmError("not-found", `there is no build ${id}`, {
         remedy: "see the builds: swarmd history",
@@ -114,12 +162,7 @@ export class Queries {
       wallMs:
         claims?.sealed?.event.wallMs ?? Math.max(0, Math.round(this.core.desk.now.wallMs - submittedAtMs)),
       actions: event.actions,
-      counts: claims
-        ? { ...claims.actions.counts }
-        : ({ ...Object.fromEntries(actionStates.map((s) => [s, 0])), waiting: event.actions } as Record<
-            ActionState,
-            number
-          >),
+      counts: claims ? { ...claims.actions.counts } : { ...noActions, waiting: event.actions },
     };
   }
 

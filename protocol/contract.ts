@@ -179,6 +179,8 @@ export type Input =
     }
   /** Boot: the table of the last `keep-history`, before the ledgers. */
   | { readonly kind: "restored-history"; readonly history: Uint8Array }
+  /** Boot: records of the builds that ended long ago. */
+  | { readonly kind: "restored-archive"; readonly records: readonly Uint8Array[] }
   /** Boot is over: the core says `node.up`. */
   | { readonly kind: "started" }
   | { readonly kind: "connected"; readonly peer: PeerId }
@@ -239,8 +241,8 @@ export type Effect =
       readonly update: Uint8Array;
       readonly entries: readonly SignedEntry[];
     }
-  /** The build is sealed and its grace over: its updates may go, its entries stay. */
-  | { readonly kind: "drop-ledger"; readonly build: BuildId }
+  /** The build is sealed and its grace over: its updates may go, its entries stay, and a record of where they lie. */
+  | { readonly kind: "archive"; readonly build: BuildId; readonly record: Uint8Array }
   | { readonly kind: "send"; readonly to: PeerId; readonly message: Message }
   | { readonly kind: "gossip"; readonly message: Gossip }
   /** Read entries of a chain from disk and send them as `entries` messages. */
@@ -249,6 +251,8 @@ export type Effect =
       readonly to: PeerId;
       readonly author: PeerId;
       readonly inc: Incarnation;
+      /** Those of this build; absent: those of the timeline. */
+      readonly build?: BuildId;
       readonly fromSeq: number;
       readonly toSeq: number;
     }

@@ -5,7 +5,14 @@
 import { decodeGraph } from "./build/graph.ts";
 import type { Command, CommandReply, CoreConfig, Effect, Ending, Input, Instant } from "./contract.ts";
 import { SwarmError } from "./kernel/errors.ts";
-import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
+import {
+  type BuildId,
+  byText,
+  type ClaimId,
+  type Digest,
+  incarnationCounter,
+  type PeerId,
+} from "./kernel/ids.ts";
 import { load, save } from "./kernel/snapshot.ts";
 import { parts } from "./parts.ts";
 import { Door } from "./swarm/door.ts";
@@ -13,7 +20,8 @@ import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import { knownEvent } from "./timeline/events.ts";
 import { Allowance } from "./work/allowance.ts";
-import { Attention } from "./work/attention.ts";
+import { Attention, isHearsay } from "./work/attention.ts";
+import { Borrower } from "./work/borrower.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
 import { type Claim, isOpen } from "./work/claims.ts";
@@ -28,17 +36,13 @@ import { among, clientOf, Ledger } from "./work/ledger.ts";
 import { operate } from "./work/operate.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
+import { Pulse } from "./work/pulse.ts";
+import { Retirement } from "./work/retirement.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
 import { Submissions } from "./work/submit.ts";
 import { Twins } from "./work/twins.ts";
 import { Witness } from "./work/witness.ts";
-
-/** Ended builds that stay in memory and in sync; older ones live on in the timeline. */
-const endedBuildsMax = 50;
-
-/** Connections in a row bring one beat, not one each. */
-const beatMsMin = 100;
 
 /** The machines that share out work: the simulator holds others against them. */
 export interface Hands {
@@ -63,11 +67,12 @@ export class Core {
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
   private readonly allowance: Allowance;
+  readonly borrower: Borrower;
+  private readonly retirement: Retirement;
+  private readonly pulse: Pulse;
   private readonly witness: Witness;
   private readonly history: History;
   private readonly door: Door;
-  private nextBeatMonoMs = Number.POSITIVE_INFINITY;
-  private lastBeatMonoMs = Number.NEGATIVE_INFINITY;
   private stopReason: string | undefined;
   private ending: Ending = "asked";
   private stopSaid = false;
@@ -86,8 +91,11 @@ export class Core {
     this.scheduler = new hands.Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
-    this.catchUp = new CatchUp(this.desk);
     this.allowance = new Allowance(this.desk);
+    this.pulse = new Pulse(this.desk);
+    this.retirement = new Retirement(this.desk, this.holder);
+    this.borrower = new Borrower(this.desk);
+    this.catchUp = new CatchUp(this.desk, this.borrower);
     this.witness = new Witness(this.desk);
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
@@ -134,7 +142,7 @@ export class Core {
 
   private nextDecisionMonoMs(): number {
     return Math.min(
-      this.nextBeatMonoMs,
+      this.pulse.deadline(),
       this.expiry.deadline(),
       this.holder.deadline(),
       this.gate.deadline(),
@@ -143,6 +151,7 @@ export class Core {
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.catchUp.deadline(),
+      this.borrower.deadline(),
       this.history.deadline(),
       this.witness.deadline(),
     );
@@ -163,6 +172,8 @@ export class Core {
         this.takeFacts(build, among(input.entries, build.ledger.restore(input.updates)));
         return;
       }
+      case "restored-archive":
+        return desk.archive.restore(input.records);
       case "restored-history":
         this.history.restore(input.history);
         return;
@@ -172,7 +183,7 @@ export class Core {
       case "connected":
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
-        this.beatSoon();
+        this.pulse.soon();
         this.catchUp.connected(input.peer);
         return;
       case "disconnected":
@@ -237,10 +248,11 @@ export class Core {
     if (this.door.membersChanged()) this.membersChanged();
     const verdict = this.witness.verdict();
     if (verdict && this.stopReason === undefined) this.end(verdict.reason, verdict.ending);
-    if (this.gate.look()) this.beatSoon();
-    if (desk.now.monoMs >= this.nextBeatMonoMs) this.beat();
+    if (this.gate.look()) this.pulse.soon();
+    this.pulse.tick();
     this.submissions.tick();
     this.catchUp.tick();
+    this.borrower.tick();
     this.preparer.prepare();
     this.expiry.expire();
     this.holder.pump();
@@ -249,6 +261,7 @@ export class Core {
     this.scheduler.pump();
     this.sealer.seal();
     this.history.pump();
+    this.forget(this.retirement.pump());
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
   }
 
@@ -265,23 +278,7 @@ export class Core {
       { kind: "node.up", name: config.name, version: config.version, folds: [1], slots: config.slots },
       { urgent: true },
     );
-    this.nextBeatMonoMs = this.desk.now.monoMs;
-  }
-
-  /** Others should know at once what this node takes. */
-  private beatSoon(): void {
-    this.nextBeatMonoMs = Math.min(
-      this.nextBeatMonoMs,
-      Math.max(this.desk.now.monoMs, this.lastBeatMonoMs + beatMsMin),
-    );
-  }
-
-  private beat(): void {
-    const { desk } = this;
-    this.lastBeatMonoMs = desk.now.monoMs;
-    this.nextBeatMonoMs = desk.now.monoMs + desk.peers.beatMs(desk.members.size);
-    const vitals = desk.nextBeat();
-    if (vitals) desk.emit({ kind: "gossip", message: { kind: "vitals", vitals } });
+    this.pulse.now();
   }
 
   private takeMessage(from: PeerId, message: Message): void {
@@ -291,8 +288,12 @@ export class Core {
         this.catchUp.answer(from, message);
         return;
       case "entries":
-        for (const entry of message.entries) this.takeOthers(entry, from);
+        this.takeEntries(from, message.entries);
         return;
+      case "archive":
+        return this.borrower.listed(from, message);
+      case "want":
+        return this.borrower.lend(from, message.build);
       case "ledger":
         this.takeUpdate(from, message);
         return;
@@ -335,11 +336,24 @@ export class Core {
     // Authors gossip their own words as they say them: whoever is gossiped of lives, also where only others reach it.
     this.desk.peers.heard(from, this.desk.now.monoMs);
     if (message.kind === "ledger") this.takeUpdate(from, message);
-    else for (const entry of message.entries) this.takeOthers(entry, from);
+    else this.takeEntries(from, message.entries);
+  }
+
+  /** Entries of the timeline, or of builds that ended. */
+  private takeEntries(from: PeerId, entries: readonly SignedEntry[]): void {
+    for (const [id, facts] of Map.groupBy(entries, (e) => e.entry.build)) {
+      if (id === undefined) for (const entry of facts) this.takeOthers(entry, from);
+      const build = id === undefined || this.borrower.takes(id, facts) ? undefined : this.desk.builds.get(id);
+      if (!build) continue;
+      this.desk.emit({ kind: "keep", entries: facts });
+      build.ranged = true;
+      this.takeFacts(build, facts);
+    }
   }
 
   private takeUpdate(from: PeerId, update: LedgerUpdate): void {
-    if (this.desk.dropped.has(update.build) || !this.allowance.admitsUpdate(update)) return;
+    if (this.desk.archive.has(update.build)) return void this.borrower.takes(update.build, update.entries);
+    if (!this.allowance.admitsUpdate(update)) return;
     const build = this.buildOf(update.build);
     const { taken, gap, odds } = build.ledger.apply(update.update);
     if (odds)
@@ -412,7 +426,7 @@ export class Core {
 
   /** A person spoke of this node: what it holds is looked at again, and others hear at once what it takes now. */
   private ordered(): void {
-    this.nextBeatMonoMs = Math.min(this.nextBeatMonoMs, this.desk.now.monoMs);
+    this.pulse.now();
     for (const build of this.desk.builds.values()) if (build.claims) this.holder.reviewAll(build);
   }
 
@@ -442,7 +456,7 @@ export class Core {
       this.holder.reviewAll(build);
       this.expiry.forget();
       if (build.claims?.sealed) this.history.ended();
-      this.forgetOldBuilds();
+      this.forget(this.retirement.retire());
     }
   }
 
@@ -570,25 +584,14 @@ export class Core {
     return build;
   }
 
-  private forgetOldBuilds(): void {
-    const ended = [...this.desk.builds.values()].filter((b) => b.claims?.sealed);
-    for (const build of ended.slice(0, Math.max(0, ended.length - endedBuildsMax))) {
-      if (this.holder.holds(build.id)) continue;
-      this.desk.builds.delete(build.id);
-      this.desk.dropped.add(build.id);
-      this.preparer.forget(build.id);
-      this.scheduler.forget(build.id);
-      this.attention.forget(build.id);
-      this.gate.forget(build.id);
-      this.outlook.forget(build.id);
-      this.twins.forget(build.id);
-      this.desk.emit({ kind: "drop-ledger", build: build.id });
+  private forget(builds: readonly Build[]): void {
+    for (const { id } of builds) {
+      this.preparer.forget(id);
+      this.scheduler.forget(id);
+      this.attention.forget(id);
+      this.gate.forget(id);
+      this.outlook.forget(id);
+      this.twins.forget(id);
     }
   }
 }
-
-/** What may concern others alone: most of what a node hears. */
-const isHearsay = (input: Input): boolean =>
-  input.kind === "tick" ||
-  input.kind === "gossip" ||
-  (input.kind === "message" && input.message.kind === "ledger");

@@ -13,7 +13,9 @@ import { IdSum } from "./timeline/sum.ts";
 import { Voice } from "./voice.ts";
 import { Actions } from "./work/actions.ts";
 import { Allowance } from "./work/allowance.ts";
+import { Archive } from "./work/archive.ts";
 import { Attention } from "./work/attention.ts";
+import { Borrower } from "./work/borrower.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
 import { Claims } from "./work/claims.ts";
@@ -31,9 +33,11 @@ import { Leaning } from "./work/leaning.ts";
 import { Ledger } from "./work/ledger.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
+import { Pulse } from "./work/pulse.ts";
 import { Reasons } from "./work/reasons.ts";
 import { Recent } from "./work/recent.ts";
 import { Records } from "./work/records.ts";
+import { Retirement } from "./work/retirement.ts";
 import { Room } from "./work/room.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
@@ -51,6 +55,10 @@ export const parts: readonly Savable[] = [
   Orders,
   Chains,
   IdSum,
+  Archive,
+  Borrower,
+  Retirement,
+  Pulse,
   Peers,
   Rivals,
   Estimates,

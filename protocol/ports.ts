@@ -31,6 +31,8 @@ export interface EventBatch {
   readonly entries: readonly SignedEntry[];
   readonly updates: readonly { readonly build: BuildId; readonly update: Uint8Array }[];
   readonly dropped: readonly BuildId[];
+  /** Records of ended builds, each in the place of the one before. */
+  readonly archived?: readonly { readonly build: BuildId; readonly record: Uint8Array }[];
   /** Takes the place of the one kept before. */
   readonly history?: Uint8Array;
   /** fsync before calling back. */
@@ -44,6 +46,8 @@ export interface Restored {
   /** The entries that belong to no build, in any order. Those of builds whose ledger was dropped are only found by `range`. */
   readonly entries: readonly SignedEntry[];
   readonly ledgers: readonly { readonly build: BuildId; readonly updates: readonly Uint8Array[] }[];
+  /** Records of ended builds, in any order. */
+  readonly archived?: readonly Uint8Array[];
   /** The one that was kept last. */
   readonly history?: Uint8Array;
 }

@@ -73,6 +73,8 @@ export class Runtime {
   start(restored: Restored): void {
     if (restored.history) this.input({ kind: "restored-history", history: restored.history });
     if (restored.entries.length > 0) this.input({ kind: "restored-entries", entries: restored.entries });
+    if (restored.archived && restored.archived.length > 0)
+      this.input({ kind: "restored-archive", records: restored.archived });
     for (const { build, updates } of restored.ledgers)
       this.input({
         kind: "restored-ledger",
@@ -273,8 +275,15 @@ export class Runtime {
           durable: false,
           quiet: true,
         });
-      case "drop-ledger":
-        return this.keep({ entries: [], updates: [], dropped: [effect.build], durable: false, quiet: true });
+      case "archive":
+        return this.keep({
+          entries: [],
+          updates: [],
+          dropped: [effect.build],
+          archived: [effect],
+          durable: false,
+          quiet: true,
+        });
       case "keep-history":
         // Not tried again: the next one holds all of it.
         return ports.events.write(
@@ -356,7 +365,7 @@ export class Runtime {
   }
 
   private serve(effect: Extract<Effect, { kind: "serve" }>): void {
-    const { author, inc, fromSeq, toSeq, to } = effect;
+    const { author, inc, build, fromSeq, toSeq, to } = effect;
     this.ports.events.range(author, inc, fromSeq, toSeq, (found) => {
       let batch: SignedEntry[] = [];
       let size = 0;
@@ -367,7 +376,7 @@ export class Runtime {
         size = 0;
       };
       for (const entry of found) {
-        if (entry.entry.build !== undefined) continue; // a ledger carries it
+        if (entry.entry.build !== build) continue; // what a ledger carries goes with it
         batch.push(entry);
         size += entry.bytes.length;
         if (size >= serveBytesMax || batch.length >= messageEntriesMax / 2) flush();
@@ -473,6 +482,7 @@ const joined = (a: EventBatch, b: EventBatch): EventBatch => ({
   entries: [...a.entries, ...b.entries],
   updates: [...a.updates, ...b.updates],
   dropped: [...a.dropped, ...b.dropped],
+  archived: [...(a.archived ?? []), ...(b.archived ?? [])],
 });
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

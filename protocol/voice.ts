@@ -92,6 +92,11 @@ export class Voice {
     open.gatherMs = Math.min(open.gatherMs, waitMs);
   }
 
+  /** Whether something of a build is gathered and not said yet. */
+  gathers(build: BuildId): boolean {
+    return this.pending.has(build);
+  }
+
   /** What was gathered waits no longer. */
   hurry(): void {
     for (const queue of this.pending.values()) for (const p of queue) p.dueMonoMs = 0;

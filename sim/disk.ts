@@ -29,6 +29,7 @@ const bytesOf = (write: Write): number =>
     ? 0
     : write.batch.entries.reduce((sum, e) => sum + e.bytes.length, 0) +
       write.batch.updates.reduce((sum, u) => sum + u.update.length, 0) +
+      (write.batch.archived ?? []).reduce((sum, a) => sum + a.record.length, 0) +
       (write.batch.history?.length ?? 0);
 
 /** Records a write consists of on the medium; only all of them together count. */
@@ -40,6 +41,7 @@ const recordsOf = (write: Write): number =>
         write.batch.entries.length +
           write.batch.updates.length +
           write.batch.dropped.length +
+          (write.batch.archived?.length ?? 0) +
           (write.batch.history ? 1 : 0),
       );
 
@@ -52,6 +54,7 @@ export interface DiskImage {
 class Contents {
   readonly chains = new Map<string, Map<number, SignedEntry>>();
   readonly updates = new Map<BuildId, Uint8Array[]>();
+  readonly archived = new Map<BuildId, Uint8Array>();
   history: Uint8Array | undefined;
   /** So many writes are in here. */
   folded = 0;
@@ -74,6 +77,9 @@ class Contents {
       else this.updates.set(build, [update]);
     }
     for (const build of write.batch.dropped) this.updates.delete(build);
+    for (const { build, record } of write.batch.archived ?? [])
+      if (rotten?.has(record)) this.archived.delete(build);
+      else this.archived.set(build, record);
     const { history } = write.batch;
     if (history) this.history = rotten?.has(history) ? undefined : history;
   }
@@ -85,6 +91,7 @@ class Index {
   bytes = 0;
   private historyBytes = 0;
   private readonly updateBytes = new Map<BuildId, number>();
+  private readonly recordBytes = new Map<BuildId, number>();
 
   add(write: Write): void {
     this.bytes += bytesOf(write);
@@ -92,7 +99,11 @@ class Index {
       this.learn(write.remembered);
       return;
     }
-    const { updates, dropped, history } = write.batch;
+    const { updates, dropped, archived = [], history } = write.batch;
+    for (const { build, record } of archived) {
+      this.bytes -= this.recordBytes.get(build) ?? 0;
+      this.recordBytes.set(build, record.length);
+    }
     for (const { build, update } of updates)
       this.updateBytes.set(build, (this.updateBytes.get(build) ?? 0) + update.length);
     for (const build of dropped) {
@@ -189,8 +200,13 @@ export class Disk {
     for (const write of this.landed) {
       if ("remembered" in write) continue;
       const bad = this.rotten.get(write) ?? new Set();
-      const { entries, updates, history } = write.batch;
-      for (const record of [...entries, ...updates.map((u) => u.update), ...(history ? [history] : [])]) {
+      const { entries, updates, archived = [], history } = write.batch;
+      for (const record of [
+        ...entries,
+        ...updates.map((u) => u.update),
+        ...archived.map((a) => a.record),
+        ...(history ? [history] : []),
+      ]) {
         if (bad.has(record) || this.random.float() >= share) continue;
         this.rotten.set(write, bad.add(record));
         this.unnoticed++;
@@ -345,11 +361,12 @@ export class Disk {
 
   private restore(): Restored {
     this.verify();
-    const { chains, updates, history } = this.contents;
+    const { chains, updates, archived, history } = this.contents;
     const all = [...chains.values()].flatMap((chain) => [...chain.values()]);
     return {
       entries: all.filter(({ entry }) => entry.build === undefined),
       ledgers: [...updates].map(([build, list]) => ({ build, updates: [...list] })),
+      archived: [...archived.values()],
       ...(history ? { history } : {}),
     };
   }

@@ -249,7 +249,7 @@ class Trial {
     const known = new Set(this.core.flatMap((h) => [...h.core.desk.builds.keys()]));
     return this.core.every((h) =>
       [...known].every(
-        (id) => h.core.desk.dropped.has(id) || h.core.desk.builds.get(id)?.claims?.sealed !== undefined,
+        (id) => h.core.desk.archive.has(id) || h.core.desk.builds.get(id)?.claims?.sealed !== undefined,
       ),
     );
   }

@@ -44,6 +44,8 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       peers: view.peers,
       builds: view.builds,
       counts: view.counts,
+      behind: view.behind,
+      forks: view.forks,
       next: withSpec(view.next),
     };
   } catch (thrown) {
@@ -54,6 +56,8 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       peers: [],
       builds: [],
       counts: { needed: 0, building: 0, complete: 0, blocked: 0, staged: 0 },
+      behind: { builds: 0, entries: 0 },
+      forks: [],
       next: localNext(await lookAtHome(context.home)),
     };
   }
@@ -77,7 +81,7 @@ function withSpec(next: NextAction): NextAction {
   };
 }
 
-function show(context: Context, { swarm, node, peers, builds, counts }: StatusView) {
+function show(context: Context, { swarm, node, peers, builds, counts, behind, forks }: StatusView) {
   const { output } = context;
   const alive = 1 + peers.filter((peer) => peer.state === "alive").length;
   output.line(
@@ -92,6 +96,22 @@ function show(context: Context, { swarm, node, peers, builds, counts }: StatusVi
       )
       .join("   "),
   );
+  if (behind.builds + behind.entries > 0)
+    output.line(
+      output.tone(
+        "note",
+        `catching up: ${behind.builds} ended builds and ${behind.entries} entries are behind`,
+      ),
+    );
+  for (const { node: name, start, seq, build, over } of forks)
+    output.line(
+      output.tone(
+        over ? "note" : "bad",
+        plain(
+          `${name} told two stories in its start ${start}, from entry ${seq} on, ${build ? `in ${build}` : "in the timeline"}: nothing of it counts from there${over ? "; it has started anew since" : ""}`,
+        ),
+      ),
+    );
   output.line();
   output.table(
     nodeColumns,

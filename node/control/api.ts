@@ -164,7 +164,22 @@ export interface StatusView {
     readonly blocked: number;
     readonly staged: number;
   };
+  /** What others have and this node still lacks: ended builds, and entries that wait for those before them. */
+  readonly behind: { readonly builds: number; readonly entries: number };
+  /** Members that told two stories. */
+  readonly forks: readonly ForkView[];
   readonly next: NextAction;
+}
+
+/** A start of a member that contradicts itself: from a place of its chain on nothing of it counts. */
+export interface ForkView {
+  readonly node: string;
+  readonly start: string;
+  readonly seq: number;
+  /** Where it shows; absent: in the timeline. */
+  readonly build?: BuildId;
+  /** The node's present start is another one, and counts. */
+  readonly over: boolean;
 }
 
 /** A live build and when its turn is. */

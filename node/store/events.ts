@@ -12,6 +12,8 @@ import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import {
+  archivePlace,
+  archivePlaces,
   entryOf,
   entryPlace,
   historyPlace,
@@ -107,6 +109,8 @@ class LevelEvents implements DiskEvents {
       for (let n = 0; n < count; n++) operations.push({ type: "del", key: updatePlace(build, n) });
       this.#nextUpdate.delete(build);
     }
+    for (const { build, record } of batch.archived ?? [])
+      operations.push({ type: "put", key: archivePlace(build), value: record });
     if (batch.history) operations.push({ type: "put", key: historyPlace, value: batch.history });
     this.#enqueue({ operations, durable: batch.durable, done });
   }
@@ -182,8 +186,17 @@ class LevelEvents implements DiskEvents {
       if (updates.length > 0)
         ledgers.push({ build, updates: updates.map((update) => new Uint8Array(update)) });
     }
+    const [gte, lt] = archivePlaces;
+    const records = await this.#database.values({ gte, lt }).all();
+    const archived = records.map((record) => new Uint8Array(record));
     const history = await this.#database.get(historyPlace);
-    return { entries, ledgers, unreadable, ...(history ? { history: new Uint8Array(history) } : {}) };
+    return {
+      entries,
+      ledgers,
+      archived,
+      unreadable,
+      ...(history ? { history: new Uint8Array(history) } : {}),
+    };
   }
 
   async close() {

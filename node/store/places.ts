@@ -14,6 +14,9 @@ const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 1
 export const versionPlace = "version";
 /** What the node learned of durations and speeds. */
 export const historyPlace = "history";
+/** Records of ended builds, as a half-open range of keys. */
+export const archivePlaces = ["a/", "a0"] as const;
+export const archivePlace = (build: BuildId): string => `a/${build}`;
 
 /** What no build carries and what builds carry lie apart, so that a start reads the timeline and not every build ever made. */
 export type Shelf = "timeline" | "builds";

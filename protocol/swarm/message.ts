@@ -19,6 +19,8 @@ import { type Why, why } from "../timeline/events.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
+/** Ended builds that one message names. */
+export const archiveMax = 8192;
 export const gossipBytesMax = 64 << 10;
 /** Entries in one message: what is read and verified in one go. Whoever packs many stays below half of it. */
 export const messageEntriesMax = 512;
@@ -47,8 +49,17 @@ export type Message =
         /** Of its entries: where it differs and the vectors do not, somebody told two stories. */
         readonly digest: string;
       }[];
+      /** What the ended builds add up to that are no longer in memory. */
+      readonly archive?: string;
       readonly reply: boolean;
     }
+  /** Ended builds whose entries I have, and what those add up to. */
+  | {
+      readonly kind: "archive";
+      readonly builds: readonly { readonly build: BuildId; readonly sum: string }[];
+    }
+  /** Send me the entries of this ended build. */
+  | { readonly kind: "want"; readonly build: BuildId }
   | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] }
   | ({ readonly kind: "ledger" } & LedgerUpdate)
   /** An idle node asks the steward for up to `count` of these actions, best first. */
@@ -94,8 +105,11 @@ const messageSchema = z.discriminatedUnion("kind", [
     kind: z.literal("sync"),
     heads: z.array(z.object({ author: peer, inc, seq: z.int().nonnegative(), sum })).max(headsMax),
     ledgers: z.array(z.object({ build, vector: bytes, digest: sum })).max(ledgersMax),
+    archive: sum.optional(),
     reply: z.boolean(),
   }),
+  z.object({ kind: z.literal("archive"), builds: z.array(z.object({ build, sum })).max(archiveMax) }),
+  z.object({ kind: z.literal("want"), build }),
   z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),
   z.object({ kind: z.literal("ledger"), ...ledger }),
   z.object({

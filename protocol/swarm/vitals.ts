@@ -68,6 +68,8 @@ export interface Vitals extends LocalVitals {
   /** Digest of its timeline frontier and, per live build, of its ledger's state vector. */
   readonly frontier: string;
   readonly ledgers: Readonly<Record<BuildId, string>>;
+  /** What the ended builds add up to that are no longer in memory. */
+  readonly archive?: string;
 }
 
 /** Of one node, those its owner declared included. */
@@ -98,6 +100,7 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
     z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)) as z.ZodType<BuildId, string>,
     shortText,
   ),
+  archive: shortText.optional(),
   cores: count,
   load: orUnknown,
   pressurePercent: z.union([z.object({ cpu: count, memory: count, io: count }), z.literal("unknown")]),

@@ -5,6 +5,13 @@ export class IdSum {
   private high = 0;
   private low = 0;
 
+  /** From its text. */
+  static of(text: string): IdSum {
+    const sum = new IdSum();
+    sum.mix(text as EntryId);
+    return sum;
+  }
+
   /** Adds an entry, or takes it out again. */
   mix(id: EntryId): void {
     this.high ^= Number.parseInt(id.slice(0, 8), 16);

@@ -2,6 +2,7 @@
  * Whether what came calls for a decision here. In a large swarm most of what a node hears concerns somebody else: that is taken down, and
  * weighed with the next decision, which is never later than the first deadline.
  */
+import type { Input } from "../contract.ts";
 import type { BuildId } from "../kernel/ids.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import type { Build } from "./build.ts";
@@ -112,3 +113,9 @@ export class Attention {
     return desk.settled ? revisions : -2 - revisions;
   }
 }
+
+/** What may concern others alone: most of what a node hears. */
+export const isHearsay = (input: Input): boolean =>
+  input.kind === "tick" ||
+  input.kind === "gossip" ||
+  (input.kind === "message" && input.message.kind === "ledger");

@@ -35,6 +35,8 @@ export class Build {
   /** When this node first heard of it, monotonic. */
   readonly sinceMonoMs: number;
   graph: Graph | undefined;
+  /** Some of its entries came as ranges of chains: it had ended elsewhere, and is in memory no longer than needed. */
+  ranged = false;
   private readonly entries: SignedEntry[] = [];
   private readonly known = new Set<EntryId>();
 

@@ -4,6 +4,7 @@ import { type BuildId, incarnationCounter, type PeerId } from "../kernel/ids.ts"
 import { headsMax, ledgersMax, type Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { Head } from "../timeline/chain.ts";
+import type { Borrower } from "./borrower.ts";
 import type { Desk } from "./desk.ts";
 
 /** One peer is asked no more often than this. */
@@ -22,6 +23,7 @@ type Sync = Extract<Message, { kind: "sync" }>;
 
 export class CatchUp {
   private readonly desk: Desk;
+  private readonly borrower: Borrower;
   private readonly askedMonoMs = new Map<PeerId, number>();
   private readonly wanted = new Set<PeerId>();
   /** Peers whose last beat differed: gossip under way differs for a moment, only a lasting difference is asked about. */
@@ -37,8 +39,9 @@ export class CatchUp {
   /** When a peer was last sent a ledger as a whole. */
   private readonly wholeMonoMs = new Map<string, number>();
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, borrower: Borrower) {
     this.desk = desk;
+    this.borrower = borrower;
   }
 
   /**
@@ -85,10 +88,12 @@ export class CatchUp {
     if (vitals.peer === this.desk.config.self) return;
     let differs = vitals.frontier !== this.desk.chains.digest();
     for (const [id, digest] of Object.entries(vitals.ledgers)) {
-      if (this.desk.dropped.has(id as BuildId)) continue;
+      if (this.desk.archive.has(id as BuildId)) continue;
       const mine = this.desk.builds.get(id as BuildId);
       if (mine?.ledger.digest() !== digest) differs = true;
     }
+    const { archive } = vitals;
+    if (archive !== undefined && archive !== this.desk.archive.digest()) differs = true;
     if (!differs) this.differed.delete(vitals.peer);
     else if (this.differed.has(vitals.peer)) {
       // While much is said all differ from all, always: one of them at a time is enough to learn what never came.
@@ -109,6 +114,9 @@ export class CatchUp {
       const fromSeq = forked ? 0 : (their?.seq ?? -1) + 1;
       if (fromSeq <= seq) desk.emit({ kind: "serve", to: from, author, inc, fromSeq, toSeq: seq });
     }
+    if (sync.archive !== undefined && sync.archive !== desk.archive.digest()) this.borrower.tell(from);
+    // Whoever works on what has ended hears its end, and everything it missed.
+    for (const { build } of sync.ledgers) if (desk.archive.has(build)) this.borrower.lend(from, build);
     const ledgers = new Map(sync.ledgers.map((l) => [l.build, l]));
     for (const { id, ledger } of desk.builds.values()) {
       const their = ledgers.get(id);
@@ -192,7 +200,13 @@ export class CatchUp {
     this.desk.emit({
       kind: "send",
       to,
-      message: { kind: "sync", heads: latest(chains.heads()), ledgers, reply },
+      message: {
+        kind: "sync",
+        heads: latest(chains.heads()),
+        ledgers,
+        archive: this.desk.archive.digest(),
+        reply,
+      },
     });
   }
 }

@@ -11,6 +11,7 @@ import type { LocalVitals, Vitals } from "../swarm/vitals.ts";
 import { Chains } from "../timeline/chain.ts";
 import type { Event } from "../timeline/events.ts";
 import { type SayOptions, Voice } from "../voice.ts";
+import { Archive } from "./archive.ts";
 import type { Build } from "./build.ts";
 import { Estimates } from "./estimates.ts";
 import { Heat } from "./heat.ts";
@@ -36,8 +37,8 @@ export class Desk {
   readonly room: Room;
   readonly heat = new Heat();
   readonly builds = new Map<BuildId, Build>();
-  /** Ended builds that are no longer kept in memory; what peers still offer of them is declined. */
-  readonly dropped = new Set<BuildId>();
+  /** Ended builds that are no longer kept in memory. */
+  readonly archive = new Archive();
   readonly trees = new Map<Digest, readonly InputFile[]>();
   now: Instant;
   /** Actions this node has in hand; kept by the holder. */
@@ -285,7 +286,7 @@ export class Desk {
     const ledgers: Record<BuildId, string> = {};
     for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
       ledgers[build.id] = build.ledger.digest();
-    return { ...vitals, frontier: this.chains.digest(), ledgers };
+    return { ...vitals, frontier: this.chains.digest(), ledgers, archive: this.archive.digest() };
   }
 
   /** The vitals a decision may use: one's own as they are, another's as last heard, but for orders it may not have heard of yet. */

@@ -189,6 +189,20 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       expect(await restart()).toMatchObject({ entries: [], ledgers: [] });
     });
 
+    test("of the records of an ended build the one written last is there after a restart, and its updates are not", async () => {
+      await write({ updates: [{ build, update: bytes(1) }] });
+      await write({ dropped: [build], archived: [{ build, record: bytes(1) }] });
+      await write({
+        archived: [
+          { build, record: bytes(2, 3) },
+          { build: other, record: bytes(4) },
+        ],
+      });
+      const restored = await restart();
+      expect(restored.ledgers).toEqual([]);
+      expect(restored.archived!.map((r) => [...r]).sort()).toEqual([[2, 3], [4]]);
+    });
+
     test("of histories the one written last is there after a restart, whatever else is written", async () => {
       expect((await restart()).history).toBeUndefined();
       await write({ history: bytes(1, 2, 3) });

@@ -83,6 +83,8 @@ export class MemoryControl implements Control {
         blocked: sum("blocked", "held"),
         staged: 0,
       },
+      behind: { builds: 0, entries: 0 },
+      forks: [],
       next: nextAction({
         members: 1 + peers.length,
         aliveMembers: 1 + peers.length,

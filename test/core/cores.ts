@@ -68,6 +68,7 @@ export class Node {
   readonly blobs = new Set<Digest>();
   readonly entries: SignedEntry[] = [];
   readonly updates = new Map<BuildId, Uint8Array[]>();
+  readonly records = new Map<BuildId, Uint8Array>();
   /** Every effect so far, with its moment. */
   readonly effects: { readonly atMs: number; readonly effect: Effect }[] = [];
   readonly running = new Map<string, ExecuteRequest>();
@@ -187,6 +188,7 @@ export class Cores {
       kind: "restored-entries",
       entries: node.entries.filter((e) => e.entry.build === undefined),
     });
+    this.step(node, { kind: "restored-archive", records: [...node.records.values()] });
     for (const [build, updates] of node.updates)
       this.step(node, {
         kind: "restored-ledger",
@@ -335,13 +337,18 @@ export class Cores {
     switch (effect.kind) {
       case "append":
         if (effect.update) this.keep(node, effect.entry.entry.build!, effect.update);
-        else node.entries.push(effect.entry);
+        node.entries.push(effect.entry);
         return;
       case "keep":
         node.entries.push(...effect.entries);
         return;
       case "keep-update":
+        node.entries.push(...effect.entries);
         return this.keep(node, effect.build, effect.update);
+      case "archive":
+        node.updates.delete(effect.build);
+        node.records.set(effect.build, effect.record);
+        return;
       case "send":
         return this.deliver(node, effect.to, effect.message);
       case "gossip":
@@ -351,10 +358,11 @@ export class Cores {
         }
         return;
       case "serve": {
-        const { author, inc, fromSeq, toSeq } = effect;
+        const { author, inc, build, fromSeq, toSeq } = effect;
         const entries = node.entries
           .filter(
-            ({ entry: e }) => e.author === author && e.inc === inc && e.seq >= fromSeq && e.seq <= toSeq,
+            ({ entry: e }) =>
+              e.author === author && e.inc === inc && e.build === build && e.seq >= fromSeq && e.seq <= toSeq,
           )
           .sort((a, b) => a.entry.seq - b.entry.seq);
         return this.deliver(node, effect.to, { kind: "entries", entries });

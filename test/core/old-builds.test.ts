@@ -16,7 +16,7 @@ test("of ended builds fifty stay in memory, the oldest are dropped, and nobody b
   cores.runFor(5000);
   for (const node of cores.nodes) {
     expect([...node.core.desk.builds.keys()].sort()).toEqual(builds.slice(3).sort());
-    expect(node.of("drop-ledger").map((e) => e.build)).toEqual(builds.slice(0, 3));
+    expect(node.of("archive").map((e) => e.build)).toEqual(builds.slice(0, 3));
   }
 });
 

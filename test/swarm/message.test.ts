@@ -35,6 +35,8 @@ const messages: Message[] = [
     ledgers: [{ build, vector: update, digest: "8".repeat(16) }],
     reply: true,
   },
+  { kind: "archive", builds: [{ build, sum: "9".repeat(16) }] },
+  { kind: "want", build },
   { kind: "entries", entries: [entryAt(0), entry] },
   { kind: "ledger", ...ledger },
   { kind: "ask", id: "1", build, count: 2, actions: ["compile/a" as ActionName] },

@@ -1,0 +1,142 @@
+/** Catching up with builds that ended while this node was away: which it lacks, and who is asked for their entries, a few at a time. */
+import type { BuildId, PeerId } from "../kernel/ids.ts";
+import type { Message } from "../swarm/message.ts";
+import type { SignedEntry } from "../timeline/entry.ts";
+import { IdSum } from "../timeline/sum.ts";
+import { archivedMax } from "./archive.ts";
+import { Build } from "./build.ts";
+import type { Desk } from "./desk.ts";
+import { Ledger } from "./ledger.ts";
+
+/** A peer is told what is archived no more often than this. */
+const listMs = 5000;
+const listedMax = 1024;
+/** Builds asked for at once. */
+const askedMax = 8;
+/** Whoever was asked and says nothing for so long is passed over. */
+const answerMs = 5000;
+
+interface Wanted {
+  readonly sum: string;
+  readonly from: Set<PeerId>;
+}
+
+interface Asked {
+  readonly from: PeerId;
+  readonly build: Build;
+  untilMonoMs: number;
+}
+
+export class Borrower {
+  private readonly desk: Desk;
+  private readonly toldMonoMs = new Map<PeerId, number>();
+  private readonly wanted = new Map<BuildId, Wanted>();
+  private readonly asked = new Map<BuildId, Asked>();
+
+  constructor(desk: Desk) {
+    this.desk = desk;
+  }
+
+  /** Ended builds that others have and this node lacks, or has less of. */
+  get behind(): number {
+    return this.wanted.size;
+  }
+
+  /** A peer's archive adds up to something else: it hears what is in this one. */
+  tell(to: PeerId): void {
+    const { archive, now } = this.desk;
+    const all = archive.all();
+    if (all.length === 0 || now.monoMs < (this.toldMonoMs.get(to) ?? Number.NEGATIVE_INFINITY) + listMs)
+      return;
+    if (this.toldMonoMs.size >= listedMax) this.toldMonoMs.clear();
+    this.toldMonoMs.set(to, now.monoMs);
+    const builds = all.map(({ build, sum }) => ({ build, sum }));
+    this.desk.emit({ kind: "send", to, message: { kind: "archive", builds } });
+  }
+
+  /** A peer says what it has archived. */
+  listed(from: PeerId, { builds }: Extract<Message, { kind: "archive" }>): void {
+    for (const { build, sum } of builds) {
+      // What is in memory here hears its end when it offers its ledger, and is compared again once it is archived.
+      if (this.desk.archive.get(build)?.sum === sum || this.desk.builds.has(build)) continue;
+      const known = this.wanted.get(build);
+      if (known?.sum === sum) known.from.add(from);
+      else if (known || this.wanted.size < archivedMax)
+        this.wanted.set(build, { sum, from: new Set([from]) });
+    }
+  }
+
+  /** A peer lacks an archived build. */
+  lend(to: PeerId, id: BuildId): void {
+    for (const { author, inc, runs } of this.desk.archive.get(id)?.places.values() ?? [])
+      this.desk.emit({
+        kind: "serve",
+        to,
+        author,
+        inc,
+        build: id,
+        fromSeq: runs[0]!,
+        toSeq: runs.at(-1)!,
+      });
+  }
+
+  /** Entries of a build came as ranges. True: they were asked for, or belong to an archived build, and are dealt with. */
+  takes(id: BuildId, entries: readonly SignedEntry[]): boolean {
+    const { desk } = this;
+    const wanted = this.wanted.get(id);
+    if (desk.archive.has(id)) {
+      const record = desk.archive.add(id, entries, desk.members);
+      if (record) desk.emit({ kind: "keep", entries });
+      if (record) desk.emit({ kind: "archive", build: id, record });
+      if (wanted && desk.archive.get(id)?.sum === wanted.sum) this.done(id);
+      return true;
+    }
+    const asked = this.asked.get(id);
+    if (!asked || !wanted) return false;
+    asked.untilMonoMs = desk.now.monoMs + answerMs;
+    const members = entries.filter((e) => desk.members.has(e.entry.author));
+    desk.emit({ kind: "keep", entries: members });
+    asked.build.take(members, desk.members);
+    const sum = new IdSum();
+    for (const { id: entry } of asked.build.facts()) sum.mix(entry);
+    if (sum.text() !== wanted.sum) return true;
+    const record = desk.archive.put(asked.build, desk.members);
+    if (record) desk.emit({ kind: "archive", build: id, record });
+    this.done(id);
+    return true;
+  }
+
+  tick(): void {
+    const { now } = this.desk;
+    for (const [id, { from, untilMonoMs }] of this.asked) {
+      if (now.monoMs < untilMonoMs) continue;
+      this.asked.delete(id);
+      const wanted = this.wanted.get(id);
+      wanted?.from.delete(from);
+      if (wanted?.from.size === 0) this.wanted.delete(id);
+    }
+    for (const [id, { from }] of this.wanted) {
+      if (this.asked.size >= askedMax) return;
+      if (this.asked.has(id)) continue;
+      const peer = [...from].find((p) => this.desk.status(p) !== "dead");
+      if (peer === undefined) {
+        this.wanted.delete(id);
+        continue;
+      }
+      const build = new Build(id, new Ledger(id, 0), now.monoMs);
+      this.asked.set(id, { from: peer, build, untilMonoMs: now.monoMs + answerMs });
+      this.desk.emit({ kind: "send", to: peer, message: { kind: "want", build: id } });
+    }
+  }
+
+  deadline(): number {
+    let at = this.wanted.size > this.asked.size && this.asked.size < askedMax ? 0 : Number.POSITIVE_INFINITY;
+    for (const { untilMonoMs } of this.asked.values()) at = Math.min(at, untilMonoMs);
+    return at;
+  }
+
+  private done(id: BuildId): void {
+    this.wanted.delete(id);
+    this.asked.delete(id);
+  }
+}

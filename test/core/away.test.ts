@@ -1,0 +1,96 @@
+/** Members that were away while builds ended: what they get when they come back, and what they hand over. */
+import { expect, test } from "vitest";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
+import { graphOf } from "../work/facts.ts";
+import { Cores } from "./cores.ts";
+
+const one = (name: string) => graphOf({ [name]: [] });
+
+function many(cores: Cores, count: number): BuildId[] {
+  return Array.from({ length: count }, (_, i) => {
+    const build = cores.submit("ann", one(`a${i}`));
+    cores.runUntil(() => cores.node("ann").build(build)?.claims?.sealed !== undefined);
+    return build;
+  });
+}
+
+test("a member away while a hundred builds ended gets all their entries, soon, and says meanwhile how many it lacks", () => {
+  const cores = new Cores({ ann: {}, bob: {}, cy: {} }, { run: () => ({ ms: 5 }) });
+  cores.kill("cy");
+  const builds = many(cores, 110);
+  cores.start("cy");
+  const [ann, cy] = [cores.node("ann"), cores.node("cy")];
+  let behind = 0;
+  const whole = () => {
+    behind = Math.max(behind, cy.core.borrower.behind);
+    return cy.core.desk.archive.digest() === ann.core.desk.archive.digest();
+  };
+  expect(cores.runUntil(whole, 20_000)).toBe(true);
+  expect(behind).toBeGreaterThan(20);
+  expect(cy.core.borrower.behind).toBe(0);
+  const known = (node: typeof cy) => [
+    ...node.core.desk.builds.keys(),
+    ...node.core.desk.archive.all().map((a) => a.build),
+  ];
+  expect(known(cy).sort()).toEqual([...builds].sort());
+  const facts = (node: typeof cy) => new Set(node.entries.filter((e) => e.entry.build).map((e) => e.id));
+  expect(facts(cy)).toEqual(facts(ann));
+  // It is kept: after a restart nothing is asked for again.
+  cores.kill("cy");
+  cores.start("cy");
+  const before = cy.sent("want").length;
+  cores.runFor(10_000);
+  expect(cy.sent("want").length).toBe(before);
+  expect(whole()).toBe(true);
+});
+
+test("a member that missed the end of a build which others have archived stops its work there and hands over what it did", () => {
+  const cores = new Cores({ ann: {}, bob: {}, cy: {} }, { run: () => ({ ms: 5 }) });
+  const cy = cores.node("cy");
+  const graph = graphOf(Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`x${i}`, []])));
+  cores.rules.run = (_, node) => ({ ms: node === cy ? 400_000 : 1000 });
+  const build = cores.submit("ann", graph);
+  cores.runUntil(() => cy.running.size > 0);
+  cores.rules.drops = (from, to) => from === "cy" || to === "cy";
+  // Cut off, it goes on alone: it takes its own work to its end and more of it.
+  cores.runUntil(() => cores.node("ann").build(build).claims!.sealed !== undefined);
+  cores.rules.run = (_, node) => (node === cy ? { ms: 20_000 } : { ms: 5 });
+  many(cores, 52);
+  for (const name of ["ann", "bob"]) expect(cores.node(name).build(build)).toBeUndefined();
+  expect(cy.build(build).claims!.sealed).toBeUndefined();
+  cores.runFor(30_000);
+  expect(cy.running.size).toBeGreaterThan(0);
+  const own = cy.said("done").length;
+  cores.rules.drops = undefined;
+  const settled = () =>
+    cy.running.size === 0 &&
+    cy.build(build) === undefined &&
+    cy.core.desk.archive.digest() === cores.node("ann").core.desk.archive.digest();
+  if (!cores.runUntil(settled, 60_000))
+    throw new Error(
+      JSON.stringify([
+        cy.running.size,
+        cy.build(build)?.id,
+        cy.build(build)?.claims?.sealed,
+        cy.core.holder.holds(build),
+        cy.build(build)?.ranged,
+        cy.core.borrower.behind,
+        cy.core.desk.archive.all().length,
+        cores.node("ann").core.desk.archive.all().length,
+        cy.core.desk.builds.size,
+        cores.node("ann").core.desk.builds.size,
+        cy.core.desk.archive.get(build)?.entries,
+        cores.node("ann").core.desk.archive.get(build)?.entries,
+      ]),
+    );
+  expect(cy.said("done").length).toBeLessThanOrEqual(own + 1);
+  const ids = (name: string) =>
+    new Set(
+      cores
+        .node(name)
+        .entries.filter((e) => e.entry.build === build)
+        .map((e) => e.id),
+    );
+  expect(ids("ann")).toEqual(ids("cy"));
+  expect(ids("bob")).toEqual(ids("cy"));
+});
