@@ -4,6 +4,9 @@ import { Uint8ArrayList } from "uint8arraylist";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 
 const headerBytes = 4;
+const nothing = new Uint8Array();
+/** The first room for a frame that comes in pieces. */
+const roomBytesMin = 1024;
 /** Below this a copy is cheaper than a write of its own for header and payload. */
 const copyBytesMax = 16 << 10;
 /** A reader that falls this far behind its consumer pauses the stream. */
@@ -18,11 +21,15 @@ export function frame(...parts: readonly Uint8Array[]): Uint8Array | Uint8ArrayL
   return length > copyBytesMax ? new Uint8ArrayList(header, ...parts) : Buffer.concat([header, ...parts]);
 }
 
-/** Cuts what arrives into frames and hands each on at once. */
+/** Cuts what arrives into frames and hands each on at once. It holds what has come of one frame, however small the pieces were it came in. */
 export class FrameSplitter {
-  readonly #buffer = new Uint8ArrayList();
+  readonly #header = new Uint8Array(headerBytes);
   readonly #maxBytes: number;
   readonly #onFrame: (payload: Uint8Array) => void;
+  #headerHas = 0;
+  #length = 0;
+  #payload = nothing;
+  #has = 0;
 
   constructor(maxBytes: number, onFrame: (payload: Uint8Array) => void) {
     this.#maxBytes = maxBytes;
@@ -31,21 +38,57 @@ export class FrameSplitter {
 
   /** Throws `too-large` as soon as a header announces more than the bound; nothing after it may be pushed. */
   push(bytes: Uint8Array | Uint8ArrayList): void {
-    const buffer = this.#buffer;
-    buffer.append(bytes);
-    while (buffer.byteLength >= headerBytes) {
-      const length = buffer.getUint32(0);
-      if (length > this.#maxBytes)
-        throw new SwarmError(
-          "too-large",
-          `a frame of ${length} bytes exceeds the bound of ${this.#maxBytes}`,
-        );
-      const end = headerBytes + length;
-      if (buffer.byteLength < end) return;
-      const payload = length === 0 ? new Uint8Array() : buffer.subarray(headerBytes, end);
-      buffer.consume(end);
-      this.#onFrame(payload);
+    if (bytes instanceof Uint8Array) this.#take(bytes);
+    else for (const part of bytes) this.#take(part);
+  }
+
+  #take(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#headerHas < headerBytes) {
+        const part = bytes.subarray(at, at + headerBytes - this.#headerHas);
+        at += part.length;
+        this.#begin(part);
+        continue;
+      }
+      const part = bytes.subarray(at, at + this.#length - this.#has);
+      at += part.length;
+      if (part.length === this.#length) this.#hand(part);
+      else this.#keep(part);
     }
+  }
+
+  #begin(part: Uint8Array): void {
+    this.#header.set(part, this.#headerHas);
+    this.#headerHas += part.length;
+    if (this.#headerHas < headerBytes) return;
+    this.#length = new DataView(this.#header.buffer).getUint32(0);
+    if (this.#length > this.#maxBytes)
+      throw new SwarmError(
+        "too-large",
+        `a frame of ${this.#length} bytes exceeds the bound of ${this.#maxBytes}`,
+      );
+    if (this.#length === 0) this.#hand(nothing);
+  }
+
+  /** Room grows with what has come, not with what a header says will. */
+  #keep(part: Uint8Array): void {
+    const has = this.#has + part.length;
+    if (has > this.#payload.length) {
+      const larger = new Uint8Array(Math.min(this.#length, Math.max(4 * has, roomBytesMin)));
+      larger.set(this.#payload.subarray(0, this.#has));
+      this.#payload = larger;
+    }
+    this.#payload.set(part, this.#has);
+    this.#has = has;
+    if (has === this.#length) this.#hand(this.#payload.subarray(0, has));
+  }
+
+  #hand(payload: Uint8Array): void {
+    this.#headerHas = 0;
+    this.#length = 0;
+    this.#payload = nothing;
+    this.#has = 0;
+    this.#onFrame(payload);
   }
 }
 
