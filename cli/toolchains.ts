@@ -11,3 +11,9 @@ export function offerWords(name: string, fingerprint: string): string {
     `[${said.slice(0, 8)}${exact === undefined ? "" : `, files ${exact.slice(0, 8)}`}]`,
   ].join(" ");
 }
+
+/** `ar 2.40, gcc 12.2.0, sh`, or `none`. */
+export const toolsText = (toolchains: Readonly<Record<string, string>>): string =>
+  Object.entries(toolchains)
+    .map(([name, fingerprint]) => [name, readOffer(fingerprint).version ?? ""].join(" ").trim())
+    .join(", ") || "none";

@@ -1,4 +1,6 @@
 /** What a running daemon finds about itself and its swarm, each finding with its remedy. */
+import { remedyFor } from "../protocol/build/parcels.ts";
+import { readOffer, targetsOf } from "../protocol/build/toolchain.ts";
 import type { Core } from "../protocol/core.ts";
 import type { Mode } from "../protocol/swarm/policy.ts";
 import type { Vitals } from "../protocol/swarm/vitals.ts";
@@ -60,6 +62,7 @@ export function checkDaemon(
         }
       : { check: "room", level: "ok", text: `${Math.floor(vitals.diskFreeBytes / 2 ** 30)} GiB free` },
   );
+  findings.push(...toolsOf(vitals));
   const { limitedBy } = vitals;
   const { name } = desk.config;
   if (limitedBy === "paused" || limitedBy === "drained")
@@ -87,6 +90,26 @@ export function checkDaemon(
       remedy: "apt-get install bubblewrap, then restart the daemon",
     });
   return findings;
+}
+
+/** What it compiles with, and for. */
+function toolsOf({ toolchains, target, distribution }: Vitals): Finding[] {
+  const check = "toolchains";
+  const compilers = Object.entries(toolchains).filter(([, text]) => readOffer(text).target !== undefined);
+  if (compilers.length === 0)
+    return [
+      {
+        check,
+        level: "note",
+        text: "no compiler: specs that compile pass this node over",
+        remedy: `${remedyFor("gcc", distribution)}; it is noticed within seconds`,
+      },
+    ];
+  const words = compilers.map(([name, text]) => `${name} ${readOffer(text).version ?? ""}`.trim());
+  return [
+    { check, level: "ok", text: `${words.join(", ")}; ${Object.keys(toolchains).length} tools in all` },
+    { check: "targets", level: "ok", text: targetsOf(target, toolchains).join(", ") },
+  ];
 }
 
 /** How much work the node takes now, and why it is not more. */

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { SpecError } from "../protocol/build/problem.ts";
 import { readSource } from "../protocol/build/source.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
+import { declaredToolsSchema } from "./build/tool-names.ts";
 import { readSmallFile } from "./files.ts";
 import { schedulingDefaults, schedulingFromText, schedulingShape } from "./scheduling.ts";
 
@@ -40,6 +41,8 @@ const schema = z.strictObject({
   diskPath: z.string().startsWith("/").max(4096).optional(),
   /** Looks for members on the LAN; absent: unless it listens on loopback alone. */
   mdns: z.boolean().optional(),
+  /** Tools beside the well-known ones. */
+  toolchains: declaredToolsSchema,
   ...schedulingShape,
 });
 
@@ -139,6 +142,7 @@ const defaults = (): z.infer<typeof schema> => ({
   sandbox: "auto",
   unsafeNoSandbox: false,
   logLevel: "info",
+  toolchains: {},
   ...schedulingDefaults(),
 });
 
@@ -169,10 +173,25 @@ function fromText(key: ConfigKey, text: string): unknown {
           text.toLowerCase()
         ] ?? text
       );
+    case "toolchains":
+      return toolsFromText(text);
     default:
       return key in schedulingShape ? schedulingFromText(key, text) : text;
   }
 }
+
+/** `ocamlc,mycc=/opt/mycc`: names, with a folder where they lie in one. */
+const toolsFromText = (text: string): unknown =>
+  Object.fromEntries(
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "")
+      .map((item) => {
+        const at = item.indexOf("=");
+        return at < 0 ? [item, null] : [item.slice(0, at), item.slice(at + 1)];
+      }),
+  );
 
 async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   const text = await readSmallFile(file, configBytesMax);

@@ -12,11 +12,12 @@ import { Announcer } from "./announcer.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
 import { openSecrets } from "./build/secrets.ts";
-import { probeTarget, probeToolchains } from "./build/toolchains.ts";
+import { openToolchains } from "./build/toolchains.ts";
 import { createClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Control } from "./control/api.ts";
 import { serveControl } from "./control/server.ts";
+import { distributionOf } from "./distribution.ts";
 import type { Home } from "./home.ts";
 import { nextIncarnation } from "./identity.ts";
 import { lockHome } from "./lock.ts";
@@ -88,11 +89,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const events = await openEventStore(places.timeline);
     closers.push(() => events.close());
     const blobs = await openBlobStore(places.blobs);
-    const [toolchains, target, restored] = await Promise.all([
-      probeToolchains({ cacheFile: path.join(places.work, "toolchains.json") }),
-      probeTarget(),
+    const [toolchains, restored] = await Promise.all([
+      openToolchains({
+        cacheFile: path.join(places.work, "toolchains.json"),
+        declared: config.toolchains,
+        log,
+      }),
       events.restore(),
     ]);
+    closers.push(() => toolchains.stop());
     const starts = restored.entries
       .filter(({ entry }) => entry.author === identity.peer)
       .map(({ entry }) => incarnationCounter(entry.inc));
@@ -107,6 +112,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       slots: config.slots,
       sandbox: config.sandbox,
       log,
+      toolchains,
     });
     closers.push(() => executor.stop());
     const clock = createClock();
@@ -213,10 +219,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     const sensors = createSensors({
       diskPath: config.diskPath ?? home.dir,
-      toolchains,
+      toolchains: () => toolchains.offers,
+      ...(await distributionOf()),
       sandbox: executor.sandbox,
       secrets: () => secrets.names(),
-      target,
+      target: toolchains.target,
       ...(config.owner === "yield" ? { ownerIdleMs: config.ownerIdleMs } : {}),
     });
     closers.push(sensors.watch((vitals) => runtime.input({ kind: "sensed", vitals })));

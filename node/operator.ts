@@ -6,6 +6,7 @@ import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
 import type { Artifacts } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
+import { surveyToolsMax } from "../protocol/swarm/message.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
@@ -24,8 +25,8 @@ import type { Sources } from "./store/sources.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
-/** So long a submit waits for nodes that still read the files of their toolchains. */
-const exactMsMax = 45_000;
+/** So long a submit waits for nodes that read the files of their toolchains. */
+const exactMsMax = 120_000;
 const ticketMsMax = 24 * 3600_000;
 
 export interface OperatorParts {
@@ -203,7 +204,7 @@ function firstBlocked(claims: Claims | undefined) {
   return undefined;
 }
 
-/** Asks nobody: what each living builder offers is in its vitals. A demand for exact files waits while some node still reads them. */
+/** What each living builder offers is in its vitals. For exact fingerprints they are asked to read files, and one of them must have done so. */
 async function resolveToolchains(parts: OperatorParts, sets: readonly ToolSet[]): Promise<ToolChoices> {
   const { desk } = parts.runtime.core;
   const choose = () =>
@@ -215,8 +216,11 @@ async function resolveToolchains(parts: OperatorParts, sets: readonly ToolSet[])
       }),
       desk.config.self,
     );
-  if (!sets.some((set) => set.demands.some((demand) => demand.endsWith(" exact")))) return choose();
+  const isExact = (demand: string) => demand.endsWith(" exact");
+  if (!sets.some((set) => set.demands.some(isExact))) return choose();
+  const tools = [...new Set(sets.flatMap((set) => set.demands.filter(isExact).map((d) => d.split(" ")[0]!)))];
   const signal = AbortSignal.timeout(exactMsMax);
+  parts.runtime.command({ kind: "survey", tools: tools.slice(0, surveyToolsMax) }, () => {});
   for (;;) {
     try {
       return choose();

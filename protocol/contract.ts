@@ -69,6 +69,8 @@ export interface ExecuteRequest {
   readonly silenceMs: number;
   /** Names of secrets of this node that the action is given. */
   readonly secrets?: readonly string[];
+  /** Toolchain name → fingerprint it was granted for: nothing runs with another. */
+  readonly toolchains: Readonly<Record<string, string>>;
 }
 
 export type ExecuteOutcome =
@@ -120,6 +122,8 @@ export type Command =
       readonly roles: readonly Role[];
       readonly notAfterMs: number;
     }
+  /** All builders, this node among them, are to read the files of these tools, for exact fingerprints. */
+  | { readonly kind: "survey"; readonly tools: readonly string[] }
   /** The node goes down: stop what runs, say `node.down`. */
   | { readonly kind: "stop"; readonly reason: string };
 
@@ -279,6 +283,8 @@ export type Effect =
   | { readonly kind: "execute"; readonly request: ExecuteRequest }
   /** TERM, then KILL after 5 s; `executed` still comes. */
   | { readonly kind: "kill"; readonly claim: ClaimId; readonly reason: string }
+  /** Somebody wants exact fingerprints of these tools: read their files. They come with what is `sensed` next. */
+  | { readonly kind: "survey"; readonly tools: readonly string[] }
   | { readonly kind: "reply"; readonly id: number; readonly reply: CommandReply }
   | { readonly kind: "admission"; readonly id: number; readonly reply: AdmissionReply }
   /** The set of members changed: the gate asks again. */

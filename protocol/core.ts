@@ -317,6 +317,9 @@ export class Core {
       case "held":
         this.submissions.held(from, message.id, message.missing);
         return;
+      case "survey":
+        desk.emit({ kind: "survey", tools: message.tools });
+        return;
     }
   }
 
@@ -525,6 +528,13 @@ export class Core {
         return;
       case "invite":
         this.door.invite(id, command);
+        return;
+      case "survey":
+        desk.emit({ kind: "survey", tools: command.tools });
+        for (const to of desk.alive())
+          if (to !== desk.config.self)
+            desk.emit({ kind: "send", to, message: { kind: "survey", tools: command.tools } });
+        reply({ ok: true });
         return;
       case "stop":
         this.end(command.reason, this.ending);

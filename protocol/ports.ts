@@ -107,6 +107,8 @@ export interface Executor {
   execute(request: ExecuteRequest, done: (outcome: ExecuteOutcome) => void): void;
   /** TERM to all its processes, KILL after 5 s. Unknown claims are ignored. */
   kill(claim: ClaimId, reason: string): void;
+  /** Reads the files of tools for exact fingerprints, in its own time; sensors tell them. Names that are no tools are passed over. */
+  survey(tools: readonly string[]): void;
 }
 
 export interface Sensors {

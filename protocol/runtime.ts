@@ -326,6 +326,8 @@ export class Runtime {
         );
       case "kill":
         return ports.executor.kill(effect.claim, effect.reason);
+      case "survey":
+        return ports.executor.survey(effect.tools);
       case "reply": {
         const reply = this.replies.get(effect.id);
         this.replies.delete(effect.id);

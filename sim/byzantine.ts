@@ -80,11 +80,12 @@ function forger(host: Host, process: Process, blobs: Blobs): Executor {
         done({ kind: "done", result: { outputs: lie(request) }, usage });
       }),
     kill: () => {},
+    survey: () => {},
   };
 }
 
 /** Takes everything and does nothing. */
-const idler: Executor = { execute: () => {}, kill: () => {} };
+const idler: Executor = { execute: () => {}, kill: () => {}, survey: () => {} };
 
 /** Does not hear what it is asked for. */
 function deafen(_host: Host, runtime: Runtime): void {

@@ -1,5 +1,6 @@
 /** The Executor of a host: actions take the work a behaviour gives them, and what they make follows from what they are. */
 import { buildTree } from "../protocol/build/reapi.ts";
+import { differenceOf } from "../protocol/build/toolchain.ts";
 import type { ExecuteOutcome, ExecuteRequest } from "../protocol/contract.ts";
 import { digestFrom, sha256Hex } from "../protocol/kernel/digest.ts";
 import type { ClaimId, PeerId } from "../protocol/kernel/ids.ts";
@@ -43,6 +44,8 @@ export interface ExecutorOptions {
   readonly blobs: Blobs;
   /** Executions of the whole world; this host adds its own. */
   readonly executions: Executions;
+  /** What the machine has installed at this moment. */
+  readonly toolchains: () => Readonly<Record<string, string>>;
 }
 
 /** The outputs of an action: the same on every host, others for other inputs or another command. */
@@ -95,6 +98,14 @@ export function virtualExecutor(process: Process, options: ExecutorOptions): Exe
     const fail = (cause: "deterministic" | "infrastructure", reason: string, exitCode?: number): void =>
       end(() => ({ kind: "failed", cause, reason, exitCode }));
 
+    const [other] = Object.entries(request.toolchains).flatMap(
+      ([name, pin]) => differenceOf(name, options.toolchains()[name], pin) ?? [],
+    );
+    if (other !== undefined) {
+      process.after(1, () => fail("infrastructure", `the node ${other}`));
+      running.set(claim, { stop: () => {} });
+      return;
+    }
     const absent = request.files.find((f) => !blobs.intact(self, f.digest));
     if (absent) {
       process.after(1, () => fail("infrastructure", `an input is not on this host: ${absent.path}`));
@@ -142,5 +153,5 @@ export function virtualExecutor(process: Process, options: ExecutorOptions): Exe
     for (const { job } of running.values()) if (job) cores.take(job);
     executions.died(process.name, world.nowMs);
   });
-  return { execute, kill: (claim, reason) => running.get(claim)?.stop(reason) };
+  return { survey: () => {}, execute, kill: (claim, reason) => running.get(claim)?.stop(reason) };
 }

@@ -239,7 +239,14 @@ export class Host {
         gossip: (message) => later.port?.gossip(message),
       },
       artifacts: blobs.port(process, place, events, peer),
-      executor: virtualExecutor(process, { self: place, cores: this.cores, behaviour, blobs, executions }),
+      executor: virtualExecutor(process, {
+        self: place,
+        cores: this.cores,
+        behaviour,
+        blobs,
+        executions,
+        toolchains: () => this.vitals.toolchains,
+      }),
     };
     const runtime = new Runtime(
       core,

@@ -106,7 +106,11 @@ class Machine {
         readTree: (_, done) => done(null),
         lookUp: (_, done) => done([]),
       },
-      executor: { execute: () => this.happened.push("execute"), kill: () => this.happened.push("kill") },
+      executor: {
+        execute: () => this.happened.push("execute"),
+        kill: () => this.happened.push("kill"),
+        survey: () => {},
+      },
     };
     const core = new Core(
       {

@@ -1,9 +1,11 @@
 /** `swarmd node list` and `swarmd node show NAME`: the machines of the swarm. */
 import type { NodeView } from "../../node/control/api.ts";
+import { targetsOf } from "../../protocol/build/toolchain.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { nodeColumns, nodeRow } from "../node-table.ts";
 import { notFound, selectNode } from "../select.ts";
+import { toolsText } from "../toolchains.ts";
 import { bytesText, durationText } from "../units.ts";
 
 export const node: Command = {
@@ -69,7 +71,7 @@ function show(context: Context, view: NodeView): number {
   if (vitals)
     facts.push(
       ["version", vitals.version],
-      ["target", vitals.target],
+      ["targets", targetsOf(vitals.target, vitals.toolchains).join(", ")],
       ["sandbox", vitals.sandbox],
       [
         "slots",
@@ -91,7 +93,7 @@ function show(context: Context, view: NodeView): number {
       ],
       ["memory", `${bytesText(vitals.memoryFreeBytes)} of ${bytesText(vitals.memoryTotalBytes)} free`],
       ["disk", `${bytesText(vitals.diskFreeBytes)} of ${bytesText(vitals.diskTotalBytes)} free`],
-      ["toolchains", Object.keys(vitals.toolchains).join(", ") || "none"],
+      ["toolchains", toolsText(vitals.toolchains)],
     );
   else facts.push(["vitals", "not heard yet"]);
   for (const { build, action, sinceMs } of view.running)

@@ -26,6 +26,7 @@ import { actionPath, openSandbox, type SandboxKind, secretsFolder } from "./sand
 import type { Secrets } from "./secrets.ts";
 import { isVariableName } from "./shell.ts";
 import { createTail } from "./tail.ts";
+import type { Toolchains } from "./toolchains.ts";
 import { startWarden } from "./warden.ts";
 import { createWorkspaces, type Workspace } from "./workspace.ts";
 
@@ -38,6 +39,8 @@ export interface ExecutorOptions {
   /** What actions may be given; absent: nothing. */
   readonly secrets?: Secrets;
   readonly log: Pick<Log, "debug" | "info" | "warn">;
+  /** What there is to build with; absent: nobody looks whether an action gets what it was granted for. */
+  readonly toolchains?: Pick<Toolchains, "check" | "roomFor" | "readFiles" | "prefixes" | "watch">;
   /** Per stream. An action that writes more is failed. */
   readonly logBytesMax?: number;
   /** From TERM to KILL. */
@@ -98,7 +101,9 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   const actions = path.join(dir, "actions");
   await removeFolder(actions);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox, limits);
+  const { toolchains } = options;
+  const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox, limits, toolchains?.prefixes);
+  const unwatch = toolchains?.watch(() => sandbox.refresh());
   const boxed = sandbox.kind === "bubblewrap";
   log.info({ sandbox: sandbox.kind, slots }, "actions can run");
   const helperEnv = { PATH: actionPath };
@@ -167,10 +172,16 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
           cause: "infrastructure",
           reason: `this node was not given the secret ${lacking}`,
         };
+      const other = await toolchains?.check(run.request.toolchains);
+      if (other !== undefined) return otherToolchain(other);
       run.workspace = await workspaces.prepare(run.request, boxed);
       if (run.verdict) return outcomeOf(run.verdict);
       const end = await launch(run, run.workspace);
-      return withoutSecrets(await conclude(run, run.workspace, end), run);
+      const outcome = withoutSecrets(await conclude(run, run.workspace, end), run);
+      if (outcome.kind === "stopped") return outcome;
+      // What it made, or how it failed, says nothing of a toolchain that was replaced while it ran.
+      const replaced = await toolchains?.check(run.request.toolchains);
+      return replaced === undefined ? outcome : otherToolchain(replaced);
     } catch (cause) {
       return withoutSecrets(failureOf(cause), run);
     }
@@ -201,7 +212,9 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     return new Promise((resolve, reject) => {
       const mine = launcher();
       try {
-        const start = sandbox.start(workspace, run.request.argv, run.request.env, filesOfSecrets(run));
+        const { argv, env } = run.request;
+        const more = { secrets: filesOfSecrets(run), prefixes: prefixesFor(run) };
+        const start = sandbox.start(workspace, argv, env, more);
         run.startedMs = performance.now();
         run.loggedAtMs = run.startedMs;
         run.sampleAtMs = run.startedMs + firstSampleMs;
@@ -224,6 +237,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       }
     });
   }
+
+  const prefixesFor = (run: Run) => toolchains?.roomFor(Object.keys(run.request.toolchains)).prefixes;
 
   async function conclude(run: Run, workspace: Workspace, end: JobEnd): Promise<ExecuteOutcome> {
     const wallMs = Math.round(performance.now() - run.startedMs);
@@ -407,8 +422,10 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       queueMicrotask(pump);
     },
     kill,
+    survey: (tools) => void toolchains?.readFiles(tools),
     async stop() {
       stopping = true;
+      unwatch?.();
       for (const claim of [...runs.keys()]) kill(claim, "the node stops");
       while (runs.size > 0) await delay(10);
       for (const each of launchers) each.close();
@@ -433,6 +450,13 @@ const outcomeOf = (verdict: Verdict): ExecuteOutcome =>
   verdict.kind === "stopped"
     ? { kind: "stopped", reason: verdict.reason }
     : { kind: "failed", cause: "deterministic", reason: verdict.reason };
+
+/** The node's doing: another one has what the action was granted for, or this one again once it is asked anew. */
+const otherToolchain = (why: string): ExecuteOutcome => ({
+  kind: "failed",
+  cause: "infrastructure",
+  reason: clip(`the toolchain is not the one it was granted for: ${why}`),
+});
 
 const clip = (text: string) => (text.length > reasonCharsMax ? `${text.slice(0, reasonCharsMax)}…` : text);
 

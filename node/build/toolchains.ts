@@ -1,163 +1,338 @@
 /**
- * What this node can build with: well-known tools on the path of actions, each with a fingerprint of what it says of itself. Asked
- * once per version of a tool: answers are kept in a file, keyed by the program's path, size and modification time.
+ * What this node can build with, kept true while the daemon runs: tools with a fingerprint each, looked at again and again, and once more
+ * before each run. Answers are kept in a file beside the stamps of what they depend on, so that a start asks only what is new.
  */
-import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
-import { sha256Hex } from "../../protocol/kernel/digest.ts";
+import { offerText, readOffer, serves } from "../../protocol/build/toolchain.ts";
 import { byText } from "../../protocol/kernel/ids.ts";
 import { readSmallFile, writeFileAtomic } from "../files.ts";
-import { actionPath, findProgram } from "./sandbox.ts";
-
-/** Tools whose code ends up in the output: their fingerprint also covers target, C library, assembler and linker. */
-const compilers = ["gcc", "g++", "cc", "c++", "clang", "clang++", "gfortran"] as const;
-
-const tools = [
-  ...["ar", "as", "ld", "nm", "objcopy", "ranlib", "strip", "lld"],
-  ...["autoconf", "automake", "cmake", "libtool", "m4", "make", "meson", "ninja", "pkg-config"],
-  ...["bash", "sh", "awk", "gawk", "sed", "grep", "find", "diff", "patch", "bison", "flex"],
-  ...["bzip2", "cpio", "gzip", "tar", "unzip", "xz", "zip", "zstd"],
-  ...["cargo", "go", "java", "javac", "node", "perl", "python3", "ruby", "rustc"],
-  ...["curl", "dpkg-deb", "git", "gpg", "install", "rsync"],
-] as const;
-
-/** Those that know no --version. */
-const versionFlags: Readonly<Record<string, readonly string[]>> = {
-  go: ["version"],
-  java: ["-version"],
-  javac: ["-version"],
-  unzip: ["-v"],
-  zip: ["-v"],
-};
+import type { Log } from "../log.ts";
+import { type Answer, type Answers, probeTarget, probeTool } from "./probe.ts";
+import { changedAmong, type ExactFiles, type FileState, readExact, stampOf } from "./tool-files.ts";
+import { type DeclaredTools, findTools, prefixesOf, type Tool, toolFolders } from "./tool-names.ts";
 
 const parallelMax = 4;
-const answerBytesMax = 64 << 10;
-const timeoutMs = 10_000;
-const cacheBytesMax = 1 << 20;
-const cacheSchema = z.record(z.string(), z.string());
+const cacheBytesMax = 32 << 20;
+/** Of the form of the cache: answers of another are asked for again. */
+const cacheVersion = 3;
+const pollMsDefault = 5000;
+/** Files that were read in an earlier start are looked at again once this one has done what is more urgent. */
+const exactAfterMs = 20_000;
+/** Files beyond those that programs start from change rarely, and there are thousands. */
+const exactEveryMs = 60_000;
+/** Of thousands of files of an exact toolchain nobody looks twice within this. */
+const exactTrustMs = 1000;
+/** Their change means that what the machine runs under a name may be another program. */
+const systemFiles = ["/etc/alternatives", "/etc/ld.so.cache"];
+
+const cacheSchema = z.object({
+  version: z.literal(cacheVersion),
+  answers: z.record(
+    z.string(),
+    z.object({
+      version: z.string().optional(),
+      target: z.string().optional(),
+      said: z.string(),
+      stamps: z.record(z.string(), z.string()),
+    }),
+  ),
+  files: z.record(z.string(), z.object({ stamp: z.string(), sha256: z.string() })),
+  exact: z.array(z.string()),
+});
+type Cache = z.infer<typeof cacheSchema>;
+type Kept = Cache["answers"][string];
 
 export interface ToolchainOptions {
   /** Keeps answers between starts; absent: every tool is asked. */
   readonly cacheFile?: string;
+  readonly declared?: DeclaredTools;
+  readonly log?: Pick<Log, "info" | "warn">;
+  /** Between looks at what there is. */
+  readonly pollMs?: number;
 }
 
-/** Toolchain name → fingerprint (32 hex digits), sorted by name. A tool that does not answer is left out. */
-export async function probeToolchains(options: ToolchainOptions = {}): Promise<Record<string, string>> {
-  const known = await readCache(options.cacheFile);
-  const fresh: Record<string, string> = {};
-  const found: Record<string, string> = {};
+/** What an action needs of the machine for its toolchains, beside what every action has. */
+export interface ToolRoom {
+  /** Folders that must be seen, each at its own path. */
+  readonly prefixes: readonly string[];
+}
+
+export interface Toolchains {
+  /** What the node builds for without a cross compiler. */
+  readonly target: string;
+  /** Name → fingerprint, sorted by name. Another object when something changed. */
+  readonly offers: Readonly<Record<string, string>>;
+  /** Called after each change. Returns how to stop it. */
+  watch(changed: () => void): () => void;
+  /** Looks at once whether these are still what is there: why not, or undefined. */
+  check(pins: Readonly<Record<string, string>>): Promise<string | undefined>;
+  roomFor(names: Iterable<string>): ToolRoom;
+  /** Of all declared toolchains. */
+  readonly prefixes: readonly string[];
+  /** Looks at everything now. Resolves when it is known. */
+  look(): Promise<void>;
+  /** Somebody wants exact fingerprints of these: their files are read now, and from then on. Names that are no tools here are passed over. */
+  readFiles(names: Iterable<string>): Promise<void>;
+  stop(): void;
+}
+
+interface Known {
+  readonly tool: Tool;
+  readonly kept: Kept;
+  exact?: ExactFiles;
+  exactSeenMs?: number;
+}
+
+/** Asks every tool once. A tool that does not answer is left out. */
+export async function openToolchains(options: ToolchainOptions = {}): Promise<Toolchains> {
+  const { cacheFile, log } = options;
+  const declared = options.declared ?? {};
+  const cache = await readCache(cacheFile);
+  const answers = new Map(Object.entries(cache.answers));
+  const files = new Map<string, FileState>(Object.entries(cache.files));
   const target = await probeTarget();
-  const shared = await systemStamp();
-  const names: string[] = [...compilers, ...tools];
-  const probeNext = async (): Promise<void> => {
-    for (let name = names.shift(); name !== undefined; name = names.shift()) {
-      const file = findProgram(name);
-      if (file === undefined) continue;
-      const key = `${name} ${stampOf(file)} ${target} ${isCompiler(name) ? shared : ""}`;
-      const fingerprint = known[key] ?? (await fingerprintOf(name, file, target));
-      if (fingerprint === undefined) continue;
-      fresh[key] = fingerprint;
-      found[name] = fingerprint;
-    }
+  let tools = new Map<string, Known>();
+  let offers: Readonly<Record<string, string>> = {};
+  let glance = "";
+  let written = "";
+  let stopped = false;
+  let reading: Promise<void> | undefined;
+  /** Tools whose exact fingerprints were asked for once. */
+  const exact = new Set(cache.exact);
+  const watchers = new Set<() => void>();
+
+  /** What has to change for another tool to be there: cheap enough to look at every few seconds. */
+  const lookAround = async (): Promise<string> => {
+    const paths = new Set([...toolFolders(declared), ...systemFiles]);
+    for (const { kept } of tools.values()) for (const file of Object.keys(kept.stamps)) paths.add(file);
+    const stamps = await Promise.all([...paths].map(stampOf));
+    return stamps.join("\n");
   };
-  await Promise.all(Array.from({ length: parallelMax }, probeNext));
-  if (options.cacheFile !== undefined && Object.keys(fresh).some((key) => !(key in known)))
-    await writeFileAtomic(options.cacheFile, JSON.stringify(fresh));
-  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => byText(a, b)));
-}
 
-/** What the node builds for without a cross compiler, as compilers name it without the vendor: `x86_64-linux-gnu`. */
-export async function probeTarget(): Promise<string> {
-  for (const name of ["gcc", "cc", "clang"]) {
-    const file = findProgram(name);
-    const machine = file && (await ask(file, ["-dumpmachine"]))?.trim();
-    if (machine && /^[a-z0-9_]+(-[a-z0-9_.]+){1,3}$/.test(machine)) return withoutVendor(machine);
-  }
-  const machine = { x64: "x86_64", arm64: "aarch64", arm: "arm", riscv64: "riscv64", ia32: "i686" }[
-    process.arch as string
-  ];
-  return `${machine ?? process.arch}-linux-${isMusl() ? "musl" : "gnu"}`;
-}
+  const unchanged = async ({ stamps }: Kept): Promise<boolean> => {
+    const list = Object.entries(stamps);
+    const found = await Promise.all(list.map(([file]) => stampOf(file)));
+    return list.every(([, stamp], i) => found[i] === stamp);
+  };
 
-/** `x86_64-pc-linux-gnu` and `x86_64-redhat-linux` name the same thing as `x86_64-linux-gnu`. */
-function withoutVendor(machine: string): string {
-  const [cpu, ...rest] = machine.split("-");
-  const at = rest.indexOf("linux");
-  if (at < 0) return machine;
-  return [cpu, "linux", rest[at + 1] ?? "gnu"].join("-");
-}
+  const answerOf = async (tool: Tool, said: Answers): Promise<Kept | undefined> => {
+    const key = JSON.stringify([tool.name, tool.file, tool.flags, tool.version ?? [], target]);
+    const before = answers.get(key);
+    if (before && (await unchanged(before))) return before;
+    const answer = await probeTool(tool, target, said);
+    const kept = answer && (await keep(answer));
+    if (kept) answers.set(key, kept);
+    else answers.delete(key);
+    return kept;
+  };
 
-const isMusl = () => readdirSync("/lib").some((name) => name.startsWith("ld-musl-"));
+  const refresh = async (): Promise<void> => {
+    const found = new Map<string, Known>();
+    const queue = findTools(declared);
+    const said: Answers = new Map();
+    const next = async (): Promise<void> => {
+      for (let tool = queue.shift(); tool !== undefined; tool = queue.shift()) {
+        const kept = await answerOf(tool, said);
+        if (!kept) continue;
+        const before = tools.get(tool.name);
+        const same = before?.kept === kept;
+        found.set(tool.name, {
+          tool,
+          kept,
+          ...(same && before.exact ? { exact: before.exact, exactSeenMs: before.exactSeenMs } : {}),
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: parallelMax }, next));
+    tools = found;
+    tell();
+    await writeCache();
+    glance = await lookAround();
+  };
 
-const isCompiler = (name: string) => (compilers as readonly string[]).includes(name);
-
-/** Tools that say nothing of themselves (dash) are known by their bytes: the same program is the same on every node. */
-async function fingerprintOf(name: string, file: string, target: string): Promise<string | undefined> {
-  const version = await ask(file, versionFlags[name] ?? ["--version"]);
-  const parts = [name, target, firstLine(version) ?? sha256Hex(readFileSync(file))];
-  if (isCompiler(name)) {
-    if (version === undefined) return undefined; // a compiler that does not run builds nothing
-    parts.push((await ask(file, ["-dumpmachine"]))?.trim() ?? "", (await cLibrary()) ?? "");
-    for (const helper of ["as", "ld"]) {
-      const program = findProgram(helper);
-      parts.push((program && firstLine(await ask(program, ["--version"]))) ?? "");
-    }
-  }
-  return sha256Hex(parts.join("\0")).slice(0, 32);
-}
-
-/** `ldd (Debian GLIBC 2.36-9) 2.36`, or musl's own words. */
-async function cLibrary(): Promise<string | undefined> {
-  const file = findProgram("ldd");
-  return file && firstLine(await ask(file, ["--version"]));
-}
-
-/** A compiler's answer is stale as soon as one of these changes. */
-async function systemStamp(): Promise<string> {
-  return ["as", "ld", "ldd"].map((name) => stampOf(findProgram(name) ?? "")).join(" ");
-}
-
-function firstLine(text: string | undefined): string | undefined {
-  return text
-    ?.split("\n")
-    .map((line) => line.trim())
-    .find((line) => line !== "");
-}
-
-const statOf = (file: string) => statSync(file, { throwIfNoEntry: false });
-
-/** The program behind all links, with size and time of change. */
-function stampOf(file: string): string {
-  if (!statOf(file)) return file;
-  const real = realpathSync(file);
-  const { size, mtimeMs } = statSync(real);
-  return `${real} ${size} ${Math.round(mtimeMs)}`;
-}
-
-/** What a tool says on either stream; undefined when it cannot be run, fails or takes too long. */
-function ask(file: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      file,
-      [...args],
-      {
-        timeout: timeoutMs,
-        maxBuffer: answerBytesMax,
-        env: { PATH: actionPath, LANG: "C", HOME: "/" },
-        cwd: "/",
-      },
-      (error, stdout, stderr) => resolve(error ? undefined : stdout.trim() === "" ? stderr : stdout),
+  /** Puts the offers together, and says what is another than before. */
+  const tell = () => {
+    const list = [...tools].map(([name, { kept, exact }]): [string, string] => [
+      name,
+      offerText({ ...kept, exact: exact?.exact }),
+    ]);
+    const fresh = Object.fromEntries(list.sort(([a], [b]) => byText(a, b)));
+    const changed = [...new Set([...Object.keys(offers), ...Object.keys(fresh)])].filter(
+      (name) => offers[name] !== fresh[name],
     );
-    child.stdin?.end();
-  });
+    if (changed.length === 0) return;
+    const first = Object.keys(offers).length === 0;
+    const said = changed.filter((name) => !serves(fresh[name], readSaid(offers[name])));
+    if (!first && said.length > 0)
+      log?.info(
+        { tools: said.map((name) => changeText(name, offers[name], fresh[name])) },
+        "toolchains changed",
+      );
+    offers = fresh;
+    for (const watcher of watchers) watcher();
+  };
+
+  const writeCache = async (): Promise<void> => {
+    if (cacheFile === undefined || stopped) return;
+    const cache: Cache = {
+      version: cacheVersion,
+      answers: Object.fromEntries(answers),
+      files: Object.fromEntries(
+        [...files].flatMap(([file, { stamp, sha256 }]) => (sha256 ? [[file, { stamp, sha256 }]] : [])),
+      ),
+      exact: [...exact].sort(byText),
+    };
+    const text = JSON.stringify(cache);
+    if (text === written) return;
+    written = text;
+    // Losing it costs a second of asking.
+    await writeFileAtomic(cacheFile, text).catch(() => {});
+  };
+
+  const readAll = async (): Promise<void> => {
+    const fresh = new Map<string, FileState>();
+    for (const name of [...exact].sort(byText)) {
+      const known = tools.get(name);
+      if (stopped) return;
+      if (!known) continue;
+      const nowMs = performance.now();
+      const same = known.exact && (await changedAmong(known.exact.states)) === undefined;
+      if (!same)
+        known.exact = await readExact(
+          known.tool,
+          known.kept.said,
+          (file) => fresh.get(file) ?? files.get(file),
+        ).catch(() => undefined);
+      known.exactSeenMs = nowMs;
+      for (const [file, state] of known.exact?.states ?? []) fresh.set(file, state);
+      if (!known.exact)
+        log?.warn({ tool: name }, "its files cannot be read: no exact fingerprint is offered");
+    }
+    files.clear();
+    for (const [file, state] of fresh) files.set(file, state);
+    tell();
+    await writeCache();
+  };
+
+  /** One at a time; who asks while it goes on gets a round of his own. */
+  const readFiles = async (names: Iterable<string>): Promise<void> => {
+    for (const name of names) if (tools.has(name)) exact.add(name);
+    if (exact.size === 0) return;
+    const before = reading;
+    const mine = (async () => {
+      await before;
+      await readAll();
+    })();
+    reading = mine;
+    await mine;
+    if (reading === mine) reading = undefined;
+  };
+
+  let looking: Promise<void> | undefined;
+  const look = (): Promise<void> => {
+    looking ??= (async () => {
+      if ((await lookAround()) !== glance) {
+        await refresh();
+        await readFiles([]);
+      }
+    })()
+      .catch((error: unknown) => log?.warn({ err: String(error) }, "toolchains cannot be looked at"))
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  };
+
+  const differs = async (name: string, pin: string): Promise<string | undefined> => {
+    const known = tools.get(name);
+    if (!known) return `${name} is not there any more`;
+    if (!(await unchanged(known.kept))) return `${name} is being replaced`;
+    if (!serves(offers[name], pin)) return changeText(name, pin, offers[name]);
+    if (readOffer(pin).exact === undefined || !known.exact) return undefined;
+    if (performance.now() - (known.exactSeenMs ?? 0) < exactTrustMs) return undefined;
+    const changed = await changedAmong(known.exact.states);
+    if (changed !== undefined) {
+      known.exact = undefined;
+      tell();
+      void readFiles([]);
+      return `${changed} of ${name} has changed`;
+    }
+    known.exactSeenMs = performance.now();
+    return undefined;
+  };
+
+  await refresh();
+  const timers = [setInterval(() => void look(), options.pollMs ?? pollMsDefault)];
+  timers.push(setTimeout(() => void readFiles([]), exactAfterMs));
+  timers.push(setInterval(() => void readFiles([]), exactEveryMs));
+  for (const timer of timers) timer.unref();
+
+  return {
+    target,
+    get offers() {
+      return offers;
+    },
+    watch(changed) {
+      watchers.add(changed);
+      return () => watchers.delete(changed);
+    },
+    async check(pins) {
+      const wanted = Object.entries(pins);
+      const troubles = () => Promise.all(wanted.map(([name, pin]) => differs(name, pin)));
+      if ((await troubles()).every((trouble) => trouble === undefined)) return undefined;
+      // It may have been replaced by what is pinned: only the second look counts.
+      glance = "";
+      await look();
+      return (await troubles()).find((trouble) => trouble !== undefined);
+    },
+    roomFor(names) {
+      const prefixes = new Set<string>();
+      for (const name of names) {
+        const prefix = tools.get(name)?.tool.prefix;
+        if (prefix !== undefined) prefixes.add(prefix);
+      }
+      return { prefixes: [...prefixes] };
+    },
+    prefixes: prefixesOf(declared),
+    look,
+    readFiles,
+    stop() {
+      stopped = true;
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
 }
 
-async function readCache(file: string | undefined): Promise<Record<string, string>> {
-  if (file === undefined) return {};
+/** An answer with the stamps of the files it depends on. */
+async function keep({ files, ...answer }: Answer): Promise<Kept> {
+  const stamps: Record<string, string> = {};
+  for (const file of files) stamps[file] = (await stampOf(file)) ?? "";
+  return { ...answer, stamps };
+}
+
+/** What a fingerprint says without the files' part. */
+function readSaid(fingerprint: string | undefined): string {
+  if (fingerprint === undefined) return "";
+  const { exact: _, ...offer } = readOffer(fingerprint);
+  return offerText(offer);
+}
+
+/** `gcc 12.2.0 → 13.1.0`; where versions are alike, by fingerprints. */
+function changeText(name: string, before: string | undefined, after: string | undefined): string {
+  const words = (fingerprint: string | undefined) => {
+    if (fingerprint === undefined) return "none";
+    const { version, said } = readOffer(fingerprint);
+    return `${version ?? ""} [${said.slice(0, 8)}]`.trim();
+  };
+  return `${name} ${words(before)} → ${words(after)}`;
+}
+
+async function readCache(file: string | undefined): Promise<Cache> {
+  const none: Cache = { version: cacheVersion, answers: {}, files: {}, exact: [] };
+  if (file === undefined) return none;
   try {
-    return cacheSchema.parse(JSON.parse((await readSmallFile(file, cacheBytesMax)) ?? "{}"));
+    return cacheSchema.parse(JSON.parse((await readSmallFile(file, cacheBytesMax)) ?? ""));
   } catch {
-    return {}; // a damaged cache costs a second of asking
+    return none; // a damaged cache costs a second of asking
   }
 }

@@ -14,7 +14,9 @@ export interface SensorOptions {
   readonly root?: string;
   /** Any path on the disk that is watched. */
   readonly diskPath: string;
-  readonly toolchains: LocalVitals["toolchains"];
+  /** As they are at the moment. */
+  readonly toolchains: () => LocalVitals["toolchains"];
+  readonly distribution?: string;
   readonly sandbox: LocalVitals["sandbox"];
   /** Names of the secrets there are; asked at each reading. */
   readonly secrets?: () => readonly string[];
@@ -29,7 +31,7 @@ const intervalMsMin = 1000;
 
 export function createSensors(options: SensorOptions): Sensors {
   const root = (options.root ?? "/").replace(/\/+$/, "");
-  const { diskPath, toolchains, sandbox, target, ownerIdleMs } = options;
+  const { diskPath, toolchains, distribution, sandbox, target, ownerIdleMs } = options;
   const intervalMs = Math.max(intervalMsMin, options.intervalMs ?? intervalMsMin);
   const cores = availableParallelism();
 
@@ -48,7 +50,8 @@ export function createSensors(options: SensorOptions): Sensors {
     sandbox,
     target,
     ...secretNames(),
-    toolchains,
+    ...(distribution === undefined ? {} : { distribution }),
+    toolchains: toolchains(),
   });
 
   return {
@@ -74,6 +77,7 @@ export function matters(before: LocalVitals, after: LocalVitals): boolean {
   return (
     before.ownerActive !== after.ownerActive ||
     before.secrets?.join() !== after.secrets?.join() ||
+    before.toolchains !== after.toolchains ||
     moved(before.load, after.load, Math.max(0.5, before.cores * 0.1)) ||
     moved(before.temperatureCelsius, after.temperatureCelsius, 2) ||
     moved(before.headroomCelsius, after.headroomCelsius, 2) ||

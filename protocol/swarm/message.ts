@@ -1,5 +1,6 @@
 /** What members say to each other beside entries: unicast messages and gossip, with their encoding and bounds. Formats in specs/messages.md. */
 import { z } from "zod";
+import { toolPattern } from "../build/toolchain.ts";
 import { decode, encode } from "../kernel/codec.ts";
 import { isDigest, sha256Hex } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
@@ -82,7 +83,9 @@ export type Message =
     }
   /** Please hold these blobs too; `kept` names those that could not be had. */
   | { readonly kind: "hold"; readonly id: string; readonly digests: readonly Digest[] }
-  | { readonly kind: "held"; readonly id: string; readonly missing: readonly Digest[] };
+  | { readonly kind: "held"; readonly id: string; readonly missing: readonly Digest[] }
+  /** Please read the files of these tools, and offer exact fingerprints of them. */
+  | { readonly kind: "survey"; readonly tools: readonly string[] };
 
 export type Gossip =
   | { readonly kind: "vitals"; readonly vitals: Vitals }
@@ -98,6 +101,8 @@ const bytes = z.instanceof(Uint8Array);
 const id = z.string().min(1).max(64);
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 const shortText = z.string().max(128);
+/** Each costs a node seconds. */
+export const surveyToolsMax = 64;
 
 const ledger = { build, update: bytes };
 const messageSchema = z.discriminatedUnion("kind", [
@@ -124,6 +129,10 @@ const messageSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("deny"), id, build, reason: shortText, steward: peer.optional() }),
   z.object({ kind: z.literal("hold"), id, digests: z.array(digest).max(50_000) }),
   z.object({ kind: z.literal("held"), id, missing: z.array(digest).max(50_000) }),
+  z.object({
+    kind: z.literal("survey"),
+    tools: z.array(z.string().regex(toolPattern)).min(1).max(surveyToolsMax),
+  }),
 ]);
 const gossipSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("vitals"), vitals: bytes, sig: bytes }),

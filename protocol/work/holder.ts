@@ -372,6 +372,7 @@ export class Holder {
         timeoutMs: action.timeoutMs,
         silenceMs: action.silenceMs,
         ...(action.secrets ? { secrets: action.secrets } : {}),
+        toolchains: action.toolchains,
       },
     });
   }

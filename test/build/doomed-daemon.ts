@@ -20,6 +20,7 @@ for (const n of [1, 2])
       argv: ["/bin/sh", "-c", script],
       env: {},
       inputRoot: buildTree([]).root,
+      toolchains: {},
       files: [],
       outputs: [],
       timeoutMs: 600_000,

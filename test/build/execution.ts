@@ -52,6 +52,7 @@ export async function openExecution(
       outputs: [],
       timeoutMs: 60_000,
       silenceMs: 0,
+      toolchains: {},
       ...more,
     };
   };

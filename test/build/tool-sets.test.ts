@@ -65,9 +65,9 @@ actions:
     ],
     ["actions: {a: {run: x, toolchain: {version: '12'}}}", /name is missing/],
     ["actions: {a: {run: x, toolchain: 12}}", /must be a tool/],
-    ["actions: {a: {run: x, toolchain: '${t}-gcc'}}", /\$\{t\} is not known in a toolchain/],
+    [`actions: {a: {run: x, toolchain: '\${t}-gcc'}}`, /\$\{t\} is not known in a toolchain/],
     [
-      "actions: {a: {foreach: {t: {values: ['a b']}}, run: x, toolchain: '${t}-gcc', out: '${t}'}}",
+      `actions: {a: {foreach: {t: {values: ['a b']}}, run: x, toolchain: '\${t}-gcc', out: '\${t}'}}`,
       /is no version/,
     ],
   ])("%j is refused at its place", (text, why) => {

@@ -147,11 +147,11 @@ describe("plan", () => {
 3  link       1.0 s  compile/a, compile/b
 
 rank: the longest chain from there to the end, each action counted as 1.0 s
-toolchains are not resolved: no daemon answers on ${terminal.home}/control.sock
+not asked: no daemon answers on ${terminal.home}/control.sock
 `,
     );
     await serve();
-    expect(await terminal.good("plan", spec)).not.toContain("not resolved");
+    expect(await terminal.good("plan", spec)).not.toContain("not asked");
     expect(JSON.parse(await terminal.good("plan", spec, "--json"))).toMatchObject({
       name: "three",
       actions: [

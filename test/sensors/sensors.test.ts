@@ -11,9 +11,10 @@ import type { LocalVitals } from "../../protocol/swarm/vitals.ts";
 import { sensorsContract } from "../contract/sensors.ts";
 
 const machine = (name: string) => path.join(import.meta.dirname, "fixtures", name);
+const tools = { cc: "f".repeat(32) };
 const about = {
   diskPath: tmpdir(),
-  toolchains: { cc: "f".repeat(32) },
+  toolchains: () => tools,
   sandbox: "none",
   target: "x-linux-gnu",
 } as const;
@@ -67,7 +68,7 @@ describe("sensors", () => {
       headroomCelsius: 33,
       memoryTotalBytes: 32_768_000 * 1024,
       memoryFreeBytes: 20_480_000 * 1024,
-      ...{ sandbox: "none", target: "x-linux-gnu", toolchains: about.toolchains },
+      ...{ sandbox: "none", target: "x-linux-gnu", toolchains: tools },
     });
   });
 

@@ -91,6 +91,7 @@ executorContract("the simulated executor", async () => {
     cores: new Cores(world, { slots: 1, speed: 1, memoryBytes: 0, memoryFreeBytes: 0 }),
     blobs,
     executions: new Executions(),
+    toolchains: () => ({}),
     behaviour: ({ argv }) =>
       argv[0] === "lasts"
         ? { workMs: 3_600_000, ends: "done" }
@@ -114,6 +115,7 @@ executorContract("the simulated executor", async () => {
       ],
       timeoutMs: 7_200_000,
       silenceMs: 0,
+      toolchains: {},
     }),
     async close() {},
   };

@@ -22,6 +22,7 @@ const request = (change: Partial<ExecuteRequest> = {}): ExecuteRequest => ({
   outputs: [{ path: "a.o", kind: "file" }],
   timeoutMs: 60_000,
   silenceMs: 0,
+  toolchains: {},
   ...change,
 });
 
@@ -32,18 +33,39 @@ function host(behaviour: Behaviour, speed = 1) {
   blobs.add(self, source);
   const process = new Process(world, "ann");
   const executions = new Executions();
+  const installed: Record<string, string> = { cc: "12//a" };
   const cores = new Cores(world, { slots: 4, speed, memoryBytes: 0, memoryFreeBytes: 0 });
-  const executor = virtualExecutor(process, { self, cores, behaviour, blobs, executions });
+  const executor = virtualExecutor(process, {
+    self,
+    cores,
+    behaviour,
+    blobs,
+    executions,
+    toolchains: () => installed,
+  });
   const outcomes: { atMs: number; outcome: ExecuteOutcome }[] = [];
   const execute = (change: Partial<ExecuteRequest> = {}) =>
     executor.execute(request(change), (outcome) => outcomes.push({ atMs: world.nowMs, outcome }));
-  return { world, process, executor, executions, outcomes, execute, blobs, self };
+  return { world, process, executor, executions, outcomes, execute, blobs, self, installed };
 }
 const ends = (how: "done" | "fails" | "breaks" | "hangs", workMs = 1000): Behaviour => {
   return () => ({ workMs, ends: how, outputBytes: 5000 });
 };
 
 describe("virtual executor", () => {
+  test("runs nothing with a toolchain other than the one it was granted for", () => {
+    const { world, execute, outcomes, installed } = host(ends("done"));
+    execute({ toolchains: { cc: "12//a" } });
+    world.runFor(10_000);
+    installed.cc = "13//b";
+    execute({ toolchains: { cc: "12//a" }, claim: "c2" as never });
+    world.runFor(10_000);
+    expect(outcomes.map(({ outcome }) => outcome)).toMatchObject([
+      { kind: "done" },
+      { kind: "failed", cause: "infrastructure", reason: "the node has cc 13, 12 is needed" },
+    ]);
+  });
+
   test("works as long as the action takes on this host's speed, and has its outputs then", () => {
     const { world, execute, outcomes, blobs, self } = host(ends("done"), 4);
     execute();

@@ -44,6 +44,7 @@ const messages: Message[] = [
   { kind: "deny", id: "1", build, reason: "no", steward: peerNamed("bob") },
   { kind: "hold", id: "2", digests: [digestOf(update)] },
   { kind: "held", id: "2", missing: [] },
+  { kind: "survey", tools: ["gcc"] },
 ];
 
 const vitals: Vitals = {
@@ -107,6 +108,9 @@ test("unknown kinds, bad fields and too much are refused by type", () => {
     { kind: "ask", id: "1", build, count: 1, actions: [] },
     { kind: "ask", id: "1", build: "../x", count: 1, actions: ["a"] },
     { kind: "hold", id: "1", digests: ["x"] },
+    { kind: "survey", tools: [] },
+    { kind: "survey", tools: ["../gcc"] },
+    { kind: "survey", tools: Array.from({ length: 65 }, (_, i) => `tool${i}`) },
     { kind: "entries", entries: [new Uint8Array([9])] },
   ];
   for (const message of wrong)
