@@ -41,6 +41,7 @@ import { Retirement } from "./work/retirement.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
 import { Submissions } from "./work/submit.ts";
+import { survey } from "./work/survey.ts";
 import { Twins } from "./work/twins.ts";
 import { Witness } from "./work/witness.ts";
 
@@ -318,8 +319,7 @@ export class Core {
         this.submissions.held(from, message.id, message.missing);
         return;
       case "survey":
-        desk.emit({ kind: "survey", tools: message.tools });
-        return;
+        return desk.emit({ kind: "survey", tools: message.tools });
     }
   }
 
@@ -530,12 +530,7 @@ export class Core {
         this.door.invite(id, command);
         return;
       case "survey":
-        desk.emit({ kind: "survey", tools: command.tools });
-        for (const to of desk.alive())
-          if (to !== desk.config.self)
-            desk.emit({ kind: "send", to, message: { kind: "survey", tools: command.tools } });
-        reply({ ok: true });
-        return;
+        return survey(desk, id, command.tools);
       case "stop":
         this.end(command.reason, this.ending);
         reply({ ok: true });
