@@ -303,11 +303,9 @@ export class Core {
         this.scheduler.granted(message.id);
         return;
       case "deny":
-        this.scheduler.denied(message.id);
-        return;
+        return this.scheduler.denied(message.id);
       case "ask":
-        this.granter.take(from, message);
-        return;
+        return this.granter.take(from, message);
       case "hold":
         desk.emit({
           kind: "fetch",
@@ -316,8 +314,7 @@ export class Core {
         });
         return;
       case "held":
-        this.submissions.held(from, message.id, message.missing);
-        return;
+        return this.submissions.held(from, message.id, message.missing);
       case "survey":
         return desk.emit({ kind: "survey", tools: message.tools });
     }
@@ -520,15 +517,13 @@ export class Core {
       });
     switch (command.kind) {
       case "submit":
-        this.submissions.begin(id, command);
-        return;
+        return this.submissions.begin(id, command);
       case "control":
       case "operate":
         operate(desk, this.holder, id, command);
         return;
       case "invite":
-        this.door.invite(id, command);
-        return;
+        return this.door.invite(id, command);
       case "survey":
         return survey(desk, id, command.tools);
       case "stop":
