@@ -1,10 +1,56 @@
 /** Puts fetched files into a folder: each whole or not at all, verified, and never outside of the folder. */
 import { createHash, randomBytes } from "node:crypto";
-import { lstat, mkdir, open, realpath, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, open, realpath, rename, rm, symlink } from "node:fs/promises";
 import path from "node:path";
+import { leadsTo } from "../protocol/build/links.ts";
 import { hashOf, sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { Digest } from "../protocol/kernel/ids.ts";
+
+/** A file, a link or an empty folder of a result, as the daemon lists it. */
+export interface Placeable {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly executable: boolean;
+  readonly link?: string;
+  readonly folder?: true;
+}
+
+/**
+ * Puts one of a result's entries below `folder`; links are to come last, so that nothing is written through one. `bytes` is asked for files alone.
+ * Throws as `placeFile`, and `refused` for a link that leads out.
+ */
+export async function place(
+  folder: string,
+  entry: Placeable,
+  bytes: (digest: Digest) => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const relative = checkedPath(entry.path);
+  if (entry.link === undefined && !entry.folder)
+    return placeFile(folder, relative, entry.digest, bytes(entry.digest), entry.executable);
+  if (entry.link !== undefined && leadsTo(relative, entry.link) === undefined)
+    throw new SwarmError("refused", `the link ${relative} leads out of the folder`, {
+      remedy: "whoever made this result is not to be trusted; tell the others",
+    });
+  await mkdir(folder, { recursive: true });
+  const root = await realpath(folder);
+  if (entry.link === undefined) {
+    await ensureInside(root, relative);
+    return;
+  }
+  const file = path.join(await ensureInside(root, path.dirname(relative)), path.basename(relative));
+  const there = await lstat(file).catch(() => undefined);
+  if (there?.isDirectory())
+    throw new SwarmError("refused", `${file} is a folder`, { remedy: "name another folder: --to DIR" });
+  if (there) await rm(file);
+  await symlink(entry.link, file);
+}
+
+/** Links behind all else. */
+export const linksLast = <T extends Placeable>(entries: readonly T[]): T[] => [
+  ...entries.filter((entry) => entry.link === undefined),
+  ...entries.filter((entry) => entry.link !== undefined),
+];
 
 /** Throws `refused` for a path that is no plain relative one: nothing in it may lead upward or elsewhere. */
 export function checkedPath(relative: string): string {

@@ -191,6 +191,10 @@ export class Blobs {
         digest: f.digest,
         executable: f.executable,
       }));
+      for (const { name, target } of folder.symlinks)
+        files.push({ path: prefix + name, digest: emptyDigest, executable: false, link: target });
+      if (prefix !== "" && files.length + folder.directories.length === 0)
+        files.push({ path: prefix.slice(0, -1), digest: emptyDigest, executable: false, folder: true });
       let whole = true;
       all(
         process,

@@ -7,7 +7,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { checkedPath, placeFile } from "../placing.ts";
+import { checkedPath, linksLast, place, placeFile } from "../placing.ts";
 import { notFound } from "../select.ts";
 import { bytesText, countText } from "../units.ts";
 
@@ -207,16 +207,10 @@ async function getFile(
 async function getFolder(context: Context, digest: Digest, to: string): Promise<Got> {
   const { control, output } = context;
   const files = (await control.getTree(digest)).map((file) => ({ ...file, path: checkedPath(file.path) }));
-  const queue = [...files];
+  const queue = linksLast(files);
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
-      await placeFile(
-        path.resolve(to),
-        file.path,
-        file.digest,
-        control.getBlob(file.digest),
-        file.executable,
-      );
+      await place(path.resolve(to), file, (digest) => control.getBlob(digest));
       if (!context.json) output.live([`fetching: ${queue.length} of ${files.length} files to go`]);
     }
   };

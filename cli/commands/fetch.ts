@@ -6,7 +6,7 @@ import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, optionText } from "../command.ts";
-import { checkedPath, placeFile } from "../placing.ts";
+import { checkedPath, linksLast, place } from "../placing.ts";
 import { notFound, selectBuild } from "../select.ts";
 import { bytesText, countText } from "../units.ts";
 
@@ -110,13 +110,13 @@ function choose(files: readonly Wanted[], paths: readonly string[]): Wanted[] {
 }
 
 async function bring(context: Context, to: string, files: readonly Wanted[]) {
-  const queue = [...files];
+  const queue = linksLast(files);
   const show = () => {
     if (!context.json) context.output.live([`fetching: ${queue.length} of ${files.length} files to go`]);
   };
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
-      await placeFile(to, file.path, file.digest, context.control.getBlob(file.digest), file.executable);
+      await place(to, file, (digest) => context.control.getBlob(digest));
       show();
     }
   };

@@ -2,12 +2,14 @@
  * Taking the outputs of a finished action into the blob store, from outside and without following links: what an action left
  * behind is not trusted. All its processes are gone by then.
  */
-import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from "node:fs";
 import path from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
 import type { InputFile } from "../../protocol/build/graph.ts";
+import { leadsTo } from "../../protocol/build/links.ts";
 import { buildTree } from "../../protocol/build/reapi.ts";
 import type { ExecuteRequest } from "../../protocol/contract.ts";
+import { emptyDigest } from "../../protocol/kernel/digest.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import type { Output } from "../../protocol/timeline/events.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
@@ -73,6 +75,10 @@ export async function collectOutputs(
 interface FoundFile {
   /** Relative to the output folder. */
   readonly path: string;
+  /** A link that is kept as one: its text. */
+  readonly link?: string;
+  /** An empty folder. */
+  readonly folder?: true;
   /** Relative path of the file whose content it is; another one for a link. */
   readonly content: string;
   readonly executable: boolean;
@@ -119,7 +125,12 @@ function admit(stats: Stats, name: string, budget: Budget) {
 
 async function walk(root: string, below: string, depth: number, files: FoundFile[], budget: Budget) {
   if (depth > depthMax) throw new OutputFault(`an output folder is deeper than ${depthMax} levels`);
-  for (const name of readdirSync(`${root}/${below}`)) {
+  const names = readdirSync(`${root}/${below}`);
+  if (names.length === 0 && below !== "") {
+    const path = below.slice(0, -1);
+    files.push({ path, content: path, executable: false, folder: true });
+  }
+  for (const name of names) {
     const relative = below + name;
     if (Buffer.byteLength(relative) > pathBytesMax)
       throw new OutputFault(`an output path is longer than ${pathBytesMax} bytes`);
@@ -136,14 +147,23 @@ async function walk(root: string, below: string, depth: number, files: FoundFile
       files.push({ path: relative, content: relative, executable: isExecutable(found) });
     } else if (found.isSymbolicLink()) {
       const { content, stats } = follow(root, relative);
-      admit(stats, relative, budget);
-      files.push({ path: relative, content, executable: isExecutable(stats) });
+      const link = readlinkSync(`${root}/${relative}`);
+      if (leadsTo(relative, link) !== undefined && !link.includes("\uFFFD")) {
+        budget.entries -= 1;
+        if (budget.entries < 0)
+          throw new OutputFault(`the outputs have more entries than the limit (at ${relative})`);
+        files.push({ path: relative, content: relative, executable: false, link });
+      } else {
+        if (!stats.isFile()) throw new OutputFault(`the output ${relative} is a link to ${nameOf(stats)}`);
+        admit(stats, relative, budget);
+        files.push({ path: relative, content, executable: isExecutable(stats) });
+      }
     } else throw new OutputFault(`the output ${relative} is ${nameOf(found)}`);
     if (budget.entries % entriesPerTurn === 0) await breathe();
   }
 }
 
-/** The regular file inside the same folder that a link leads to. */
+/** What a link leads to: a file or a folder inside the same output. */
 function follow(root: string, relative: string): { content: string; stats: Stats } {
   let target: string;
   try {
@@ -154,13 +174,18 @@ function follow(root: string, relative: string): { content: string; stats: Stats
   if (target === "" || target === ".." || target.startsWith("../"))
     throw new OutputFault(`the output ${relative} is a link that leads out of its folder`);
   const stats = lstatSync(`${root}/${target}`);
-  if (!stats.isFile()) throw new OutputFault(`the output ${relative} is a link to ${nameOf(stats)}`);
+  const around = `${relative}/`.startsWith(`${target}/`);
+  if (around || !(stats.isFile() || stats.isDirectory()))
+    throw new OutputFault(
+      `the output ${relative} is a link to ${around ? "a folder it lies in" : nameOf(stats)}`,
+    );
   return { content: target, stats };
 }
 
 function requirePromised(output: ExecuteRequest["outputs"][number], files: readonly FoundFile[]) {
   if (!output.promised) return;
   const made = new Set(files.map((file) => `${output.path}/${file.path}`));
+  for (const file of files) if (file.folder) made.delete(`${output.path}/${file.path}`);
   const absent = output.promised.find((promised) => !made.has(promised));
   if (absent !== undefined)
     throw new OutputFault(`the command did not make ${absent}, which its output ${output.path} promises`);
@@ -172,10 +197,14 @@ async function storeFolder(root: string, files: readonly FoundFile[], blobs: Dis
     if (inputs.push({ path, digest, executable }) % entriesPerTurn === 0) await breathe();
   };
   // Links first: what they lead to is copied while it still lies there.
+  for (const { path, link, folder } of files)
+    if (link !== undefined) inputs.push({ path, digest: emptyDigest, executable: false, link });
+    else if (folder) inputs.push({ path, digest: emptyDigest, executable: false, folder });
   for (const file of files)
     if (file.content !== file.path) await add(file, await blobs.putFile(`${root}/${file.content}`));
   for (const file of files)
-    if (file.content === file.path) await add(file, await blobs.takeFile(`${root}/${file.path}`));
+    if (file.content === file.path && file.link === undefined && !file.folder)
+      await add(file, await blobs.takeFile(`${root}/${file.path}`));
   const tree = buildTree(inputs);
   for (const bytes of tree.blobs.values()) await blobs.put(bytes);
   return tree.root;

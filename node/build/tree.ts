@@ -54,6 +54,11 @@ export function readTree(files: readonly InputFile[], outputs: ExecuteRequest["o
     return made;
   };
   for (const file of files) {
+    if (file.folder) {
+      segmentsOf(file.path);
+      folderAt(file.path);
+      continue;
+    }
     const cut = file.path.lastIndexOf("/");
     if (cut === 0) segmentsOf(file.path);
     const name = file.path.slice(cut + 1);
@@ -83,7 +88,11 @@ function seal(folder: Folder) {
   folder.count = folder.files.size;
   const lines: string[] = [];
   for (const [name, file] of folder.files)
-    lines.push(`${name}\0${file.executable ? "x" : "f"}${file.digest}`);
+    lines.push(
+      file.link === undefined
+        ? `${name}\0${file.executable ? "x" : "f"}${file.digest}`
+        : `${name}\0l${file.link}`,
+    );
   for (const [name, below] of folder.folders) {
     seal(below);
     folder.count += below.count;

@@ -3,7 +3,16 @@
  * staged once per content and bound read-only, so that a hundred compiles share one staged set of headers; without one, every
  * input is a hard link to its blob.
  */
-import { constants, linkSync, lstatSync, mkdirSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import {
+  constants,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
 import { copyFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
@@ -63,11 +72,13 @@ export function createWorkspaces(
     file.executable ? blobs.executablePath(file.digest) : blobs.path(file.digest);
 
   async function link(file: InputFile, place: string) {
-    linkSync(await sourceOf(file), place);
+    if (file.link !== undefined) symlinkSync(file.link, place);
+    else linkSync(await sourceOf(file), place);
     if (++links % linksPerTurn === 0) await breathe();
   }
 
   async function copy(file: InputFile, place: string) {
+    if (file.link !== undefined) return symlinkSync(file.link, place);
     await copyFile(await sourceOf(file), place, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     utimesSync(place, blobTimeSeconds, blobTimeSeconds);
   }
@@ -128,7 +139,7 @@ export function createWorkspaces(
       if (at !== "") mkdirSync(`${dir}/work/${at}`);
       const bindable = !copied && folder.files.size + binds.length <= bindsMax;
       for (const [name, file] of folder.files)
-        if (bindable) binds.push({ from: await sourceOf(file), to: at + name });
+        if (bindable && file.link === undefined) binds.push({ from: await sourceOf(file), to: at + name });
         else await copy(file, `${dir}/work/${at}${name}`);
       for (const [name, below] of folder.folders) await place(below, `${at}${name}`, copied);
     };

@@ -309,7 +309,9 @@ export interface Control {
   /** Brings it to the daemon's disk; the last event says that all is here. Goes on by itself when nobody listens any more. */
   bring(digest: Digest, signal: AbortSignal): AsyncIterable<BringEvent>;
   /** All files below an output folder's Directory. */
-  getTree(digest: Digest): Promise<{ path: string; digest: Digest; executable: boolean }[]>;
+  getTree(
+    digest: Digest,
+  ): Promise<{ path: string; digest: Digest; executable: boolean; link?: string; folder?: true }[]>;
   /**
    * Returns once the inputs lie on two members (one if alone) and both have the build in their ledger: from then on it ends also when this
    * node dies. `word`: what the person should know, when no second member took them.

@@ -3,6 +3,7 @@
  * blob share one transfer; a peer that fails is passed over.
  */
 import type { InputFile } from "../../protocol/build/graph.ts";
+import { leadsTo } from "../../protocol/build/links.ts";
 import { pathCharsMax } from "../../protocol/build/path.ts";
 import { type Directory, decodeDirectory } from "../../protocol/build/reapi.ts";
 import type { CacheHit, Want } from "../../protocol/contract.ts";
@@ -269,7 +270,16 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
         const read = await Promise.all(part.map((one) => directory(one.digest)));
         for (const [index, found] of read.entries()) {
           const { at } = part[index]!;
-          if (!found || found.symlinks.length > 0) return null;
+          if (!found) return null;
+          for (const { name, target } of found.symlinks) {
+            // Whoever made it is not trusted: a link that may lead elsewhere is no part of a result.
+            if (leadsTo(at + name, target) === undefined) return null;
+            chars += at.length + name.length + target.length;
+            files.push({ path: at + name, digest: emptyDigest, executable: false, link: target });
+          }
+          const isEmpty = found.files.length + found.directories.length + found.symlinks.length === 0;
+          if (isEmpty && at !== "")
+            files.push({ path: at.slice(0, -1), digest: emptyDigest, executable: false, folder: true });
           for (const { name, digest, executable } of found.files) {
             chars += at.length + name.length;
             files.push({ path: at + name, digest, executable });

@@ -18,11 +18,16 @@ export const graphActionsMax = 200_000;
 const resultBytesMax = 48 << 10;
 const outputBytes = 100;
 
-/** A file of the submitted inputs, at its place in the workspace. */
+/** A file of the submitted inputs, at its place in the workspace; or what lies in a folder that an action made. */
 export interface InputFile {
   readonly path: string;
+  /** Of a link or an empty folder: that of nothing. */
   readonly digest: Digest;
   readonly executable: boolean;
+  /** A link inside a folder that was made: its text, which leads to something in that folder (`leadsTo`). */
+  readonly link?: string;
+  /** An empty folder inside one that was made. */
+  readonly folder?: true;
 }
 
 /**

@@ -148,18 +148,19 @@ export function decodeDirectory(bytes: Uint8Array): Directory {
 
 interface Folder {
   readonly files: { name: string; digest: Digest; executable: boolean }[];
+  readonly links: { name: string; target: string }[];
   readonly folders: Map<string, Folder>;
 }
 
 /** The Directories of files given in any order, by digest, the root's included. Throws `malformed` for paths that cannot stand together. */
 export function buildTree(files: readonly InputFile[]): { root: Digest; blobs: Map<Digest, Uint8Array> } {
-  const top: Folder = { files: [], folders: new Map() };
+  const top: Folder = { files: [], links: [], folders: new Map() };
   const known = new Map<string, Folder>([["", top]]);
   const folderOf = (path: string): Folder => {
     const found = known.get(path);
     if (found) return found;
     const cut = path.lastIndexOf("/");
-    const folder: Folder = { files: [], folders: new Map() };
+    const folder: Folder = { files: [], links: [], folders: new Map() };
     folderOf(path.slice(0, Math.max(cut, 0))).folders.set(path.slice(cut + 1), folder);
     known.set(path, folder);
     return folder;
@@ -167,16 +168,19 @@ export function buildTree(files: readonly InputFile[]): { root: Digest; blobs: M
   for (const file of files) {
     const cut = file.path.lastIndexOf("/");
     if (file.path.startsWith("/")) throw new SwarmError("malformed", `not a relative path: ${file.path}`);
-    folderOf(cut < 0 ? "" : file.path.slice(0, cut)).files.push({
-      name: file.path.slice(cut + 1),
-      digest: file.digest,
-      executable: file.executable,
-    });
+    if (file.folder) {
+      folderOf(file.path);
+      continue;
+    }
+    const folder = folderOf(cut < 0 ? "" : file.path.slice(0, cut));
+    const name = file.path.slice(cut + 1);
+    if (file.link !== undefined) folder.links.push({ name, target: file.link });
+    else folder.files.push({ name, digest: file.digest, executable: file.executable });
   }
   const blobs = new Map<Digest, Uint8Array>();
   const store = (folder: Folder): Digest => {
     const directories = [...folder.folders].map(([name, below]) => ({ name, digest: store(below) }));
-    const bytes = encodeDirectory({ files: folder.files, directories, symlinks: [] });
+    const bytes = encodeDirectory({ files: folder.files, directories, symlinks: folder.links });
     const digest = digestOf(bytes);
     blobs.set(digest, bytes);
     return digest;

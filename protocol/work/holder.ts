@@ -336,7 +336,8 @@ export class Holder {
     h.files = inputs.files;
     h.root = inputs.root;
     const wants = new Map<Digest, Want>();
-    for (const { digest } of inputs.files) {
+    for (const { digest, link, folder } of inputs.files) {
+      if (link !== undefined || folder) continue; // nothing to fetch
       if (this.desk.isLocal(digest) || wants.has(digest)) continue;
       const origin = inputs.origins.get(digest)!;
       const result = origin < 0 ? undefined : claims.resultOf(origin);

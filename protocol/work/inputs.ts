@@ -1,6 +1,8 @@
 /** What an action reads: its input files by content, as the results its dependencies have, and the key that follows from them. */
 import type { GraphAction, InputFile } from "../build/graph.ts";
+import { through } from "../build/links.ts";
 import { actionKey, buildTree, platformOf } from "../build/reapi.ts";
+import { emptyDigest } from "../kernel/digest.ts";
 import { type ActionName, byText, type Digest, type EntryId, type PeerId } from "../kernel/ids.ts";
 import type { Claims, Result } from "./claims.ts";
 
@@ -39,7 +41,8 @@ export function inputsOf(
   const needed: { digest: Digest; from: PeerId[] }[] = [];
   const add = (file: InputFile, origin: number) => {
     files.set(file.path, file);
-    if (!origins.has(file.digest)) origins.set(file.digest, origin);
+    if (file.link === undefined && !file.folder && !origins.has(file.digest))
+      origins.set(file.digest, origin);
   };
   for (const setIndex of action.inputs) {
     const set = claims.graph.sets[setIndex]!;
@@ -62,13 +65,19 @@ export function inputsOf(
       continue;
     }
     const wanted = set.paths && new Set(set.paths);
+    const entries = wanted && new Map(tree.map((file) => [file.path, file]));
     let found = 0;
     for (const file of tree) {
       const path = `${output.path}/${file.path}`;
       if (wanted && !wanted.has(path)) continue;
+      // Taken alone a link would lead nowhere: what it leads to stands in its place.
+      const taken = entries ? through(entries, file.path) : file;
+      if (!taken || (entries && taken.folder)) continue;
       found++;
-      add({ ...file, path }, dependency);
+      add({ ...taken, path }, dependency);
     }
+    if (!wanted && tree.length === 0)
+      add({ path: output.path, digest: emptyDigest, executable: false, folder: true }, dependency);
     if (wanted && found < wanted.size)
       return {
         kind: "missing",

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { childrenOf } from "../../node/build/processes.ts";
 import { decodeDirectory } from "../../protocol/build/reapi.ts";
 import type { ExecuteOutcome } from "../../protocol/contract.ts";
-import { digestOf } from "../../protocol/kernel/digest.ts";
+import { digestOf, emptyDigest } from "../../protocol/kernel/digest.ts";
 import { executorContract } from "../contract/executor.ts";
 import { boxWorks, type Execution, openExecution } from "./execution.ts";
 import { processesWith } from "./processes-with.ts";
@@ -189,7 +189,7 @@ for (const kind of kinds) {
         ["mkdir o; ln -s /etc/passwd o/p", { outputs: [folder("o")] }, /leads out of its folder/],
         ["mkdir o; ln -s ../x o/p; echo > x", { outputs: [folder("o")] }, /leads out of its folder/],
         ["mkdir o; ln -s nowhere o/p", { outputs: [folder("o")] }, /leads nowhere/],
-        ["mkdir o o/d; ln -s d o/p", { outputs: [folder("o")] }, /is a link to a folder/],
+        ["mkdir -p o/d; ln -s ../d o/d/p", { outputs: [folder("o")] }, /is a link to a folder it lies in/],
         ["rmdir d; ln -s /etc d", { outputs: [file("d/passwd")] }, /leads through a symbolic link/],
       ];
       for (const [script, more, reason] of cases) {
@@ -199,15 +199,47 @@ for (const kind of kinds) {
       }
     });
 
-    it("stores the content of links within an output folder", async () => {
-      const outcome = await x.run("mkdir o; echo real > o/lib.1; ln -s lib.1 o/lib", {
-        outputs: [folder("o")],
-      });
-      if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
-      const { files } = decodeDirectory(await x.blobs.read(outcome.result.outputs[0]!.digest));
-      expect(files.map((f) => [f.name, f.digest])).toEqual(
-        ["lib", "lib.1"].map((name) => [name, digestOf(Buffer.from("real\n"))]),
+    it("keeps links, empty folders and executable bits of an output folder", async () => {
+      const outcome = await x.run(
+        "mkdir -p o/sub o/empty/deep; echo real > o/lib.1; chmod +x o/lib.1; ln -s lib.1 o/lib; ln -s ../lib o/sub/up; ln -s sub o/again; ln -s sub/../lib.1 o/odd",
+        { outputs: [folder("o")] },
       );
+      if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
+      const root = decodeDirectory(await x.blobs.read(outcome.result.outputs[0]!.digest));
+      const real = digestOf(Buffer.from("real\n"));
+      // One that goes up behind a name may lead anywhere once that name is a link: it is stored as what it leads to.
+      expect(root.files).toEqual([
+        { name: "lib.1", digest: real, executable: true },
+        { name: "odd", digest: real, executable: true },
+      ]);
+      expect(root.symlinks).toEqual([
+        { name: "again", target: "sub" },
+        { name: "lib", target: "lib.1" },
+      ]);
+      expect(root.directories.map((d) => d.name)).toEqual(["empty", "sub"]);
+      const empty = decodeDirectory(await x.blobs.read(root.directories[0]!.digest));
+      expect(empty.directories).toEqual([{ name: "deep", digest: emptyDigest }]);
+      const sub = decodeDirectory(await x.blobs.read(root.directories[1]!.digest));
+      expect(sub.symlinks).toEqual([{ name: "up", target: "../lib" }]);
+    });
+
+    it("gives an action links and empty folders as they are, beside its outputs too", async () => {
+      const [real] = await x.inputs({ "o/lib.1": "real\n" }, true);
+      const bare = { digest: emptyDigest, executable: false };
+      const files = [
+        real!,
+        { path: "o/lib", ...bare, link: "lib.1" },
+        { path: "o/sub/up", ...bare, link: "../lib" },
+        { path: "o/empty/deep", ...bare, folder: true as const },
+        { path: "bare", ...bare, folder: true as const },
+      ];
+      const script =
+        "test -d bare && test -d o/empty/deep && test -L o/lib && test -x o/lib && cat o/sub/up && echo > $OUT";
+      for (const path of ["out", "o/out", "o/sub/out"]) {
+        const outcome = await x.run(script, { files, env: { OUT: path }, outputs: [file(path)] });
+        if (outcome.kind !== "done") throw new Error(reasonOf(outcome));
+        expect(await x.text(outcome.result.stdout)).toBe("real\n");
+      }
     });
 
     it("keeps outputs apart from later writes through other names of the file", async () => {
