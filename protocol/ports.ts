@@ -92,7 +92,7 @@ export interface Network {
 
 /** Blobs of the swarm, brought to the own disk. */
 export interface Artifacts {
-  /** Fetches what is not here, verified: these blobs alone, for a folder's Directory nothing below it. Reports what could not be had from anyone asked. */
+  /** Fetches what is not here, verified: these blobs alone, for a folder's Directory nothing below it. Those named are asked first, others that may hold it or reach a holder may be asked too. Reports what could not be had from anyone asked. */
   fetch(wants: readonly Want[], done: (missing: Digest[], fetchedBytes: number) => void): void;
   /** A whole blob (≤ 64 MiB) from disk or peers; null when nobody has it. */
   read(want: Want, done: (bytes: Uint8Array | null) => void): void;

@@ -41,6 +41,8 @@ export class Providing {
   readonly #stopping = new AbortController();
   #failures = 0;
   #busy = false;
+  /** A timer runs. */
+  #waits = false;
   #callOff = () => {};
   #callOffCheck = () => {};
 
@@ -65,7 +67,7 @@ export class Providing {
     for (const digest of digests)
       if (!this.#told.has(digest) && !this.#urgent.has(digest)) this.#background.add(digest);
     trim(this.#background, waitingMax);
-    if (!this.#busy && this.#failures === 0) this.#wait(backgroundMs);
+    if (!this.#busy && !this.#waits) this.#wait(backgroundMs);
   }
 
   /** Somebody new is there to be told: failures so far say nothing. */
@@ -94,15 +96,14 @@ export class Providing {
 
   #wait(ms: number) {
     this.#callOff();
-    this.#callOff =
-      this.#stopping.signal.aborted || this.counts().waiting === 0
-        ? () => {}
-        : this.#options.after(ms, () => this.#go());
+    this.#waits = !this.#stopping.signal.aborted && this.counts().waiting > 0;
+    this.#callOff = this.#waits ? this.#options.after(ms, () => this.#go()) : () => {};
   }
 
   #go() {
     this.#callOff();
     this.#callOff = () => {};
+    this.#waits = false;
     if (this.#busy || this.#stopping.signal.aborted) return;
     const queue = this.#urgent.size > 0 ? this.#urgent : this.#background;
     const [digest] = queue;

@@ -68,6 +68,14 @@ describe("providing", () => {
     expect(providing.counts()).toEqual({ told: 5, waiting: 0 });
   });
 
+  it("tells of the rest also while more of it comes all the time", async () => {
+    for (let second = 0; second < 20; second++) {
+      providing.later([blob(`${second}`)]);
+      await pass(900);
+    }
+    expect(told.length).toBeGreaterThanOrEqual(16);
+  });
+
   it("does nothing when there is nothing to tell, and tells nothing twice", async () => {
     providing.now([blob("root")]);
     await pass(1_000);
