@@ -20,7 +20,8 @@ import { firstOf, type Weighted } from "./steward.ts";
 
 /** Digests known to lie on the own disk: a memory, bounded; forgetting one costs a look. */
 const localDigestsMax = 200_000;
-const treesMax = 512;
+/** Files of all folders together: an action takes as many folders as it likes, and needs all of them at once. */
+const treeFilesMax = 300_000;
 
 export class Desk {
   readonly config: CoreConfig;
@@ -74,6 +75,7 @@ export class Desk {
   private seenList: Vitals[] | undefined;
   private readonly local = new Set<Digest>();
   private readonly treesAsked = new Set<Digest>();
+  private treeFiles = 0;
   private effects: Effect[] = [];
   private ownVitals: Vitals | undefined;
   private beat = 0;
@@ -239,8 +241,18 @@ export class Desk {
   noteTree(digest: Digest, files: readonly InputFile[] | null): void {
     this.treesAsked.delete(digest);
     if (!files) return;
-    if (this.trees.size >= treesMax) this.trees.delete(this.trees.keys().next().value!);
+    this.treeFiles += files.length + 1 - this.forgetTree(digest);
     this.trees.set(digest, files);
+    for (const oldest of this.trees.keys()) {
+      if (this.treeFiles <= treeFilesMax || oldest === digest) break;
+      this.treeFiles -= this.forgetTree(oldest);
+    }
+  }
+
+  /** What it counted for. */
+  private forgetTree(digest: Digest): number {
+    const files = this.trees.get(digest);
+    return this.trees.delete(digest) ? files!.length + 1 : 0;
   }
 
   /** Those likely to hold a blob, the living first, then every other living member: somebody may have fetched it. */

@@ -94,3 +94,47 @@ test("a member that missed the end of a build which others have archived stops i
   expect(ids("ann")).toEqual(ids("cy"));
   expect(ids("bob")).toEqual(ids("cy"));
 });
+
+test("with a third of everything lost, builds end, and soon after all hold the same", () => {
+  let dice = 1;
+  const cores = new Cores({ ann: {}, bob: {}, cy: {} });
+  cores.rules.drops = () => {
+    dice = (Math.imul(dice, 1_103_515_245) + 12_345) >>> 0;
+    return dice % 3 === 0;
+  };
+  const graph = graphOf(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x${i}`, []])));
+  const build = cores.submit("ann", graph);
+  cores.finish(build, 120_000);
+  const same = () =>
+    new Set(cores.nodes.map((n) => `${n.core.desk.chains.digest()} ${n.build(build).ledger.digest()}`))
+      .size === 1;
+  expect(cores.runUntil(same, 15_000)).toBe(true);
+  expect(cores.node("bob").build(build).claims!.digest()).toBe(
+    cores.node("ann").build(build).claims!.digest(),
+  );
+});
+
+test.each([1, 3, 8, 1000])(
+  "a member whose disk lost its last %i records gets back from others what it said, under a new start",
+  (lost) => {
+    const cores = new Cores({ ann: {}, bob: {}, cy: {} });
+    const graph = graphOf(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x${i}`, []])));
+    const build = cores.submit("ann", graph);
+    const cy = cores.node("cy");
+    cores.runUntil(() => cy.said("done").length >= 4);
+    const said = cy.of("append").map((e) => e.entry);
+    cores.runFor(50);
+    cores.kill("cy");
+    const updates = cy.updates.get(build)!;
+    cy.updates.set(build, updates.slice(0, Math.max(0, updates.length - lost)));
+    const kept = Math.max(1, cy.entries.length - lost);
+    cy.entries.splice(kept);
+    cores.start("cy");
+    cores.finish(build);
+    cores.runFor(5000);
+    const known = new Set(cy.entries.map((e) => e.id));
+    expect(said.filter((e) => !known.has(e.id))).toEqual([]);
+    expect(cy.core.desk.members.forks.all()).toEqual([]);
+    expect(cy.build(build).ledger.digest()).toBe(cores.node("ann").build(build).ledger.digest());
+  },
+);

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Level } from "level";
@@ -93,6 +93,43 @@ test("a torn tail costs the last writes and nothing else, and the store goes on"
   expect((await store.restore()).entries.map((e) => e.entry.seq)).toEqual([...Array(19).keys()]);
   expect(await write(store, { entries: [entryAt(19)] })).toBe("ok");
   expect((await store.restore()).entries).toHaveLength(20);
+});
+
+test("wherever the log is cut, what is left is what was written first, each entry of a build with its update", async () => {
+  const build = "a-0123456789" as BuildId;
+  const store = await open();
+  for (let seq = 0; seq < 24; seq++)
+    await write(
+      store,
+      seq % 3 === 0
+        ? { entries: [entryAt(seq)] }
+        : { entries: [entryAt(seq, { build })], updates: [{ build, update: Uint8Array.of(seq) }] },
+    );
+  await store.close();
+  const log = path.join(folder, (await readdir(folder)).find((file) => file.endsWith(".log"))!);
+  const whole = await readFile(log);
+  const left: number[] = [];
+  for (let bytes = whole.length; bytes > 200; bytes -= 97) {
+    const place = await mkdtemp(`${folder}-cut`);
+    await cp(folder, place, { recursive: true });
+    await truncate(path.join(place, path.basename(log)), bytes);
+    const cut = await openEventStore(place);
+    const { entries, ledgers } = await cut.restore();
+    const timeline = entries.map((e) => e.entry.seq);
+    const updates = ledgers.flatMap((l) => l.updates.map((u) => u[0]!));
+    const all = [...timeline, ...updates].sort((a, b) => a - b);
+    expect(all).toEqual([...Array(all.length).keys()]);
+    left.push(all.length);
+    const found = await new Promise<number[]>((resolve) => {
+      const { author, inc } = entryAt(0).entry;
+      cut.range(author, inc, 0, 99, (of) => resolve(of.map((e) => e.entry.seq)));
+    });
+    expect(found).toEqual(all);
+    await cut.close();
+    await rm(place, { recursive: true });
+  }
+  expect(left).toEqual([...left].sort((a, b) => b - a));
+  expect(new Set(left).size).toBeGreaterThan(15);
 });
 
 test("a batch is there as a whole or not at all", async () => {
