@@ -101,4 +101,6 @@ export async function signal(started: ChildProcess, name: NodeJS.Signals): Promi
   if (started.exitCode !== null || started.signalCode !== null) return;
   const { stdout } = await run("pgrep", ["--parent", `${started.pid}`]).catch(() => ({ stdout: "" }));
   for (const pid of stdout.split("\n").filter(Boolean)) process.kill(Number(pid), name);
+  // The parent stops when its child does, and would never notice that one's end.
+  if (name === "SIGCONT") started.kill(name);
 }
