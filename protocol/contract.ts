@@ -19,7 +19,7 @@ import type { Gossip, Message } from "./swarm/message.ts";
 import type { Scheduling } from "./swarm/policy.ts";
 import type { LocalVitals } from "./swarm/vitals.ts";
 import type { Entry, SignedEntry } from "./timeline/entry.ts";
-import type { ActionResult, Role, Usage } from "./timeline/events.ts";
+import type { ActionResult, Made, Role, Usage } from "./timeline/events.ts";
 
 /** A moment, as the shell reads it. Deadlines and liveness use `monoMs`; only people and certificates' expiry see `wallMs`. */
 export interface Instant {
@@ -168,6 +168,16 @@ export interface CacheHit {
   readonly result: ActionResult;
   /** A live member that has every output now. */
   readonly from: PeerId;
+  /** Who made it where, the latest first. */
+  readonly made: readonly Made[];
+  /** Who made other results of this key. */
+  readonly divergent?: readonly Made[];
+}
+
+/** Another member that wants to know, and under which id. */
+export interface Asker {
+  readonly peer: PeerId;
+  readonly id: string;
 }
 
 export type Input =
@@ -204,7 +214,12 @@ export type Input =
     }
   | { readonly kind: "blob-read"; readonly digest: Digest; readonly bytes: Uint8Array | null }
   | { readonly kind: "tree-read"; readonly digest: Digest; readonly files: readonly InputFile[] | null }
-  | { readonly kind: "looked-up"; readonly keys: readonly Digest[]; readonly hits: readonly CacheHit[] }
+  | {
+      readonly kind: "looked-up";
+      readonly keys: readonly Digest[];
+      readonly hits: readonly CacheHit[];
+      readonly asker?: Asker;
+    }
   | {
       readonly kind: "fetched";
       readonly id: string;
@@ -267,13 +282,13 @@ export type Effect =
   /** → `tree-read`: every file below a Directory, paths relative to it, sorted. */
   | { readonly kind: "read-tree"; readonly want: Want }
   /** → `looked-up`: which of these action keys have a result whose outputs can all be had now. */
-  | { readonly kind: "look-up"; readonly keys: readonly Digest[] }
+  | { readonly kind: "look-up"; readonly keys: readonly Digest[]; readonly asker?: Asker }
   /** A valid result for the action cache. */
   | {
       readonly kind: "remember";
       readonly key: Digest;
       readonly result: ActionResult;
-      readonly holder: PeerId;
+      readonly made: Made;
     }
   /** What was learned of durations and speeds; it takes the place of what was kept before. Losing it costs nothing but time. */
   | { readonly kind: "keep-history"; readonly history: Uint8Array }

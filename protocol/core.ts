@@ -2,17 +2,10 @@
  * The brain: one synchronous machine, `step(input, now) → effects` and `deadline()`. No I/O, no clock, no randomness of its
  * own. The machines stand in a line (members, vitals, ledger, scheduler); a later one reads an earlier one, never the reverse.
  */
-import { decodeGraph } from "./build/graph.ts";
+import { decodeGraph, type InputFile } from "./build/graph.ts";
 import type { Command, CommandReply, CoreConfig, Effect, Ending, Input, Instant } from "./contract.ts";
 import { SwarmError } from "./kernel/errors.ts";
-import {
-  type BuildId,
-  byText,
-  type ClaimId,
-  type Digest,
-  incarnationCounter,
-  type PeerId,
-} from "./kernel/ids.ts";
+import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
 import { load, save } from "./kernel/snapshot.ts";
 import { parts } from "./parts.ts";
 import { Door } from "./swarm/door.ts";
@@ -28,6 +21,7 @@ import { type Claim, isOpen } from "./work/claims.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Expiry } from "./work/expiry.ts";
+import { Fetches } from "./work/fetches.ts";
 import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { History } from "./work/history.ts";
@@ -63,6 +57,7 @@ export class Core {
   readonly outlook: Outlook;
   private readonly courier: Courier;
   private readonly twins: Twins;
+  private readonly fetches: Fetches;
   readonly scheduler: Scheduler;
   private readonly attention: Attention;
   private readonly submissions: Submissions;
@@ -81,14 +76,15 @@ export class Core {
   constructor(config: CoreConfig, now: Instant, hands: Hands = { Courier, Granter, Scheduler }) {
     this.desk = new Desk(config, now);
     this.preparer = new Preparer(this.desk);
-    this.holder = new Holder(this.desk);
+    this.fetches = new Fetches(this.desk);
+    this.holder = new Holder(this.desk, this.fetches);
     this.gate = new Gate(this.desk, this.holder);
     this.courier = new hands.Courier(this.desk);
     this.outlook = new Outlook(this.desk);
     this.granter = new hands.Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
     this.twins = new Twins(this.desk, this.gate, this.outlook, this.granter);
     this.expiry = new Expiry(this.desk);
-    this.sealer = new Sealer(this.desk);
+    this.sealer = new Sealer(this.desk, this.fetches);
     this.scheduler = new hands.Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
@@ -147,10 +143,12 @@ export class Core {
       this.expiry.deadline(),
       this.holder.deadline(),
       this.gate.deadline(),
+      this.preparer.deadline(),
       this.granter.deadline(),
       this.twins.deadline(),
       this.scheduler.deadline(),
       this.submissions.deadline(),
+      this.fetches.deadline(),
       this.catchUp.deadline(),
       this.borrower.deadline(),
       this.history.deadline(),
@@ -215,12 +213,10 @@ export class Core {
         this.openBuilds(input.digest, input.bytes);
         return;
       case "tree-read":
-        desk.noteTree(input.digest, input.files);
-        this.preparer.treeRead(input.digest, input.files !== null);
-        this.holder.treeRead(input.digest, input.files !== null);
+        this.takeTree(input.digest, input.files);
         return;
       case "looked-up":
-        this.preparer.lookedUp(input.keys, input.hits);
+        this.preparer.lookedUp(input.keys, input.hits, input.asker);
         return;
       case "fetched":
         this.takeFetched(input.id, input.missing, input.fetchedBytes);
@@ -245,13 +241,13 @@ export class Core {
 
   /** Everything that is decided, decided in one place, after every input. */
   private decide(): void {
-    const { desk } = this;
     if (this.door.membersChanged()) this.membersChanged();
     const verdict = this.witness.verdict();
     if (verdict && this.stopReason === undefined) this.end(verdict.reason, verdict.ending);
     if (this.gate.look()) this.pulse.soon();
     this.pulse.tick();
     this.submissions.tick();
+    this.fetches.tick();
     this.catchUp.tick();
     this.borrower.tick();
     this.preparer.prepare();
@@ -283,7 +279,6 @@ export class Core {
   }
 
   private takeMessage(from: PeerId, message: Message): void {
-    const { desk } = this;
     switch (message.kind) {
       case "sync":
         this.catchUp.answer(from, message);
@@ -307,16 +302,17 @@ export class Core {
       case "ask":
         return this.granter.take(from, message);
       case "hold":
-        desk.emit({
-          kind: "fetch",
-          id: `hold:${from}:${message.id}`,
-          wants: message.digests.map((digest) => ({ digest, from: [from] })),
-        });
+        this.fetches.hold(from, message);
         return;
       case "held":
-        return this.submissions.held(from, message.id, message.missing);
+        this.submissions.held(from, message.id, message.missing);
+        return this.fetches.held(from, message.id, message.missing);
+      case "seek":
+        return this.preparer.sought(from, message);
+      case "found":
+        return this.preparer.found(from, message);
       case "survey":
-        return desk.emit({ kind: "survey", tools: message.tools });
+        return this.desk.emit({ kind: "survey", tools: message.tools });
     }
   }
 
@@ -440,13 +436,11 @@ export class Core {
   }
 
   private review(build: Build, touched: readonly Claim[], entries: readonly SignedEntry[]): void {
-    const { desk } = this;
     for (const claim of touched) {
       this.gate.noted(build, claim, this.expiry.saysIll(claim));
       this.expiry.touched(build, claim);
-      const { done } = claim;
       this.history.learn(build, claim);
-      if (done && claim.holder !== desk.config.self) this.remember(build, claim);
+      if (claim.done) this.preparer.learn(build, claim);
     }
     this.outlook.review(build, touched);
     this.twins.review(build, touched);
@@ -458,13 +452,6 @@ export class Core {
       if (build.claims?.sealed) this.history.ended();
       this.forget(this.retirement.retire());
     }
-  }
-
-  private remember(build: Build, claim: Claim): void {
-    if (!build.claims!.action(claim.action).cache) return;
-    const result = build.claims!.resultsOf(claim.action).find((r) => r.hash === claim.done!.resultHash);
-    if (result)
-      this.desk.emit({ kind: "remember", key: claim.key, result: result.result, holder: claim.holder });
   }
 
   private askGraph(build: Build): void {
@@ -493,7 +480,20 @@ export class Core {
     }
   }
 
+  private takeTree(digest: Digest, files: readonly InputFile[] | null): void {
+    const holders = this.desk.noteTree(digest, files);
+    if (!this.fetches.treeEnded(digest, holders, files !== null)) return;
+    if (!files) this.desk.giveUpTree(digest);
+    this.preparer.treeRead(digest, files !== null);
+    this.holder.treeRead(digest, files !== null);
+  }
+
   private takeFetched(id: string, missing: readonly Digest[], fetchedBytes: number): void {
+    const ended = this.fetches.ended(id, missing, fetchedBytes);
+    if (ended) this.takeEnded(id, ended.missing, ended.fetchedBytes);
+  }
+
+  private takeEnded(id: string, missing: readonly Digest[], fetchedBytes: number): void {
     const [what, a, b] = id.split(":");
     if (what === "hold")
       this.desk.emit({
@@ -559,13 +559,8 @@ export class Core {
       const before = build.submission;
       const touched = build.refold(this.desk.members, this.desk.estimates);
       this.holder.rebind(build);
-      this.preparer.forget(build.id);
       this.expiry.forget();
-      this.scheduler.forget(build.id);
-      this.attention.forget(build.id);
-      this.gate.forget(build.id);
-      this.outlook.forget(build.id);
-      this.twins.forget(build.id);
+      this.forget([build]);
       if (build.submission && !before) this.askGraph(build);
       this.review(build, touched.filter(isOpen), []);
       this.holder.reviewAll(build);

@@ -23,6 +23,7 @@ import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
+import { Fetches } from "./work/fetches.ts";
 import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { Grounding } from "./work/grounding.ts";
@@ -41,6 +42,7 @@ import { Retirement } from "./work/retirement.ts";
 import { Room } from "./work/room.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
+import { Seeker } from "./work/seeker.ts";
 import { Shares } from "./work/shares.ts";
 import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
@@ -72,9 +74,11 @@ export const parts: readonly Savable[] = [
   Claims,
   Actions,
   Preparer,
+  Seeker,
   Granter,
   Expiry,
   Sealer,
+  Fetches,
   Holder,
   History,
   Gate,

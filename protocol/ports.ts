@@ -9,7 +9,7 @@ import type { ErrorCode } from "./kernel/errors.ts";
 import type { BuildId, ClaimId, Digest, Incarnation, PeerId } from "./kernel/ids.ts";
 import type { LocalVitals } from "./swarm/vitals.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
-import type { ActionResult } from "./timeline/events.ts";
+import type { ActionResult, Made } from "./timeline/events.ts";
 
 export interface Clock {
   /** `monoMs` never goes back; `wallMs` may. */
@@ -52,6 +52,12 @@ export interface Restored {
   readonly history?: Uint8Array;
 }
 
+/** A result that is known of an action key, and who made it where, the latest last. */
+export interface Remembered {
+  readonly result: ActionResult;
+  readonly made: readonly Made[];
+}
+
 export interface EventStore {
   /** Atomic. Batches land in call order. After the callback without an error a process crash loses nothing of it. */
   write(batch: EventBatch, done: (error?: { code: ErrorCode; message: string }) => void): void;
@@ -63,10 +69,10 @@ export interface EventStore {
     toSeq: number,
     done: (entries: SignedEntry[]) => void,
   ): void;
-  /** The newest result kept for an action key. */
-  result(key: Digest, done: (found: { result: ActionResult; holders: PeerId[] } | null) => void): void;
-  /** Adds a holder to what is known of a key; a different result replaces nothing and is kept beside it. */
-  remember(key: Digest, result: ActionResult, holder: PeerId): void;
+  /** The results kept for an action key, the newest last. */
+  results(key: Digest, done: (found: readonly Remembered[]) => void): void;
+  /** Adds a maker to what is known of a key, each member once; a different result replaces nothing and is kept beside it. */
+  remember(key: Digest, result: ActionResult, made: Made): void;
 }
 
 /** What the network asks and tells; given to it once, before it starts. */

@@ -312,10 +312,15 @@ export class Runtime {
         );
       case "look-up":
         return ports.artifacts.lookUp(effect.keys, (hits) =>
-          this.input({ kind: "looked-up", keys: effect.keys, hits }),
+          this.input({
+            kind: "looked-up",
+            keys: effect.keys,
+            hits,
+            ...(effect.asker ? { asker: effect.asker } : {}),
+          }),
         );
       case "remember":
-        return ports.events.remember(effect.key, effect.result, effect.holder);
+        return ports.events.remember(effect.key, effect.result, effect.made);
       case "fetch":
         return ports.artifacts.fetch(effect.wants, (missing, fetchedBytes) =>
           this.input({ kind: "fetched", id: effect.id, missing, fetchedBytes }),

@@ -6,12 +6,14 @@ import type { CacheHit, Want } from "../protocol/contract.ts";
 import { digestOf, emptyDigest, sizeOf } from "../protocol/kernel/digest.ts";
 import { byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
-import type { Artifacts, EventStore } from "../protocol/ports.ts";
+import type { Artifacts, EventStore, Remembered } from "../protocol/ports.ts";
 import type { VirtualNetwork } from "./network.ts";
 import type { Process } from "./process.ts";
 
 /** What a look at the own disk takes, milliseconds. */
 const diskMs = 0.1;
+/** Makers named of one result. */
+const madeMax = 8;
 
 export class Blobs {
   private readonly network: VirtualNetwork;
@@ -84,7 +86,7 @@ export class Blobs {
   }
 
   /** The port of one process, at its place in the network; `peer`: who it says it is. */
-  port(process: Process, self: PeerId, events: Pick<EventStore, "result">, peer: PeerId = self): Artifacts {
+  port(process: Process, self: PeerId, events: Pick<EventStore, "results">, peer: PeerId = self): Artifacts {
     return {
       fetch: (wants, done) => {
         const missing: Digest[] = [];
@@ -114,10 +116,11 @@ export class Blobs {
           process,
           keys,
           (key, next) =>
-            events.result(key, (found) => {
-              const from = found && [self, ...found.holders].find((h) => this.offers(self, h, found.result));
-              if (found && from)
-                hits.set(key, { key, result: found.result, from: from === self ? peer : from });
+            events.results(key, (found) => {
+              for (const { result, made } of found) {
+                const from = [self, ...made.map((m) => m.by)].find((h) => this.offers(self, h, result));
+                if (from !== undefined) hits.set(key, hitOf(key, result, from === self ? peer : from, found));
+              }
               next();
             }),
           () => done(keys.flatMap((key) => hits.get(key) ?? [])),
@@ -216,6 +219,18 @@ export class Blobs {
     });
   }
 }
+
+/** Who made a result, the latest first, and who made others of its key. */
+const hitOf = (
+  key: Digest,
+  result: CacheHit["result"],
+  from: PeerId,
+  known: readonly Remembered[],
+): CacheHit => {
+  const made = known.flatMap((k) => (k.result === result ? [...k.made].reverse() : [])).slice(0, madeMax);
+  const divergent = known.flatMap((k) => (k.result === result ? [] : k.made)).slice(-madeMax);
+  return { key, result, from, made, ...(divergent.length > 0 ? { divergent } : {}) };
+};
 
 const sorted = (files: InputFile[] | null): InputFile[] | null =>
   files?.sort((a, b) => byText(a.path, b.path)) ?? null;

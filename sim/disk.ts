@@ -2,11 +2,11 @@
  * A host's disk: the EventStore whose writes take time, whose unsynced tail a power cut may take or tear, that may be full, fail, or
  * rot. It outlives the processes that open it.
  */
-import { type BuildId, byText, chainOf, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
+import { type BuildId, byText, chainOf, type Digest } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
 import type { EventBatch, EventStore, Restored } from "../protocol/ports.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
-import type { ActionResult } from "../protocol/timeline/events.ts";
+import type { ActionResult, Made } from "../protocol/timeline/events.ts";
 import type { Ending, Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -20,9 +20,9 @@ export interface DiskOptions {
   readonly maxBytes?: number;
 }
 
-type Remembered = { readonly key: Digest; readonly result: ActionResult; readonly holder: PeerId };
+type Learnt = { readonly key: Digest; readonly result: ActionResult; readonly made: Made };
 /** What lands as one: a batch of events, or a result for the cache. */
-type Write = { readonly batch: EventBatch } | { readonly remembered: Remembered };
+type Write = { readonly batch: EventBatch } | { readonly remembered: Learnt };
 
 const bytesOf = (write: Write): number =>
   "remembered" in write
@@ -87,7 +87,7 @@ class Contents {
 
 /** How much room the writes take, and the results among them: both are asked for all the time. */
 class Index {
-  readonly results = new Map<Digest, { result: ActionResult; holders: PeerId[] }[]>();
+  readonly results = new Map<Digest, { result: ActionResult; made: Made[] }[]>();
   bytes = 0;
   private historyBytes = 0;
   private readonly updateBytes = new Map<BuildId, number>();
@@ -116,12 +116,12 @@ class Index {
     }
   }
 
-  private learn({ key, result, holder }: Remembered): void {
+  private learn({ key, result, made }: Learnt): void {
     const known = this.results.get(key) ?? [];
     this.results.set(key, known);
     const same = known.find((k) => sameOutputs(k.result, result));
-    if (!same) known.push({ result, holders: [holder] });
-    else if (!same.holders.includes(holder)) same.holders.push(holder);
+    if (!same) known.push({ result, made: [made] });
+    else if (!same.made.some((m) => m.by === made.by)) same.made.push(made);
   }
 }
 
@@ -253,14 +253,14 @@ export class Disk {
           const seqs = [...(chain?.keys() ?? [])].filter((seq) => seq >= fromSeq && seq <= toSeq);
           done(seqs.sort((a, b) => a - b).map((seq) => chain!.get(seq)!));
         }),
-      result: (key, done) =>
+      results: (key, done) =>
         process.after(this.options.readMs, () => {
-          if (this.failing.has("read")) return done(null);
+          if (this.failing.has("read")) return done([]);
           this.settle();
-          const newest = this.index.results.get(key)?.at(-1);
-          done(newest ? { result: newest.result, holders: [...newest.holders] } : null);
+          const known = this.index.results.get(key) ?? [];
+          done(known.map(({ result, made }) => ({ result, made: [...made] })));
         }),
-      remember: (key, result, holder) => this.queue(process, { remembered: { key, result, holder } }, false),
+      remember: (key, result, made) => this.queue(process, { remembered: { key, result, made } }, false),
       restore: () => this.restore(),
     };
   }

@@ -22,6 +22,8 @@ export interface Run {
   /** `fails` by the command's own doing, `breaks` by the node's; `hangs` runs on without a byte of output and ignores SIGTERM. */
   readonly ends: "done" | "fails" | "breaks" | "hangs";
   readonly outputBytes?: number;
+  /** Its outputs differ from those of runs with another: the command is not deterministic. */
+  readonly variant?: string;
   /** What it takes while it runs; one slot and no memory worth counting unless said. */
   readonly slots?: number;
   readonly memoryBytes?: number;
@@ -50,7 +52,9 @@ export interface ExecutorOptions {
 
 /** The outputs of an action: the same on every host, others for other inputs or another command. */
 function make(request: ExecuteRequest, run: Run, options: ExecutorOptions): ActionResult {
-  const recipe = sha256Hex(JSON.stringify([request.argv, Object.entries(request.env), request.inputRoot]));
+  const recipe = sha256Hex(
+    JSON.stringify([request.argv, Object.entries(request.env), request.inputRoot, run.variant]),
+  );
   const blob = (path: string) => {
     const digest = digestFrom(sha256Hex(`${recipe} ${path}`), run.outputBytes ?? 1024);
     options.blobs.add(options.self, digest);

@@ -10,7 +10,7 @@ import type { CacheHit, Want } from "../../protocol/contract.ts";
 import { emptyDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { byText, type Digest, type PeerId } from "../../protocol/kernel/ids.ts";
-import type { Artifacts, EventStore } from "../../protocol/ports.ts";
+import type { Artifacts, EventStore, Remembered } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import type { Log } from "../log.ts";
 import type { PiecedBlob, RemoteBlobs } from "../ports.ts";
@@ -40,6 +40,8 @@ const statTimeoutMs = 2000;
 const silenceMsMax = 3000;
 /** Directories of one level of a tree that are fetched together. */
 const treeWidth = 256;
+/** Makers named of one result. */
+const madeMax = 8;
 
 export interface ArtifactsOptions {
   readonly blobs: DiskBlobs;
@@ -50,7 +52,7 @@ export interface ArtifactsOptions {
   readonly connected: () => readonly PeerId[];
   /** Whom the swarm's records name as holders, within a moment. */
   readonly locate: (digest: Digest) => Promise<readonly PeerId[]>;
-  readonly events: Pick<EventStore, "result">;
+  readonly events: Pick<EventStore, "results">;
   readonly self: PeerId;
   readonly log: Pick<Log, "debug">;
 }
@@ -305,7 +307,6 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
       if (!files) return null;
       for (const file of files) all.add(file.digest);
     }
-    for (const log of [result.stdout, result.stderr]) if (log) all.add(log);
     all.delete(emptyDigest);
     return [...all];
   }
@@ -314,43 +315,39 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
     const known = await Promise.all(
       keys.map(
         (key) =>
-          new Promise<{ key: Digest; result: ActionResult; holders: PeerId[] } | undefined>((resolve) =>
-            events.result(key, (found) => resolve(found ? { key, ...found } : undefined)),
+          new Promise<readonly Candidate[]>((resolve) =>
+            events.results(key, (found) => resolve(candidatesOf(key, found))),
           ),
       ),
     );
     const candidates = await Promise.all(
-      known
-        .filter((found) => found !== undefined)
-        .map(async (found) => ({ ...found, needs: await bytesOf(found.result, found.holders) })),
+      known.flat().map(async (one) => ({ ...one, needs: await bytesOf(one.hit.result, one.holders) })),
     );
-    const hits = new Map<Digest, CacheHit>();
-    const open: { key: Digest; result: ActionResult; holders: PeerId[]; needs: Digest[] }[] = [];
-    for (const { needs, ...candidate } of candidates) {
-      if (!needs) continue;
-      if (needs.every((digest) => blobs.has(digest)))
-        hits.set(candidate.key, { key: candidate.key, result: candidate.result, from: self });
-      else open.push({ ...candidate, needs });
-    }
     // One question to each holder, about all it is said to hold, all at once.
     const questions = new Map<PeerId, Set<Digest>>();
-    for (const { holders, needs } of open)
+    for (const { holders, needs } of candidates) {
+      if (!needs || needs.every((digest) => blobs.has(digest))) continue;
       for (const peer of holders.slice(0, peersMax)) {
         if (peer === self) continue;
         const asked = questions.get(peer) ?? new Set();
         for (const digest of needs) asked.add(digest);
         questions.set(peer, asked);
       }
+    }
     const answers = new Map<PeerId, Set<Digest>>();
     await Promise.all(
       [...questions].map(async ([peer, digests]) => answers.set(peer, await ask(peer, [...digests]))),
     );
-    for (const { key, result, holders, needs } of open) {
-      const from = holders.find((peer) => {
-        const held = answers.get(peer);
-        return held !== undefined && needs.every((digest) => held.has(digest));
-      });
-      if (from !== undefined) hits.set(key, { key, result, from });
+    const hits = new Map<Digest, CacheHit>();
+    for (const { hit, holders, needs } of candidates) {
+      if (!needs || hits.has(hit.key)) continue;
+      const from = needs.every((digest) => blobs.has(digest))
+        ? self
+        : holders.find((peer) => {
+            const held = answers.get(peer);
+            return held !== undefined && needs.every((digest) => held.has(digest));
+          });
+      if (from !== undefined) hits.set(hit.key, { ...hit, from });
     }
     return keys.flatMap((key) => hits.get(key) ?? []);
   }
@@ -420,6 +417,31 @@ async function* unlessSilent(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<
     if (silent) end?.catch(() => {});
     else await end;
   }
+}
+
+interface Candidate {
+  readonly hit: Omit<CacheHit, "from">;
+  /** Who may have its bytes, the latest maker first. */
+  readonly holders: readonly PeerId[];
+}
+
+/** What is known of a key, the newest result first. */
+function candidatesOf(key: Digest, known: readonly Remembered[]): Candidate[] {
+  return known
+    .map(({ result, made }) => {
+      const divergent = known.flatMap((k) => (k.result === result ? [] : k.made)).slice(-madeMax);
+      const latest = made.toReversed();
+      return {
+        hit: {
+          key,
+          result,
+          made: latest.slice(0, madeMax),
+          ...(divergent.length > 0 ? { divergent } : {}),
+        },
+        holders: latest.map((m) => m.by),
+      };
+    })
+    .toReversed();
 }
 
 /** Throws `timed-out`. */

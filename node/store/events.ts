@@ -7,9 +7,9 @@ import { Level } from "level";
 import { decode, encode } from "../../protocol/kernel/codec.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
-import type { EventBatch, EventStore, Restored } from "../../protocol/ports.ts";
+import type { EventBatch, EventStore, Remembered, Restored } from "../../protocol/ports.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
-import type { ActionResult } from "../../protocol/timeline/events.ts";
+import type { ActionResult, Made } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import {
   archivePlace,
@@ -30,9 +30,9 @@ import {
 
 const storeVersion = 1;
 
-/** Different results kept for one action key, and holders kept for each; beyond that the oldest go. */
+/** Different results kept for one action key, and makers kept for each; beyond that the oldest go. */
 const resultsMax = 8;
-const holdersMax = 32;
+const madeMax = 32;
 const resultBytesMax = 64 << 20;
 const readAhead = 512;
 
@@ -55,7 +55,7 @@ interface Waiting {
 }
 interface Known {
   readonly result: ActionResult;
-  readonly holders: PeerId[];
+  readonly made: Made[];
 }
 
 /**
@@ -143,19 +143,19 @@ class LevelEvents implements DiskEvents {
     );
   }
 
-  result(key: Digest, done: (found: { result: ActionResult; holders: PeerId[] } | null) => void): void {
-    this.#read(async () => this.#known(resultPlace(key)).at(-1) ?? null).then(done, () => done(null));
+  results(key: Digest, done: (found: readonly Remembered[]) => void): void {
+    this.#read(async () => this.#known(resultPlace(key))).then(done, () => done([]));
   }
 
-  remember(key: Digest, result: ActionResult, holder: PeerId): void {
+  remember(key: Digest, result: ActionResult, made: Made): void {
     if (this.#closed || this.#doubtful) return;
     const place = resultPlace(key);
     const known = this.#known(place);
     const same = known.find((k) => sameOutputs(k.result, result));
-    if (same?.holders.includes(holder)) return;
-    if (same) same.holders.push(holder);
-    else known.push({ result, holders: [holder] });
-    for (const k of known) k.holders.splice(0, k.holders.length - holdersMax);
+    if (same?.made.some((m) => m.by === made.by)) return;
+    if (same) same.made.push(made);
+    else known.push({ result, made: [made] });
+    for (const k of known) k.made.splice(0, k.made.length - madeMax);
     const value = encode(known.slice(-resultsMax));
     this.#unwritten.set(place, value);
     this.#enqueue({
@@ -270,7 +270,10 @@ class LevelEvents implements DiskEvents {
 
   #known(place: string): Known[] {
     const value = this.#unwritten.get(place) ?? this.#database.getSync(place);
-    return value === undefined ? [] : (decode(value, resultBytesMax, Number.POSITIVE_INFINITY) as Known[]);
+    const known =
+      value === undefined ? [] : (decode(value, resultBytesMax, Number.POSITIVE_INFINITY) as Known[]);
+    // Who made it was not always kept: without that it proves nothing.
+    return known.filter((k) => Array.isArray(k.made));
   }
 }
 

@@ -16,7 +16,7 @@ import {
 } from "../kernel/ids.ts";
 import type { Head } from "../timeline/chain.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
-import { type Why, why } from "../timeline/events.ts";
+import { type ActionResult, type Made, made, result, type Why, why } from "../timeline/events.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
@@ -31,6 +31,8 @@ export const headsMax = 4096;
 export const ledgersMax = 1024;
 /** Vectors in one message are read as a whole too. */
 const vectorsBytesMax = 512 << 10;
+/** Action keys that are sought at once. */
+export const seekKeysMax = 4096;
 
 /** A Yjs update of one build's ledger, with the entries it carries (their signatures hold once the core sees them). */
 export interface LedgerUpdate {
@@ -81,9 +83,30 @@ export type Message =
       readonly reason: string;
       readonly steward?: PeerId;
     }
-  /** Please hold these blobs too; `kept` names those that could not be had. */
-  | { readonly kind: "hold"; readonly id: string; readonly digests: readonly Digest[] }
+  /** Please hold these blobs too, or with `folder` the Directories of these trees; `from`: who has them beside the one who asks. */
+  | {
+      readonly kind: "hold";
+      readonly id: string;
+      readonly digests: readonly Digest[];
+      readonly from?: readonly PeerId[];
+      readonly folder?: boolean;
+    }
+  /** Done; `missing` names those that could not be had. */
   | { readonly kind: "held"; readonly id: string; readonly missing: readonly Digest[] }
+  /** Which of these action keys have a result whose outputs can be had? */
+  | { readonly kind: "seek"; readonly id: string; readonly keys: readonly Digest[] }
+  /** The answer, in several parts where it is long; `last` ends it. */
+  | {
+      readonly kind: "found";
+      readonly id: string;
+      readonly hits: readonly {
+        readonly key: Digest;
+        readonly result: ActionResult;
+        readonly from: PeerId;
+        readonly made: readonly Made[];
+      }[];
+      readonly last: boolean;
+    }
   /** Please read the files of these tools, and offer exact fingerprints of them. */
   | { readonly kind: "survey"; readonly tools: readonly string[] };
 
@@ -127,8 +150,21 @@ const messageSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("grant"), id, ...ledger }),
   z.object({ kind: z.literal("deny"), id, build, reason: shortText, steward: peer.optional() }),
-  z.object({ kind: z.literal("hold"), id, digests: z.array(digest).max(50_000) }),
+  z.object({
+    kind: z.literal("hold"),
+    id,
+    digests: z.array(digest).max(50_000),
+    from: z.array(peer).max(16).optional(),
+    folder: z.boolean().optional(),
+  }),
   z.object({ kind: z.literal("held"), id, missing: z.array(digest).max(50_000) }),
+  z.object({ kind: z.literal("seek"), id, keys: z.array(digest).min(1).max(seekKeysMax) }),
+  z.object({
+    kind: z.literal("found"),
+    id,
+    hits: z.array(z.object({ key: digest, result, from: peer, made: z.array(made).max(8) })).max(seekKeysMax),
+    last: z.boolean(),
+  }),
   z.object({
     kind: z.literal("survey"),
     tools: z.array(z.string().regex(toolPattern)).min(1).max(surveyToolsMax),

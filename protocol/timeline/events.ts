@@ -3,10 +3,12 @@ import { z } from "zod";
 import { isDigest } from "../kernel/digest.ts";
 import {
   type ActionName,
+  type BuildId,
   type ClaimId,
   type Digest,
   type EntryId,
   type Incarnation,
+  isBuildId,
   isHash,
   isIncarnation,
   isPeerId,
@@ -40,10 +42,17 @@ const output = z.object({
 });
 
 /** What an action produced. Two results are equal when their outputs are. */
-const result = z.object({
+export const result = z.object({
   outputs: z.array(output).max(4096),
   stdout: digest.optional(),
   stderr: digest.optional(),
+});
+
+/** Where a result comes from: the member that ran the action, and in which build. */
+export const made = z.object({
+  build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+  action,
+  by: peer,
 });
 
 /** Measured by the holder, milliseconds and bytes. */
@@ -167,7 +176,13 @@ const schemas = {
     action,
     key: digest,
     result,
+    /** Who has its outputs now. */
     from: peer,
+    made: made.optional(),
+    /** Another member's word for it: the author's own cache did not know. */
+    told: peer.optional(),
+    /** Makers of other results of the same key. */
+    divergent: z.array(made).max(8).optional(),
     pins: z
       .array(z.tuple([action, hash]))
       .max(100_000)
@@ -239,6 +254,7 @@ export type EventOf<K extends EventKind> = z.infer<(typeof schemas)[K]>;
 export type Event = { [K in EventKind]: EventOf<K> }[EventKind];
 
 export type ActionResult = z.infer<typeof result>;
+export type Made = z.infer<typeof made>;
 export type Output = z.infer<typeof output>;
 export type Usage = z.infer<typeof usage>;
 export type Why = z.infer<typeof why>;

@@ -63,6 +63,10 @@ const beats = (action: ActionName, claim: Claim, other: Claim): boolean => {
   return mine < its || (mine === its && identity(claim) < identity(other));
 };
 
+/** Of two open claims of one action key, each in a build of its own, the one that goes on: what the other needs comes from the cache then. */
+export const goesOn = (claim: Claim, other: Claim): boolean =>
+  beats(claim.key as string as ActionName, claim, other);
+
 /** One result of an action and who vouched for it. */
 export interface Result {
   readonly hash: EntryId;
@@ -331,6 +335,9 @@ export class Claims {
       case "cached": {
         const index = this.indexOf.get(event.action);
         if (index === undefined || !this.may(author, "builder") || !this.fits(index, event.result)) return;
+        // Whoever made it, or gave his word for it, must still be one whose word counts.
+        if (event.made && !this.may(event.made.by, "builder")) return;
+        if (event.told !== undefined && !this.may(event.told, "builder")) return;
         this.facts[index]!.cached = true;
         this.addResult(index, event.key, event.result, `${entryKey(entry.entry)}#${place}`, event.from);
         return;

@@ -74,7 +74,8 @@ export class Desk {
   private heardSince = -1;
   private seenList: Vitals[] | undefined;
   private readonly local = new Set<Digest>();
-  private readonly treesAsked = new Set<Digest>();
+  /** And who is said to hold them. */
+  private readonly treesAsked = new Map<Digest, readonly PeerId[]>();
   private treeFiles = 0;
   private effects: Effect[] = [];
   private ownVitals: Vitals | undefined;
@@ -234,25 +235,33 @@ export class Desk {
   /** Asks the shell for a folder's files, once at a time. */
   askTree(digest: Digest, from: readonly PeerId[]): void {
     if (this.treesAsked.has(digest)) return;
-    this.treesAsked.add(digest);
+    this.treesAsked.set(digest, from);
     this.emit({ kind: "read-tree", want: { digest, from: this.preferred(from) } });
   }
 
-  noteTree(digest: Digest, files: readonly InputFile[] | null): void {
+  /** A tree that was asked for came, or not. Returns who was said to hold it. */
+  noteTree(digest: Digest, files: readonly InputFile[] | null): readonly PeerId[] {
+    const holders = this.treesAsked.get(digest) ?? [];
+    if (!files) return holders;
     this.treesAsked.delete(digest);
-    if (!files) return;
     this.treeFiles += files.length + 1 - this.forgetTree(digest);
     this.trees.set(digest, files);
     for (const oldest of this.trees.keys()) {
       if (this.treeFiles <= treeFilesMax || oldest === digest) break;
       this.treeFiles -= this.forgetTree(oldest);
     }
+    return holders;
   }
 
   /** What it counted for. */
   private forgetTree(digest: Digest): number {
     const files = this.trees.get(digest);
     return this.trees.delete(digest) ? files!.length + 1 : 0;
+  }
+
+  /** There is no way to a tree that was asked for; it may be asked for again. */
+  giveUpTree(digest: Digest): void {
+    this.treesAsked.delete(digest);
   }
 
   /** Those likely to hold a blob, the living first, then every other living member: somebody may have fetched it. */

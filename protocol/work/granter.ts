@@ -228,7 +228,8 @@ export class Granter {
     if (reason !== undefined) return reason.slice(0, 100);
     if (claims.failedAt(index, vitals.peer) && this.elsewhere(build, index, vitals.peer))
       return "it failed here before";
-    if (this.preparer.waitsForAnotherBuild(build.id, key)) return "the same action runs in another build";
+    if (claims.action(index).cache && this.preparer.waitsForAnotherBuild(build.id, key))
+      return "the same action runs in another build";
     return undefined;
   }
 

@@ -5,9 +5,10 @@ import type { ExecuteOutcome, Want } from "../contract.ts";
 import type { BuildId, ClaimId, Digest } from "../kernel/ids.ts";
 import type { Usage } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
-import { type Claim, isOpen } from "./claims.ts";
+import { type Claim, goesOn, isOpen } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 import { slotsFor } from "./eligible.ts";
+import type { Fetches, Needed } from "./fetches.ts";
 import { inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
 import { occupy, overdueShare } from "./outlook.ts";
@@ -43,12 +44,14 @@ interface Held {
 
 export class Holder {
   private readonly desk: Desk;
+  private readonly fetches: Fetches;
   private readonly held = new Map<ClaimId, Held>();
   private readonly cooldowns = new Map<string, number>();
   private readonly fetchFailures = new Map<Digest, number>();
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, fetches: Fetches) {
     this.desk = desk;
+    this.fetches = fetches;
   }
 
   /** Slots of the claims in hand that still need this node: taken, or soon to be. */
@@ -124,11 +127,42 @@ export class Holder {
     const actions = new Set<number>();
     for (const claim of touched) {
       actions.add(claim.action);
+      if (isOpen(claim)) this.yieldTo(build, claim);
       if (claim.holder !== self || claim.holderInc !== inc) continue;
       if (isOpen(claim) && !this.held.has(claim.id)) this.adopt(build, claim);
     }
     for (const h of this.held.values())
       if (h.build === build.id && actions.has(h.claim.action)) this.reconsider(build, h);
+  }
+
+  /**
+   * Two builds may want the same action at once, and their stewards grant it before they hear of each other. One of the runs goes on, the
+   * same one for whoever knows both; the other is given back, and its build waits for what comes of the first.
+   */
+  private yieldTo(build: Build, claim: Claim): void {
+    for (const h of this.held.values()) {
+      if (h.build === build.id || h.claim.key !== claim.key || this.desk.isDead(claim.holder)) continue;
+      if (this.yields(h, claim)) this.makeWay(h);
+    }
+  }
+
+  private yields(h: Held, other: Claim): boolean {
+    const mine = this.desk.builds.get(h.build)!.claims!;
+    return (
+      isOpen(h.claim) &&
+      h.phase !== "reported" &&
+      h.phase !== "stopping" &&
+      !h.claim.twin &&
+      !other.twin &&
+      mine.action(h.claim.action).cache &&
+      goesOn(other, h.claim)
+    );
+  }
+
+  private makeWay(h: Held): void {
+    const reason = "the same action runs in another build";
+    if (h.phase === "executing") this.kill(h, reason);
+    else this.giveBack(h, reason);
   }
 
   /** Looks at everything in hand of a build: it was paused, cancelled, sealed. */
@@ -198,7 +232,18 @@ export class Holder {
         {
           patient: build.claims!.dependents[claim.action]!.length === 0,
           after: cache
-            ? [{ kind: "remember", key: claim.key, result: outcome.result, holder: this.desk.config.self }]
+            ? [
+                {
+                  kind: "remember",
+                  key: claim.key,
+                  result: outcome.result,
+                  made: {
+                    build: build.id,
+                    action: build.claims!.action(claim.action).name,
+                    by: this.desk.config.self,
+                  },
+                },
+              ]
             : [],
         },
       );
@@ -318,6 +363,12 @@ export class Holder {
     };
     this.held.set(claim.id, h);
     if (this.desk.stopping) return this.drop(h, "the node goes down");
+    for (const other of this.desk.liveBuilds()) {
+      if (other === build) continue;
+      for (const rival of other.claims!.openClaims)
+        if (rival.key === claim.key && !this.desk.isDead(rival.holder) && this.yields(h, rival))
+          return this.makeWay(h);
+    }
     this.bringInputs(h);
   }
 
@@ -335,7 +386,7 @@ export class Holder {
     if (inputs.key !== h.claim.key) return this.drop(h, "the inputs differ from those of the claim");
     h.files = inputs.files;
     h.root = inputs.root;
-    const wants = new Map<Digest, Want>();
+    const wants = new Map<Digest, Needed>();
     for (const { digest, link, folder } of inputs.files) {
       if (link !== undefined || folder) continue; // nothing to fetch
       if (this.desk.isLocal(digest) || wants.has(digest)) continue;
@@ -343,16 +394,15 @@ export class Holder {
       const result = origin < 0 ? undefined : claims.resultOf(origin);
       const holders =
         origin < 0 ? build.submission!.event.holders : result ? claims.holdersOf(origin, result) : [];
-      wants.set(digest, { digest, from: this.desk.preferred(holders) });
+      wants.set(digest, { digest, holders });
     }
     if (wants.size === 0) {
       h.phase = "queued";
       return;
     }
     h.phase = "fetching";
-    h.wants = [...wants.values()];
     h.fetchFromMonoMs = this.desk.now.monoMs;
-    this.desk.emit({ kind: "fetch", id: h.claim.id, wants: h.wants });
+    h.wants = this.fetches.begin(h.claim.id, [...wants.values()]);
   }
 
   private execute(build: Build, h: Held): void {

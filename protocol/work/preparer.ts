@@ -1,19 +1,26 @@
-/** The steward's side before anybody asks: finds the key of each runnable action it is steward of, and looks in the action cache. */
-import type { CacheHit } from "../contract.ts";
-import type { BuildId, Digest } from "../kernel/ids.ts";
+/** The steward's side before anybody asks: finds the key of each runnable action it is steward of, and looks in the action cache, its own first. */
+import type { Asker, CacheHit } from "../contract.ts";
+import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
+import type { Message } from "../swarm/message.ts";
+import type { Made } from "../timeline/events.ts";
 import type { Transition } from "./actions.ts";
 import type { Build } from "./build.ts";
+import type { Claim } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 import { inputsOf, pinsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
+import { Seeker } from "./seeker.ts";
 
 interface Prepared {
-  phase: "trees" | "looking" | "miss" | "hit";
+  /** looking: in the own cache; asking: others, once. */
+  phase: "trees" | "looking" | "asking" | "miss" | "hit";
   key: Digest | undefined;
+  asked: boolean;
 }
 
 export class Preparer {
   private readonly desk: Desk;
+  private readonly seeker: Seeker;
   private readonly prepared = new Map<BuildId, Map<number, Prepared>>();
   private readonly cursors = new Map<BuildId, number>();
   private readonly toLookUp = new Set<Digest>();
@@ -25,10 +32,12 @@ export class Preparer {
 
   constructor(desk: Desk) {
     this.desk = desk;
+    this.seeker = new Seeker(desk);
   }
 
   /** Notes what became runnable and prepares what this node is steward of. */
   prepare(): void {
+    this.missed(this.seeker.late());
     if (!this.desk.settled) return;
     const everything = this.aliveRevision !== this.desk.aliveRevision;
     this.aliveRevision = this.desk.aliveRevision;
@@ -59,7 +68,8 @@ export class Preparer {
     for (const build of this.desk.liveBuilds()) {
       if (!found) reportLost(this.desk, build, new Set([digest]));
       const prepared = this.preparedOf(build.id);
-      for (const [index, p] of prepared)
+      // What still lacks another folder is noted anew: only those that waited until here are looked at.
+      for (const [index, p] of [...prepared])
         if (p.phase === "trees") {
           prepared.delete(index);
           this.prepareOne(build, index, prepared);
@@ -67,31 +77,60 @@ export class Preparer {
     }
   }
 
-  lookedUp(keys: readonly Digest[], hits: readonly CacheHit[]): void {
-    const asked = new Set(keys);
-    const found = new Map(hits.map((h) => [h.key, h]));
-    for (const build of this.desk.liveBuilds())
-      for (const [index, p] of this.preparedOf(build.id)) {
-        if (p.phase !== "looking" || !p.key || !asked.has(p.key)) continue;
-        const hit = found.get(p.key);
-        const name = build.claims!.action(index).name;
-        // What one of us could not get from there it would not get now: said again, it would be lost again, for ever.
-        if (!hit || build.claims!.lostAt(index).has(hit.from)) {
-          p.phase = "miss";
-          this.revision++;
-          continue;
-        }
-        p.phase = "hit";
-        const pins = pinsOf(build.claims!, index);
-        this.desk.say(build.id, {
-          kind: "cached",
-          action: name,
-          key: hit.key,
-          result: hit.result,
-          from: hit.from,
-          ...(pins.length > 0 ? { pins } : {}),
-        });
-      }
+  /** What the own cache says; for another who asked it is passed on, for this node others are asked about the rest. */
+  lookedUp(keys: readonly Digest[], hits: readonly CacheHit[], asker: Asker | undefined): void {
+    const valid = hits.filter((hit) => this.makerOf(hit));
+    if (asker) return this.seeker.tell(asker, valid);
+    const found = new Map(valid.map((h) => [h.key, h]));
+    const unknown = new Set<Digest>();
+    this.each("looking", new Set(keys), (build, index, p, key) => {
+      const hit = found.get(key);
+      if (hit && this.take(build, index, p, hit)) return;
+      if (!p.asked) unknown.add(key);
+      p.phase = p.asked ? "miss" : "asking";
+      p.asked = true;
+      if (p.phase === "miss") this.revision++;
+    });
+    if (unknown.size > 0 && !this.seeker.seek([...unknown])) this.missed([...unknown]);
+  }
+
+  /** Another member asks what this node's cache knows. */
+  sought(from: PeerId, seek: Extract<Message, { kind: "seek" }>): void {
+    this.seeker.sought(from, seek);
+  }
+
+  /** Another member says what its cache knows; late words count as long as nobody has the action. */
+  found(from: PeerId, answer: Extract<Message, { kind: "found" }>): void {
+    const found = new Map(answer.hits.map((h) => [h.key, h]));
+    const keys = new Set(found.keys());
+    for (const phase of ["asking", "miss"] as const)
+      this.each(phase, keys, (build, index, p, key) => {
+        if (build.claims!.actions.get(index) === "ready") this.take(build, index, p, found.get(key)!, from);
+      });
+    this.missed(this.seeker.found(from, answer));
+  }
+
+  /** A result was made: the cache gets it, and so does every other build that was about to make it too. */
+  learn(build: Build, claim: Claim): void {
+    const claims = build.claims!;
+    const { name, cache } = claims.action(claim.action);
+    const result = claims.resultsOf(claim.action).find((r) => r.hash === claim.done!.resultHash)?.result;
+    if (!cache || !result) return;
+    const { key, holder } = claim;
+    const made = { build: build.id, action: name, by: holder };
+    // Its own the holder keeps itself, once it is said.
+    if (holder !== this.desk.config.self) this.desk.emit({ kind: "remember", key, result, made });
+    if (this.desk.liveBuilds().length < 2) return;
+    for (const phase of ["looking", "asking", "miss"] as const)
+      this.each(phase, new Set([key]), (other, index, p) => {
+        const there = other.claims!;
+        if (other !== build && there.actions.get(index) === "ready" && there.action(index).cache)
+          this.take(other, index, p, { key, result, from: holder, made: [made] });
+      });
+  }
+
+  deadline(): number {
+    return this.seeker.deadline();
   }
 
   /** The key of a ready action that must be run; undefined while that is not known. */
@@ -135,6 +174,53 @@ export class Preparer {
     this.cursors.delete(build);
   }
 
+  /** Nobody knows a result of these keys: their actions must run. */
+  private missed(keys: readonly Digest[]): void {
+    if (keys.length === 0) return;
+    this.each("asking", new Set(keys), (_build, _index, p) => {
+      p.phase = "miss";
+      this.revision++;
+    });
+  }
+
+  private each(
+    phase: Prepared["phase"],
+    keys: ReadonlySet<Digest>,
+    visit: (build: Build, index: number, p: Prepared, key: Digest) => void,
+  ): void {
+    for (const build of this.desk.liveBuilds())
+      for (const [index, p] of this.preparedOf(build.id))
+        if (p.phase === phase && p.key && keys.has(p.key)) visit(build, index, p, p.key);
+  }
+
+  /** Whoever made it and is still one whose word counts. */
+  private makerOf(hit: CacheHit): Made | undefined {
+    return hit.made.find((m) => this.desk.members.has(m.by, "builder"));
+  }
+
+  /** Says that a result was found. False when it is of no use here. */
+  private take(build: Build, index: number, p: Prepared, hit: CacheHit, told?: PeerId): boolean {
+    const claims = build.claims!;
+    const made = this.makerOf(hit);
+    // What one of us could not get from there it would not get now: said again, it would be lost again, for ever.
+    if (!made || claims.lostAt(index).has(hit.from)) return false;
+    p.phase = "hit";
+    const pins = pinsOf(claims, index);
+    const { key, result, from, divergent } = hit;
+    this.desk.say(build.id, {
+      kind: "cached",
+      action: claims.action(index).name,
+      key,
+      result,
+      from,
+      made,
+      ...(told === undefined ? {} : { told }),
+      ...(divergent && divergent.length > 0 ? { divergent: [...divergent] } : {}),
+      ...(pins.length > 0 ? { pins } : {}),
+    });
+    return true;
+  }
+
   private prepareOne(build: Build, index: number, prepared: Map<number, Prepared>): void {
     const claims = build.claims!;
     const action = claims.action(index);
@@ -142,11 +228,11 @@ export class Preparer {
     const inputs = inputsOf(claims, index, this.desk.trees, build.inputFiles);
     if (inputs.kind === "missing") return;
     if (inputs.kind === "trees") {
-      prepared.set(index, { phase: "trees", key: undefined });
+      prepared.set(index, { phase: "trees", key: undefined, asked: false });
       for (const tree of inputs.needed) this.desk.askTree(tree.digest, tree.from);
       return;
     }
-    prepared.set(index, { phase: action.cache ? "looking" : "miss", key: inputs.key });
+    prepared.set(index, { phase: action.cache ? "looking" : "miss", key: inputs.key, asked: false });
     if (!action.cache) this.revision++;
     if (action.cache) this.toLookUp.add(inputs.key);
   }

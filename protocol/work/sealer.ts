@@ -2,17 +2,20 @@
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
+import type { Fetches } from "./fetches.ts";
 import { reportLost } from "./lost.ts";
 
 export class Sealer {
   private readonly desk: Desk;
+  private readonly fetches: Fetches;
   /** Blobs being fetched, per build. */
   private readonly gathering = new Map<BuildId, Set<Digest>>();
   /** Said in this step, not yet folded. */
   private readonly said = new Set<BuildId>();
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, fetches: Fetches) {
     this.desk = desk;
+    this.fetches = fetches;
   }
 
   begin(): void {
@@ -81,11 +84,10 @@ export class Sealer {
     for (const digest of wants.keys()) if (this.desk.isLocal(digest)) wants.delete(digest);
     if (wants.size === 0) return true;
     this.gathering.set(build.id, new Set(wants.keys()));
-    this.desk.emit({
-      kind: "fetch",
-      id: `gather:${build.id}`,
-      wants: [...wants].map(([digest, holders]) => ({ digest, from: this.desk.preferred(holders) })),
-    });
+    this.fetches.begin(
+      `gather:${build.id}`,
+      [...wants].map(([digest, holders]) => ({ digest, holders })),
+    );
     return false;
   }
 }

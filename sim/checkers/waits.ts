@@ -1,6 +1,8 @@
 /** Nothing waits that could go on: no runnable action beside an idle host, no open claim that nobody works on. */
 import type { ClaimId } from "../../protocol/kernel/ids.ts";
+import type { Build } from "../../protocol/work/build.ts";
 import { isOpen } from "../../protocol/work/claims.ts";
+import { inputsOf } from "../../protocol/work/inputs.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
 import type { Calm } from "./calm.ts";
@@ -12,6 +14,15 @@ const idleMsMax = 3_000;
 const recoveryMs = 5_000;
 /** A claim that nobody works on is closed by then: not begun after 15 s, or its holder is dead for a lease. */
 const openMsMax = 30_000;
+
+/** Whether another build has the very action in hand: its result is waited for. */
+function runsElsewhere({ core: { desk } }: Host, build: Build, index: number): boolean {
+  const others = desk.liveBuilds().filter((b) => b !== build && b.claims!.openClaims.size > 0);
+  if (others.length === 0) return false;
+  const inputs = inputsOf(build.claims!, index, desk.trees, build.inputFiles);
+  if (inputs.kind !== "known") return false;
+  return others.some((b) => [...b.claims!.openClaims].some((c) => c.key === inputs.key));
+}
 
 export class WaitChecker {
   private readonly swarm: Swarm;
@@ -70,6 +81,7 @@ export class WaitChecker {
       for (const index of claims.actions.ready()) {
         if (claims.failedAt(index, host.peer) || holder.coolingDown(id, index)) continue;
         if (gate.refuses(vitals, build, index) !== undefined) continue;
+        if (runsElsewhere(host, build, index)) continue;
         if (gate.leaves(build, index, vitals, 0) === undefined)
           return `${claims.action(index).name} of ${id}`;
       }

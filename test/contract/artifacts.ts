@@ -116,10 +116,12 @@ export function artifactsContract(name: string, make: () => Promise<ArtifactsFix
       await fixture.hold(b, y);
       expect(await lookUp([known, unknown])).toEqual([]);
       await fixture.hold(b, x);
-      expect(await lookUp([unknown, known])).toEqual([{ key: known, result, from: b }]);
+      expect(await lookUp([unknown, known])).toMatchObject([{ key: known, result, from: b }]);
       await fixture.hold(fixture.self, x);
       await fixture.hold(fixture.self, y);
-      expect(await lookUp([known])).toEqual([{ key: known, result, from: fixture.self }]);
+      const [hit] = await lookUp([known]);
+      expect(hit).toMatchObject({ key: known, result, from: fixture.self });
+      expect(hit!.made.map((m) => m.by).sort()).toEqual([a, b].sort());
     });
 
     it("finds a folder only with all that is below it", async () => {

@@ -1,12 +1,25 @@
 /** Entries to store and send in tests: one chain by one author, signed by nobody, each with one note as its event. */
 import { sha256 } from "../../protocol/kernel/digest.ts";
-import { type BuildId, type Incarnation, peerIdOf } from "../../protocol/kernel/ids.ts";
+import {
+  type ActionName,
+  type BuildId,
+  type Incarnation,
+  type PeerId,
+  peerIdOf,
+} from "../../protocol/kernel/ids.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
 
 const swarm = "5".repeat(64) as Entry["swarm"];
 
 /** A peer id that stands for `name`; nobody holds its key. */
 export const peerNamed = (name: string) => peerIdOf(sha256(Buffer.from(name)));
+
+/** That a member made a result, in some build. */
+export const madeBy = (by: PeerId) => ({
+  build: "demo-0123456789" as BuildId,
+  action: "make" as ActionName,
+  by,
+});
 
 /** Entry `seq` of the chain of `author` in `inc`; equal arguments give equal entries. */
 export function entryAt(

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import type { BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
-import type { EventBatch, EventStore, Restored } from "../../protocol/ports.ts";
+import type { EventBatch, EventStore, Remembered, Restored } from "../../protocol/ports.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
-import { entryAt, peerNamed } from "./chain.ts";
+import { entryAt, madeBy, peerNamed } from "./chain.ts";
 
 export interface EventsFixture {
   readonly store: EventStore;
@@ -53,9 +53,9 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       return found!;
     };
     const seqs = async (...args: Parameters<typeof range>) => (await range(...args)).map((e) => e.entry.seq);
-    const result = async () => {
-      let found: Parameters<Parameters<EventStore["result"]>[1]>[0] | undefined;
-      store.result(key, (answer) => {
+    const results = async () => {
+      let found: readonly Remembered[] | undefined;
+      store.results(key, (answer) => {
         found = answer;
       });
       await fixture.settle(() => found !== undefined);
@@ -120,7 +120,7 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
         early.push(!returned),
       );
       store.range(peerNamed("ann"), "1-00000001" as Incarnation, 5, 4, () => early.push(!returned));
-      store.result(key, () => early.push(!returned));
+      store.results(key, () => early.push(!returned));
       returned = true;
       await fixture.settle(() => early.length === 3);
       expect(early).toEqual([false, false, false]);
@@ -222,30 +222,32 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
     });
 
     test("an action key that nobody remembered has no result", async () => {
-      expect(await result()).toBeNull();
+      expect(await results()).toEqual([]);
     });
 
-    test("holders of one result gather, each once, and survive a restart", async () => {
-      store.remember(key, resultOf("a"), peerNamed("ann"));
-      store.remember(key, { ...resultOf("a"), stdout: digestOf(bytes(1)) }, peerNamed("bob"));
-      store.remember(key, resultOf("a"), peerNamed("ann"));
+    const by = (name: string) => madeBy(peerNamed(name));
+
+    test("makers of one result gather, each once, and survive a restart", async () => {
+      store.remember(key, resultOf("a"), by("ann"));
+      store.remember(key, { ...resultOf("a"), stdout: digestOf(bytes(1)) }, by("bob"));
+      store.remember(key, resultOf("a"), by("ann"));
       await write({});
-      expect((await result()).holders).toEqual([peerNamed("ann"), peerNamed("bob")]);
+      expect(await results()).toEqual([{ result: resultOf("a"), made: [by("ann"), by("bob")] }]);
       await restart();
-      expect(await result()).toEqual({
-        result: resultOf("a"),
-        holders: [peerNamed("ann"), peerNamed("bob")],
-      });
+      expect(await results()).toEqual([{ result: resultOf("a"), made: [by("ann"), by("bob")] }]);
     });
 
-    test("a different result stands beside the first, and the newest is given", async () => {
-      store.remember(key, resultOf("a"), peerNamed("ann"));
-      store.remember(key, resultOf("b"), peerNamed("bob"));
+    test("a different result stands beside the first, the newest last", async () => {
+      store.remember(key, resultOf("a"), by("ann"));
+      store.remember(key, resultOf("b"), by("bob"));
       await write({});
-      expect(await result()).toEqual({ result: resultOf("b"), holders: [peerNamed("bob")] });
-      store.remember(key, resultOf("a"), peerNamed("cat"));
+      expect(await results()).toEqual([
+        { result: resultOf("a"), made: [by("ann")] },
+        { result: resultOf("b"), made: [by("bob")] },
+      ]);
+      store.remember(key, resultOf("a"), by("cat"));
       await write({});
-      expect(await result()).toEqual({ result: resultOf("b"), holders: [peerNamed("bob")] });
+      expect((await results())[0]).toEqual({ result: resultOf("a"), made: [by("ann"), by("cat")] });
     });
 
     test("any course of writes, drops and restarts leaves what a plain model says", async () => {

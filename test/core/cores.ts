@@ -389,7 +389,12 @@ export class Cores {
         });
       }
       case "look-up":
-        return this.later(node, latencyMs, { kind: "looked-up", keys: effect.keys, hits: [] });
+        return this.later(node, latencyMs, {
+          kind: "looked-up",
+          keys: effect.keys,
+          hits: [],
+          ...(effect.asker ? { asker: effect.asker } : {}),
+        });
       case "fetch": {
         const missing = effect.wants.map((w) => w.digest).filter((d) => !this.has(d));
         for (const { digest } of effect.wants) if (!missing.includes(digest)) node.blobs.add(digest);

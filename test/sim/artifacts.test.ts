@@ -9,6 +9,7 @@ import { VirtualNetwork } from "../../sim/network.ts";
 import { Process } from "../../sim/process.ts";
 import { fakePeer } from "../../sim/signer.ts";
 import { World } from "../../sim/world.ts";
+import { madeBy } from "../contract/chain.ts";
 
 interface Host {
   readonly peer: PeerId;
@@ -167,9 +168,9 @@ describe("virtual artifacts", () => {
       outputs: [{ path: "out", digest, kind }],
     });
     blobs.add(bob.peer, blob("made"));
-    ann.events.remember(keys[0]!, output(blob("made")), bob.peer);
-    ann.events.remember(keys[1]!, output(tree.root, "folder"), bob.peer);
-    ann.events.remember(keys[2]!, output(blob("collected")), bob.peer);
+    ann.events.remember(keys[0]!, output(blob("made")), madeBy(bob.peer));
+    ann.events.remember(keys[1]!, output(tree.root, "folder"), madeBy(bob.peer));
+    ann.events.remember(keys[2]!, output(blob("collected")), madeBy(bob.peer));
     world.runFor(10);
     const lookUp = () => {
       const [hits] = answer<[{ key: Digest; from: PeerId }[]]>((done) => ann.artifacts.lookUp(keys, done));

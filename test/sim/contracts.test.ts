@@ -12,6 +12,7 @@ import { Process } from "../../sim/process.ts";
 import { fakePeer, fakeSigner } from "../../sim/signer.ts";
 import { World } from "../../sim/world.ts";
 import { artifactsContract } from "../contract/artifacts.ts";
+import { madeBy } from "../contract/chain.ts";
 import { clockContract } from "../contract/clock.ts";
 import { eventsContract } from "../contract/events.ts";
 import { executorContract } from "../contract/executor.ts";
@@ -138,7 +139,7 @@ artifactsContract("the simulated artifacts", async () => {
     peers: [first, second],
     hold: (peer, bytes) => blobs.add(peer, digestOf(bytes), bytes),
     know: (key, result, holders) => {
-      for (const holder of holders) store.remember(key, result, holder);
+      for (const holder of holders) store.remember(key, result, madeBy(holder));
       world.runFor(10);
     },
     has: (digest) => blobs.has(self, digest),

@@ -11,8 +11,10 @@ import type { Want } from "../../protocol/contract.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
+import type { Remembered } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import { artifactsContract } from "../contract/artifacts.ts";
+import { madeBy } from "../contract/chain.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 const peerOf = (n: number) => peerIdOf(new Uint8Array(32).fill(n));
@@ -76,7 +78,7 @@ async function setUp() {
   const home = await mkdtemp(path.join(tmpdir(), "swarmd-artifacts-"));
   const blobs = await openBlobStore(path.join(home, "blobs"));
   const peers = new Peers();
-  const results = new Map<Digest, { result: ActionResult; holders: PeerId[] }>();
+  const results = new Map<Digest, Remembered>();
   const artifacts = createArtifacts({
     blobs,
     remote: peers,
@@ -84,7 +86,9 @@ async function setUp() {
     watchAskers: () => () => {},
     connected: () => [a, b].filter((peer) => !peers.down.has(peer)),
     locate: async (digest) => peers.records.get(digest) ?? [],
-    events: { result: (key, done) => queueMicrotask(() => done(results.get(key) ?? null)) },
+    events: {
+      results: (key, done) => queueMicrotask(() => done(results.has(key) ? [results.get(key)!] : [])),
+    },
     self,
     log: { debug: () => {} },
   });
@@ -101,7 +105,7 @@ artifactsContract("the node", async () => {
       if (peer === self) await blobs.put(bytes);
       else peers.hold(peer, bytes);
     },
-    know: (key, result, holders) => results.set(key, { result, holders: [...holders] }),
+    know: (key, result, holders) => results.set(key, { result, made: holders.toReversed().map(madeBy) }),
     has: blobs.has,
     settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { interval: 2 }),
     close: () => rm(home, { recursive: true }),
@@ -112,7 +116,7 @@ describe("artifacts of a node", () => {
   let home: string;
   let blobs: DiskBlobs;
   let peers: Peers;
-  let results: Map<Digest, { result: ActionResult; holders: PeerId[] }>;
+  let results: Map<Digest, Remembered>;
   let artifacts: LocalArtifacts;
   beforeEach(async () => {
     ({ home, blobs, peers, results, artifacts } = await setUp());
@@ -240,7 +244,7 @@ describe("artifacts of a node", () => {
       const key = digestOf(text(`key ${i}`));
       peers.hold(b, output);
       const result: ActionResult = { outputs: [{ path: "o", digest: digestOf(output), kind: "file" }] };
-      results.set(key, { result, holders: [a, b] });
+      results.set(key, { result, made: [madeBy(a), madeBy(b)] });
       return key;
     });
     peers.down.add(a);

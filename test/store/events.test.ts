@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type DiskEvents, openEventStore } from "../../node/store/events.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 import type { EventBatch } from "../../protocol/ports.ts";
-import { entryAt, peerNamed } from "../contract/chain.ts";
+import { entryAt, madeBy, peerNamed } from "../contract/chain.ts";
 import { eventsContract } from "../contract/events.ts";
 
 let folder: string;
@@ -212,8 +212,8 @@ test("different results and holders of one action key are bounded", async () => 
   const key = `${"a".repeat(64)}/1` as Parameters<DiskEvents["remember"]>[0];
   for (let n = 0; n < 100; n++) {
     const digest = `${n.toString(16).padStart(64, "0")}/1` as typeof key;
-    store.remember(key, { outputs: [{ path: "o", digest, kind: "file" }] }, peerNamed("ann"));
-    store.remember(key, { outputs: [] }, peerNamed(`holder ${n}`));
+    store.remember(key, { outputs: [{ path: "o", digest, kind: "file" }] }, madeBy(peerNamed("ann")));
+    store.remember(key, { outputs: [] }, madeBy(peerNamed(`holder ${n}`)));
   }
   await write(store, {});
   await store.close();

@@ -134,7 +134,7 @@ describe("claims that a person takes back", () => {
       calm || action === "quick" ? undefined : action === "bad" ? { ms: 30, outcome: failed } : forever();
     const { build, claims } = submit(cores, graphOf({ quick: [], bad: [], long: [], other: [] }));
     cores.runUntil(() => claims.actions.counts.blocked === 1 && running(cores) === 2);
-    cores.runFor(1500);
+    cores.runFor(300);
     const told = operate(cores, "bob", { op: "reset", build }, true);
     expect(told).toEqual({ ok: true, build, moved: 3, lost: 2 });
     expect(running(cores)).toBe(2);

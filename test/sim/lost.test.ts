@@ -1,0 +1,113 @@
+/** Bytes that are gone, or out of reach: what is needed is had by another way, made again, or given up with a cause; nothing runs for ever. */
+import { describe, expect, test } from "vitest";
+import { Checkers } from "../../sim/checkers.ts";
+import type { Host } from "../../sim/host.ts";
+import { Swarm, type SwarmOptions } from "../../sim/swarm.ts";
+import { chain, layered, type Workload } from "../../sim/workload.ts";
+
+const seeds = [1, 2, 3, 4, 5, 6];
+
+function start(options: Partial<SwarmOptions> & { seed: number }) {
+  const swarm = new Swarm({ hosts: 3, ...options });
+  const checkers = new Checkers(swarm);
+  swarm.start();
+  const [ann, bob, cat] = swarm.hosts as [Host, Host, Host];
+  return { swarm, checkers, ann, bob, cat };
+}
+
+/** The same with folders for outputs. */
+const inFolders = ({ graph, costs }: Workload): Workload => ({
+  costs,
+  graph: {
+    ...graph,
+    actions: graph.actions.map((a) => ({
+      ...a,
+      outputs: a.outputs.map((o) => ({ ...o, kind: "folder" as const })),
+    })),
+  },
+});
+
+describe("two members that cannot connect to each other", () => {
+  const works: [string, (seed: number) => Workload][] = [
+    ["lone results", (seed) => layered(seed, 1, 4 + seed, 1000)],
+    ["layers", (seed) => layered(seed, 3, 4, 1000)],
+    ["folders", (seed) => inFolders(layered(seed, 2, 3 + seed, 1000))],
+  ];
+  for (const seed of seeds)
+    test.each(works)(`%s are had through a third, and nothing runs again (seed ${seed})`, (_, work) => {
+      const { swarm, checkers, ann, bob, cat } = start({ seed });
+      swarm.network.cut([ann.peer], [bob.peer]);
+      swarm.world.runFor(15_000);
+      const outcome = swarm.finish(swarm.submit(cat, work(seed)), 120_000);
+      expect(outcome.state).toBe("complete");
+      expect([...outcome.executions.values()].every((n) => n === 1)).toBe(true);
+      expect(checkers.violations).toEqual([]);
+    });
+});
+
+describe("the only holder of what is needed dies for good", () => {
+  test.each(seeds)("what it needs is gone too: the whole chain is made again (seed %i)", (seed) => {
+    const { swarm, checkers, ann } = start({ seed });
+    const build = swarm.submit(ann, chain(5, 3000));
+    const ended = () => swarm.executions.of(build, "link2" as never).find((e) => e.ended === "done");
+    swarm.world.runUntil(() => ended() !== undefined, 60_000);
+    swarm.world.runFor(200);
+    // Whatever the chain has made so far lies nowhere else.
+    const made = swarm.executions.all.map((e) => e.host);
+    for (const host of swarm.hosts) {
+      const keep = new Set(host.core.desk.builds.get(build)!.graph!.files.map((f) => f.digest));
+      if (host.name !== made.at(-1) && host.name !== ended()!.host)
+        for (const digest of swarm.blobs.image(host.peer))
+          if (!keep.has(digest) && digest !== host.core.desk.builds.get(build)!.submission!.event.graph)
+            swarm.blobs.remove(host.peer, digest);
+    }
+    swarm.host(ended()!.host).kill();
+    const outcome = swarm.finish(build, 300_000);
+    expect(outcome.state).toBe("complete");
+    expect(checkers.violations).toEqual([]);
+  });
+
+  test.each(seeds)(
+    "and it fails wherever it is tried again: the build ends as failed, with the cause (seed %i)",
+    (seed) => {
+      const { swarm, checkers, ann } = start({ seed, hosts: 4 });
+      const build = swarm.submit(ann, chain(2, 4000));
+      const first = () => swarm.executions.of(build, "link0" as never).find((e) => e.ended === "done");
+      swarm.world.runUntil(() => first() !== undefined, 60_000);
+      swarm.twist(({ action }) => (action === "link0" ? { ends: "fails" } : undefined));
+      const holder = first()!.host;
+      swarm.host(holder).kill();
+      for (const host of swarm.hosts)
+        if (host.up)
+          for (const digest of swarm.blobs.image(host.peer)) {
+            const claims = host.core.desk.builds.get(build)!.claims!;
+            if (claims.resultOf(0)?.result.outputs.some((o) => o.digest === digest))
+              swarm.blobs.remove(host.peer, digest);
+          }
+      const outcome = swarm.finish(build, 300_000);
+      // Where its only dependent had it already, nothing was lost.
+      if (outcome.state === "complete") return;
+      expect(outcome.counts).toMatchObject({ blocked: 1, held: 1 });
+      expect(
+        swarm.executions.of(build, "link0" as never).filter((e) => e.ended === "failed").length,
+      ).toBeLessThanOrEqual(3);
+      expect(checkers.violations).toEqual([]);
+    },
+  );
+
+  test.each(seeds)(
+    "and it comes out otherwise: both are kept, the rest takes one of them, and it ends (seed %i)",
+    (seed) => {
+      const { swarm, checkers, ann } = start({ seed });
+      const build = swarm.submit(ann, layered(seed, 3, 4, 3000));
+      swarm.world.runUntil(() => swarm.executions.all.filter((e) => e.ended === "done").length >= 3, 60_000);
+      swarm.world.runFor(100);
+      swarm.twist(() => ({ variant: "again" }));
+      const holder = swarm.executions.all.find((e) => e.ended === "done" && e.host !== "ann")?.host ?? "bob";
+      swarm.host(holder).kill();
+      const outcome = swarm.finish(build, 300_000);
+      expect(outcome.state).toBe("complete");
+      expect(checkers.violations).toEqual([]);
+    },
+  );
+});
