@@ -72,13 +72,14 @@ async function foreground(
   options: Options,
   know: readonly Acquaintance[],
 ): Promise<number> {
-  const [{ openHome }, { loadConfig }, { createLog }, { startDaemon }] = await Promise.all([
+  const [{ openHome }, { changeKeys }, { loadConfig }, { createLog }, { startDaemon }] = await Promise.all([
     import("../node/home.ts"),
+    import("../node/identity.ts"),
     import("../node/config.ts"),
     import("../node/log.ts"),
     import("../node/daemon.ts"),
   ]);
-  const home = await openHome(context.home);
+  let home = await openHome(context.home);
   const config = await loadConfig({
     file: home.places.config,
     env: process.env,
@@ -105,8 +106,12 @@ async function foreground(
     );
   for (;;) {
     const because = await daemon.stopped;
-    if (because === "cloned") return errorCodes.refused;
-    if (because === "asked" || asked) return 0;
+    if (because === "cloned" || because === "revoked") return errorCodes.refused;
+    if (because === "asked" || because === "left" || asked) return 0;
+    if (because === "rotated") {
+      await changeKeys(home.places.identity, home.identity.peer);
+      home = await openHome(context.home);
+    }
     daemon = await startDaemon({ home, config, log, know });
   }
 }

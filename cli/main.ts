@@ -8,6 +8,7 @@ import { nearest } from "../protocol/build/nearest.ts";
 import { errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import { flagOf, quoted, valuesOf } from "./arguments.ts";
 import type { Command, Context, Options } from "./command.ts";
+import { approve, deny } from "./commands/approve.ts";
 import { artifact } from "./commands/artifact.ts";
 import { cancel } from "./commands/cancel.ts";
 import { demo } from "./commands/demo.ts";
@@ -19,7 +20,9 @@ import { history } from "./commands/history.ts";
 import { init } from "./commands/init.ts";
 import { invite } from "./commands/invite.ts";
 import { join } from "./commands/join.ts";
+import { leave } from "./commands/leave.ts";
 import { logs } from "./commands/logs.ts";
+import { member } from "./commands/member.ts";
 import { next } from "./commands/next.ts";
 import { node } from "./commands/node.ts";
 import { pause } from "./commands/pause.ts";
@@ -50,6 +53,9 @@ const commands: readonly Command[] = [
   run,
   invite,
   join,
+  approve,
+  deny,
+  member,
   plan,
   submit,
   watch,
@@ -74,6 +80,7 @@ const commands: readonly Command[] = [
   doctor,
   sim,
   stop,
+  leave,
   demo,
   version,
   help,

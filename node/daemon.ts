@@ -8,6 +8,7 @@ import { hashOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
+import type { Former } from "../protocol/swarm/members.ts";
 import { Announcer } from "./announcer.ts";
 import { createExecutor } from "./build/executor.ts";
 import { describeLimits } from "./build/limits.ts";
@@ -19,7 +20,7 @@ import type { Control } from "./control/api.ts";
 import { serveControl } from "./control/server.ts";
 import { distributionOf } from "./distribution.ts";
 import type { Home } from "./home.ts";
-import { nextIncarnation } from "./identity.ts";
+import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { Askers } from "./network/askers.ts";
@@ -69,7 +70,29 @@ const endings: Readonly<
     what: "others know starts of this node that it does not remember: its disk was set back",
     remedy: "none is needed: it starts again, above all starts that are known",
   },
+  left: {
+    what: "this node has left the swarm",
+    remedy: "its blobs stay in its home; to build again, enter a swarm with another --home",
+  },
+  revoked: {
+    what: "this node was revoked: it is a member no more",
+    remedy: "who said so, and why: swarmd member list on any member; to come back it needs a key of its own",
+  },
+  rotated: {
+    what: "this node goes on under another key",
+    remedy: "none is needed: it starts again with it",
+  },
 };
+
+function formerly({ name, parting }: Former, by: string | undefined): SwarmError {
+  const { why, reason } = parting;
+  const because = reason === undefined ? "" : `: ${reason}`;
+  return new SwarmError(
+    "not-a-member",
+    why === "left" ? `${name} has left the swarm${because}` : `${name} was revoked by ${by}${because}`,
+    { remedy: "to come back it needs a key of its own: swarmd join with another --home" },
+  );
+}
 
 /** Throws `home-locked`, `not-a-member`, `address-in-use` and what the stores refuse; nothing is left running then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -198,6 +221,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     );
     closers.push(() => runtime.halt());
     runtime.start(restored);
+    const former = core.desk.members.former(identity.peer);
+    if (former?.parting.why === "rotated") saidDown("rotated");
+    else if (former) throw formerly(former, core.desk.members.nameOf(former.parting.by));
 
     later.mesh = await createMesh({
       privateKey: identity.seed(),
@@ -268,7 +294,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     void down.then((because) => {
       if (because === "asked") return;
       const { what, remedy } = endings[because];
-      log.error({ remedy }, what);
+      if (because === "left" || because === "rotated") log.info({ remedy }, what);
+      else log.error({ remedy }, what);
       return stop(what);
     });
     const control = createOperator({
@@ -281,6 +308,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       tails: executor,
       limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),
       mesh: up,
+      nextIdentity: () => obtainNextIdentity(places.identity),
       changed: (signal) =>
         new Promise((resolve) => {
           const wake = () => {

@@ -57,7 +57,7 @@ export async function openHome(dir: string): Promise<Home> {
   const home = await findHome(dir);
   if (home) return home;
   throw new SwarmError("home-invalid", `${path.resolve(dir)} is not the home of a node yet`, {
-    remedy: "found a swarm: swarmd init; or enter one: swarmd join TICKET",
+    remedy: "found a swarm: swarmd init; or enter one: swarmd join",
   });
 }
 
@@ -69,10 +69,7 @@ export async function createHome(dir: string, { name }: { readonly name: string 
   const absolute = path.resolve(dir);
   const known = await findHome(absolute);
   if (known) return known;
-  if (!nodeName.safeParse(name).success)
-    throw new SwarmError("usage", `${JSON.stringify(name)} cannot name a node`, {
-      remedy: "use lower-case letters, digits and inner dashes, at most 63",
-    });
+  if (!nodeName.safeParse(name).success) throw badName(name);
   return explained(absolute, async () => {
     const places = placesOf(absolute);
     await mkdir(absolute, { recursive: true, mode: 0o700 });
@@ -87,6 +84,13 @@ export async function createHome(dir: string, { name }: { readonly name: string 
     await saveHome(absolute, { version: homeVersion, name });
     return openHome(absolute);
   });
+}
+
+/** Another name, for a home that is in no swarm yet. Throws `usage` for a name that is none. */
+export async function renameHome(home: Home, name: string): Promise<Home> {
+  if (!nodeName.safeParse(name).success) throw badName(name);
+  await whileAlone(home, () => saveHome(home.dir, { version: homeVersion, name }));
+  return openHome(home.dir);
 }
 
 /**
@@ -146,6 +150,11 @@ export async function adoptCertificates(
     return openHome(home.dir);
   });
 }
+
+const badName = (name: string) =>
+  new SwarmError("usage", `${JSON.stringify(name)} cannot name a node`, {
+    remedy: "use lower-case letters, digits and inner dashes, at most 63",
+  });
 
 /** Names that a home holds beside its places; with them a home whose making was interrupted is known as one. */
 const ownFiles = ["home.json", "lock", "lock.pid", "lock-journal"];

@@ -1,6 +1,6 @@
 /** Who this node is: an Ed25519 key in the home's `identity/`, readable by its owner only, and the counter of its starts. */
 import { createPrivateKey, randomBytes } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { copyFile, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type Incarnation, incarnationCounter, isIncarnation, type PeerId } from "../protocol/kernel/ids.ts";
@@ -19,6 +19,21 @@ const keyBytesMax = 4096;
 
 /** The key of this node, `folder/node.key`, made there the first time. Throws `home-invalid` for one that cannot be trusted. */
 export const obtainIdentity = (folder: string): Promise<Identity> => obtainKey(path.join(folder, "node.key"));
+
+/** The key this node changes to, `folder/next.key`, made there when it is first asked for. */
+export const obtainNextIdentity = (folder: string): Promise<Identity> =>
+  obtainKey(path.join(folder, "next.key"));
+
+/** The next key takes the place of `peer`'s, which stays under a name of its own. Does nothing when there is no next key. */
+export async function changeKeys(folder: string, peer: PeerId): Promise<void> {
+  const next = path.join(folder, "next.key");
+  if ((await readSmallFile(next, keyBytesMax)) === undefined) return;
+  const current = path.join(folder, "node.key");
+  const before = path.join(folder, `${peer}.key`);
+  // A crash in between leaves both: the new one is moved again.
+  if ((await obtainKey(current)).peer === peer) await copyFile(current, before);
+  await rename(next, current);
+}
 
 /** The root key of a swarm, `folder/root.key`; one that an interrupted founding left there is used, never overwritten. */
 export const obtainRootKey = (folder: string): Promise<Identity> => obtainKey(path.join(folder, "root.key"));

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { ToolSet } from "../protocol/build/tool-sets.ts";
 import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import type { BuildId, Digest } from "../protocol/kernel/ids.ts";
+import type { BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
 import type { Artifacts } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
 import { surveyToolsMax } from "../protocol/swarm/message.ts";
@@ -42,6 +42,8 @@ export interface OperatorParts {
   readonly mesh: Mesh;
   /** Resolves after the next step that may have changed something. */
   readonly changed: (signal?: AbortSignal) => Promise<void>;
+  /** The key this node would change to. */
+  readonly nextIdentity: () => Promise<{ readonly peer: PeerId }>;
   readonly stop: () => Promise<void>;
 }
 
@@ -165,6 +167,15 @@ export function createOperator(parts: OperatorParts): Control {
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
     queue: async () => queries.queue(),
+    members: async () => queries.members(),
+    member: async (operation, options) => {
+      await command({ kind: "member", operation, reason: options?.reason });
+    },
+    rotate: async () => {
+      const { peer } = await parts.nextIdentity();
+      await command({ kind: "member", operation: { op: "rotate", peer } });
+      return { peer };
+    },
     invite: async ({ roles, ttlMs }) => {
       if (!(ttlMs > 0 && ttlMs <= ticketMsMax))
         throw new SwarmError("usage", "a ticket is good for at most 24 hours", {
@@ -173,7 +184,15 @@ export function createOperator(parts: OperatorParts): Control {
       const { ticket, secret, key } = drawTicketKey();
       const notAfterMs = Math.floor(Date.now() + ttlMs);
       await command({ kind: "invite", ticket, key, roles, notAfterMs });
-      const addrs = mesh.addresses().slice(0, 16);
+      // Others may be asked when this node is away: then an admin decides.
+      const others = desk.members.all().flatMap(({ peer }) =>
+        mesh
+          .addressesOf(peer)
+          .slice(0, 2)
+          .map((address) => `${address}/p2p/${peer}`),
+      );
+      const own = mesh.addresses().slice(0, 10);
+      const addrs = [...own, ...others].filter((address) => address.length <= 200).slice(0, 16);
       const text = encodeTicket({
         swarm: desk.config.swarm,
         swarmName: desk.members.swarmName,
@@ -184,7 +203,7 @@ export function createOperator(parts: OperatorParts): Control {
         notAfterMs,
         secret,
       });
-      return { ticket: text, expiresAtMs: notAfterMs, addresses: addrs };
+      return { ticket: text, expiresAtMs: notAfterMs, addresses: own };
     },
     doctor: async () => checkDaemon(core, queries, mesh, parts.limits),
     stop: parts.stop,

@@ -3,6 +3,7 @@ import type { Core } from "../protocol/core.ts";
 import { plannedPath } from "../protocol/explain/critical-path.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
+import { fingerprintOf } from "../protocol/swarm/fingerprint.ts";
 import { type ActionState, actionStates } from "../protocol/work/actions.ts";
 import { endedOf } from "../protocol/work/archive.ts";
 import type { Build } from "../protocol/work/build.ts";
@@ -15,6 +16,7 @@ import type {
   BuildSummary,
   BuildView,
   ForkView,
+  MembersView,
   NodeView,
   QueuedBuild,
   RunningAction,
@@ -35,7 +37,7 @@ export class Queries {
 
   /** The name people use for a node; the end of its id for one that is no member any more. */
   nameOf(peer: PeerId): string {
-    return this.core.desk.members.get(peer)?.name ?? peer.slice(-8);
+    return this.core.desk.members.nameOf(peer) ?? peer.slice(-8);
   }
 
   nodes(): NodeView[] {
@@ -61,6 +63,54 @@ export class Queries {
         remedy: "see the nodes: swarmd node list",
       });
     return found;
+  }
+
+  members(): MembersView {
+    const { desk, door } = this.core;
+    const { requests } = door;
+    const { members, config, now } = desk;
+    return {
+      swarm: { id: config.swarm, name: members.swarmName },
+      self: config.self,
+      members: members.all().map(({ peer, name, roles, notAfterMs }) => ({
+        name,
+        peerId: peer,
+        fingerprint: fingerprintOf(peer),
+        roles,
+        state: peer === config.self ? "self" : desk.status(peer),
+        notAfterMs,
+      })),
+      former: members.formers().map(({ peer, name, parting }) => ({
+        name,
+        peerId: peer,
+        why: parting.why,
+        by: this.nameOf(parting.by),
+        ...(parting.reason === undefined ? {} : { reason: parting.reason }),
+      })),
+      requests: requests.all().map((request) => {
+        const known = request.ticket && door.ticketOf(request.ticket.ticket);
+        return {
+          name: request.name,
+          peerId: request.peer,
+          fingerprint: fingerprintOf(request.peer),
+          roles: requests.rolesFor(request, known),
+          via: this.nameOf(request.via),
+          idleMs: Math.max(0, Math.round(now.monoMs - request.askedMonoMs)),
+          ...(request.ticket
+            ? {
+                ticket: {
+                  ticket: request.ticket.ticket,
+                  issuer: known ? this.nameOf(known.issuer) : "?",
+                  good:
+                    known !== undefined &&
+                    known.event.key === request.ticket.key &&
+                    known.event.notAfterMs > now.wallMs,
+                },
+              }
+            : {}),
+        };
+      }),
+    };
   }
 
   /** Newest first. */

@@ -14,7 +14,7 @@ import type {
   PeerId,
   SwarmId,
 } from "./kernel/ids.ts";
-import type { Presentation, Redemption } from "./swarm/admission.ts";
+import type { Ask, Presentation, Redemption } from "./swarm/admission.ts";
 import type { Gossip, Message } from "./swarm/message.ts";
 import type { Scheduling } from "./swarm/policy.ts";
 import type { LocalVitals } from "./swarm/vitals.ts";
@@ -114,6 +114,8 @@ export type Command =
       readonly reason?: string;
       readonly dryRun: boolean;
     }
+  /** A word about a member, or of this node about itself. */
+  | { readonly kind: "member"; readonly operation: MemberOperation; readonly reason?: string }
   /** The secret stays in the shell; the core hears of the ticket's public key alone. */
   | {
       readonly kind: "invite";
@@ -144,6 +146,20 @@ export type Operation =
   /** `now`: what runs is stopped too. */
   | { readonly op: "drain"; readonly peer: PeerId; readonly now?: boolean };
 
+/** What may be said of members. `force`: also where the swarm is left without an admin. */
+export type MemberOperation =
+  /** Lets one in who asked; without `roles` it gets those of its ticket, or those it asked for. */
+  | { readonly op: "approve"; readonly peer: PeerId; readonly roles?: readonly Role[] }
+  | { readonly op: "deny"; readonly peer: PeerId }
+  /** All the roles it has from here on. */
+  | { readonly op: "role"; readonly peer: PeerId; readonly roles: readonly Role[]; readonly force?: boolean }
+  | { readonly op: "revoke"; readonly peer: PeerId; readonly force?: boolean }
+  | { readonly op: "renew"; readonly peer: PeerId }
+  /** This node goes for good. */
+  | { readonly op: "leave"; readonly force?: boolean }
+  /** This node goes on under another key. */
+  | { readonly op: "rotate"; readonly peer: PeerId };
+
 export type CommandReply =
   /**
    * `moved`: so many actions changed hands or became runnable; `lost`: so many runs are (or would be) thrown away; `word`: what the
@@ -158,10 +174,18 @@ export type CommandReply =
     }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
 
-/** Certificates for the other side (entries, the founding one first), or why not. */
+/** Certificates for the other side (entries, the founding one first), or why not: with `because`, the entries that say so. */
 export type AdmissionReply =
   | { readonly ok: true; readonly certificates: readonly SignedEntry[] }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
+  /** An admin must decide. */
+  | { readonly ok: "pending" }
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly remedy?: string;
+      readonly because?: readonly SignedEntry[];
+    };
 
 export interface CacheHit {
   readonly key: Digest;
@@ -239,6 +263,15 @@ export type Input =
       readonly id: number;
       readonly peer: PeerId;
       readonly redemption: Redemption;
+      /** Where it comes from, as far as the network knows: requests are bounded per source. */
+      readonly source: string;
+    }
+  | {
+      readonly kind: "asked";
+      readonly id: number;
+      readonly peer: PeerId;
+      readonly ask: Ask;
+      readonly source: string;
     }
   | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId };
 
@@ -312,6 +345,7 @@ export type Effect =
 /**
  * Why a core stopped. `asked`: a person did. `cloned`: a newer start of this identity lives, on another machine; people must tell which
  * is to stay. `behind`: others know starts of this identity that it does not remember (its disk was set back): it is to be started
- * again at once, under a counter above all that its store now knows.
+ * again at once, under a counter above all that its store now knows. `left`, `revoked`: it is a member no more, by its own word or an
+ * admin's. `rotated`: it is to be started again under its new key.
  */
-export type Ending = "asked" | "cloned" | "behind";
+export type Ending = "asked" | "cloned" | "behind" | "left" | "revoked" | "rotated";

@@ -8,6 +8,7 @@ import { SwarmError } from "./kernel/errors.ts";
 import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
 import { load, save } from "./kernel/snapshot.ts";
 import { parts } from "./parts.ts";
+import { partings } from "./swarm/authority.ts";
 import { Door } from "./swarm/door.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
@@ -68,7 +69,7 @@ export class Core {
   private readonly pulse: Pulse;
   private readonly witness: Witness;
   private readonly history: History;
-  private readonly door: Door;
+  readonly door: Door;
   private stopReason: string | undefined;
   private ending: Ending = "asked";
   private stopSaid = false;
@@ -183,12 +184,14 @@ export class Core {
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
         this.pulse.soon();
+        this.door.warn(input.peer);
         this.catchUp.connected(input.peer);
         return;
       case "disconnected":
         desk.peers.disconnected(input.peer, desk.now.monoMs);
         return;
       case "message":
+        if (desk.members.former(input.from)) return;
         desk.peers.heard(input.from, desk.now.monoMs);
         this.takeMessage(input.from, input.message);
         return;
@@ -224,17 +227,14 @@ export class Core {
       case "executed":
         this.holder.executed(input.claim, input.outcome);
         return;
-      case "admitted":
-        this.door.admitted(input.id, input.peer);
-        return;
       case "command":
         this.command(input.id, input.command);
         return;
       case "presented":
-        this.door.presented(input.id, input.peer, input.presentation);
-        return;
       case "redeemed":
-        this.door.redeemed(input.id, input.peer, input.redemption);
+      case "asked":
+      case "admitted":
+        this.door.take(input);
         return;
     }
   }
@@ -244,6 +244,9 @@ export class Core {
     if (this.door.membersChanged()) this.membersChanged();
     const verdict = this.witness.verdict();
     if (verdict && this.stopReason === undefined) this.end(verdict.reason, verdict.ending);
+    this.door.tick();
+    const parting = desk.members.former(desk.config.self)?.parting.why;
+    if (parting && this.stopReason === undefined) this.end(partings[parting], parting);
     if (this.gate.look()) this.pulse.soon();
     this.pulse.tick();
     this.submissions.tick();
@@ -329,6 +332,11 @@ export class Core {
       this.attention.by(this.catchUp.deadline());
       return;
     }
+    if (this.desk.members.former(from)) return;
+    if (message.kind === "request") {
+      this.attention.call();
+      return this.door.told(message.request);
+    }
     // Authors gossip their own words as they say them: whoever is gossiped of lives, also where only others reach it.
     this.desk.peers.heard(from, this.desk.now.monoMs);
     if (message.kind === "ledger") this.takeUpdate(from, message);
@@ -404,17 +412,18 @@ export class Core {
     if (desk.members.consider(entry)) this.door.changed();
     for (const one of whole) {
       const e = one.entry;
-      this.witness.hears(e);
+      this.witness.hears(one);
       if (desk.orders.take(one).includes(desk.config.self)) this.ordered();
+      const counts = desk.members.counts(one);
       for (const raw of e.events) {
         const event = knownEvent(raw);
-        if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots, event.folds);
+        // A proof proves itself, whoever tells of it.
         if (event?.kind === "fork" && this.witness.proved(event)) this.door.changed();
+        if (!counts) continue;
+        if (event?.kind === "node.up") desk.peers.up(e.author, e.inc, event.slots, event.folds);
         if (event?.kind === "node.down") desk.peers.down(e.author, e.inc);
-        if (event?.kind === "node.grounded") this.gate.heard(e.author, event);
-        if (event?.kind === "ticket.issued") this.door.issued(e.author, event);
-        if (event?.kind === "member.admitted" && event.ticket !== undefined)
-          this.door.used(e.author, event.ticket, event.peer);
+        if (event?.kind === "node.grounded") this.gate.heard(one, event);
+        if (event) this.door.hears(one, event);
       }
     }
     return { fresh: whole.length > 0 || gap, gap };
@@ -428,7 +437,7 @@ export class Core {
 
   private takeFacts(build: Build, entries: readonly SignedEntry[]): void {
     const { desk } = this;
-    for (const { entry } of entries) this.witness.hears(entry);
+    for (const entry of entries) this.witness.hears(entry);
     const before = build.submission;
     const touched = build.take(entries, desk.members);
     if (build.submission && !before) this.askGraph(build);
@@ -523,7 +532,8 @@ export class Core {
         operate(desk, this.holder, id, command);
         return;
       case "invite":
-        return this.door.invite(id, command);
+      case "member":
+        return this.door.command(id, command);
       case "survey":
         return survey(desk, id, command.tools);
       case "stop":
@@ -580,13 +590,8 @@ export class Core {
   }
 
   private forget(builds: readonly Build[]): void {
-    for (const { id } of builds) {
-      this.preparer.forget(id);
-      this.scheduler.forget(id);
-      this.attention.forget(id);
-      this.gate.forget(id);
-      this.outlook.forget(id);
-      this.twins.forget(id);
-    }
+    const { preparer, scheduler, attention, gate, outlook, twins } = this;
+    for (const machine of [preparer, scheduler, attention, gate, outlook, twins])
+      for (const { id } of builds) machine.forget(id);
   }
 }

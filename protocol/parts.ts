@@ -3,9 +3,12 @@
 import { Random } from "./kernel/random.ts";
 import type { Savable } from "./kernel/snapshot.ts";
 import { Door } from "./swarm/door.ts";
+import { LastWords } from "./swarm/last-words.ts";
 import { Peers } from "./swarm/liveness.ts";
 import { Members } from "./swarm/members.ts";
 import { Orders } from "./swarm/orders.ts";
+import { Registrar } from "./swarm/registrar.ts";
+import { Requests } from "./swarm/requests.ts";
 import { Rivals } from "./swarm/rivals.ts";
 import { Chains } from "./timeline/chain.ts";
 import { Forks } from "./timeline/forks.ts";
@@ -53,6 +56,9 @@ export const parts: readonly Savable[] = [
   Desk,
   Random,
   Members,
+  LastWords,
+  Registrar,
+  Requests,
   Forks,
   Orders,
   Chains,

@@ -79,10 +79,17 @@ export interface EventStore {
 export interface NetworkHandlers {
   /** True for current members: the gate in front of every protocol but admission. */
   admits(peer: PeerId): boolean;
+  /** True for members, whether or not their certificates have ended: whom to dial. */
+  knows(peer: PeerId): boolean;
   /** Our side of a presentation (an encoded `Presentation`). */
   presentation(): Uint8Array;
-  /** An admission request, or the other side's presentation in answer to ours; the answer goes back, null closes. */
-  admission(peer: PeerId, request: Uint8Array, answer: (reply: Uint8Array | null) => void): void;
+  /** An admission request, or the other side's presentation in answer to ours; the answer goes back, null closes. `source`: the host it comes from. */
+  admission(
+    peer: PeerId,
+    request: Uint8Array,
+    answer: (reply: Uint8Array | null) => void,
+    source?: string,
+  ): void;
   connected(peer: PeerId): void;
   disconnected(peer: PeerId): void;
   message(from: PeerId, message: Uint8Array): void;

@@ -7,7 +7,14 @@ import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import type { PeerId } from "./kernel/ids.ts";
 import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
-import { encodeAdmission, readAdmission, redemptionHash } from "./swarm/admission.ts";
+import {
+  encodeAdmission,
+  type Greeted,
+  readAdmission,
+  redemptionHash,
+  type TicketProof,
+  type Waits,
+} from "./swarm/admission.ts";
 import { messageEntriesMax } from "./swarm/message.ts";
 import { type Header, type SignedEntry, signedEntry } from "./timeline/entry.ts";
 import { provenBy } from "./timeline/forks.ts";
@@ -105,8 +112,9 @@ export class Runtime {
         const member = core.desk.members.get(peer);
         return member !== undefined && member.notAfterMs > ports.clock.now().wallMs;
       },
+      knows: (peer) => core.desk.members.has(peer),
       presentation: () => this.presentation(),
-      admission: (peer, request, answer) => this.admission(peer, request, answer),
+      admission: (peer, request, answer, source) => this.admission(peer, request, answer, source ?? peer),
       connected: (peer) => this.input({ kind: "connected", peer }),
       disconnected: (peer) => this.input({ kind: "disconnected", peer }),
       message: (from, bytes) =>
@@ -121,6 +129,11 @@ export class Runtime {
           const message = wire.readGossip(bytes, ports.signer);
           if (message.kind === "vitals")
             return this.input({ kind: "gossip", from: message.vitals.peer, message });
+          if (message.kind === "request") {
+            const { via, peer, ticket } = message.request;
+            if (ticket) this.verifyTicket(peer, ticket);
+            return this.input({ kind: "gossip", from: via, message });
+          }
           if (this.chokes()) return;
           this.verify(message.entries);
           const from = message.entries[0]?.entry.author;
@@ -402,26 +415,35 @@ export class Runtime {
     });
   }
 
-  private admission(peer: PeerId, bytes: Uint8Array, answer: (reply: Uint8Array | null) => void): void {
+  private admission(
+    peer: PeerId,
+    bytes: Uint8Array,
+    answer: (reply: Uint8Array | null) => void,
+    source: string,
+  ): void {
     try {
       const request = readAdmission(bytes);
+      if (request.kind === "greet") return answer(encodeAdmission(this.greeted("greeted")));
+      if (request.kind === "greeted" || request.kind === "pending")
+        throw new SwarmError("malformed", "an answer that nobody asked for");
+      // Nobody hears of his own revocation by gossip: whoever turns him away shows it.
+      if (request.kind === "refused" && request.because) {
+        this.verify(request.because);
+        const { swarm } = this.core.desk.config;
+        const presentation = { kind: "present", swarm, certificates: request.because, wallMs: 0 } as const;
+        this.input({ kind: "presented", id: this.ids++, peer, presentation });
+      }
       if (request.kind === "refused")
         throw new SwarmError(request.code, `${peer} refused this node: ${request.message}`, {
           remedy: request.remedy,
         });
       if (request.kind === "present") this.verify(request.certificates);
-      else if (
-        !this.ports.signer.verify(
-          request.key,
-          hex(redemptionHash(request.swarm, peer, request.nonce)),
-          request.proof,
-        )
-      )
-        throw new SwarmError("unauthentic", "the ticket's proof does not hold");
+      else if (request.kind === "redeem") this.verifyTicket(peer, request, request.swarm);
       const id = this.ids++;
       this.answers.set(id, answer);
       if (request.kind === "present") this.input({ kind: "presented", id, peer, presentation: request });
-      else this.input({ kind: "redeemed", id, peer, redemption: request });
+      else if (request.kind === "ask") this.input({ kind: "asked", id, peer, ask: request, source });
+      else this.input({ kind: "redeemed", id, peer, redemption: request, source });
     } catch (error) {
       if (!(error instanceof SwarmError)) throw error;
       this.observer.refused?.(peer, error);
@@ -432,6 +454,7 @@ export class Runtime {
   private admissionReply(effect: Extract<Effect, { kind: "admission" }>): Uint8Array {
     const { reply } = effect;
     const { wallMs } = this.ports.clock.now();
+    if (reply.ok === "pending") return encodeAdmission(this.greeted("pending"));
     if (reply.ok)
       return encodeAdmission({
         kind: "present",
@@ -439,9 +462,39 @@ export class Runtime {
         certificates: reply.certificates,
         wallMs,
       });
-    const { code, message, remedy } = reply;
+    const { code, message, remedy, because } = reply;
     this.observer.refused?.(undefined, new SwarmError(code, message, { remedy }));
-    return encodeAdmission({ kind: "refused", code, message, ...(remedy ? { remedy } : {}), wallMs });
+    return encodeAdmission({
+      kind: "refused",
+      code,
+      message,
+      ...(remedy ? { remedy } : {}),
+      ...(because ? { because } : {}),
+      wallMs,
+    });
+  }
+
+  /** Who this node is, to a stranger. */
+  private greeted(kind: "greeted" | "pending"): Greeted | Waits {
+    const { members, config } = this.core.desk;
+    return {
+      kind,
+      swarm: config.swarm,
+      swarmName: members.swarmName,
+      name: config.name,
+      members: members.size,
+      seen: members.all().filter(({ peer }) => this.core.desk.status(peer) === "alive").length,
+      wallMs: this.ports.clock.now().wallMs,
+    };
+  }
+
+  private verifyTicket(
+    peer: PeerId,
+    { key, nonce, proof }: TicketProof,
+    swarm = this.core.desk.config.swarm,
+  ): void {
+    if (!this.ports.signer.verify(key, hex(redemptionHash(swarm, peer, nonce)), proof))
+      throw new SwarmError("unauthentic", "the ticket's proof does not hold");
   }
 
   private verify(entries: readonly SignedEntry[]): void {

@@ -1,13 +1,11 @@
 /** `swarmd invite`: prints a ticket that lets one machine join. */
 
-import { nearest } from "../../protocol/build/nearest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
 import { type Command, optionList, optionText } from "../command.ts";
+import { roleNames, roleOf } from "../roles.ts";
 import { durationText, parseDurationMs } from "../units.ts";
 
-// Named here, not taken from events.ts: that file loads its whole vocabulary.
-const roles: readonly Role[] = ["observer", "submitter", "builder", "releaser", "admin"];
 const rolesDefault: readonly Role[] = ["submitter", "builder"];
 
 export const invite: Command = {
@@ -16,7 +14,7 @@ export const invite: Command = {
   options: [
     {
       flags: "--roles <list>",
-      description: `What it may do: ${roles.join(", ")} (${rolesDefault.join(",")})`,
+      description: `What it may do: ${roleNames.join(", ")} (${rolesDefault.join(",")})`,
     },
     { flags: "--ttl <time>", description: "How long the ticket is good, at most 24h (24h)" },
   ],
@@ -42,12 +40,3 @@ export const invite: Command = {
     return 0;
   },
 };
-
-function roleOf(word: string): Role {
-  const role = roles.find((one) => one === word);
-  if (role) return role;
-  const best = nearest(word, roles);
-  throw new SwarmError("usage", `there is no role ${word}`, {
-    remedy: best ? `did you mean ${best}?` : `the roles: ${roles.join(", ")}`,
-  });
-}

@@ -1,21 +1,39 @@
-/** `swarmd join TICKET`: enters a swarm and runs the daemon there. */
-import path from "node:path";
+/** `swarmd join [TICKET | ADDRESS ...]`: enters a swarm and runs the daemon there; alone it lists the swarms on the LAN. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type Command, type Context, optionText } from "../command.ts";
-import { type Acquaintance, daemonOptions, runDaemon } from "../daemon-process.ts";
+import { type Command, type Context, type Options, optionList, optionText } from "../command.ts";
+import { daemonOptions, runDaemon } from "../daemon-process.ts";
+import { enter, entranceOf, homeToEnter } from "../joining.ts";
+import { roleNames, roleOf } from "../roles.ts";
+import { parseDurationMs } from "../units.ts";
+
+const lookMsDefault = 3_000;
+const lookMsMax = 60_000;
 
 export const join: Command = {
   name: "join",
-  args: "<ticket>",
-  description: "Enter a swarm with a ticket, then run the daemon",
+  args: "[where...]",
+  description:
+    "Enter a swarm with a ticket or by asking a member, then run the daemon; alone: list swarms on the LAN",
   options: [
     { flags: "--name <name>", description: "Name of this node (this machine's name)" },
+    { flags: "--roles <list>", description: `What to ask for without a ticket: ${roleNames.join(", ")}` },
     { flags: "--only", description: "Only enter; start the daemon later" },
+    { flags: "--timeout <time>", description: "How long to look for swarms on the LAN (3s)" },
     ...daemonOptions,
   ],
-  examples: ["join swarmd1abc --detach", "join swarmd1abc --name board --slots 2"],
-  async run(context, [ticket], options) {
-    const met = await enter(context, ticket!, optionText(options, "name"));
+  examples: [
+    "join",
+    "join swarmd1abc --detach",
+    "join swarmd1abc --name board --slots 2",
+    "join 192.168.1.7 --detach",
+    "join pc.local:4701 board.local:4701 --roles builder",
+  ],
+  async run(context, words, options) {
+    const roles = (optionList(options, "roles") ?? []).map(roleOf);
+    if (words.length === 0) return look(context, options);
+    const entrance = await entranceOf(words, roles);
+    const home = await homeToEnter(context, optionText(options, "name"));
+    const met = await enter(context, home, entrance);
     if (options.only) {
       if (!context.json) context.output.line(`start the daemon: ${context.commandLine(["run"])}`);
       return 0;
@@ -24,55 +42,44 @@ export const join: Command = {
   },
 };
 
-/** Shows the ticket at the door of a member and takes the certificates home. What was met there is in the peer book. */
-async function enter(context: Context, text: string, wantedName: string | undefined): Promise<Acquaintance> {
-  const { decodeTicket } = await import("../../protocol/swarm/ticket.ts");
-  const ticket = decodeTicket(text);
-  const [
-    { adoptCertificates, createHome },
-    { loadConfig },
-    { redemptionOf },
-    admission,
-    { redeem },
-    books,
-    { createLog },
-  ] = await Promise.all([
-    import("../../node/home.ts"),
-    import("../../node/config.ts"),
-    import("../../node/invitation.ts"),
-    import("../../protocol/swarm/admission.ts"),
-    import("../../node/network/redeem.ts"),
-    import("../../node/network/peer-book.ts"),
-    import("../../node/log.ts"),
-  ]);
-  const { name } = await loadConfig({
-    file: path.join(context.home, "config.yaml"),
-    env: process.env,
-    flags: { name: wantedName },
-  });
-  const home = await createHome(context.home, { name });
-  if (home.swarm)
-    throw new SwarmError("already-a-member", `${home.dir} is a member of the swarm ${home.swarm.name}`, {
-      remedy: `start its daemon: ${context.commandLine(["run"])}; for another swarm use another --home`,
+async function look(context: Context, options: Options): Promise<number> {
+  const text = optionText(options, "timeout");
+  const forMs = text === undefined ? lookMsDefault : parseDurationMs(text);
+  if (forMs === undefined || forMs === 0 || forMs > lookMsMax)
+    throw new SwarmError("usage", `--timeout takes a time of at most 60s, not ${text}`, {
+      remedy: "--timeout 5s",
     });
-  const { peer, seed } = home.identity;
-  const request = redemptionOf(ticket, peer, home.name, Date.now());
-  const met = await redeem({
-    privateKey: seed(),
-    addresses: ticket.addrs,
-    request: admission.encodeAdmission(request),
-  });
-  const reply = admission.readAdmission(met.reply);
-  if (reply.kind === "refused") throw new SwarmError(reply.code, reply.message, { remedy: reply.remedy });
-  if (reply.kind !== "present")
-    throw new SwarmError("malformed", "the member at the door answered with something else", {
-      remedy: "daemon and command line may differ in version: swarmd version, on both machines",
-    });
-  const adopted = await adoptCertificates(home, ticket.swarm, reply.certificates);
-  const log = createLog({ level: "error" });
-  const book = await books.PeerBook.open(home.places.peerBook, peer, log);
-  book.add(met.peer, ticket.addrs, { viaLoopback: true });
-  await book.flush();
-  if (!context.json) context.output.line(`${adopted.name} is a member of the swarm ${adopted.swarm?.name}`);
-  return { peer: met.peer, addresses: ticket.addrs };
+  const { browse } = await import("../../node/network/browse.ts");
+  const { output } = context;
+  if (!context.json) output.note("looking for swarms on the LAN …");
+  const found = await browse(forMs);
+  const swarms = found.map(({ swarm, name, members, seen, doors }) => ({
+    name,
+    swarm,
+    members,
+    seen,
+    doors,
+    command: ["join", doors[0]!.address.replace(/\/p2p\/[^/]+$/, "")],
+  }));
+  if (context.json) {
+    output.json(swarms);
+    return 0;
+  }
+  if (swarms.length === 0) {
+    output.line("no swarm answers on the LAN");
+    output.line(
+      `with an address or a ticket: ${context.commandLine(["join", "HOST"])}; to found one: ${context.commandLine(["init"])}`,
+    );
+    return 0;
+  }
+  output.table(
+    [{ title: "SWARM" }, { title: "ID" }, { title: "MEMBERS" }, { title: "TO ENTER" }],
+    swarms.map((one) => [
+      one.name,
+      one.swarm.slice(0, 16),
+      `${one.seen} of ${one.members} here`,
+      context.commandLine(one.command),
+    ]),
+  );
+  return 0;
 }

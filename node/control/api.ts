@@ -4,7 +4,7 @@
  */
 
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
-import type { Operation } from "../../protocol/contract.ts";
+import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
@@ -216,6 +216,49 @@ export interface InviteReply {
   readonly addresses: readonly string[];
 }
 
+export interface MemberView {
+  readonly name: string;
+  readonly peerId: PeerId;
+  /** For people to compare: 16 hex digits in groups of four, the same on every machine. */
+  readonly fingerprint: string;
+  readonly roles: readonly Role[];
+  readonly state: NodeState;
+  /** Until then its certificate opens connections; an admin that sees it renews it before. */
+  readonly notAfterMs: number;
+}
+
+export interface FormerView {
+  readonly name: string;
+  readonly peerId: PeerId;
+  readonly why: "revoked" | "left" | "rotated";
+  /** Who said so. */
+  readonly by: string;
+  readonly reason?: string;
+}
+
+/** Somebody who asks to join. */
+export interface RequestView {
+  readonly name: string;
+  readonly peerId: PeerId;
+  readonly fingerprint: string;
+  /** What it would get if nobody says otherwise. */
+  readonly roles: readonly Role[];
+  /** The member at whose door it waits. */
+  readonly via: string;
+  /** Since it was last heard of. */
+  readonly idleMs: number;
+  /** It holds this ticket, good or not. */
+  readonly ticket?: { readonly ticket: string; readonly issuer: string; readonly good: boolean };
+}
+
+export interface MembersView {
+  readonly swarm: { readonly id: string; readonly name: string };
+  readonly self: PeerId;
+  readonly members: readonly MemberView[];
+  readonly former: readonly FormerView[];
+  readonly requests: readonly RequestView[];
+}
+
 export interface LogRequest {
   readonly subject: { readonly build: BuildId; readonly action?: ActionName } | { readonly node: string };
   readonly follow: boolean;
@@ -326,6 +369,12 @@ export interface Control {
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;
   /** Live builds, the one whose turn it is first. */
   queue(): Promise<QueuedBuild[]>;
+  /** Who belongs to the swarm, who did, and who would like to. */
+  members(): Promise<MembersView>;
+  /** Says something of a member, or of one who would be one; returns once it is on disk here and under way to all. */
+  member(operation: MemberOperation, options?: { readonly reason?: string }): Promise<void>;
+  /** This node goes on under a new key, as `peer`; its daemon starts anew. */
+  rotate(): Promise<{ readonly peer: PeerId }>;
   invite(request: { readonly roles: readonly Role[]; readonly ttlMs: number }): Promise<InviteReply>;
   doctor(): Promise<Finding[]>;
   stop(): Promise<void>;

@@ -3,7 +3,7 @@
  * from a JSON body, a PUT has the bytes themselves as its body. It stays light, for the CLI loads it at every start.
  */
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
-import type { Operation } from "../../protocol/contract.ts";
+import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
 import type { Control } from "./api.ts";
@@ -41,6 +41,9 @@ export const routes = {
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
   operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
+  members: { method: "GET", path: "/1/members", answer: "json", silenceMsMax: quick },
+  member: { method: "POST", path: "/1/member", answer: "json", silenceMsMax: quick },
+  rotate: { method: "POST", path: "/1/rotate", answer: "json", silenceMsMax: quick },
   invite: { method: "POST", path: "/1/invite", answer: "json", silenceMsMax: quick },
   doctor: { method: "GET", path: "/1/doctor", answer: "json", silenceMsMax: 120_000 },
   stop: { method: "POST", path: "/1/stop", answer: "json", silenceMsMax: 60_000 },
@@ -81,6 +84,9 @@ export interface RouteInputs {
     readonly dryRun?: boolean;
   };
   readonly queue: Record<never, never>;
+  readonly members: Record<never, never>;
+  readonly member: { readonly operation: MemberOperation; readonly reason?: string };
+  readonly rotate: Record<never, never>;
   readonly invite: { readonly roles: readonly Role[]; readonly ttlMs: number };
   readonly doctor: Record<never, never>;
   readonly stop: Record<never, never>;

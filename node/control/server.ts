@@ -9,7 +9,7 @@ import type { Socket } from "node:net";
 import path from "node:path";
 import { z } from "zod";
 import { requirementsSchema } from "../../protocol/build/graph.ts";
-import type { Operation } from "../../protocol/contract.ts";
+import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import { isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
 import {
@@ -120,6 +120,7 @@ const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v), "is n
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 const nothing = z.strictObject({});
 
+const roleList = z.array(z.enum(roles)).min(1).max(roles.length);
 const wordOptions = { reason: z.string().max(256).optional(), dryRun: z.boolean().optional() };
 const operation: z.ZodType<Operation, unknown> = z.union([
   z.strictObject({
@@ -131,6 +132,14 @@ const operation: z.ZodType<Operation, unknown> = z.union([
   z.strictObject({ op: z.literal("rebalance"), build: build.optional() }),
   z.strictObject({ op: z.enum(["pause", "resume", "unground"]), peer }),
   z.strictObject({ op: z.literal("drain"), peer, now: z.boolean().optional() }),
+]);
+
+const memberOperation: z.ZodType<MemberOperation, unknown> = z.union([
+  z.strictObject({ op: z.literal("approve"), peer, roles: roleList.optional() }),
+  z.strictObject({ op: z.enum(["deny", "renew"]), peer }),
+  z.strictObject({ op: z.literal("role"), peer, roles: roleList, force: z.boolean().optional() }),
+  z.strictObject({ op: z.literal("revoke"), peer, force: z.boolean().optional() }),
+  z.strictObject({ op: z.literal("leave"), force: z.boolean().optional() }),
 ]);
 
 const handlers: { readonly [K in RouteName]: Handler<K> } = {
@@ -215,6 +224,12 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     run: (control, { operation, ...options }) => control.operate(operation, options),
   },
   queue: { input: nothing, run: (control) => control.queue() },
+  members: { input: nothing, run: (control) => control.members() },
+  member: {
+    input: z.strictObject({ operation: memberOperation, reason: z.string().max(256).optional() }),
+    run: (control, { operation, ...options }) => control.member(operation, options),
+  },
+  rotate: { input: nothing, run: (control) => control.rotate() },
   invite: {
     input: z.strictObject({
       roles: z.array(z.enum(roles)).min(1).max(roles.length),

@@ -55,7 +55,7 @@ export function admissionHandler(options: {
     }
     try {
       const request = await readFrame(stream, admissionBytesMax, admissionMsMax);
-      const reply = await judge(handlers, peer, request);
+      const reply = await judge(handlers, peer, request, hostOf(connection));
       if (!reply) {
         options.refused(connection, "not admitted");
         return;
@@ -75,11 +75,12 @@ export async function judge(
   handlers: Pick<NetworkHandlers, "admission">,
   peer: PeerId,
   request: Uint8Array,
+  source?: string,
 ): Promise<Uint8Array | null> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | null>();
   const timer = setTimeout(resolve, admissionMsMax, null);
   try {
-    handlers.admission(peer, request, resolve);
+    handlers.admission(peer, request, resolve, source);
     return await promise;
   } finally {
     clearTimeout(timer);

@@ -13,6 +13,9 @@ import type { Gate } from "./gate.ts";
 import { type GossipSub, gossipService } from "./gossip.ts";
 import { type KadDHT, locateService } from "./locate.ts";
 
+/** Under this name all daemons of a LAN answer, whatever their swarm: who belongs to it is judged at the door. */
+const lanService = "_swarmd._udp.local";
+
 export type Host = Libp2pHost<{ identify: Identify; ping: Ping; gossip: GossipSub; dht: KadDHT }>;
 
 export interface HostOptions {
@@ -24,6 +27,8 @@ export interface HostOptions {
   readonly announce: readonly string[];
   readonly mdns: boolean;
   readonly gate: Gate;
+  /** Who may be dialled. */
+  readonly knows: (peer: PeerId) => boolean;
 }
 
 /** The parts that any of our hosts has: one encrypted, multiplexed transport. */
@@ -48,7 +53,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     start: false,
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
     connectionGater: {
-      denyDialPeer: (peer) => !gate.admits(peer.toString() as PeerId),
+      denyDialPeer: (peer) => !options.knows(peer.toString() as PeerId),
     },
     connectionManager: {
       maxConnections: 1_024,
@@ -61,9 +66,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       // libp2p's own reconnecting stands back: redialling is dialer.ts
       reconnectRetries: 0,
     },
-    ...(options.mdns
-      ? { peerDiscovery: [mdns({ serviceTag: `swarmd-${options.swarm.slice(0, 16)}` })] }
-      : {}),
+    ...(options.mdns ? { peerDiscovery: [mdns({ serviceTag: lanService })] } : {}),
     services: {
       identify: gate.guardService(
         // links.ts runs it once the peer is admitted
@@ -93,11 +96,17 @@ function makeAbortSafe(connection: Connection) {
   };
 }
 
-/** A host that only dials, for a node that is no member yet; started. */
-export async function createDialingHost(privateKey: Uint8Array): Promise<Libp2pHost> {
+/** A host that only dials, for a node that is no member yet; started. With `mdns` it hears who is on the LAN. */
+export async function createDialingHost(
+  privateKey: Uint8Array,
+  { mdns: listens = false }: { readonly mdns?: boolean } = {},
+): Promise<Libp2pHost> {
   return await createLibp2p({
     ...(await transport(privateKey)),
     addresses: { listen: [] },
+    ...(listens
+      ? { peerDiscovery: [mdns({ serviceTag: lanService, broadcast: false, interval: 1_000 })] }
+      : {}),
     connectionMonitor: { enabled: false },
     connectionManager: { addressDialTimeout: 5_000, dialTimeout: 15_000, addressSorter: () => 0 },
   });

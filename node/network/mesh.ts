@@ -65,6 +65,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     announce: announce.map(String),
     mdns: options.mdns ?? !listen.every(isLoopback),
     gate,
+    knows: (peer) => !stopped && handlers.knows(peer),
   });
   const book = await PeerBook.open(options.bookFile, host.peerId.toString() as PeerId, log);
 
@@ -82,7 +83,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   });
   const dialer = new Dialer({
     self: host.peerId.toString() as PeerId,
-    admits: gate.admits,
+    admits: (peer) => !stopped && handlers.knows(peer),
     connected: (peer) => links.to(peer) !== undefined,
     addresses: (peer) => book.addresses(peer),
     dial: (peer, addresses) => host.dial(addresses.map((address) => multiaddr(`${address}/p2p/${peer}`))),

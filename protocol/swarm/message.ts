@@ -16,7 +16,8 @@ import {
 } from "../kernel/ids.ts";
 import type { Head } from "../timeline/chain.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
-import { type ActionResult, type Made, made, result, type Why, why } from "../timeline/events.ts";
+import { type ActionResult, type Made, made, result, roles, type Why, why } from "../timeline/events.ts";
+import { type JoinRequest, ticketProofFields } from "./admission.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
@@ -113,7 +114,9 @@ export type Message =
 export type Gossip =
   | { readonly kind: "vitals"; readonly vitals: Vitals }
   | ({ readonly kind: "ledger" } & LedgerUpdate)
-  | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] };
+  | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] }
+  /** Somebody asks to join: told, and signed, by the member at whose door it was. */
+  | { readonly kind: "request"; readonly request: JoinRequest };
 
 const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
 const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v));
@@ -174,7 +177,16 @@ const gossipSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("vitals"), vitals: bytes, sig: bytes }),
   z.object({ kind: z.literal("ledger"), ...ledger }),
   z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),
+  z.object({ kind: z.literal("request"), request: bytes, sig: bytes }),
 ]);
+const requestSchema = z.object({
+  via: peer,
+  peer,
+  name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/),
+  roles: z.array(z.enum(roles)).max(roles.length),
+  ticket: z.object(ticketProofFields).optional(),
+  renewal: z.boolean().optional(),
+});
 
 function flatten(message: Message | Gossip): unknown {
   if (message.kind === "entries") return { kind: "entries", entries: message.entries.map((e) => e.bytes) };
@@ -188,6 +200,10 @@ export const encodeMessage = (message: Message): Uint8Array => encode(flatten(me
 
 /** `sign`: the own signature over a sha2-256 (hex). Vitals are signed as a whole; entries carry their authors' signatures. */
 export function encodeGossip(message: Gossip, sign: (hash: string) => Uint8Array): Uint8Array {
+  if (message.kind === "request") {
+    const request = encode(message.request);
+    return encode({ kind: "request", request, sig: sign(sha256Hex(request)) });
+  }
   if (message.kind !== "vitals") return encode(flatten(message));
   const vitals = encode(message.vitals);
   return encode({ kind: "vitals", vitals, sig: sign(sha256Hex(vitals)) });
@@ -220,6 +236,13 @@ export function readGossip(
   const m = parsed.data;
   if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
   if (m.kind === "ledger") return { ...m, entries: readUpdate(m.build, m.update, messageEntriesMax) };
+  if (m.kind === "request") {
+    const request = requestSchema.safeParse(decode(m.request, gossipBytesMax));
+    if (!request.success) throw new SwarmError("malformed", "not a request to join");
+    if (!verify(request.data.via, sha256Hex(m.request), m.sig))
+      throw new SwarmError("unauthentic", "a request to join is not signed by the member that tells of it");
+    return { kind: "request", request: request.data };
+  }
   const vitals = vitalsSchema.safeParse(decode(m.vitals, gossipBytesMax));
   if (!vitals.success) throw new SwarmError("malformed", "not vitals");
   if (!verify(vitals.data.peer, sha256Hex(m.vitals), m.sig))

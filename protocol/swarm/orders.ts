@@ -13,7 +13,7 @@ export type Order = "paused" | "drained";
 interface Said {
   /** The place where it was said: ids are chosen by who speaks, and could collide. */
   readonly place: string;
-  readonly author: PeerId;
+  readonly entry: SignedEntry;
   readonly event: EventOf<"node.control">;
 }
 
@@ -21,12 +21,12 @@ interface Said {
 const answersMax = 256;
 
 export class Orders {
-  private readonly members: Pick<Members, "has">;
+  private readonly members: Pick<Members, "has" | "may" | "counts">;
   private readonly said = new Map<PeerId, Map<string, Said>>();
   /** Nobody asks anew what has not changed. */
   private readonly known = new Map<PeerId, Order | undefined>();
 
-  constructor(members: Pick<Members, "has">) {
+  constructor(members: Pick<Members, "has" | "may" | "counts">) {
     this.members = members;
   }
 
@@ -41,7 +41,7 @@ export class Orders {
       const said = this.said.get(event.peer) ?? new Map<string, Said>();
       this.said.set(event.peer, said);
       if (said.has(place)) return;
-      said.set(place, { place, author: entry.entry.author, event });
+      said.set(place, { place, entry, event });
       this.known.delete(event.peer);
       touched.push(event.peer);
     });
@@ -68,7 +68,7 @@ export class Orders {
     return this.valid(peer).filter((s) => s.event.op === "unground").length;
   }
 
-  /** Whether the word of `author` about a node counts. */
+  /** Whether a word of `author` about a node would count from here on. */
   mayOrder(author: PeerId, peer: PeerId): boolean {
     return author === peer || this.members.has(author, "admin");
   }
@@ -100,6 +100,8 @@ export class Orders {
   }
 
   private valid(peer: PeerId): Said[] {
-    return [...(this.said.get(peer)?.values() ?? [])].filter((s) => this.mayOrder(s.author, peer));
+    return [...(this.said.get(peer)?.values() ?? [])].filter(({ entry, event }) =>
+      entry.entry.author === peer ? this.members.counts(entry) : this.members.may(event.kind, entry),
+    );
   }
 }

@@ -31,6 +31,9 @@ const ms = z.int().nonnegative();
 /** What a person's word came to, as its author knew: actions that moved, runs thrown away. For people; no fold reads it. */
 const moved = { moved: z.int().nonnegative().optional(), lost: z.int().nonnegative().optional() };
 const role = z.enum(roles);
+/** The last entries of an author that count, one for each of its starts; so many fit an entry. */
+export const lastWordsMax = 360;
+const lastWords = z.array(z.object({ inc, seq: z.int().nonnegative(), id: hash })).max(lastWordsMax);
 const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
 
 /** One output of an action. A folder's digest is that of its root Directory (REAPI). */
@@ -128,6 +131,35 @@ const schemas = {
     /** Wall milliseconds; gates connections, never facts. */
     notAfterMs: ms,
     ticket: text(32).optional(),
+  }),
+  /** From here on other roles: what the member said up to `since` is judged by those it had. The highest serial holds. */
+  "member.role": z.object({
+    kind: z.literal("member.role"),
+    peer,
+    roles: z.array(role).min(1).max(5),
+    serial: z.int().positive().max(1e9),
+    since: lastWords,
+    reason: text(256).optional(),
+  }),
+  /** A member no more: of all it said these are the last that count. */
+  "member.revoked": z.object({
+    kind: z.literal("member.revoked"),
+    peer,
+    last: lastWords,
+    reason: text(256).optional(),
+  }),
+  /** Its connections are good for longer. */
+  "member.renewed": z.object({ kind: z.literal("member.renewed"), peer, notAfterMs: ms }),
+  /** The author goes for good: this is its last word. */
+  "member.left": z.object({ kind: z.literal("member.left"), reason: text(256).optional() }),
+  /** The author goes on under another key, with its name and roles: this is the old key's last word. */
+  "member.rotated": z.object({ kind: z.literal("member.rotated"), peer }),
+  /** One who asked to join is not wanted: nobody need be asked again. */
+  "join.denied": z.object({
+    kind: z.literal("join.denied"),
+    peer,
+    name: nodeName,
+    reason: text(256).optional(),
   }),
   "ticket.issued": z.object({
     kind: z.literal("ticket.issued"),
@@ -252,6 +284,52 @@ const schemas = {
 export type EventKind = keyof typeof schemas;
 export type EventOf<K extends EventKind> = z.infer<(typeof schemas)[K]>;
 export type Event = { [K in EventKind]: EventOf<K> }[EventKind];
+
+/** Of which membership follows, by `swarm/authority.ts` alone. */
+export const membershipKinds = [
+  "member.admitted",
+  "member.role",
+  "member.revoked",
+  "member.renewed",
+  "member.left",
+  "member.rotated",
+] as const satisfies readonly EventKind[];
+export type MembershipKind = (typeof membershipKinds)[number];
+
+/** A role; or who is meant by the event itself: the holder of the claim it names, the node it speaks of. */
+export type Writer = Role | "member" | "root" | "holder" | "itself";
+
+/** Who may write what: an event of anybody else is stored and passed on, and counts nowhere. */
+export const writers: { readonly [K in EventKind]: readonly Writer[] } = {
+  "node.up": ["member"],
+  "node.down": ["member"],
+  "node.control": ["admin", "itself"],
+  "node.grounded": ["builder"],
+  fork: ["member"],
+  "swarm.founded": ["root"],
+  "member.admitted": ["root", "admin"],
+  "member.role": ["root", "admin"],
+  "member.revoked": ["root", "admin"],
+  "member.renewed": ["root", "admin"],
+  "member.left": ["itself"],
+  "member.rotated": ["itself"],
+  "join.denied": ["admin"],
+  "ticket.issued": ["admin"],
+  "build.submitted": ["submitter"],
+  claim: ["builder"],
+  start: ["holder"],
+  done: ["holder"],
+  cached: ["builder"],
+  fail: ["holder"],
+  abandon: ["holder"],
+  expire: ["builder"],
+  lost: ["builder"],
+  control: ["submitter"],
+  forgive: ["submitter"],
+  recall: ["submitter", "holder"],
+  sealed: ["builder"],
+  view: ["builder"],
+};
 
 export type ActionResult = z.infer<typeof result>;
 export type Made = z.infer<typeof made>;

@@ -24,6 +24,8 @@ export interface Submission {
   /** By the submitter's clock; for people. */
   readonly wallMs: number;
   readonly entry: EntryId;
+  /** False when its author was cut off before it said so: what is left of the build is cancelled. */
+  readonly counts: boolean;
 }
 
 export class Build {
@@ -64,18 +66,19 @@ export class Build {
     this.inputFiles = new Map(graph.files.map((f) => [f.path, f]));
     const ranks = upwardRanks(graph, (a) => estimates.of(graph.name, a));
     this.claims = new Claims(graph, byUrgency(graph, ranks), members);
+    if (!this.submission?.counts) this.claims.disown();
     return this.fold(this.entries, this.claims, members);
   }
 
-  private fold(entries: readonly SignedEntry[], claims: Claims, { forks }: Members): Claim[] {
+  private fold(entries: readonly SignedEntry[], claims: Claims, members: Members): Claim[] {
     const touched: Claim[] = [];
-    for (const entry of entries) if (forks.counts(entry.entry)) claims.take(entry, touched);
+    for (const entry of entries) if (members.counts(entry)) claims.take(entry, touched);
     return touched;
   }
 
   /** Members changed: what counts may have changed with them. */
   refold(members: Members, estimates: Estimates): Claim[] {
-    this.submission = undefined;
+    if (this.submission) this.submission = { ...this.submission, counts: false };
     for (const entry of this.entries) this.readSubmission(entry, members);
     return this.graph ? this.open(this.graph, estimates, members) : [];
   }
@@ -90,16 +93,17 @@ export class Build {
   }
 
   private readSubmission(entry: SignedEntry, members: Members): void {
-    if (!members.forks.counts(entry.entry)) return;
     for (const raw of entry.entry.events) {
       const event = knownEvent(raw);
       if (event?.kind !== "build.submitted") continue;
       const { author, hlc } = entry.entry;
       if (buildIdOf(event.name, author, event.graph, event.nonce) !== this.id) continue;
-      if (!members.has(author, "submitter")) continue;
-      // Of several the lowest id counts, whichever came first.
-      if (this.submission && this.submission.entry <= entry.id) continue;
-      this.submission = { event, author, wallMs: hlc[0], entry: entry.id };
+      const counts = members.may(event.kind, entry);
+      if (!counts && !members.served(author, "submitter")) continue;
+      // One that counts before one that does not; of several the lowest id, whichever came first.
+      const known = this.submission;
+      if (known && (known.counts === counts ? known.entry <= entry.id : known.counts)) continue;
+      this.submission = { event, author, wallMs: hlc[0], entry: entry.id, counts };
     }
   }
 }

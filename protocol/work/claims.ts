@@ -14,14 +14,14 @@ import {
   type Incarnation,
   type PeerId,
 } from "../kernel/ids.ts";
-import type { Members } from "../swarm/members.ts";
+import type { Said } from "../swarm/cuts.ts";
+import type { Judge } from "../swarm/members.ts";
 import { entryKey, type SignedEntry } from "../timeline/entry.ts";
 import {
   type ActionResult,
   type Event,
   type EventOf,
   knownEvent,
-  type Role,
   type Usage,
   type Why,
 } from "../timeline/events.ts";
@@ -135,16 +135,16 @@ export class Claims {
   private readonly unmet: Int32Array;
   private readonly stuck: Int32Array;
   /** Facts by the claim they name: the claim may come after them, and a second one under its id after that. */
-  private readonly onClaim = new Map<ClaimId, { event: Event; author: PeerId }[]>();
+  private readonly onClaim = new Map<ClaimId, { event: Event; said: Said }[]>();
   /** Further claims under ids that are taken: by stewards that contradict themselves. */
   private readonly doubles = new Map<ClaimId, Claim[]>();
   /** By the place where it was said: ids are chosen by who speaks, and could collide. */
   private readonly controls = new Map<string, EventOf<"control">>();
   private readonly seen = new Set<EntryId>();
-  private readonly members: Pick<Members, "has">;
+  private readonly members: Judge;
 
-  /** `order`: action indexes, best rank first. `members`: their roles, as the timeline says. */
-  constructor(graph: Graph, order: Int32Array, members: Pick<Members, "has">) {
+  /** `order`: action indexes, best rank first. `members`: whose word counts for what, as the timeline says. */
+  constructor(graph: Graph, order: Int32Array, members: Judge) {
     this.graph = graph;
     this.members = members;
     this.actions = new Actions(order);
@@ -192,6 +192,12 @@ export class Claims {
   /** Pause and resume name those they answer: unanswered heads count, pause beats resume. */
   paused = false;
   cancelled = false;
+
+  /** Whoever submitted the build had no right to: nothing more of it is done. */
+  disown(): void {
+    this.cancelled = true;
+    for (let index = 0; index < this.actions.size; index++) this.settle(index);
+  }
 
   /** Control events that no other answers, by id. */
   heads(): EventOf<"control">[] {
@@ -326,39 +332,39 @@ export class Claims {
       case "fail":
       case "abandon":
       case "expire":
-        this.foldOnClaim(event.claim, event, author, touched);
+        this.foldOnClaim(event.claim, event, entry, touched);
         return;
       case "forgive":
       case "recall":
-        for (const claim of event.claims) this.foldOnClaim(claim, event, author, touched);
+        for (const claim of event.claims) this.foldOnClaim(claim, event, entry, touched);
         return;
       case "cached": {
         const index = this.indexOf.get(event.action);
-        if (index === undefined || !this.may(author, "builder") || !this.fits(index, event.result)) return;
+        if (index === undefined || !this.may(event, entry) || !this.fits(index, event.result)) return;
         // Whoever made it, or gave his word for it, must still be one whose word counts.
-        if (event.made && !this.may(event.made.by, "builder")) return;
-        if (event.told !== undefined && !this.may(event.told, "builder")) return;
+        if (event.made && !this.members.served(event.made.by, "builder")) return;
+        if (event.told !== undefined && !this.members.served(event.told, "builder")) return;
         this.facts[index]!.cached = true;
         this.addResult(index, event.key, event.result, `${entryKey(entry.entry)}#${place}`, event.from);
         return;
       }
       case "lost": {
         const index = this.indexOf.get(event.action);
-        if (index === undefined || !this.may(author, "builder")) return;
+        if (index === undefined || !this.may(event, entry)) return;
         const facts = this.facts[index]!;
         facts.lost = new Set([...facts.lost, ...event.results]);
         this.resultsChanged(index);
         return;
       }
       case "control":
-        if (!this.may(author, "submitter")) return;
+        if (!this.may(event, entry)) return;
         this.controls.set(`${entry.id}#${place}`, event);
         this.paused = this.heads().some((c) => c.op === "pause");
         this.cancelled ||= event.op === "cancel";
         for (let index = 0; index < this.actions.size; index++) this.settle(index);
         return;
       case "sealed":
-        if (!this.may(author, "builder")) return;
+        if (!this.may(event, entry)) return;
         if (!this.sealed || entry.id < this.sealed.entry) this.sealed = { event, author, entry: entry.id };
         return;
     }
@@ -367,7 +373,7 @@ export class Claims {
   private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
     const index = this.indexOf.get(event.action);
     if (index === undefined) return;
-    if (!this.may(author, "builder") || !this.may(event.holder, "builder")) return;
+    if (!this.may(event, entry) || !this.members.served(event.holder, "builder")) return;
     if (!event.claim.startsWith(`${author}.${entry.entry.inc}.`)) return;
     const claim: Claim = {
       id: event.claim,
@@ -396,24 +402,25 @@ export class Claims {
     this.facts[index]!.claims.push(claim);
     this.openClaims.add(claim);
     touched.push(claim);
-    for (const fact of this.onClaim.get(claim.id) ?? []) this.foldOn(claim, fact.event, fact.author, touched);
+    for (const fact of this.onClaim.get(claim.id) ?? []) this.foldOn(claim, fact.event, fact.said, touched);
     this.settle(index);
   }
 
-  private foldOnClaim(id: ClaimId, event: Event, author: PeerId, touched: Claim[]): void {
+  private foldOnClaim(id: ClaimId, event: Event, said: Said, touched: Claim[]): void {
     const facts = this.onClaim.get(id);
-    if (facts) facts.push({ event, author });
-    else this.onClaim.set(id, [{ event, author }]);
-    for (const claim of this.claimsNamed(id)) this.foldOn(claim, event, author, touched);
+    if (facts) facts.push({ event, said });
+    else this.onClaim.set(id, [{ event, said }]);
+    for (const claim of this.claimsNamed(id)) this.foldOn(claim, event, said, touched);
   }
 
-  private foldOn(claim: Claim, event: Event, author: PeerId, touched: Claim[]): void {
+  private foldOn(claim: Claim, event: Event, said: Said, touched: Claim[]): void {
+    const { author } = said.entry;
     if (event.kind === "expire") {
-      if (!this.may(author, "builder")) return;
+      if (!this.may(event, said)) return;
       claim.expired ??= event.reason;
     } else if (event.kind === "forgive" || event.kind === "recall") {
       const own = event.kind === "recall" && author === claim.holder;
-      if (!own && !this.may(author, "submitter")) return;
+      if (!own && !this.may(event, said)) return;
       if (event.kind === "forgive") claim.forgiven = true;
       else if (claim.recalled !== "running") claim.recalled = event.running ? "running" : "queued";
     } else if (author !== claim.holder) {
@@ -446,8 +453,8 @@ export class Claims {
     return first ? [first, ...(this.doubles.get(id) ?? none)] : none;
   }
 
-  private may(peer: PeerId, role: Role): boolean {
-    return this.members.has(peer, role);
+  private may(event: Event, said: Said): boolean {
+    return this.members.may(event.kind, said);
   }
 
   /** Whether a result has exactly the outputs that the action declares. */

@@ -3,6 +3,7 @@ import type { InputFile } from "../build/graph.ts";
 import type { CoreConfig, Effect, Instant } from "../contract.ts";
 import { type BuildId, byText, type ClaimId, type Digest, type PeerId } from "../kernel/ids.ts";
 import { Random } from "../kernel/random.ts";
+import { LastWords } from "../swarm/last-words.ts";
 import { type Liveness, Peers } from "../swarm/liveness.ts";
 import { type Member, Members } from "../swarm/members.ts";
 import { Orders } from "../swarm/orders.ts";
@@ -30,6 +31,8 @@ export class Desk {
   /** What people told nodes to do. */
   readonly orders: Orders;
   readonly chains = new Chains();
+  /** Where a revocation would cut. */
+  readonly lastWords = new LastWords();
   readonly peers: Peers;
   readonly rivals: Rivals;
   readonly estimates = new Estimates();
@@ -112,6 +115,7 @@ export class Desk {
       this.muteSeen = this.mute;
       this.lapseMonoMs = Number.POSITIVE_INFINITY;
       for (const member of members.all()) changed = this.count(member) || changed;
+      changed = this.dismiss() || changed;
     } else
       for (const peer of peers.changed) {
         const member = members.get(peer);
@@ -159,6 +163,7 @@ export class Desk {
   }
 
   status(peer: PeerId): Liveness {
+    if (this.members.former(peer)) return "dead";
     if (peer === this.config.self) return this.stopping ? "dead" : "alive";
     return this.peers.status(peer, this.members.size, this.now.monoMs);
   }
@@ -335,6 +340,21 @@ export class Desk {
       this.stewardLists.set(key, list);
     }
     return list;
+  }
+
+  /** Takes those out that are members no more. Returns whether a builder was among them. */
+  private dismiss(): boolean {
+    const gone = [...this.foldsSeen.keys()].filter((peer) => !this.members.has(peer));
+    if (gone.length === 0) return false;
+    this.livenessRevision++;
+    for (const peer of gone) {
+      this.foldsSeen.delete(peer);
+      this.dead.add(peer);
+    }
+    const left = this.builderList.filter(({ peer }) => this.members.has(peer));
+    if (left.length === this.builderList.length) return false;
+    this.builderList = left;
+    return true;
   }
 
   /** Judges one member anew. Returns whether the list of builders, or what they may hand out, changed. */

@@ -104,6 +104,7 @@ export class Expiry {
     const { desk } = this;
     const { peers, config, now } = desk;
     const own = claim.holder === config.self;
+    if (desk.members.former(claim.holder)) return "the holder is a member no more";
     if (desk.members.forks.has(claim.holder, claim.holderInc)) return "the holder contradicts itself";
     const running = own ? config.inc : peers.incarnationOf(claim.holder);
     if (running !== undefined && running !== claim.holderInc) {

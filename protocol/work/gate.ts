@@ -3,6 +3,7 @@
  * whole machine, what this node's mode leaves to others. Each answer is a reason that can be shown.
  */
 import { type BuildId, byText, type Incarnation, type PeerId } from "../kernel/ids.ts";
+import type { Said } from "../swarm/cuts.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { EventOf } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
@@ -124,9 +125,9 @@ export class Gate {
   }
 
   /** A member says that a node is grounded; each honours it by its own clock. What was said before this node was up is over. */
-  heard(author: PeerId, event: EventOf<"node.grounded">): void {
+  heard(said: Said, event: EventOf<"node.grounded">): void {
     const { desk } = this;
-    if (!desk.settled || author === event.peer || !desk.members.has(author, "builder")) return;
+    if (!desk.settled || said.entry.author === event.peer || !desk.members.may(event.kind, said)) return;
     this.grounding.said(event.peer, event.inc, event.forMs, desk.now.monoMs);
   }
 

@@ -25,7 +25,9 @@ export class Witness {
   }
 
   /** Somebody said something, perhaps another start of this very identity. */
-  hears({ author, inc, hlc }: Entry): void {
+  hears(said: SignedEntry): void {
+    const { author, inc, hlc } = said.entry;
+    this.desk.lastWords.hear(said);
     const { config, now, rivals, voice } = this.desk;
     voice.hear(hlc, now.wallMs);
     if (author === config.self) rivals.said(inc, now.monoMs);

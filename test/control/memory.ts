@@ -11,19 +11,22 @@ import type {
   BuildSummary,
   BuildView,
   Control,
+  FormerView,
   HolderView,
   LogChunk,
   Moved,
   NodeView,
+  RequestView,
   WordOptions,
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
 import { decodeGraph, dependenciesOf, encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
-import type { Operation } from "../../protocol/contract.ts";
+import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
+import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
 
@@ -49,6 +52,8 @@ export class MemoryControl implements Control {
   /** What was said about builds and nodes, dry runs left out. */
   readonly words: unknown[] = [];
   private readonly orders = new Map<PeerId, "paused" | "drained">();
+  readonly parted: FormerView[] = [];
+  readonly requests: RequestView[] = [];
   stopped = false;
   private readonly options: Required<MemoryOptions>;
   private readonly plays = new Map<BuildId, Play>();
@@ -278,6 +283,32 @@ export class MemoryControl implements Control {
       gained: 0,
       share: 1 / live.length,
     }));
+  }
+
+  async members() {
+    const nodes = await this.nodes();
+    return {
+      swarm: { id: "a".repeat(64), name: "test" },
+      self: nodes[0]!.peerId,
+      members: nodes.map(({ name, peerId, roles, state }) => ({
+        name,
+        peerId,
+        roles,
+        state,
+        fingerprint: fingerprintOf(peerId),
+        notAfterMs: this.options.nowMs + 86_400_000,
+      })),
+      former: this.parted,
+      requests: this.requests,
+    };
+  }
+
+  async member(operation: MemberOperation, options: { readonly reason?: string } = {}) {
+    this.words.push({ ...operation, ...options });
+  }
+
+  async rotate() {
+    return { peer: peerIdOf(new Uint8Array(32).fill(77)) };
   }
 
   async invite({ ttlMs }: { readonly ttlMs: number }) {

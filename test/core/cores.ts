@@ -43,7 +43,11 @@ export interface Rules {
     node: Node,
   ): { ms: number; outcome?: ExecuteOutcome; never?: boolean } | undefined;
   /** Whether a message or gossip gets lost. */
-  drops?(from: string, to: string, message: Message | { kind: "vitals" | "ledger" | "entries" }): boolean;
+  drops?(
+    from: string,
+    to: string,
+    message: Message | { kind: "vitals" | "ledger" | "entries" | "request" },
+  ): boolean;
   /** What happens in place of the effect; true: it was dealt with. */
   instead?(node: Node, effect: Effect): boolean;
   /** Sees every step. */

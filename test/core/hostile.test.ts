@@ -32,6 +32,7 @@ const redeem = (cores: Cores, id: number, peer: string, fields = {}) => {
     kind: "redeemed",
     id,
     peer: fakePeer(peer),
+    source: "10.0.0.9",
     redemption: {
       kind: "redeem",
       swarm: cores.founding.entry.swarm,

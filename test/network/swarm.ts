@@ -96,6 +96,7 @@ export class TestSwarm {
     };
     const presentation = Buffer.from(`password ${password}`);
     const handlers: MeshOptions["handlers"] = {
+      knows: (other) => members.has(other),
       admits: (other) => members.has(other),
       presentation: () => presentation,
       admission:

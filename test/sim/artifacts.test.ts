@@ -38,6 +38,7 @@ describe("virtual artifacts", () => {
       const process = new Process(world, name);
       network.attach(process, peer, {
         admits: () => true,
+        knows: () => true,
         presentation: () => new Uint8Array(),
         admission: (_peer, _request, answer) => answer(new Uint8Array()),
         connected() {},

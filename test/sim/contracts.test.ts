@@ -31,6 +31,7 @@ function attach(network: VirtualNetwork, process: Process, peer: PeerId): Networ
   const links: { kind: "connected" | "disconnected"; peer: PeerId }[] = [];
   const port = network.attach(process, peer, {
     admits: () => true,
+    knows: () => true,
     presentation: () => new Uint8Array(),
     admission: (_peer, _request, answer) => answer(new Uint8Array()),
     connected: (other) => links.push({ kind: "connected", peer: other }),

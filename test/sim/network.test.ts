@@ -28,6 +28,7 @@ function swarm(names: readonly string[], conditions: Partial<Conditions> = {}, s
       ear.process,
       ear.peer,
       {
+        knows: (peer) => ear.admits.has(peer),
         admits: (peer) => ear.admits.has(peer),
         presentation: () => Buffer.from(`certificates of ${nameOf.get(ear.peer)}`),
         admission: (peer, request, answer) => {

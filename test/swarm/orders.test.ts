@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
+import type { Said } from "../../protocol/swarm/cuts.ts";
 import { Orders } from "../../protocol/swarm/orders.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
 import type { EventOf } from "../../protocol/timeline/events.ts";
@@ -8,7 +9,12 @@ import { peerNamed } from "../contract/chain.ts";
 
 const [ann, bob, cat] = ["ann", "bob", "cat"].map(peerNamed) as [PeerId, PeerId, PeerId];
 /** Ann is the admin. */
-const members = { has: (peer: PeerId, role?: string) => role !== "admin" || peer === ann };
+const orderedBy = (admins: ReadonlySet<PeerId>) => ({
+  has: (peer: PeerId, role?: string) => role !== "admin" || admins.has(peer),
+  may: (_: string, { entry }: Said) => admins.has(entry.author),
+  counts: () => true,
+});
+const members = orderedBy(new Set([ann]));
 type Order = EventOf<"node.control">;
 const ops = ["pause", "drain", "resume", "unground"] as const;
 
@@ -81,7 +87,7 @@ test("only the word of an admin, or of the node itself, counts, and only theirs 
 
 test("who becomes an admin later is heard then, whatever came first", () => {
   const admins = new Set([ann]);
-  const orders = new Orders({ has: (peer, role) => role !== "admin" || admins.has(peer) });
+  const orders = new Orders(orderedBy(admins));
   orders.take(says(cat, order("drain", "a")));
   expect(orders.of(bob)).toBeUndefined();
   admins.add(cat);

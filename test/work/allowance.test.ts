@@ -110,7 +110,13 @@ test("who is admitted later is heard as if it had been known before", () => {
     proof: new Uint8Array(64),
     wallMs: 0,
   } as const;
-  cores.step(cores.node("ann"), { kind: "redeemed", id: 1, peer: fakePeer("dan"), redemption });
+  cores.step(cores.node("ann"), {
+    kind: "redeemed",
+    source: "10.0.0.9",
+    id: 1,
+    peer: fakePeer("dan"),
+    redemption,
+  });
   expect(desk.members.has(fakePeer("dan"))).toBe(true);
   hand(cores, says(cores, "dan", "1-00000001"));
   expect(desk.chains.head(fakePeer("dan"), "1-00000001" as Incarnation)).toBeDefined();

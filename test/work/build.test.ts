@@ -1,13 +1,12 @@
 import { expect, test } from "vitest";
 import type { Members } from "../../protocol/swarm/members.ts";
-import { Forks } from "../../protocol/timeline/forks.ts";
 import { Build, buildIdOf } from "../../protocol/work/build.ts";
 import { Estimates } from "../../protocol/work/estimates.ts";
 import { clientOf, Ledger } from "../../protocol/work/ledger.ts";
 import { Author, blob, firstInc, graphOf, rolesOf } from "./facts.ts";
 
 const ann = new Author("ann");
-const members = { ...rolesOf({ cy: ["builder"] }), forks: new Forks() } as unknown as Members;
+const members = rolesOf({ cy: ["builder"] }) as unknown as Members;
 const graph = blob("graph");
 const id = buildIdOf("demo", ann.peer, graph, "n");
 const empty = () => new Build(id, new Ledger(id, clientOf(ann.peer, firstInc)), 0);
@@ -35,7 +34,7 @@ test("a build is its submitter's, its graph's and its nonce's: nobody else submi
   foreign.take([cy.say(submitted())], members);
   expect(foreign.submission).toBeUndefined();
   build.take([ann.say(submitted({ priority: 3 }))], members);
-  expect(build.submission).toMatchObject({ author: ann.peer, event: { priority: 3 } });
+  expect(build.submission).toMatchObject({ author: ann.peer, counts: true, event: { priority: 3 } });
 });
 
 test("facts that come before the graph are folded once it is here", () => {

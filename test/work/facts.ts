@@ -2,8 +2,16 @@
 import type { FileSet, Graph, GraphAction } from "../../protocol/build/graph.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import type { ActionName, BuildId, ClaimId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
+import type { Said } from "../../protocol/swarm/cuts.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
-import type { ActionResult, Event, Role } from "../../protocol/timeline/events.ts";
+import {
+  type ActionResult,
+  type Event,
+  type EventKind,
+  type Role,
+  type Writer,
+  writers,
+} from "../../protocol/timeline/events.ts";
 import { Claims } from "../../protocol/work/claims.ts";
 import { peerNamed } from "../contract/chain.ts";
 
@@ -49,12 +57,15 @@ export const resultOf = (action: string, variant = ""): ActionResult => ({
 
 export const keyOf = (action: string): Digest => blob(`key of ${action}`);
 
-/** Everybody builds, submits and nothing else, but for those named. */
+/** Everybody builds, submits and nothing else, but for those named; all that is said counts. */
 export const rolesOf = (except: Readonly<Record<string, readonly Role[]>> = {}) => {
   const byPeer = new Map(Object.entries(except).map(([name, roles]) => [peerNamed(name), roles]));
+  const roles = (peer: PeerId): readonly Writer[] => byPeer.get(peer) ?? ["builder", "submitter"];
   return {
-    has: (peer: PeerId, role?: Role) =>
-      (byPeer.get(peer) ?? ["builder", "submitter"]).includes(role ?? "builder"),
+    has: (peer: PeerId, role?: Role) => roles(peer).includes(role ?? "builder"),
+    may: (kind: EventKind, { entry }: Said) => writers[kind].some((w) => roles(entry.author).includes(w)),
+    served: (peer: PeerId, role: Role) => roles(peer).includes(role),
+    counts: () => true,
   };
 };
 
