@@ -245,7 +245,7 @@ export class Core {
     const verdict = this.witness.verdict();
     if (verdict && this.stopReason === undefined) this.end(verdict.reason, verdict.ending);
     this.door.tick();
-    const parting = desk.members.former(desk.config.self)?.parting.why;
+    const parting = this.desk.members.former(this.desk.config.self)?.parting.why;
     if (parting && this.stopReason === undefined) this.end(partings[parting], parting);
     if (this.gate.look()) this.pulse.soon();
     this.pulse.tick();
