@@ -14,7 +14,7 @@ export interface Unfit {
  * Of the actions with `requires` or secrets, those that no live node fits for good, those of one kind together. `resolved`: their toolchains
  * are fingerprints that nodes offer, so that they count too.
  */
-export function unfitFor(
+function unfitFor(
   actions: readonly GraphAction[],
   nodes: readonly NodeView[],
   resolved: boolean,

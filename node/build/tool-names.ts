@@ -91,7 +91,7 @@ const besidePattern = new RegExp(
 );
 
 /** Whether a name is a compiler's: those have a target. */
-export const isCompiler = (name: string): boolean => compilerPattern.test(name);
+const isCompiler = (name: string): boolean => compilerPattern.test(name);
 
 /** The folders whose content decides what there is. */
 export const toolFolders = (declared: DeclaredTools): string[] => [

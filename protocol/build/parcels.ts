@@ -73,7 +73,7 @@ const parcels: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const binutils = new Set(["ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "strip"]);
 
 /** `aarch64-linux-gnu-g++` → the triple and the tool behind it. */
-export function crossOf(name: string): { target: string; tool: string } | undefined {
+function crossOf(name: string): { target: string; tool: string } | undefined {
   const [, target, tool] = /^([a-z0-9_]+(?:-[a-z0-9_]+){1,3})-([a-z+]+)$/.exec(name) ?? [];
   return target === undefined || tool === undefined ? undefined : { target, tool };
 }
