@@ -14,11 +14,7 @@ export interface Unfit {
  * Of the actions with `requires` or secrets, those that no live node fits for good, those of one kind together. `resolved`: their toolchains
  * are fingerprints that nodes offer, so that they count too.
  */
-function unfitFor(
-  actions: readonly GraphAction[],
-  nodes: readonly NodeView[],
-  resolved: boolean,
-): Unfit[] {
+function unfitFor(actions: readonly GraphAction[], nodes: readonly NodeView[], resolved: boolean): Unfit[] {
   const live = nodes.filter((n) => n.vitals && n.state !== "dead" && n.roles.includes("builder"));
   const kinds = new Map<string, ActionName[]>();
   const first = new Map<string, GraphAction>();
