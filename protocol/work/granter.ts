@@ -24,8 +24,9 @@ type Ask = Extract<Message, { kind: "ask" }>;
 const parkMs = 50;
 /** Others' idleness is believed once nothing was heard of them for so long: their next claim may be under way. */
 const quietMs = 15;
-/** Without news of what is ready, idle nodes are looked for this often. */
+/** Without news of what is ready, idle nodes are looked for this often, then ever more seldom: who comes free asks by himself. */
 const pushMs = 50;
+const pushMsMax = 400;
 
 export class Granter {
   private readonly desk: Desk;
@@ -37,6 +38,7 @@ export class Granter {
   private readonly courier: Courier;
   private waiting: { readonly from: PeerId; readonly ask: Ask; readonly untilMonoMs: number }[] = [];
   private pushedRevision = -1;
+  private restMs = pushMs;
   private nextPushMonoMs = Number.POSITIVE_INFINITY;
 
   constructor(desk: Desk, preparer: Preparer, gate: Gate, outlook: Outlook, courier: Courier) {
@@ -175,7 +177,8 @@ export class Granter {
     let plan: Plan | undefined;
     let others: readonly Seat[] = [];
     if (!this.preparer.anyReady) return;
-    this.nextPushMonoMs = desk.now.monoMs + pushMs;
+    this.restMs = news ? pushMs : Math.min(pushMsMax, 2 * this.restMs);
+    this.nextPushMonoMs = desk.now.monoMs + this.restMs;
     for (const build of this.gate.turns()) {
       const stewarded = this.preparer.ready(build.id).filter((i) => !this.said.has(`${build.id}\n${i}`));
       if (stewarded.length === 0) continue;
@@ -185,7 +188,11 @@ export class Granter {
         if (own) seats.put(own);
         others = desk.alive().flatMap((p) => (p === desk.config.self ? [] : (seats.of(p) ?? [])));
         // Nothing is given away where no slot is free: then no plan need be laid.
-        if (!others.some(hasFree)) return;
+        if (!others.some(hasFree)) {
+          const soonestMs = Math.min(pushMsMax, ...others.map((s) => s.freeMs[0]!));
+          this.nextPushMonoMs = desk.now.monoMs + Math.max(pushMs, soonestMs);
+          return;
+        }
         plan = new Plan(desk, this.gate, this.outlook, seats);
       }
       // Nodes keep room for what is heavy: they must not be filled up from outside.

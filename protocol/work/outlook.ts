@@ -57,8 +57,6 @@ export interface SpeedClass {
 }
 
 export class Outlook {
-  /** Counts up when claims open or close. */
-  revision = 0;
   private readonly desk: Desk;
   private found: readonly SpeedClass[] = [];
   private classesOf: readonly PeerId[] | undefined;
@@ -87,7 +85,6 @@ export class Outlook {
   /** Claims that are new, or about which something new is known. */
   review(build: Build, touched: readonly Claim[]): void {
     const { now, estimates } = this.desk;
-    if (touched.length > 0) this.revision++;
     for (const claim of touched) {
       const { holder, id, action } = claim;
       const runs = this.running.get(holder);

@@ -53,8 +53,8 @@ interface Notes {
   /** When this node saw an action become ready. */
   readonly ready: Map<number, number>;
   readonly refused: Map<number, Refusal>;
-  /** Since when it leaves an action to others, and since when one of them looks free for it; monotonic milliseconds. */
-  readonly declined: Map<number, { readonly sinceMonoMs: number; freeMonoMs: number }>;
+  /** Actions it leaves to others: when they should have begun, as it looked at first, and since when one of them looks free; monotonic milliseconds. */
+  readonly declined: Map<number, { readonly beginsMonoMs: number; freeMonoMs: number }>;
 }
 
 export class Scheduler {
@@ -329,24 +329,22 @@ export class Scheduler {
       const short = boundMs !== undefined && boundMs < bundleMs && runMs < bundleMs;
       if (place.startMs > (short ? bundleMs : this.leadMs)) return false;
       const fresh = now.monoMs - (notes.ready.get(index) ?? 0) < settleMs;
-      if (!fresh || this.knowsFirst(build, index)) {
-        notes.declined.delete(index);
-        return true;
-      }
-      return false;
+      if (fresh && !this.knowsFirst(build, index)) return false;
+      notes.declined.delete(index);
+      return true;
     }
     if (!idle) return false;
     const declined = notes.declined.get(index);
     const freeMonoMs = place.startMs > 0 ? Number.POSITIVE_INFINITY : now.monoMs;
     if (!declined) {
-      notes.declined.set(index, { sinceMonoMs: now.monoMs, freeMonoMs });
+      notes.declined.set(index, { beginsMonoMs: now.monoMs + Math.max(0, place.startMs), freeMonoMs });
       return false;
     }
     if (place.startMs > 0) declined.freeMonoMs = Number.POSITIVE_INFINITY;
     else declined.freeMonoMs = Math.min(declined.freeMonoMs, now.monoMs);
-    // Whoever should have taken it has not, or it has waited for longer than it lasts: the guess was wrong.
+    // Whoever should have taken it has not, or it should have ended by now: the guess was wrong.
     const lapsedMs = Math.max(declinedMs, estimates.of(build.graph!.name, action));
-    return now.monoMs > Math.min(declined.freeMonoMs + declinedMs, declined.sinceMonoMs + lapsedMs);
+    return now.monoMs > Math.min(declined.freeMonoMs + declinedMs, declined.beginsMonoMs + lapsedMs);
   }
 
   /** Whether this node is the first to know that an action is ready: it hands out its claims, or made the last of its inputs. */

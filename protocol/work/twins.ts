@@ -10,8 +10,9 @@ import type { Outlook, Seat } from "./outlook.ts";
 
 /** By their group alone runs are called overdue only after it was seen so often: a twin for a guess is waste. */
 const samplesMin = 16;
-/** Runs that are overdue, and news of claims, are looked at no more often. */
+/** Runs that are overdue, and news of claims, are looked at no more often; and no more seldom, since what is known of durations grows. */
 const lookMs = 100;
+const lookMsMax = 1000;
 /** Time that passes beside the run itself: asking ahead, fetching, the way of the news. */
 const besideMs = 200;
 /** Others' idleness is believed once nothing was heard of them for so long. */
@@ -24,7 +25,8 @@ export class Twins {
   private readonly granter: Granter;
   private nextMonoMs = 0;
   private lookedMonoMs = Number.NEGATIVE_INFINITY;
-  private seenRevision = -1;
+  /** Whether claims of its own opened or closed since it last looked. */
+  private changed = true;
   /** Open claims of actions whose claims this node hands out, per build; as long as the same nodes live. */
   private readonly own = new Map<BuildId, Set<Claim>>();
   private aliveRevision = -1;
@@ -39,9 +41,14 @@ export class Twins {
   /** Claims that are new, or about which something new is known. */
   review(build: Build, touched: readonly Claim[]): void {
     const own = this.own.get(build.id);
-    for (const claim of touched)
-      if (!isOpen(claim)) own?.delete(claim);
-      else if (own && this.isOwn(build, claim)) own.add(claim);
+    if (!own) this.changed = true;
+    else
+      for (const claim of touched)
+        if (!isOpen(claim)) this.changed = own.delete(claim) || this.changed;
+        else if (this.isOwn(build, claim)) {
+          own.add(claim);
+          this.changed = true;
+        }
   }
 
   /** The build has ended, was folded anew, or dropped. */
@@ -52,12 +59,16 @@ export class Twins {
   /** Grants twins where they are due. */
   pump(): void {
     const { now, config, settled, stopping } = this.desk;
-    if (this.outlook.revision !== this.seenRevision)
-      this.nextMonoMs = Math.min(this.nextMonoMs, this.lookedMonoMs + lookMs);
-    this.seenRevision = this.outlook.revision;
+    if (this.desk.aliveRevision !== this.aliveRevision) {
+      this.aliveRevision = this.desk.aliveRevision;
+      this.own.clear();
+      this.changed = true;
+    }
+    if (this.changed) this.nextMonoMs = Math.min(this.nextMonoMs, this.lookedMonoMs + lookMs);
     if (now.monoMs < this.nextMonoMs) return;
     this.lookedMonoMs = now.monoMs;
     this.nextMonoMs = Number.POSITIVE_INFINITY;
+    this.changed = false;
     if (config.scheduling.twinAfter === 0 || !settled || stopping) return;
     let idle: Seat[] | undefined;
     for (const build of this.desk.liveBuilds()) {
@@ -66,7 +77,8 @@ export class Twins {
       for (const claim of this.ownOf(build)) {
         const dueMonoMs = this.dueMonoMs(build, claim);
         // One that is due and finds no idle node is looked at again.
-        this.nextMonoMs = Math.min(this.nextMonoMs, Math.max(dueMonoMs, now.monoMs + lookMs));
+        const laterMonoMs = Math.min(dueMonoMs, now.monoMs + lookMsMax);
+        this.nextMonoMs = Math.min(this.nextMonoMs, Math.max(laterMonoMs, now.monoMs + lookMs));
         if (now.monoMs < dueMonoMs) continue;
         idle ??= this.idle();
         const free = idle.reduce((sum, s) => sum + s.freeMs.filter((ms) => ms <= 0).length, 0);
@@ -85,8 +97,6 @@ export class Twins {
   }
 
   private ownOf(build: Build): ReadonlySet<Claim> {
-    if (this.aliveRevision !== this.desk.aliveRevision) this.own.clear();
-    this.aliveRevision = this.desk.aliveRevision;
     let own = this.own.get(build.id);
     if (!own) {
       own = new Set([...build.claims!.openClaims].filter((c) => this.isOwn(build, c)));
