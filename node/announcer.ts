@@ -58,7 +58,7 @@ export class Announcer {
 }
 
 /** What is released, else what nobody consumes. */
-export function rootsOf({ graph, dependencies }: Claims): Set<number> {
+function rootsOf({ graph, dependencies }: Claims): Set<number> {
   const released = graph.actions.flatMap(({ name }, index) =>
     graph.release?.include.includes(name) ? [index] : [],
   );

@@ -21,7 +21,7 @@ export const answerBytesMax = frameBytesMax + 1;
 export const piecesBytesMax = piecesMax * 32 + (16 << 10);
 export const othersMax = 16;
 /** Pieces offered at once. */
-export const offerMax = 64;
+const offerMax = 64;
 /** Who has nothing to offer waits so long for something. */
 export const offerMsMax = 500;
 /** Who is asked to bring a blob from elsewhere has so long to begin. */

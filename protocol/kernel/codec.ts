@@ -18,7 +18,7 @@ export function encode(value: unknown): Uint8Array {
 }
 
 /** Lists and maps within each other: how deep a stack goes must not decide what is valid. */
-export const depthMax = 64;
+const depthMax = 64;
 /** Values in one encoding: a byte on the wire may be sixty in memory. */
 const valuesMaxDefault = 1 << 18;
 

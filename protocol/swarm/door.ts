@@ -1,13 +1,5 @@
 /** The door: who comes in with certificates, who with a ticket, and who is told why not. */
-import type {
-  AdmissionReply,
-  Command,
-  CoreConfig,
-  Effect,
-  Input,
-  Instant,
-  MemberOperation,
-} from "../contract.ts";
+import type { AdmissionReply, Command, Input, MemberOperation } from "../contract.ts";
 import type { PeerId } from "../kernel/ids.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import type { Event, EventOf } from "../timeline/events.ts";

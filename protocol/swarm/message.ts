@@ -22,7 +22,7 @@ import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
 /** Ended builds that one message names. */
-export const archiveMax = 8192;
+const archiveMax = 8192;
 export const gossipBytesMax = 64 << 10;
 /** Entries in one message: what is read and verified in one go. Whoever packs many stays below half of it. */
 export const messageEntriesMax = 512;

@@ -18,7 +18,7 @@ import {
 
 export const entryBytesMax = 64 << 10;
 export const entryEventsMax = 512;
-export const headerBytesMax = 2048;
+const headerBytesMax = 2048;
 
 /** What every event has; the kinds are in `events.ts`. Unknown kinds are stored and passed on. */
 export interface AnyEvent {

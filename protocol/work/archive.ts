@@ -124,7 +124,7 @@ export function endedOf({ submission, seal }: Archived): Ended {
 }
 
 /** By the submitters' clocks, so that every node lets go of the same. */
-export const bySubmission = (
+const bySubmission = (
   a: { readonly submission: SignedEntry },
   b: { readonly submission: SignedEntry },
 ): number =>

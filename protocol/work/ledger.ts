@@ -22,7 +22,7 @@ export const clientOf = (author: PeerId, inc: Incarnation): number =>
 /** A message of several updates stays below this, so that a frame never grows with the build. */
 const batchBytesMax = 1 << 20;
 /** Ten thousand starts of authors, about, that wrote in one build. */
-export const vectorBytesMax = 128 << 10;
+const vectorBytesMax = 128 << 10;
 const batchEntriesMax = messageEntriesMax / 2;
 const savedBytesMax = 1 << 30;
 

@@ -82,4 +82,4 @@ function set(bytes: Uint8Array, at: number, value: number): Uint8Array {
   return bytes;
 }
 
-export const joined = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+const joined = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));

@@ -22,7 +22,7 @@ export function signed(entry: Entry): SignedEntry {
   return signedEntry(entry, body, id, fakeSigner(entry.author).sign(id));
 }
 
-export const founding = signed(
+const founding = signed(
   foundingEntry({
     name: "hostile",
     root: fakePeer("root"),
