@@ -12,6 +12,7 @@ import {
   membershipKinds,
   type Role,
 } from "../timeline/events.ts";
+import type { Forks } from "../timeline/forks.ts";
 import { type Cut, namedCut, type Said, standsBefore, untilEntry } from "./cuts.ts";
 
 /** Why a node ends that is a member no more. */
@@ -92,9 +93,17 @@ export function membershipOf(said: SignedEntry): MembershipEvent[] {
   });
 }
 
-/** `root`: the key that founded the swarm. Every entry given is signed by its author; those of others than admins do nothing here. */
-export function authorityOf(root: PeerId, entries: Iterable<SignedEntry>): Authority {
-  return new Court(root, entries).judge();
+/**
+ * `root`: the key that founded the swarm. Every entry given is signed by its author; those of others than admins do nothing here. `forks`:
+ * whose word ends where he contradicts himself. The root key alone is above that: it signs by hand, and without it there is no swarm.
+ */
+export function authorityOf(
+  root: PeerId,
+  entries: Iterable<SignedEntry>,
+  forks: Pick<Forks, "counts">,
+): Authority {
+  const standing = [...entries].filter(({ entry }) => entry.author === root || forks.counts(entry));
+  return new Court(root, standing).judge();
 }
 
 class Court {
@@ -108,7 +117,7 @@ class Court {
   /** Who counts as an admin, found in the order of seniority. */
   private readonly seated = new Set<PeerId>();
 
-  constructor(root: PeerId, entries: Iterable<SignedEntry>) {
+  constructor(root: PeerId, entries: readonly SignedEntry[]) {
     this.root = root;
     for (const said of [...entries].sort(byPlace)) {
       const { author } = said.entry;

@@ -155,7 +155,7 @@ export class Members implements Judge {
   /** A proof that somebody contradicts himself. Returns the fork if something that counted does so no longer. */
   prove(event: EventOf<"fork">): Fork | undefined {
     const fork = this.forks.prove(event);
-    if (fork) this.revision++;
+    if (fork) this.settle();
     return fork;
   }
 
@@ -169,6 +169,12 @@ export class Members implements Judge {
     this.said.set(entry.id, entry);
     const founded = foundingOf(entry);
     if (founded) this.founding ??= { entry, name: founded.name, root: founded.root };
+    this.settle();
+    return true;
+  }
+
+  /** Judges anew, with whatever others say that stands on what is known by then. */
+  private settle(): void {
     this.judge();
     for (let again = true; again; ) {
       again = false;
@@ -180,7 +186,6 @@ export class Members implements Judge {
       }
       if (again) this.judge();
     }
-    return true;
   }
 
   /**
@@ -242,8 +247,9 @@ export class Members implements Judge {
   }
 
   private judge(): void {
+    this.revision++;
     if (!this.founding) return;
-    const { standings, admins, heard } = authorityOf(this.founding.root, this.said.values());
+    const { standings, admins, heard } = authorityOf(this.founding.root, this.said.values(), this.forks);
     this.standings = standings;
     this.admins = admins;
     this.heard = heard;
@@ -254,7 +260,6 @@ export class Members implements Judge {
       this.byPeer.set(peer, { peer, name, roles: rolesNow(standing), notAfterMs, certificate });
     }
     this.sorted = [...this.byPeer.values()].sort((a, b) => byText(a.peer, b.peer));
-    this.revision++;
   }
 }
 

@@ -5,7 +5,8 @@ import { foundingEntry } from "../../protocol/swarm/founding.ts";
 import { LastWords } from "../../protocol/swarm/last-words.ts";
 import { Members } from "../../protocol/swarm/members.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
-import { type Event, lastWordsMax, type Role } from "../../protocol/timeline/events.ts";
+import { type Event, type EventOf, lastWordsMax, type Role } from "../../protocol/timeline/events.ts";
+import { proofOf } from "../../protocol/timeline/forks.ts";
 import { peerNamed } from "../contract/chain.ts";
 
 const said = (entry: Entry): SignedEntry => {
@@ -349,4 +350,35 @@ test("the last words of an author name the ends of its starts, those others stan
   expect(last[1]).toMatchObject({ inc: `${lastWordsMax + 5}-00000000`, seq: 1 });
   expect(words.of(peerNamed("eve"))).toEqual([]);
   expect(last[0]!.id satisfies EntryId).toHaveLength(64);
+});
+
+test("from where an admin contradicts himself nothing he says of members counts, whenever the proof comes; what he said before does", () => {
+  const [ann, bob, again] = [new Chain("ann"), new Chain("bob"), new Chain("bob", 2)];
+  ann.says(admit("bob", "admin"), admit("eve"));
+  bob.says(admit("cat", "admin"));
+  const first = bob.says(admit("dan"));
+  const cat = new Chain("cat");
+  bob.says(revoke(cat), revoke(ann), { kind: "member.rotated", peer: peerNamed("fay") });
+  cat.says(admit("gus"));
+  again.says(admit("hal"));
+  const other = said({ ...first.entry, events: [admit("mallory")] });
+  const proof = proofOf(first, other) as EventOf<"fork">;
+  const entries = [founding, other, ...[ann, bob, cat, again].flatMap((chain) => chain.entries)];
+  expect(names(fold(entries))).not.toContain("gus");
+  fc.assert(
+    fc.property(fc.shuffledSubarray([proof, ...entries], { minLength: entries.length + 1 }), (order) => {
+      const members = new Members(swarm);
+      for (const one of order) "kind" in one ? members.prove(one) : members.consider(one);
+      expect(names(members)).toEqual(["ann", "bob", "cat", "eve", "gus", "hal"]);
+      expect(members.formers()).toEqual([]);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("the root key stands above its contradictions: what founded the swarm stays", () => {
+  const other = said({ ...founding.entry, events: [{ kind: "another story" }] });
+  const members = fold([founding]);
+  members.prove(proofOf(founding, other) as EventOf<"fork">);
+  expect(names(members)).toEqual(["ann"]);
 });
