@@ -1,11 +1,12 @@
 /** The daemon as a process: in the foreground until it is told to stop, or detached with its log in the home. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Control } from "../node/control/api.ts";
+import { makeFolder } from "../node/files.ts";
 import { type ErrorCode, errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import { flagOf } from "./arguments.ts";
@@ -141,7 +142,7 @@ export async function startDetached(home: string, control: Control, options: Opt
   const { places, dir, name } = await openHome(home);
   await (await lockHome(dir)).release();
   const log = optionText(options, "logFile") ?? path.join(places.logs, "daemon.log");
-  mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
+  makeFolder(path.dirname(log), 0o700);
   const begin = (await stat(log).catch(() => undefined))?.size ?? 0;
   const file = openSync(log, "a", 0o600);
   const child = spawn(

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { lstat, mkdir, open, realpath, rename, rm, symlink } from "node:fs/promises";
 import path from "node:path";
+import { codeOf, makeFolder } from "../node/files.ts";
 import { leadsTo } from "../protocol/build/links.ts";
 import { hashOf, sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -32,9 +33,13 @@ export async function place(
     throw new SwarmError("refused", `the link ${relative} leads out of the folder`, {
       remedy: "whoever made this result is not to be trusted; tell the others",
     });
-  await mkdir(folder, { recursive: true });
+  return explained(folder, () => placeOther(folder, relative, entry.link));
+}
+
+async function placeOther(folder: string, relative: string, link: string | undefined): Promise<void> {
+  makeFolder(folder);
   const root = await realpath(folder);
-  if (entry.link === undefined) {
+  if (link === undefined) {
     await ensureInside(root, relative);
     return;
   }
@@ -43,7 +48,7 @@ export async function place(
   if (there?.isDirectory())
     throw new SwarmError("refused", `${file} is a folder`, { remedy: "name another folder: --to DIR" });
   if (there) await rm(file);
-  await symlink(entry.link, file);
+  await symlink(link, file);
 }
 
 /** Links behind all else. */
@@ -73,8 +78,19 @@ export async function placeFile(
   bytes: AsyncIterable<Uint8Array>,
   executable: boolean,
 ): Promise<void> {
-  const file = path.join(folder, checkedPath(relative));
-  await mkdir(folder, { recursive: true });
+  checkedPath(relative);
+  return explained(folder, () => writeBelow(folder, relative, digest, bytes, executable));
+}
+
+async function writeBelow(
+  folder: string,
+  relative: string,
+  digest: Digest,
+  bytes: AsyncIterable<Uint8Array>,
+  executable: boolean,
+): Promise<void> {
+  const file = path.join(folder, relative);
+  makeFolder(folder);
   const root = await realpath(folder);
   const parent = await ensureInside(root, path.dirname(relative));
   const there = await lstat(file).catch(() => undefined);
@@ -103,6 +119,26 @@ export async function placeFile(
     await handle.close().catch(() => {});
     await rm(draft, { force: true });
     throw cause;
+  }
+}
+
+const refusals = new Set(
+  "EACCES EPERM EROFS ENOENT ENOTDIR EEXIST EISDIR ENAMETOOLONG ELOOP ENOSPC EDQUOT EIO".split(" "),
+);
+
+/** What the file system refuses, said as what it means for the folder. */
+async function explained<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === undefined || !refusals.has(code)) throw cause;
+    const full = code === "ENOSPC" || code === "EDQUOT";
+    throw new SwarmError(
+      full ? "disk-full" : "refused",
+      full ? `there is no room in ${folder}` : `${folder} cannot be written to: ${(cause as Error).message}`,
+      { remedy: "name another folder", cause },
+    );
   }
 }
 

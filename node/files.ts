@@ -1,5 +1,6 @@
 /** Small files that must never be seen half written: written beside their place, fsynced, then put there in one step. */
 import { randomBytes } from "node:crypto";
+import { mkdirSync, statSync } from "node:fs";
 import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -28,6 +29,30 @@ export async function writeFileOnce(
   }
   await syncFolder(path.dirname(file));
   return true;
+}
+
+/**
+ * Makes `folder` and those above it that are missing; what is there stays as it is. Not Node's own `recursive`: where the system says that
+ * something is missing though all above it is there (as below /proc), that one tries again for ever.
+ */
+export function makeFolder(folder: string, mode = 0o777): void {
+  try {
+    return mkdirSync(folder, { mode });
+  } catch (cause) {
+    const above = path.dirname(folder);
+    if (codeOf(cause) !== "ENOENT" || above === folder) return unlessThere(cause);
+    makeFolder(above, mode);
+  }
+  try {
+    mkdirSync(folder, { mode });
+  } catch (cause) {
+    unlessThere(cause);
+  }
+
+  /** Somebody else may have made it meanwhile. */
+  function unlessThere(cause: unknown) {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw cause;
+  }
 }
 
 /** The text of a small file; undefined when there is none. Throws `too-large` over `maxBytes`. */

@@ -1,6 +1,6 @@
 /** The home of one daemon on disk: its folders, its name and its swarm; and how a home founds a swarm or enters one. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -8,7 +8,7 @@ import { isHash, type SwarmId } from "../protocol/kernel/ids.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { Members } from "../protocol/swarm/members.ts";
 import { type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
-import { codeOf, readSmallFile, writeFileAtomic } from "./files.ts";
+import { codeOf, makeFolder, readSmallFile, writeFileAtomic } from "./files.ts";
 import { type HomePlaces, placesOf } from "./home-places.ts";
 import { type Identity, obtainIdentity, obtainRootKey } from "./identity.ts";
 import { lockHome } from "./lock.ts";
@@ -72,7 +72,7 @@ export async function createHome(dir: string, { name }: { readonly name: string 
   if (!nodeName.safeParse(name).success) throw badName(name);
   return explained(absolute, async () => {
     const places = placesOf(absolute);
-    await mkdir(absolute, { recursive: true, mode: 0o700 });
+    makeFolder(absolute, 0o700);
     const own = new Set([...Object.values(places), ...ownFiles.map((file) => path.join(absolute, file))]);
     const foreign = (await readdir(absolute)).find((item) => !own.has(path.join(absolute, item)));
     if (foreign !== undefined)
@@ -170,7 +170,7 @@ const foldersOf = (places: HomePlaces) => [
 ];
 
 async function makeFolders(places: HomePlaces) {
-  for (const folder of foldersOf(places)) await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const folder of foldersOf(places)) makeFolder(folder, 0o700);
 }
 
 async function loadHome(dir: string, text: string): Promise<Home> {
@@ -261,11 +261,16 @@ async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
           },
         );
       case "ENOTDIR":
+      case "ENOENT":
       case "EEXIST":
-        throw new SwarmError("home-invalid", `${dir} is not a folder`, {
-          remedy: "name another: --home DIR",
-          cause,
-        });
+        throw new SwarmError(
+          "home-invalid",
+          codeOf(cause) === "ENOENT" ? `${dir} cannot be made` : `${dir} is not a folder`,
+          {
+            remedy: "name another: --home DIR",
+            cause,
+          },
+        );
       case "ENOSPC":
       case "EDQUOT":
         throw new SwarmError("disk-full", `no room to write to ${dir}`, {

@@ -1,8 +1,9 @@
 /** The daemon's log: one JSON line per event, values as fields; tickets never reach it. One of pino's doors. */
-import { mkdirSync, renameSync, statSync } from "node:fs";
+import { renameSync, statSync } from "node:fs";
 import path from "node:path";
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from "pino";
 import type { Config } from "./config.ts";
+import { makeFolder } from "./files.ts";
 
 /** error: stopped; warn: wake someone; info: a change a user sees; debug: a decision. */
 export type Log = Logger;
@@ -37,6 +38,6 @@ export function createLogTo(sink: DestinationStream, level: Config["logLevel"]):
 }
 
 function makeRoom(file: string) {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(path.dirname(file), 0o700);
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax) renameSync(file, `${file}.1`);
 }

@@ -38,6 +38,10 @@ function signed(entry: Entry, signer: Signer): SignedEntry {
 
 const modeOf = async (file: string) => (await stat(file)).mode & 0o777;
 
+test("says so where no home can be made", async () => {
+  await expect(createHome("/proc/nope/home", { name: "a" })).rejects.toMatchObject({ code: "home-invalid" });
+});
+
 test("a new home is its owner's alone and knows its name", async () => {
   const home = await createHome(dir, { name: "ann" });
   expect(home).toMatchObject({ dir, name: "ann", swarm: undefined });

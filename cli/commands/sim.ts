@@ -1,7 +1,8 @@
 /** `swarmd sim`: what a swarm would make of some work, in virtual time, by the daemons' own core; measured against HEFT and the bound. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { makeFolder } from "../../node/files.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Experiment, Progress } from "../../sim/experiment.ts";
 import type { Tally } from "../../sim/tally.ts";
@@ -136,7 +137,7 @@ async function tell(
   const middle = medianRun(runs.filter((run) => run.variant === runs[0]?.variant));
   if (svg !== undefined && middle) await writePicture(svg, middle);
   if (out !== undefined) {
-    await mkdir(out, { recursive: true });
+    makeFolder(path.resolve(out));
     for (const run of runs)
       await writePicture(
         path.join(out, `${run.variant.replaceAll(/[^a-z0-9.-]+/g, "-")}-${run.seed}.svg`),

@@ -47,6 +47,15 @@ describe("artifact", () => {
     expect(await readFile(path.join(terminal.dir, "tree/deep/file"), "utf8")).toBe("inner");
   });
 
+  test("get says so where nothing can be written", async () => {
+    await terminal.write("a-file", "in the way");
+    for (const place of ["/proc/nope/x", "a-file/x", `${"n".repeat(300)}/x`]) {
+      const { code, stderr } = await terminal.run("artifact", "get", digest, "-o", place);
+      expect(code).toBe(4);
+      expect(stderr).toContain("cannot be written to");
+    }
+  });
+
   test("stat says what it is", async () => {
     const said = await terminal.good("artifact", "stat", cidOf(digest));
     expect(said).toContain(digest);

@@ -56,6 +56,14 @@ describe("fetch", () => {
     expect(await readFile(file, "utf8")).toBe("content of bin/program\n");
   });
 
+  test("says so where nothing can be made", async () => {
+    await terminal.serve(new MemoryControl());
+    await terminal.good("submit", await writeSpec(terminal));
+    const { code, stderr } = await terminal.run("fetch", "three", "--to", "/proc/nope");
+    expect(code).toBe(4);
+    expect(stderr).toContain("/proc/nope cannot be written to");
+  });
+
   test("says what to do when there is nothing to fetch", async () => {
     await terminal.serve(new MemoryControl({ failing: ["link"] }));
     await terminal.run("submit", await writeSpec(terminal));
