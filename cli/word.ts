@@ -3,6 +3,7 @@ import type { Moved, WordOptions } from "../node/control/api.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type CommandOption, type Context, type Options, optionText } from "./command.ts";
 import { confirm } from "./confirm.ts";
+import { offerWords } from "./toolchains.ts";
 import { countText } from "./units.ts";
 
 const reasonCharactersMax = 250;
@@ -57,6 +58,7 @@ function answer(context: Context, word: Word, moved: Moved, dryRun: boolean) {
       moved: actions,
       lost,
       ...(build ? { build } : {}),
+      ...(moved.toolchains ? { toolchains: moved.toolchains } : {}),
       ...(word.node === undefined ? {} : { node: word.node }),
       ...(dryRun ? { dryRun } : {}),
     });
@@ -68,6 +70,13 @@ function answer(context: Context, word: Word, moved: Moved, dryRun: boolean) {
     context.output.line(
       `${word.is(moved)}: ${countText(actions, "action")} moved${lost > 0 ? `, ${countText(lost, "run")} lost` : ""}`,
     );
+  if (!context.json)
+    for (const { demand, from, to } of moved.toolchains ?? []) {
+      const name = demand.split(" ")[0]!;
+      context.output.line(
+        `toolchain ${demand}: ${offerWords(name, from)} is gone, ${offerWords(name, to)} in its place`,
+      );
+    }
 }
 
 function reasonOf(options: Options): string | undefined {

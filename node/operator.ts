@@ -20,7 +20,7 @@ import { drawTicketKey } from "./invitation.ts";
 import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
-import { latestRetry, retryEnded } from "./retry.ts";
+import { latestRetry, retryAnew } from "./retry.ts";
 import type { Sources } from "./store/sources.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
@@ -91,6 +91,7 @@ export function createOperator(parts: OperatorParts): Control {
         counts.blocked += c.blocked + c.held;
       }
       const own = queries.nameOf(desk.config.self);
+      const waits = queries.waits();
       return {
         swarm: { id: desk.config.swarm, name: desk.members.swarmName, members: desk.members.size },
         node: nodes.find((n) => n.state === "self")!,
@@ -99,6 +100,7 @@ export function createOperator(parts: OperatorParts): Control {
         counts,
         behind: queries.behind(),
         forks: queries.forks(),
+        waits,
         next: nextAction({
           members: desk.members.size,
           aliveMembers: alive.length,
@@ -112,6 +114,7 @@ export function createOperator(parts: OperatorParts): Control {
             own: b.submitter === own,
             fetched: fetched.has(b.build),
             failedAction: firstBlocked(desk.builds.get(b.build)?.claims),
+            wait: waits.find((wait) => wait.build === b.build && wait.never),
           })),
         }),
       };
@@ -163,7 +166,9 @@ export function createOperator(parts: OperatorParts): Control {
         movedOf(await command({ kind: "operate", operation: meant, reason, dryRun }));
       if (operation.op !== "retry" && operation.op !== "retry-failures") return operate(operation);
       const read = (digest: Digest) => blobs.read(digest);
-      const again = await retryEnded({ desk, bring, read, command }, operation, dryRun);
+      const keep = (bytes: Uint8Array) => blobs.put(bytes);
+      const resolve = (sets: readonly ToolSet[]) => resolveToolchains(parts, sets);
+      const again = await retryAnew({ desk, bring, read, keep, resolve, command }, operation, dryRun);
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
     queue: async () => queries.queue(),

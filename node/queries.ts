@@ -9,6 +9,7 @@ import { endedOf } from "../protocol/work/archive.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Claim, Claims } from "../protocol/work/claims.ts";
 import { whyNobody } from "../protocol/work/eligible.ts";
+import { remedyOf, waitsOf } from "../protocol/work/waits.ts";
 import type {
   ActionView,
   AttemptView,
@@ -21,6 +22,7 @@ import type {
   QueuedBuild,
   RunningAction,
   StatusView,
+  WaitView,
 } from "./control/api.ts";
 import type { Mesh } from "./ports.ts";
 
@@ -157,6 +159,26 @@ export class Queries {
         over: now !== inc,
       };
     });
+  }
+
+  waits(): WaitView[] {
+    const { desk, scheduler } = this.core;
+    const nodes = desk.seen().map((vitals) => ({ name: this.nameOf(vitals.peer), vitals }));
+    return desk.liveBuilds().flatMap((build) =>
+      waitsOf(desk, build, (index) => scheduler.readySinceMonoMs(build, index)).map((wait) => {
+        const remedy = remedyOf(wait, build, nodes, desk.config.self);
+        return {
+          build: build.id,
+          first: wait.first,
+          actions: wait.actions,
+          why: whyNobody(wait.unfit.map(({ peer, shortfalls }) => ({ name: this.nameOf(peer), shortfalls }))),
+          never: wait.never,
+          forMs: Math.max(0, Math.round(desk.now.monoMs - wait.sinceMonoMs)),
+          had: wait.had.map(({ name, dead }) => ({ node: name, away: dead })),
+          ...(remedy ? { remedy } : {}),
+        };
+      }),
+    );
   }
 
   /** Live builds in the order in which idle nodes look for work in them. */

@@ -1,6 +1,6 @@
 /** `swarmd status`: counts, nodes, builds, and one command to run next. It answers also where there is nothing yet. */
 import path from "node:path";
-import type { NextAction, StatusView } from "../../node/control/api.ts";
+import type { NextAction, StatusView, WaitView } from "../../node/control/api.ts";
 import { specWord } from "../../node/control/next.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
@@ -11,6 +11,7 @@ import { exampleSpec, isClone } from "../project.ts";
 import { durationText } from "../units.ts";
 
 const buildsShown = 8;
+const waitsShown = 5;
 
 export const status: Command = {
   name: "status",
@@ -46,6 +47,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       counts: view.counts,
       behind: view.behind,
       forks: view.forks,
+      waits: view.waits,
       next: withSpec(view.next),
     };
   } catch (thrown) {
@@ -58,6 +60,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       counts: { needed: 0, building: 0, complete: 0, blocked: 0, staged: 0 },
       behind: { builds: 0, entries: 0 },
       forks: [],
+      waits: [],
       next: localNext(await lookAtHome(context.home)),
     };
   }
@@ -81,7 +84,7 @@ function withSpec(next: NextAction): NextAction {
   };
 }
 
-function show(context: Context, { swarm, node, peers, builds, counts, behind, forks }: StatusView) {
+function show(context: Context, { swarm, node, peers, builds, counts, behind, forks, waits }: StatusView) {
   const { output } = context;
   const alive = 1 + peers.filter((peer) => peer.state === "alive").length;
   output.line(
@@ -145,5 +148,23 @@ function show(context: Context, { swarm, node, peers, builds, counts, behind, fo
     if (builds.length > buildsShown)
       output.line(`and ${builds.length - buildsShown} more: ${context.commandLine(["history"])}`);
   }
+  if (waits.length > 0) {
+    output.line();
+    for (const wait of waits.slice(0, waitsShown))
+      output.line(`${output.tone(wait.never ? "bad" : "note", "waits")}: ${plain(waitText(wait))}`);
+    if (waits.length > waitsShown) output.line(`and ${waits.length - waitsShown} more (--json has all)`);
+  }
   output.line();
+}
+
+/** `demo-… compile/a and 4 more, for 3 min 02 s: no node fits; …; bea had it and is away`. */
+function waitText({ build, first, actions, why, forMs, had }: WaitView): string {
+  const work = `${build} ${first}${actions > 1 ? ` and ${actions - 1} more` : ""}`;
+  const names = (away: boolean) => had.filter((one) => one.away === away).map((one) => one.node);
+  const [gone, changed] = [names(true), names(false)];
+  return [
+    `${work}, for ${durationText(forMs)}: ${why.replace(/^waits: /, "")}`,
+    ...(gone.length > 0 ? [`${gone.join(", ")} had it and ${gone.length > 1 ? "are" : "is"} away`] : []),
+    ...(changed.length > 0 ? [`${changed.join(", ")} had it before`] : []),
+  ].join("; ");
 }

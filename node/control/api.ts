@@ -3,6 +3,7 @@
  * Unix socket, and the routes in `server.ts` and `client.ts` are one table. All times are milliseconds, all sizes bytes.
  */
 
+import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
@@ -168,7 +169,25 @@ export interface StatusView {
   readonly behind: { readonly builds: number; readonly entries: number };
   /** Members that told two stories. */
   readonly forks: readonly ForkView[];
+  /** Ready work that no living node may take, what waits longest first. */
+  readonly waits: readonly WaitView[];
   readonly next: NextAction;
+}
+
+/** Ready actions of one kind, for which there is no node. */
+export interface WaitView {
+  readonly build: BuildId;
+  readonly first: ActionName;
+  readonly actions: number;
+  /** What is missing, and which node comes nearest. */
+  readonly why: string;
+  /** It ends only when a node comes or changes. */
+  readonly never: boolean;
+  readonly forMs: number;
+  /** Nodes that could have built it, and whether they are away. */
+  readonly had: readonly { readonly node: string; readonly away: boolean }[];
+  /** What ends it, when a person can do something: arguments after `swarmd`, or words. */
+  readonly remedy?: { readonly command?: readonly string[]; readonly text: string };
 }
 
 /** A start of a member that contradicts itself: from a place of its chain on nothing of it counts. */
@@ -201,6 +220,8 @@ export interface Moved {
   readonly lost: number;
   /** The build it is about; another than the one named where a new one took its place. */
   readonly build?: BuildId;
+  /** Toolchains that are others in it. */
+  readonly toolchains?: readonly Repinned[];
 }
 
 export interface WordOptions {
@@ -365,7 +386,7 @@ export interface Control {
     readonly priority: number;
   }): Promise<{ readonly build: BuildId; readonly word?: string }>;
   control(build: BuildId, op: "pause" | "resume" | "cancel", options?: WordOptions): Promise<Moved>;
-  /** `retry` and `retry-failures` of a build that ended as failed submit it again. */
+  /** `retry` and `retry-failures` of a build that ended as failed, or whose toolchains are gone, submit it again. */
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;
   /** Live builds, the one whose turn it is first. */
   queue(): Promise<QueuedBuild[]>;

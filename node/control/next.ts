@@ -1,6 +1,6 @@
 /** What to do next, as status says it: one command to copy and why. A pure decision over facts, the most urgent first. */
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
-import type { BuildState, NextAction } from "./api.ts";
+import type { BuildState, NextAction, WaitView } from "./api.ts";
 
 export interface NextBuild {
   readonly build: BuildId;
@@ -13,6 +13,8 @@ export interface NextBuild {
   readonly own: boolean;
   /** Its results were fetched through this node. */
   readonly fetched: boolean;
+  /** Some of its work waits for a node that is not there. */
+  readonly wait?: Pick<WaitView, "why" | "remedy"> | undefined;
   /** The first of the actions that failed for good. */
   readonly failedAction?: ActionName;
 }
@@ -42,6 +44,11 @@ export function nextAction(facts: NextFacts): NextAction {
     return {
       command: ["resume", ordered.name],
       why: `${running.name} waits: no node takes work, ${ordered.name} is ${ordered.order}${absent(facts)}`,
+    };
+  if (running?.wait)
+    return {
+      command: running.wait.remedy?.command ?? ["watch", running.build],
+      why: `${running.name} waits: ${running.wait.why}${running.wait.remedy ? `; ${running.wait.remedy.text}` : ""}${absent(facts)}`,
     };
   if (running)
     return {

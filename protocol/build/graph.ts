@@ -72,6 +72,8 @@ export interface GraphAction {
   readonly outputs: readonly GraphOutput[];
   /** Toolchain name → fingerprint; only nodes that offer all of them may build it. */
   readonly toolchains: Readonly<Record<string, string>>;
+  /** Toolchain name → what the spec demanded of it, where that is more than the name. It is no part of the key. */
+  readonly demands?: Readonly<Record<string, string>>;
   /** Hard limit of the run, in milliseconds. */
   readonly timeoutMs: number;
   /** Limit of a run without a byte of output; 0 = none. */
@@ -136,6 +138,7 @@ const graphSchema: z.ZodType<Graph> = z.object({
           z.object({ path, kind: z.enum(["file", "folder"]), promised: z.array(path).optional() }),
         ),
         toolchains: z.record(z.string(), z.string()),
+        demands: z.record(z.string(), z.string().max(1024)).optional(),
         timeoutMs: z.int().positive(),
         silenceMs: z.int().nonnegative(),
         attemptsMax: z.int().positive(),

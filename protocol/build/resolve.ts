@@ -165,6 +165,7 @@ class Resolver {
     for (const [name, value] of spec.env)
       env[name] = this.rendered(value, renderVariable(value.text, lookup), "");
     const toolchains: Record<string, string> = {};
+    const demands: Record<string, string> = {};
     for (const demand of this.demands(spec, bindings)) {
       const text = demandText(demand);
       const fingerprint = this.toolchains[text];
@@ -173,6 +174,7 @@ class Resolver {
           remedy: `install ${demand.name} on a member, or take it out of toolchain:`,
         });
       toolchains[demand.name] = fingerprint;
+      if (text !== demand.name) demands[demand.name] = text;
     }
     return {
       name: action.name,
@@ -182,6 +184,7 @@ class Resolver {
       inputs: [...inputs],
       outputs,
       toolchains,
+      ...(Object.keys(demands).length === 0 ? {} : { demands }),
       timeoutMs: spec.timeoutMs,
       silenceMs: spec.silenceMs,
       attemptsMax: spec.attemptsMax,

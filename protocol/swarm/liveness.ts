@@ -178,6 +178,11 @@ export class Peers {
     return this.table.get(peer)?.muteSinceMonoMs;
   }
 
+  /** When a peer was last heard; before all time when it never was. */
+  heardMonoMs(peer: PeerId): number {
+    return this.table.get(peer)?.heardMonoMs ?? -1;
+  }
+
   vitals(peer: PeerId): Vitals | undefined {
     return this.table.get(peer)?.vitals;
   }

@@ -295,7 +295,8 @@ export class Scheduler {
       this.holder.coolingDown(build.id, index);
   }
 
-  private readySinceMonoMs(build: Build, index: number): number {
+  /** When this node took note that an action is ready, monotonic; now where it has not. */
+  readySinceMonoMs(build: Build, index: number): number {
     return this.notesOf(build.id).ready.get(index) ?? this.desk.now.monoMs;
   }
 

@@ -90,6 +90,7 @@ export class MemoryControl implements Control {
       },
       behind: { builds: 0, entries: 0 },
       forks: [],
+      waits: [],
       next: nextAction({
         members: 1 + peers.length,
         aliveMembers: 1 + peers.length,

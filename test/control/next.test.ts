@@ -38,6 +38,18 @@ describe("what to do next", () => {
     });
   });
 
+  test("work that no node can take is named, with what helps", () => {
+    const why = "no node fits; pc comes nearest: it lacks gcc 12.2.0";
+    const wait = { why, remedy: { command: ["retry", "a-1000000000"], text: "build it again" } };
+    const running = build("a", "1", { state: "running", wait });
+    expect(nextAction({ ...alone, builds: [running] })).toEqual({
+      command: ["retry", "a-1000000000"],
+      why: `a waits: ${why}; build it again`,
+    });
+    const hopeless = build("a", "1", { state: "running", wait: { why } });
+    expect(nextAction({ ...alone, builds: [hopeless] }).command).toEqual(["watch", "a-1000000000"]);
+  });
+
   test("what rests is resumed where nothing else goes on", () => {
     const paused = build("a", "1", { state: "paused" });
     const running = build("b", "2", { state: "running" });
