@@ -227,7 +227,7 @@ export type Input =
   | { readonly kind: "gossip"; readonly from: PeerId; readonly message: Gossip }
   | { readonly kind: "signed"; readonly entry: SignedEntry }
   | { readonly kind: "sensed"; readonly vitals: LocalVitals }
-  /** Writing own words fails, and is tried again; or it works again. Meanwhile only beats leave the node: they are no statement of its chain. */
+  /** Writing fails, and is tried again; or all is written. While it is own words that wait, only beats leave the node: they are no statement of its chain. */
   | { readonly kind: "writing"; readonly fails: boolean }
   | {
       readonly kind: "recalled";

@@ -57,6 +57,8 @@ export class Runtime {
   private writing = false;
   /** The write that all effects wait for failed, and is tried again. */
   private failing = false;
+  /** Something of what others said is not on disk, for a write of it failed. */
+  private owing = false;
   private ended = false;
   private readonly replies = new Map<number, (reply: CommandReply) => void>();
   private readonly answers = new Map<number, (bytes: Uint8Array | null) => void>();
@@ -172,7 +174,7 @@ export class Runtime {
     if (keeping && keeping.atMonoMs <= monoMs) {
       this.keeping = undefined;
       this.waitingBytes -= batchBytes(keeping.batch);
-      this.keep(keeping.batch);
+      this.keep({ ...keeping.batch, quiet: false }, true);
     }
     this.input({ kind: "tick" });
   }
@@ -237,10 +239,12 @@ export class Runtime {
     this.write(batch, written, failed);
   }
 
-  private fails(fails: boolean): void {
-    if (fails === this.failing) return;
+  private fails(fails: boolean, owing = this.owing): void {
+    const before = this.failing || this.owing;
     this.failing = fails;
-    this.input({ kind: "writing", fails });
+    this.owing = owing;
+    const after = fails || owing;
+    if (after !== before) this.input({ kind: "writing", fails: after });
   }
 
   /** What fails is tried again until it succeeds: what was signed must not be forgotten, and nothing behind it may happen before. */
@@ -368,11 +372,16 @@ export class Runtime {
     }
   }
 
-  /** What others said: what fails is tried again, all of it as one write. */
-  private keep(batch: EventBatch): void {
+  /**
+   * What others said: what fails is tried again, all of it as one write. Whoever cannot keep it takes no part until that write has
+   * succeeded: one that only listens would otherwise stay steward of what it cannot read.
+   */
+  private keep(batch: EventBatch, again = false): void {
     this.write(
       batch,
-      () => {},
+      () => {
+        if (again && !this.keeping) this.fails(this.failing, false);
+      },
       () => {
         const { keeping } = this;
         this.waitingBytes += batchBytes(batch);
@@ -380,6 +389,7 @@ export class Runtime {
           atMonoMs: keeping?.atMonoMs ?? this.ports.clock.now().monoMs + writeRetryMs,
           batch: keeping ? joined(keeping.batch, batch) : batch,
         };
+        this.fails(this.failing, true);
       },
     );
   }

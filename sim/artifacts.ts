@@ -22,6 +22,8 @@ export class Blobs {
   private readonly shelves = new Map<PeerId, Set<Digest>>();
   /** Blobs whose bytes are no longer what their digests say, per host; nobody has noticed yet. */
   private readonly rotten = new Map<PeerId, Set<Digest>>();
+  /** Hosts whose disks take no blob more. */
+  private readonly full = new Set<PeerId>();
   /** Rotten or corrupted blobs that were noticed by their digest. */
   refused = 0;
 
@@ -73,6 +75,12 @@ export class Blobs {
       count++;
     }
     return count;
+  }
+
+  /** Whether the disk of a host takes in what others send. */
+  fill(host: PeerId, full: boolean): void {
+    if (full) this.full.add(host);
+    else this.full.delete(host);
   }
 
   /** The blobs on a host's disk, as an image to set it back to. */
@@ -173,6 +181,7 @@ export class Blobs {
       // Both ends hold what they have against the digest: the sender as it reads, the receiver as it comes.
       if (arrived === "corrupt") this.refused++;
       if (arrived !== "whole" || !this.intact(from, want.digest)) return next();
+      if (this.full.has(self)) return done(false);
       this.shelf(self).add(want.digest);
       done(true);
     });

@@ -5,6 +5,7 @@ import { type ActionState, actionStates } from "../protocol/work/actions.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { faultKinds } from "./faults.ts";
 import type { Host } from "./host.ts";
+import { endings } from "./mix.ts";
 import type { Swarm } from "./swarm.ts";
 
 export const sections = [
@@ -38,7 +39,7 @@ const transitions: readonly (readonly [from: ActionState, to: readonly ActionSta
 /** What every sweep must reach. */
 export const reachable: { readonly [S in Section]?: readonly string[] } = {
   faults: faultKinds,
-  endings: ["dead", "unplugged", "cut", "hung"],
+  endings,
   inputs: [
     "tick",
     "restored-entries",

@@ -112,6 +112,8 @@ export class Host {
   private bending: Bend | undefined;
   private asleep = false;
   private warmerCelsius = 0;
+  /** What sensors saw of the disk before it was filled. */
+  private roomBytes: number | undefined;
   /** Starts that the disk does not know of: it was set back, or (below 0) made of another machine's. */
   private forgottenStarts = 0;
 
@@ -339,6 +341,14 @@ export class Host {
     this.disk.setBack(image.disk);
     this.around.blobs.setBack(this.place, image.blobs);
     this.around.world.fault(this.name, "restored");
+  }
+
+  /** Something else takes all the room on the disk, or leaves it again; sensors see it. */
+  fill(full: boolean): void {
+    this.disk.fill(full);
+    this.around.blobs.fill(this.place, full);
+    this.roomBytes ??= this.vitals.diskFreeBytes;
+    this.sense({ diskFreeBytes: full ? 0 : this.roomBytes });
   }
 
   /** The owner uses the machine: this share of its slots is busy; 0 when the owner is gone. */

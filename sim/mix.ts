@@ -10,7 +10,7 @@ import { chain, diamond, fan, layered, type Workload } from "./workload.ts";
 
 const names = ["ann", "bob", "cat", "dan", "eve", "fay", "gus"];
 /** How a host that is no part of the core stays broken for ever. */
-export const endings = ["dead", "unplugged", "cut", "hung"] as const;
+export const endings = ["dead", "unplugged", "cut", "hung", "full"] as const;
 export type Ending = (typeof endings)[number];
 
 /** A build that is handed to a host (to the next that is up) at a moment. */

@@ -230,6 +230,7 @@ class Trial {
     if (ending === "dead") host.kill();
     else if (ending === "unplugged") host.unplug();
     else if (ending === "hung") host.pause();
+    else if (ending === "full") host.fill(true);
     else
       network.cut(
         [host.place],

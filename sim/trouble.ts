@@ -94,9 +94,9 @@ const begins: { readonly [K in FaultKind]: Begin<K> } = {
     return () => host.wake();
   },
   "disk-full": ({ swarm }, { host: name }) => {
-    const { disk } = swarm.host(name);
-    disk.fill(true);
-    return () => disk.fill(false);
+    const host = swarm.host(name);
+    host.fill(true);
+    return () => host.fill(false);
   },
   "disk-error": ({ swarm, random }, { host: name, on, share }) => {
     const { disk, place } = swarm.host(name);

@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)("faults that last", { timeout: 400_000 },
     await farm.meet(...farm.lab.names);
   });
 
-  test("a disk that is full: clear words, nothing torn, and on it goes once there is room", async () => {
+  test("a disk that is full: clear words, others build on without it, nothing torn, and on it goes once there is room", async () => {
     farm = await LabFarm.boot(["ann", "ben"]);
     const bytes = 2 ** 33;
     await farm.giveDisk("ben", bytes);
@@ -78,6 +78,8 @@ describe.skipIf(missing !== undefined)("faults that last", { timeout: 400_000 },
     expect(refused.code).toBe(4);
     expect(refused.stderr).toMatch(/no room|disk/);
     expect(refused.stderr).toMatch(/\n→ /);
+    const without = await submit(farm, "ann", "without", parts(6, 0.2));
+    expect((await complete(farm, "ann", without)).byNode).not.toHaveProperty("ben");
     await farm.kill("ben");
     await farm.sizeDisk("ben", bytes);
     await farm.start("ben");

@@ -162,6 +162,16 @@ describe("a disk that takes nothing", () => {
     },
   );
 
+  test.each([1, 2, 3, 4])("nor what others say: the rest builds on without it (seed %i)", (seed) => {
+    const { swarm, world, ann, bob, cat } = start({ seed });
+    apply(swarm, { kind: "disk-full", host: "bob" });
+    world.runFor(1_000);
+    const build = swarm.submit(ann, layered(seed, 4, 7, 500));
+    world.runUntil(() => cat.core.desk.builds.get(build)?.claims?.sealed !== undefined, 60_000);
+    expect(cat.core.desk.builds.get(build)!.claims!.sealed!.event.state).toBe("complete");
+    expect(ann.core.desk.builders().map((b) => b.peer)).not.toContain(bob.peer);
+  });
+
   test.each([1, 2])("for good: others do its work, and the build ends (seed %i)", (seed) => {
     const { swarm, world, ann, bob } = start({ seed });
     const build = swarm.submit(ann, long());
