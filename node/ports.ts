@@ -57,8 +57,8 @@ export interface RemoteBlobs {
   pieces(peer: PeerId, digest: Digest): Promise<PiecesAnswer>;
   /** Which pieces to ask this peer for: at most `max` of those that `lack` (a bitmap) names, those it gave away least first; none after a moment in which it got none. */
   offer(peer: PeerId, digest: Digest, lack: Uint8Array, max: number): Promise<number[]>;
-  /** One piece; the receiver verifies. */
-  piece(peer: PeerId, digest: Digest, index: number): Promise<Uint8Array>;
+  /** One piece, written to the beginning of `room` if there is one that is large enough for it; the receiver verifies. Nothing is written there any more once it has settled. */
+  piece(peer: PeerId, digest: Digest, index: number, room?: Uint8Array): Promise<Uint8Array>;
   /** Which of these the peer has now. */
   stat(peer: PeerId, digests: readonly Digest[]): Promise<Set<Digest>>;
   /** From `offset` to the end, with back-pressure; the receiver verifies. */

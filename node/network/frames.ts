@@ -26,14 +26,17 @@ export class FrameSplitter {
   readonly #header = new Uint8Array(headerBytes);
   readonly #maxBytes: number;
   readonly #onFrame: (payload: Uint8Array) => void;
+  readonly #reuses: boolean;
   #headerHas = 0;
   #length = 0;
   #payload = nothing;
   #has = 0;
 
-  constructor(maxBytes: number, onFrame: (payload: Uint8Array) => void) {
+  /** With `reuses` a payload is only good until `onFrame` returns: the next may come in the same room. */
+  constructor(maxBytes: number, onFrame: (payload: Uint8Array) => void, reuses = false) {
     this.#maxBytes = maxBytes;
     this.#onFrame = onFrame;
+    this.#reuses = reuses;
   }
 
   /** Throws `too-large` as soon as a header announces more than the bound; nothing after it may be pushed. */
@@ -86,7 +89,7 @@ export class FrameSplitter {
   #hand(payload: Uint8Array): void {
     this.#headerHas = 0;
     this.#length = 0;
-    this.#payload = nothing;
+    if (!this.#reuses) this.#payload = nothing;
     this.#has = 0;
     this.#onFrame(payload);
   }
@@ -154,6 +157,44 @@ export async function* readFrames(stream: Stream, maxBytes: number): AsyncGenera
     stream.removeEventListener("end", onEnd);
     stream.removeEventListener("close", onClose);
     if (!ended) stream.abort(new SwarmError("refused", "nobody reads this stream any more"));
+  }
+}
+
+/**
+ * Hands on each frame as it comes, good only until `hear` returns, until the other side closes the stream. Nothing slows the sender, and
+ * nothing is kept: for answers to a bounded number of questions. Throws what broke the stream, `too-large`, and what `hear` throws; the
+ * stream is the caller's to abort then.
+ */
+export async function hearFrames(
+  stream: Stream,
+  maxBytes: number,
+  hear: (payload: Uint8Array) => void,
+): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  let open = true;
+  const splitter = new FrameSplitter(maxBytes, hear, true);
+  const onMessage = ({ data }: StreamMessageEvent) => {
+    if (!open) return;
+    try {
+      splitter.push(data);
+    } catch (cause) {
+      open = false;
+      over.reject(cause);
+    }
+  };
+  const onEnd = () => over.resolve();
+  const onClose = ({ error }: StreamCloseEvent) => (error ? over.reject(error) : over.resolve());
+  stream.addEventListener("message", onMessage);
+  stream.addEventListener("end", onEnd);
+  stream.addEventListener("close", onClose);
+  // listening hands on in a microtask what was there before
+  if (isSpent(stream) || stream.readableEnded) queueMicrotask(onEnd);
+  try {
+    await over.promise;
+  } finally {
+    stream.removeEventListener("message", onMessage);
+    stream.removeEventListener("end", onEnd);
+    stream.removeEventListener("close", onClose);
   }
 }
 

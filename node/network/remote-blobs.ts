@@ -20,7 +20,7 @@ import {
   smallBytesMax,
   statMax,
 } from "./blob-wire.ts";
-import { frame, readFrames } from "./frames.ts";
+import { frame, hearFrames, readFrames } from "./frames.ts";
 import { Slots } from "./slots.ts";
 
 /** Small requests under way per peer: at most this many times `smallBytesMax` in memory. */
@@ -36,7 +36,7 @@ const openMsMax = 5_000;
 const laneBytesMax = Math.max(answerBytesMax, piecesBytesMax + 1);
 
 interface Waiting {
-  /** True when the answer is complete. */
+  /** True when the answer is complete. The payload is good only until it returns. */
   onAnswer(kind: number, payload: Uint8Array): boolean;
   onFailure(cause: unknown): void;
 }
@@ -67,7 +67,7 @@ export function createRemoteBlobs(options: RemoteBlobsOptions): RemoteBlobs & { 
     obtain: async (peer, digest, from) => await source(peer).obtain(digest, from),
     pieces: async (peer, digest) => await source(peer).pieces(digest),
     offer: async (peer, digest, lack, max) => await source(peer).offer(digest, lack, max),
-    piece: async (peer, digest, index) => await source(peer).piece(digest, index),
+    piece: async (peer, digest, index, room) => await source(peer).piece(digest, index, room),
     async stat(peer, digests) {
       const found = new Set<Digest>();
       for (let at = 0; at < digests.length; at += statMax) {
@@ -131,7 +131,7 @@ class Source {
       encodeRequest({ kind: "stat", digests }),
       (resolve) => (kind, payload) => {
         if (kind !== answers.stat || payload.length !== Math.ceil(digests.length / 8)) throw odd(kind);
-        resolve(payload);
+        resolve(payload.slice());
         return true;
       },
     );
@@ -145,7 +145,7 @@ class Source {
       (resolve, reject) => (kind, payload) => {
         if (kind === answers.data && payload.length === left) {
           this.#received(payload.length);
-          resolve(payload);
+          resolve(payload.slice());
         } else reject(failed(kind, digest));
         return true;
       },
@@ -184,7 +184,7 @@ class Source {
       encodeRequest({ kind: "pieces", digest }),
       (resolve, reject) => (kind, payload) => {
         if (kind === answers.missing) reject(failed(kind, digest));
-        else if (kind === answers.pieces) resolve(readPieces(digest, payload));
+        else if (kind === answers.pieces) resolve(readPieces(digest, payload.slice()));
         else throw odd(kind);
         return true;
       },
@@ -204,9 +204,9 @@ class Source {
     );
   }
 
-  async piece(digest: Digest, index: number): Promise<Uint8Array> {
+  async piece(digest: Digest, index: number, room?: Uint8Array): Promise<Uint8Array> {
     const { bytes } = pieceAt(digest, index);
-    const piece = Buffer.allocUnsafe(bytes);
+    const piece = room?.subarray(0, bytes) ?? Buffer.allocUnsafe(bytes);
     let at = 0;
     return await this.#ask<Uint8Array>(
       "pieces",
@@ -341,13 +341,13 @@ class Lane {
   }
 
   async #listen() {
-    for await (const answer of readFrames(this.#stream, laneBytesMax)) {
+    await hearFrames(this.#stream, laneBytesMax, (answer) => {
       const first = this.#waiting[0];
       if (!first || answer.length === 0) throw odd(answer[0]);
       if (first.onAnswer(answer[0]!, answer.subarray(1))) this.#waiting.shift();
       this.#idle.stop();
       if (this.#waiting.length > 0) this.#idle.start();
-    }
+    });
     throw new SwarmError("peer-unreachable", "the peer closed its blob stream");
   }
 }

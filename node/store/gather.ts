@@ -167,6 +167,8 @@ class Crew {
   readonly #candidates = new Map<PeerId, Candidate>();
   /** Pieces on their way: since when, and from how many. */
   readonly #inFlight = new Map<number, { sinceMs: number; count: number }>();
+  /** For pieces to come: made anew for each they would keep the garbage collector busier than all else. */
+  readonly #rooms: Uint8Array[] = [];
   readonly #over = Promise.withResolvers<void>();
   #ended = false;
   #gathering: Gathering | undefined;
@@ -282,8 +284,9 @@ class Crew {
     flight.count++;
     this.#inFlight.set(index, flight);
     const startMs = performance.now();
+    const room = this.#rooms.pop() ?? new Uint8Array(pieceBytesOf(this.#digest));
     try {
-      const bytes = await this.#parts.remote.piece(source.peer, this.#digest, index);
+      const bytes = await this.#parts.remote.piece(source.peer, this.#digest, index, room);
       this.#parts.received(bytes.length);
       if (this.#ended) return;
       await this.#gathering!.put(index, bytes);
@@ -292,6 +295,7 @@ class Crew {
       source.bytesPerMs = source.bytesPerMs * 0.7 + (bytes.length / tookMs) * 0.3;
       this.#meanMs = this.#meanMs * 0.9 + tookMs * 0.1;
     } finally {
+      this.#rooms.push(room);
       if (--flight.count === 0) this.#inFlight.delete(index);
       this.#tell();
       this.#failIfAlone();
