@@ -12,10 +12,11 @@ describe("frames", () => {
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 8 }),
         fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 20 }),
-        (payloads, cuts) => {
+        fc.boolean(),
+        (payloads, cuts, reuses) => {
           const wire = Buffer.concat(payloads.map((payload) => flat(frame(payload))));
           const heard: Uint8Array[] = [];
-          const splitter = new FrameSplitter(40_000, (payload) => heard.push(payload));
+          const splitter = new FrameSplitter(40_000, (payload) => heard.push(payload.slice()), reuses);
           for (let at = 0, i = 0; at < wire.length; i++) {
             const end = at + cuts[i % cuts.length]!;
             const piece = wire.subarray(at, end);
