@@ -130,6 +130,8 @@ function takingOf({ slots, slotsMax, limitedBy, policy, labels, fenced }: Vitals
 }
 
 const remedies: Partial<Record<Limit, string>> = {
+  clone:
+    "its home was copied and runs on two machines: stop one, and let it enter by a key of its own: swarmd join TICKET --home DIR",
   hot: "cool it, or give it fewer slots: swarmd run --slots N",
   pressure: "close what presses on its memory or disk, or give it fewer slots: swarmd run --slots N",
   owner: "it goes on when nobody works at the machine",

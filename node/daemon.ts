@@ -84,6 +84,11 @@ const endings: Readonly<
   },
 };
 
+const twins = {
+  what: "this node runs twice, from one copied home on two machines; neither takes work",
+  remedy: "stop one of them; if both are to work, make one a node of its own: swarmd join TICKET --home DIR",
+};
+
 function formerly({ name, parting }: Former, by: string | undefined): SwarmError {
   const { why, reason } = parting;
   const because = reason === undefined ? "" : `: ${reason}`;
@@ -188,6 +193,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       clock.now(),
     );
     const waiters = new Set<() => void>();
+    let saidTwice = false;
     let saidDown: (because: Ending) => void = () => {};
     const down = new Promise<Ending>((resolve) => {
       saidDown = resolve;
@@ -201,6 +207,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         network: {
           send: (to, message) => later.mesh?.send(to, message),
           gossip: (message) => later.mesh?.gossip(message),
+          echo: (to, message) => later.mesh?.echo?.(to, message),
         },
         artifacts,
         executor,
@@ -208,6 +215,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       {
         stepped: () => {
           for (const wake of waiters) wake();
+          const twice = core.desk.room.limitedBy === "clone";
+          if (twice === saidTwice) return;
+          saidTwice = twice;
+          if (twice) log.error({ remedy: twins.remedy }, twins.what);
+          else log.info("no other machine speaks under this identity any more");
         },
         refused: (peer, error) => log.warn({ peer, code: error.code, err: error.message }, "refused"),
         trouble: (error) =>

@@ -109,6 +109,7 @@ export function createOperator(parts: OperatorParts): Control {
             const order = desk.orders.of(peerId);
             return order ? [{ name, order }] : [];
           }),
+          twins: queries.twins(),
           builds: builds.map((b) => ({
             ...b,
             own: b.submitter === own,

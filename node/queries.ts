@@ -181,6 +181,19 @@ export class Queries {
     );
   }
 
+  /** Members that run on two machines under one identity, as far as this node hears. */
+  twins(): { name: string; own: boolean }[] {
+    const { desk } = this.core;
+    const { self } = desk.config;
+    return desk.members.all().flatMap(({ peer, name }) => {
+      const own = peer === self;
+      const twice = own
+        ? desk.standing === "twins"
+        : desk.status(peer) === "alive" && desk.peers.vitals(peer)?.limitedBy === "clone";
+      return twice ? [{ name, own }] : [];
+    });
+  }
+
   /** Live builds in the order in which idle nodes look for work in them. */
   queue(): QueuedBuild[] {
     const live = this.core.desk.liveBuilds().filter((b) => b.submission);

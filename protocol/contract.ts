@@ -296,7 +296,8 @@ export type Effect =
   /** The build is sealed and its grace over: its updates may go, its entries stay, and a record of where they lie. */
   | { readonly kind: "archive"; readonly build: BuildId; readonly record: Uint8Array }
   | { readonly kind: "send"; readonly to: PeerId; readonly message: Message }
-  | { readonly kind: "gossip"; readonly message: Gossip }
+  /** To all; `to`: to these members also by themselves. */
+  | { readonly kind: "gossip"; readonly message: Gossip; readonly to?: readonly PeerId[] }
   /** Read entries of a chain from disk and send them as `entries` messages. */
   | {
       readonly kind: "serve";

@@ -316,6 +316,8 @@ export class Core {
         return this.preparer.found(from, message);
       case "survey":
         return this.desk.emit({ kind: "survey", tools: message.tools });
+      case "beat":
+        return; // the runtime hands on what is in it as gossip
     }
   }
 

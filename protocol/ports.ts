@@ -101,6 +101,8 @@ export interface Network {
   send(to: PeerId, message: Uint8Array): void;
   /** To all members, best effort, any order, possibly twice. */
   gossip(message: Uint8Array): void;
+  /** Over every connection of a peer that has several, nothing otherwise. Absent where each machine is reached by itself. */
+  echo?(to: PeerId, message: () => Uint8Array): void;
 }
 
 /** Blobs of the swarm, brought to the own disk. */

@@ -122,26 +122,33 @@ export class Runtime {
       message: (from, bytes) =>
         this.guard(from, () => {
           const message = wire.readMessage(bytes);
+          if (message.kind === "beat") return this.gossiped(message.gossip);
           if (this.chokes()) return;
           if ("entries" in message) this.verify(message.entries);
           this.input({ kind: "message", from, message });
         }),
-      gossip: (bytes) =>
-        this.guard(undefined, () => {
-          const message = wire.readGossip(bytes, ports.signer);
-          if (message.kind === "vitals")
-            return this.input({ kind: "gossip", from: message.vitals.peer, message });
-          if (message.kind === "request") {
-            const { via, peer, ticket } = message.request;
-            if (ticket) this.verifyTicket(peer, ticket);
-            return this.input({ kind: "gossip", from: via, message });
-          }
-          if (this.chokes()) return;
-          this.verify(message.entries);
-          const from = message.entries[0]?.entry.author;
-          if (from !== undefined) this.input({ kind: "gossip", from, message });
-        }),
+      gossip: (bytes) => this.guard(undefined, () => this.gossiped(bytes)),
     };
+  }
+
+  private gossiped(bytes: Uint8Array): void {
+    const { ports, wire } = this;
+    const message = wire.readGossip(bytes, ports.signer);
+    if (message.kind === "vitals") {
+      const { peer } = message.vitals;
+      // Two machines under one identity hear of each other by what each of them said.
+      ports.network.echo?.(peer, () => wire.encodeMessage({ kind: "beat", gossip: bytes }));
+      return this.input({ kind: "gossip", from: peer, message });
+    }
+    if (message.kind === "request") {
+      const { via, peer, ticket } = message.request;
+      if (ticket) this.verifyTicket(peer, ticket);
+      return this.input({ kind: "gossip", from: via, message });
+    }
+    if (this.chokes()) return;
+    this.verify(message.entries);
+    const from = message.entries[0]?.entry.author;
+    if (from !== undefined) this.input({ kind: "gossip", from, message });
   }
 
   input(input: Input): void {
@@ -309,8 +316,13 @@ export class Runtime {
         );
       case "send":
         return ports.network.send(effect.to, this.wire.encodeMessage(effect.message));
-      case "gossip":
-        return ports.network.gossip(this.wire.encodeGossip(effect.message, ports.signer));
+      case "gossip": {
+        const gossip = this.wire.encodeGossip(effect.message, ports.signer);
+        ports.network.gossip(gossip);
+        for (const peer of effect.to ?? [])
+          ports.network.send(peer, this.wire.encodeMessage({ kind: "beat", gossip }));
+        return;
+      }
       case "serve":
         return this.serve(effect);
       case "recall": {

@@ -9,6 +9,7 @@ import { encodeAdmission } from "../protocol/swarm/admission.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { encodeGossip, encodeMessage, readMessage } from "../protocol/swarm/message.ts";
 import { defaultScheduling } from "../protocol/swarm/policy.ts";
+import type { Vitals } from "../protocol/swarm/vitals.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
 import { clientOf, Ledger, readUpdate } from "../protocol/work/ledger.ts";
 import { fakePeer, fakeSigner } from "../sim/signer.ts";
@@ -64,6 +65,7 @@ class Machine {
   readonly writes: { batch: EventBatch; done: (error?: { code: "disk-full"; message: string }) => void }[] =
     [];
   readonly sent: { to: PeerId; bytes: Uint8Array }[] = [];
+  readonly echoed: { to: PeerId; bytes: Uint8Array }[] = [];
   readonly refused: string[] = [];
   readonly troubles: string[] = [];
   stored: SignedEntry[] = [];
@@ -99,6 +101,7 @@ class Machine {
           this.sent.push({ to, bytes });
         },
         gossip: () => this.happened.push("gossip"),
+        echo: (to, message) => this.echoed.push({ to, bytes: message() }),
       },
       artifacts: {
         fetch: (_, done) => done([], 0),
@@ -369,6 +372,44 @@ describe("what cannot be true", () => {
     expect(machine.refused).toEqual(["malformed"]);
     machine.runtime.handlers().disconnected(bob);
     expect(machine.happened).toEqual([]);
+  });
+
+  test("a beat goes back to all machines of its author, and comes from one of them as gossip does", () => {
+    const vitals: Vitals = {
+      peer: bob,
+      inc: "1-00000001" as Incarnation,
+      name: "bob",
+      version: "0.1.0",
+      beat: 1,
+      slots: 1,
+      running: 0,
+      labels: [],
+      fenced: false,
+      policy: "normal",
+      reservedBytes: 0,
+      foreign: true,
+      frontier: "",
+      ledgers: {},
+      cores: 1,
+      load: 0,
+      pressurePercent: "unknown",
+      temperatureCelsius: "unknown",
+      headroomCelsius: "unknown",
+      memoryTotalBytes: 1,
+      memoryFreeBytes: 1,
+      diskTotalBytes: 1,
+      diskFreeBytes: 1,
+      sandbox: "none",
+      target: "x86_64-linux-gnu",
+      toolchains: {},
+    };
+    const gossip = encodeGossip({ kind: "vitals", vitals }, (hash) => fakeSigner(bob).sign(hash));
+    const beat = encodeMessage({ kind: "beat", gossip });
+    machine.runtime.handlers().message(bob, beat);
+    expect(machine.echoed).toEqual([{ to: bob, bytes: beat }]);
+    const forged = encodeGossip({ kind: "vitals", vitals }, (hash) => fakeSigner(ann).sign(hash));
+    machine.runtime.handlers().message(bob, encodeMessage({ kind: "beat", gossip: forged }));
+    expect([machine.echoed.length, machine.refused]).toEqual([1, ["unauthentic"]]);
   });
 
   test("vitals that another signed are refused", () => {

@@ -27,6 +27,8 @@ export interface NextFacts {
   readonly takers: number;
   /** Of those alive, which were told to take none. */
   readonly ordered: readonly { readonly name: string; readonly order: "paused" | "drained" }[];
+  /** Of those alive, which run on two machines at once; `own`: this node does. */
+  readonly twins?: readonly { readonly name: string; readonly own: boolean }[];
   /** In any order; only the latest of each name counts, for it is what came of the earlier ones. */
   readonly builds: readonly NextBuild[];
 }
@@ -37,6 +39,13 @@ export const specWord = "SPEC";
 export function nextAction(facts: NextFacts): NextAction {
   const latest = latestOfEachName(facts.builds);
   const all = (state: BuildState) => latest.filter((build) => build.state === state);
+
+  const twin = facts.twins?.find(({ own }) => own) ?? facts.twins?.[0];
+  if (twin)
+    return {
+      command: twin.own ? ["stop"] : null,
+      why: `${twin.name} runs twice, from one copied home on two machines: neither takes work until one is stopped (there: swarmd stop), and enters under a key of its own (swarmd join TICKET --home DIR)`,
+    };
 
   const running = all("running")[0];
   const [ordered] = facts.ordered;

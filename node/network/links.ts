@@ -114,6 +114,17 @@ export class Links {
       this.#options.log.debug({ peer: to, bytes: message.length }, "a message was dropped");
   }
 
+  /** Over every link of a peer that has several; nothing otherwise. */
+  echo(to: PeerId, message: () => Uint8Array): void {
+    const active = this.#active.get(to);
+    if (!active) return;
+    const lines: Line[] = [];
+    for (const { peer, line } of this.#links.values()) if (peer === to && line) lines.push(line);
+    if (lines.length < 2) return;
+    const said = message();
+    for (const line of lines) line.send(said);
+  }
+
   /** The connection to use towards a member; undefined when there is none. */
   to(peer: PeerId): Connection | undefined {
     return this.#active.get(peer)?.connection;

@@ -208,6 +208,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     locator: createLocator(host.services.dht),
     send: (to, message) => links.send(to, message),
     gossip: (message) => gossip.publish(message),
+    echo: (to, message) => links.echo(to, message),
     tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),
     connected: () => links.peers(),
     addresses: () => host.getMultiaddrs().map(String),

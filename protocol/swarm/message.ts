@@ -108,6 +108,8 @@ export type Message =
       }[];
       readonly last: boolean;
     }
+  /** A beat as it is gossiped, to a member that gossip may not reach: one of two machines under one identity. */
+  | { readonly kind: "beat"; readonly gossip: Uint8Array }
   /** Please read the files of these tools, and offer exact fingerprints of them. */
   | { readonly kind: "survey"; readonly tools: readonly string[] };
 
@@ -168,6 +170,7 @@ const messageSchema = z.discriminatedUnion("kind", [
     hits: z.array(z.object({ key: digest, result, from: peer, made: z.array(made).max(8) })).max(seekKeysMax),
     last: z.boolean(),
   }),
+  z.object({ kind: z.literal("beat"), gossip: bytes.refine((b) => b.length <= gossipBytesMax) }),
   z.object({
     kind: z.literal("survey"),
     tools: z.array(z.string().regex(toolPattern)).min(1).max(surveyToolsMax),

@@ -25,6 +25,9 @@ export class Rivals {
   private readonly rivals = new Map<Incarnation, Rival>();
   /** When the last new rival was heard of. */
   private learnedMonoMs = Number.NEGATIVE_INFINITY;
+  /** An older start that beats: it is the one to end, once it hears of this one. */
+  private elder: { readonly inc: Incarnation; beat: number } | undefined;
+  private elderMonoMs = Number.NEGATIVE_INFINITY;
 
   constructor(inc: Incarnation) {
     this.inc = inc;
@@ -37,6 +40,7 @@ export class Rivals {
 
   /** A beat of this identity was heard. */
   beat(inc: Incarnation, beat: number, nowMonoMs: number): void {
+    if (incarnationCounter(inc) < incarnationCounter(this.inc)) return this.elderBeat(inc, beat, nowMonoMs);
     const rival = this.note(inc, nowMonoMs);
     if (!rival || (rival.beat !== undefined && beat <= rival.beat)) return;
     if (rival.beat !== undefined) rival.livedMonoMs = nowMonoMs;
@@ -57,6 +61,11 @@ export class Rivals {
     return nowMonoMs >= this.decidedMonoMs(leaseMs) ? "behind" : "doubted";
   }
 
+  /** Whether another machine speaks under this identity, the newer or the older, or may do so. */
+  inCompany(nowMonoMs: number, leaseMs: number): boolean {
+    return this.rivals.size > 0 || nowMonoMs < this.elderMonoMs + leaseMs;
+  }
+
   /** When time alone tells whether a rival lives; infinity without one. */
   decidedMonoMs(leaseMs: number): number {
     if (this.rivals.size === 0) return Number.POSITIVE_INFINITY;
@@ -64,6 +73,11 @@ export class Rivals {
     for (const { livedMonoMs } of this.rivals.values())
       if (livedMonoMs !== undefined) at = Math.max(at, livedMonoMs + leaseMs);
     return at;
+  }
+
+  private elderBeat(inc: Incarnation, beat: number, nowMonoMs: number): void {
+    if (this.elder?.inc === inc && beat > this.elder.beat) this.elderMonoMs = nowMonoMs;
+    if (this.elder?.inc !== inc || beat > this.elder.beat) this.elder = { inc, beat };
   }
 
   private note(inc: Incarnation, nowMonoMs: number): Rival | undefined {

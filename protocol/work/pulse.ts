@@ -31,7 +31,13 @@ export class Pulse {
     this.lastMonoMs = monoMs;
     this.nextMonoMs = monoMs + desk.peers.beatMs(desk.members.size);
     const vitals = desk.nextBeat();
-    if (vitals) desk.emit({ kind: "gossip", message: { kind: "vitals", vitals } });
+    if (!vitals) return;
+    const message = { kind: "vitals", vitals } as const;
+    if (!desk.rivals.inCompany(monoMs, desk.peers.leaseMs(desk.members.size)))
+      return desk.emit({ kind: "gossip", message });
+    // Of two machines under one identity gossip may hear one alone.
+    const to = desk.members.all().flatMap(({ peer }) => (desk.peers.isConnected(peer) ? [peer] : []));
+    desk.emit({ kind: "gossip", message, to });
   }
 
   deadline(): number {

@@ -27,6 +27,22 @@ describe("what to do next", () => {
     ]);
   });
 
+  test("one home on two machines comes before all else, most of all on these machines", () => {
+    const facts = { ...alone, builds: [build("a", "1", { state: "running" })] };
+    const away = nextAction({ ...facts, twins: [{ name: "pc", own: false }] });
+    expect(away.command).toBeNull();
+    expect(away.why).toContain("pc runs twice");
+    const here = nextAction({
+      ...facts,
+      twins: [
+        { name: "pc", own: false },
+        { name: "box", own: true },
+      ],
+    });
+    expect(here.command).toEqual(["stop"]);
+    expect(here.why).toContain("box runs twice");
+  });
+
   test("a build that runs is watched, whoever submitted it, before all else", () => {
     const builds = [
       build("a", "1", { state: "failed" }),

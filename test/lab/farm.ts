@@ -145,7 +145,8 @@ export class LabFarm extends Farm {
     return path.join(this.terminal.dir, `${name}.clock`);
   }
 
-  private daemonOf(name: string): Running {
+  /** The daemon that was started there last. */
+  daemonOf(name: string): Running {
     const daemon = this.daemons.get(name);
     if (!daemon) throw new Error(`${name} was never started`);
     return daemon;

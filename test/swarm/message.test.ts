@@ -45,6 +45,7 @@ const messages: Message[] = [
   { kind: "hold", id: "2", digests: [digestOf(update)] },
   { kind: "held", id: "2", missing: [] },
   { kind: "survey", tools: ["gcc"] },
+  { kind: "beat", gossip: Uint8Array.of(1, 2) },
 ];
 
 const vitals: Vitals = {

@@ -51,3 +51,13 @@ test("of two with one counter neither works, until the other is silent for a lea
   expect(rivals.decidedMonoMs(leaseMs)).toBe(4500);
   expect(rivals.standing(4500, leaseMs)).toBe("behind");
 });
+
+test("a newer start says so to each for as long as an older one beats; one late beat is none", () => {
+  const rivals = new Rivals(own);
+  rivals.beat(older, 7, 1000);
+  expect(rivals.inCompany(1000, leaseMs)).toBe(false);
+  rivals.beat(older, 8, 2000);
+  expect(rivals.inCompany(5499, leaseMs)).toBe(true);
+  expect(rivals.inCompany(5500, leaseMs)).toBe(false);
+  expect(rivals.standing(2000, leaseMs)).toBe("alone");
+});
