@@ -14,6 +14,7 @@ import { type Entry, openPromise } from "yauzl";
 import { isPath } from "../../protocol/build/path.ts";
 import type { Trouble } from "../../protocol/build/problem.ts";
 import { findProgram } from "./sandbox.ts";
+import { guarded, OddMember } from "./tar-guard.ts";
 
 export interface ArchiveLimits {
   readonly entriesMax: number;
@@ -158,9 +159,17 @@ async function unpackTar(file: string, kind: Exclude<Kind, "zip">, target: Targe
   writer.closed.catch(() => {}); // told by what is read
   const feed = async () => {
     try {
-      for await (const chunk of bounded(decompressed(file, kind), bytesMax)) await writer.write(chunk);
+      for await (const chunk of guarded(bounded(decompressed(file, kind), bytesMax)))
+        await writer.write(chunk);
       await writer.close();
-    } catch (cause) {
+    } catch (thrown) {
+      const cause =
+        thrown instanceof OddMember
+          ? new ArchiveFault(
+              `${shown(thrown.member)} is ${thrown.what}`,
+              "pack plain files: without --sparse and the like",
+            )
+          : thrown;
       await writer.abort(cause).catch(() => {});
       return cause;
     }
@@ -171,7 +180,10 @@ async function unpackTar(file: string, kind: Exclude<Kind, "zip">, target: Targe
     for await (const { header, body } of entries) {
       const { name, type = "file", linkname = "", mode = 0 } = header;
       if (Object.keys(header.pax ?? {}).some((key) => key.startsWith("GNU.sparse")))
-        throw new ArchiveFault(`${shown(name)} is a sparse file`, "pack it without --sparse");
+        throw new ArchiveFault(
+          `${shown(name)} is a sparse file`,
+          "pack plain files: without --sparse and the like",
+        );
       if (type === "file") await target.file(name, (mode & 0o100) !== 0, Readable.fromWeb(body as never));
       else {
         await body.cancel();

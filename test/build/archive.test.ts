@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -167,6 +167,41 @@ describe("a hostile archive is refused and writes nothing outside:", () => {
     await put("in/a.tar", await packTar(entries));
     expect((await read("{archive: in/a.tar}"))[0]).toContain(expected);
     expect(existsSync(join(dir, "out")) || existsSync(join(tmpdir(), "out"))).toBe(false);
+  });
+
+  it("sparse files, however they are written, which would come out short", async () => {
+    await put("big", "");
+    await truncate(join(dir, "big"), 10 << 20);
+    await appendFile(join(dir, "big"), "end");
+    for (const format of ["gnu", "posix"]) {
+      execFileSync("tar", ["--sparse", `--format=${format}`, "-cf", "s.tar", "big"], { cwd: dir });
+      expect((await read("{archive: s.tar}"))[0], format).toContain("big is a sparse file");
+    }
+  });
+
+  it("members of other kinds, also behind long names and extended headers", async () => {
+    const bytes = Buffer.from(
+      await packTar([entry("a", "x".repeat(1000)), entry(`${"long/".repeat(40)}b`, "y"), entry("c", "z")]),
+    );
+    for (const [flag, what] of [
+      ["M", "the rest of a file"],
+      ["D", "an incremental backup"],
+      ["V", "the label of a tape"],
+    ] as const) {
+      const odd = Buffer.from(bytes);
+      const header = odd.lastIndexOf("ustar") - 257;
+      odd[header + 156] = flag.charCodeAt(0);
+      await put("odd.tar", odd);
+      expect((await read("{archive: odd.tar}"))[0]).toContain(what);
+      await put("odd.tgz", gzipSync(odd));
+      expect((await read("{archive: odd.tgz}"))[0]).toContain(what);
+    }
+    // Content that looks like a header is content.
+    const header = Buffer.alloc(512);
+    header.write("fake");
+    header.write("S", 156);
+    await put("held.tar", await packTar([entry("inner", header.toString("latin1"))]));
+    expect(await read("{archive: held.tar}")).toHaveLength(1);
   });
 
   it("damaged ones", async () => {
