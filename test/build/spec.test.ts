@@ -169,7 +169,7 @@ actions:
     const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"];
     for (let i = 1; i < 9; i++)
       lines.push(`a${i}: &a${i} [${Array.from({ length: 10 }, () => `*a${i - 1}`).join(", ")}]`);
-    expect(problems(lines.join("\n"))[0]).toMatch(/more than 200000 values|nested too deep/);
+    expect(problems(lines.join("\n"))[0]).toMatch(/more than \d+ values|nested too deep/);
   });
 
   it("may be long in one line", () => {
