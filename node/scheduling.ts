@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { byText } from "../protocol/kernel/ids.ts";
 import {
+  copyPolicies,
   defaultScheduling,
   modes,
   policies,
@@ -48,6 +49,8 @@ export const schedulingShape = {
   ownerIdleMs: durationMs.min(1000),
   ownerSlots: z.int().min(0).max(4096),
   twinAfter: z.number().min(0).max(1000),
+  /** Which results of others that are still needed it keeps a second time. */
+  copies: z.enum(copyPolicies),
 } as const;
 
 type SchedulingSettings = z.infer<z.ZodObject<typeof schedulingShape>>;
@@ -70,6 +73,7 @@ export const schedulingDefaults = (): SchedulingSettings => ({
   ownerIdleMs: 5 * 60_000,
   ownerSlots: defaultScheduling.ownerSlots,
   twinAfter: defaultScheduling.twinAfter,
+  copies: defaultScheduling.copies,
 });
 
 /** The settings as the core takes them. */
@@ -93,6 +97,7 @@ export function schedulingOf(settings: SchedulingSettings): Scheduling {
     standbyHoldOffMs: settings.standbyHoldOffMs,
     ownerSlots: settings.ownerSlots,
     twinAfter: settings.twinAfter,
+    copies: settings.copies,
   };
 }
 

@@ -19,6 +19,7 @@ import { Borrower } from "./work/borrower.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
 import { type Claim, isOpen } from "./work/claims.ts";
+import { Copies } from "./work/copies.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Expiry } from "./work/expiry.ts";
@@ -59,6 +60,7 @@ export class Core {
   private readonly courier: Courier;
   private readonly twins: Twins;
   private readonly fetches: Fetches;
+  private readonly copies: Copies;
   readonly scheduler: Scheduler;
   private readonly attention: Attention;
   private readonly submissions: Submissions;
@@ -78,6 +80,7 @@ export class Core {
     this.desk = new Desk(config, now);
     this.preparer = new Preparer(this.desk);
     this.fetches = new Fetches(this.desk);
+    this.copies = new Copies(this.desk, this.fetches);
     this.holder = new Holder(this.desk, this.fetches);
     this.gate = new Gate(this.desk, this.holder);
     this.courier = new hands.Courier(this.desk);
@@ -150,6 +153,7 @@ export class Core {
       this.scheduler.deadline(),
       this.submissions.deadline(),
       this.fetches.deadline(),
+      this.copies.deadline(),
       this.catchUp.deadline(),
       this.borrower.deadline(),
       this.history.deadline(),
@@ -260,6 +264,7 @@ export class Core {
     this.twins.pump();
     this.scheduler.pump();
     this.sealer.seal();
+    this.copies.pump();
     this.history.pump();
     this.forget(this.retirement.pump());
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
@@ -453,6 +458,8 @@ export class Core {
       this.history.learn(build, claim);
       if (claim.done) this.preparer.learn(build, claim);
     }
+    this.copies.review(build);
+    this.attention.by(this.copies.deadline());
     this.outlook.review(build, touched);
     this.twins.review(build, touched);
     this.attention.facts(build, touched, entries);
@@ -512,6 +519,7 @@ export class Core {
         to: a as PeerId,
         message: { kind: "held", id: b!, missing: [...missing] },
       });
+    else if (what === "copy") this.copies.fetched(id, missing, fetchedBytes);
     else if (what === "gather") this.sealer.gathered(a as BuildId, missing);
     else this.holder.fetched(id as ClaimId, missing, fetchedBytes);
   }
@@ -592,8 +600,8 @@ export class Core {
   }
 
   private forget(builds: readonly Build[]): void {
-    const { preparer, scheduler, attention, gate, outlook, twins } = this;
-    for (const machine of [preparer, scheduler, attention, gate, outlook, twins])
+    const { preparer, scheduler, attention, gate, outlook, twins, copies } = this;
+    for (const machine of [preparer, scheduler, attention, gate, outlook, twins, copies])
       for (const { id } of builds) machine.forget(id);
   }
 }

@@ -22,6 +22,7 @@ import { Borrower } from "./work/borrower.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
 import { Claims } from "./work/claims.ts";
+import { Copies } from "./work/copies.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
@@ -85,6 +86,7 @@ export const parts: readonly Savable[] = [
   Expiry,
   Sealer,
   Fetches,
+  Copies,
   Holder,
   History,
   Gate,

@@ -104,6 +104,7 @@ function traits(random: Random, name: string, nth: number): HostOptions {
       ...(nth > 0 && chance(random, 0.08) ? { toolchains: {} } : {}),
     },
     ...(chance(random, 0.4) ? { thermal: warm } : {}),
+    scheduling: { copies: nth % 2 === 1 ? "needed" : "costly" },
   };
 }
 

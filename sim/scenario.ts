@@ -1,6 +1,6 @@
 /** A question to the simulator, as a person writes it: machines, work, how messages travel, what goes wrong, how to schedule (specs/scenario.md). */
 import { z } from "zod";
-import { modes, policies, type Scheduling, scoreParts } from "../protocol/swarm/policy.ts";
+import { copyPolicies, modes, policies, type Scheduling, scoreParts } from "../protocol/swarm/policy.ts";
 import {
   type Cluster,
   clusterOfKinds,
@@ -58,6 +58,7 @@ const scheduling = z.strictObject({
   standbyHoldOff: duration.optional(),
   ownerSlots: z.int().nonnegative().max(1024).optional(),
   twinAfter: z.number().nonnegative().max(1000).optional(),
+  copies: z.enum(copyPolicies).optional(),
 });
 
 const variant = z.strictObject({

@@ -60,6 +60,7 @@ test("each setting has its variable", async () => {
     SWARMD_OWNER_IDLE_MS: "2m",
     SWARMD_OWNER_SLOTS: "1",
     SWARMD_TWIN_AFTER: "2.5",
+    SWARMD_COPIES: "needed",
   };
   expect(Object.keys(env).sort()).toEqual(configKeys.map(environmentNameOf).sort());
   expect(await load(env)).toEqual({
@@ -89,6 +90,7 @@ test("each setting has its variable", async () => {
     ownerIdleMs: 120_000,
     ownerSlots: 1,
     twinAfter: 2.5,
+    copies: "needed",
   });
 });
 

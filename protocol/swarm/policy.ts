@@ -4,6 +4,10 @@
 export const policies = ["prefer", "normal", "avoid", "standby"] as const;
 export type Policy = (typeof policies)[number];
 
+/** Which results of others that are still needed a node keeps a second time: none, those dear to make again, all. */
+export const copyPolicies = ["never", "costly", "needed"] as const;
+export type CopyPolicy = (typeof copyPolicies)[number];
+
 /** How candidates are scored (specs/scheduling.md). */
 export const modes = [
   "unified",
@@ -41,6 +45,7 @@ export interface Scheduling {
   readonly ownerSlots: number;
   /** A run that lasts longer than this times what was expected gets a twin; 0 = never. */
   readonly twinAfter: number;
+  readonly copies: CopyPolicy;
 }
 
 export const defaultScheduling: Scheduling = {
@@ -56,4 +61,5 @@ export const defaultScheduling: Scheduling = {
   standbyHoldOffMs: 30_000,
   ownerSlots: 0,
   twinAfter: 2,
+  copies: "costly",
 };
