@@ -21,7 +21,7 @@ const costlyMsMin = 5000;
 const queueMax = 10_000;
 
 /** Whether something needed is worth a second place: what it takes to make it again, and to move it. */
-export function isWorthCopying(
+function isWorthCopying(
   policy: CopyPolicy,
   { madeInMs, bytes }: { readonly madeInMs: number; readonly bytes: number },
 ): boolean {
