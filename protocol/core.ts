@@ -179,11 +179,9 @@ export class Core {
       case "restored-archive":
         return desk.archive.restore(input.records);
       case "restored-history":
-        this.history.restore(input.history);
-        return;
+        return this.history.restore(input.history);
       case "started":
-        this.start();
-        return;
+        return this.start();
       case "connected":
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
@@ -200,11 +198,9 @@ export class Core {
         this.takeMessage(input.from, input.message);
         return;
       case "gossip":
-        this.takeGossip(input.from, input.message);
-        return;
+        return this.takeGossip(input.from, input.message);
       case "signed":
-        this.takeOwn(input.entry);
-        return;
+        return this.takeOwn(input.entry);
       case "recalled":
         for (const entry of input.entries) this.witness.recalled(entry);
         this.witness.answered(input);
@@ -220,26 +216,20 @@ export class Core {
         this.openBuilds(input.digest, input.bytes);
         return;
       case "tree-read":
-        this.takeTree(input.digest, input.files);
-        return;
+        return this.takeTree(input.digest, input.files);
       case "looked-up":
-        this.preparer.lookedUp(input.keys, input.hits, input.asker);
-        return;
+        return this.preparer.lookedUp(input.keys, input.hits, input.asker);
       case "fetched":
-        this.takeFetched(input.id, input.missing, input.fetchedBytes);
-        return;
+        return this.takeFetched(input.id, input.missing, input.fetchedBytes);
       case "executed":
-        this.holder.executed(input.claim, input.outcome);
-        return;
+        return this.holder.executed(input.claim, input.outcome);
       case "command":
-        this.command(input.id, input.command);
-        return;
+        return this.command(input.id, input.command);
       case "presented":
       case "redeemed":
       case "asked":
       case "admitted":
-        this.door.take(input);
-        return;
+        return this.door.take(input);
     }
   }
 
@@ -289,18 +279,15 @@ export class Core {
   private takeMessage(from: PeerId, message: Message): void {
     switch (message.kind) {
       case "sync":
-        this.catchUp.answer(from, message);
-        return;
+        return this.catchUp.answer(from, message);
       case "entries":
-        this.takeEntries(from, message.entries);
-        return;
+        return this.takeEntries(from, message.entries);
       case "archive":
         return this.borrower.listed(from, message);
       case "want":
         return this.borrower.lend(from, message.build);
       case "ledger":
-        this.takeUpdate(from, message);
-        return;
+        return this.takeUpdate(from, message);
       case "grant":
         this.takeUpdate(from, message);
         this.scheduler.granted(message.id);
@@ -310,8 +297,7 @@ export class Core {
       case "ask":
         return this.granter.take(from, message);
       case "hold":
-        this.fetches.hold(from, message);
-        return;
+        return this.fetches.hold(from, message);
       case "held":
         this.submissions.held(from, message.id, message.missing);
         return this.fetches.held(from, message.id, message.missing);
