@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Ending } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { hashOf } from "../protocol/kernel/digest.ts";
@@ -35,11 +36,14 @@ import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
 import { openBlobStore } from "./store/blobs.ts";
 import { openEventStore } from "./store/events.ts";
+import { Rechecks } from "./store/rechecks.ts";
 import { Sources } from "./store/sources.ts";
 import { version } from "./version.ts";
 
 /** How often what was built is looked over for what the swarm is to be told of. */
 const announceMs = 1_000;
+/** How often what is left of broken transfers is looked over. */
+const leftoversMs = 3_600_000;
 
 export interface DaemonOptions {
   readonly home: Home;
@@ -146,18 +150,42 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const clock = createClock();
     closers.push(() => clock.stop());
 
-    const later: { mesh?: Mesh } = {};
+    const later: { mesh?: Mesh; providing?: Providing } = {};
     const mesh = (): Mesh => {
       if (!later.mesh) throw new SwarmError("peer-unreachable", "the network is not up yet");
       return later.mesh;
     };
     const askers = new Askers();
     const sources = new Sources({
-      noted: (peer, fault, digest) =>
+      noted(peer, fault, digest) {
         log.warn(
           { peer, fault, digest },
           "a member gave away what is not what it should be; others are asked first",
-        ),
+        );
+        later.mesh?.remoteBlobs
+          .doubt(peer, digest)
+          .catch((error) => log.debug({ peer, digest, err: error }, "it could not be told so"));
+      },
+    });
+    const leftovers = setInterval(() => {
+      try {
+        blobs.clearLeftovers(Date.now());
+      } catch (error) {
+        log.warn({ err: error }, "leftovers of transfers cannot be removed");
+      }
+    }, leftoversMs).unref();
+    closers.push(() => clearInterval(leftovers));
+    const rechecks = new Rechecks({
+      has: (digest) => blobs.has(digest),
+      recheck: (digest) => blobs.recheck(digest),
+      wrong(digest) {
+        log.error(
+          { digest, remedy: "check this disk" },
+          "a blob on this disk was no longer what its name says; it was set aside and is served no more",
+        );
+        void later.providing?.withdraw(digest);
+      },
+      pause: (ms) => pause(ms, undefined, { ref: false }),
     });
     const artifacts = createArtifacts({
       blobs,
@@ -166,7 +194,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         get: (peer, digest, offset) => mesh().remoteBlobs.get(peer, digest, offset),
         pieces: (peer, digest) => mesh().remoteBlobs.pieces(peer, digest),
         offer: (peer, digest, lack, max) => mesh().remoteBlobs.offer(peer, digest, lack, max),
-        piece: (peer, digest, index) => mesh().remoteBlobs.piece(peer, digest, index),
+        piece: (peer, digest, index, room) => mesh().remoteBlobs.piece(peer, digest, index, room),
         sizeOf: (peer, hash) => mesh().remoteBlobs.sizeOf(peer, hash),
         obtain: (peer, digest, from) => mesh().remoteBlobs.obtain(peer, digest, from),
       },
@@ -248,6 +276,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       blobs,
       askers,
       obtain: (digest, from, signal) => artifacts.obtainFor(digest, from, signal),
+      doubted: (digest) => rechecks.doubt(digest),
       tails: executor,
       log,
     });
@@ -275,6 +304,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         return () => clearTimeout(timer);
       },
     });
+    later.providing = providing;
     closers.push(() => providing.stop());
     const announcer = new Announcer(core.desk, providing, (digest) => blobs.has(digest));
     let reached = 0;

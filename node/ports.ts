@@ -53,6 +53,8 @@ export interface RemoteBlobs {
   sizeOf(peer: PeerId, hash: string): Promise<number>;
   /** Asks the peer to bring a blob from these members, for one that does not reach them; resolves once it, or its first pieces, can be had from the peer. Throws `blob-missing`. */
   obtain(peer: PeerId, digest: Digest, from: readonly PeerId[]): Promise<void>;
+  /** Tells the peer that what it gave away as this blob is something else: it reads its own again. True when that is right. */
+  doubt(peer: PeerId, digest: Digest): Promise<boolean>;
   /** How a large blob is cut, if the peer has any of it. Throws `blob-missing`. */
   pieces(peer: PeerId, digest: Digest): Promise<PiecesAnswer>;
   /** Which pieces to ask this peer for: at most `max` of those that `lack` (a bitmap) names, those it gave away least first; none after a moment in which it got none. */

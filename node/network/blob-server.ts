@@ -44,6 +44,8 @@ export function blobsHandler(options: {
   readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced" | "sizeOfHash">;
   /** Brings a blob here for somebody that does not reach its holders: true once others can have it, or its first pieces, from here. */
   readonly obtain: (digest: Digest, from: readonly PeerId[], signal: AbortSignal) => Promise<boolean>;
+  /** Reads a blob again that somebody found wrong: whether it is here and right. */
+  readonly doubted: (digest: Digest) => Promise<boolean>;
   readonly askers: Askers;
   readonly log: Log;
   readonly sent: (bytes: number) => void;
@@ -69,6 +71,8 @@ export function blobsHandler(options: {
       }
       case "obtain":
         return prepareObtain(request);
+      case "doubt":
+        return prepareDoubt(request.digest);
       case "pieces":
         return preparePieces(request.digest, peer);
       case "offer":
@@ -84,6 +88,14 @@ export function blobsHandler(options: {
       return false;
     });
     return async (send) => await send((await obtained) ? answers.obtained : answers.missing);
+  }
+
+  function prepareDoubt(digest: Digest): Answer {
+    const right = options.doubted(digest).catch((error) => {
+      log.warn({ digest, err: error }, "a blob could not be read");
+      return false;
+    });
+    return async (send) => await send((await right) ? answers.right : answers.missing);
   }
 
   function preparePieces(digest: Digest, peer: PeerId): Answer {

@@ -49,6 +49,8 @@ export const answers = {
   size: 6,
   /** The blob was brought here, or its first pieces are on their way. */
   obtained: 7,
+  /** Read again, or not long ago, and right. */
+  right: 8,
 } as const;
 
 export type BlobRequest =
@@ -56,6 +58,7 @@ export type BlobRequest =
   | { readonly kind: "stat"; readonly digests: readonly Digest[] }
   | { readonly kind: "size"; readonly hash: string }
   | { readonly kind: "obtain"; readonly digest: Digest; readonly from: readonly PeerId[] }
+  | { readonly kind: "doubt"; readonly digest: Digest }
   | { readonly kind: "pieces"; readonly digest: Digest }
   | { readonly kind: "offer"; readonly digest: Digest; readonly lack: Uint8Array; readonly max: number }
   | { readonly kind: "piece"; readonly digest: Digest; readonly index: number };
@@ -69,6 +72,7 @@ const requestSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("stat"), digests: z.array(digest).max(statMax) }),
   z.object({ kind: z.literal("size"), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ kind: z.literal("obtain"), digest, from: z.array(peer).min(1).max(othersMax) }),
+  z.object({ kind: z.literal("doubt"), digest }),
   z.object({ kind: z.literal("pieces"), digest: pieced }),
   z.object({ kind: z.literal("offer"), digest: pieced, lack, max: z.int().min(1).max(offerMax) }),
   z.object({ kind: z.literal("piece"), digest: pieced, index: z.int().nonnegative().max(piecesMax) }),

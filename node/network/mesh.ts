@@ -43,6 +43,8 @@ export interface MeshOptions {
   readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced" | "sizeOfHash">;
   /** Brings a blob here for a member that does not reach its holders. */
   readonly obtain: (digest: Digest, from: readonly PeerId[], signal: AbortSignal) => Promise<boolean>;
+  /** Reads a blob of this disk again that somebody found wrong: whether it is here and right. */
+  readonly doubted: (digest: Digest) => Promise<boolean>;
   readonly askers: Askers;
   readonly tails: TailSource;
   readonly log: Log;
@@ -166,6 +168,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
         blobs: options.blobs,
         askers: options.askers,
         obtain: options.obtain,
+        doubted: options.doubted,
         log,
         sent(bytes) {
           traffic.sentBytes += bytes;

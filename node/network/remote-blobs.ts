@@ -65,6 +65,7 @@ export function createRemoteBlobs(options: RemoteBlobsOptions): RemoteBlobs & { 
   return {
     sizeOf: async (peer, hash) => await source(peer).sizeOf(hash),
     obtain: async (peer, digest, from) => await source(peer).obtain(digest, from),
+    doubt: async (peer, digest) => await source(peer).doubt(digest),
     pieces: async (peer, digest) => await source(peer).pieces(digest),
     offer: async (peer, digest, lack, max) => await source(peer).offer(digest, lack, max),
     piece: async (peer, digest, index, room) => await source(peer).piece(digest, index, room),
@@ -173,6 +174,18 @@ class Source {
         if (kind === answers.missing) reject(failed(kind, digest));
         else if (kind === answers.obtained) resolve();
         else throw odd(kind);
+        return true;
+      },
+    );
+  }
+
+  async doubt(digest: Digest): Promise<boolean> {
+    return await this.#ask<boolean>(
+      "errands",
+      encodeRequest({ kind: "doubt", digest }),
+      (resolve) => (kind) => {
+        if (kind !== answers.missing && kind !== answers.right) throw odd(kind);
+        resolve(kind === answers.right);
         return true;
       },
     );

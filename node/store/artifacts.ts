@@ -45,7 +45,7 @@ const madeMax = 8;
 
 export interface ArtifactsOptions {
   readonly blobs: DiskBlobs;
-  readonly remote: RemoteBlobs;
+  readonly remote: Omit<RemoteBlobs, "doubt">;
   readonly sources: Sources;
   readonly watchAskers: GatherParts["watchAskers"];
   /** Members there is a connection to. */

@@ -75,6 +75,10 @@ export interface DiskBlobs extends BlobStore {
    * with all the rest (one by one costs more than hashing). Throws `refused` for anything but a regular file.
    */
   takeFile(file: string): Promise<Digest>;
+  /** Removes what was kept of transfers that nobody went on with for a week; how many files went. */
+  clearLeftovers(nowMs: number): number;
+  /** Reads it all again: false when it is not here, or was not what its name says and is set aside. */
+  recheck(digest: Digest): Promise<boolean>;
   /**
    * Begins, or goes on with, a large blob that comes in pieces; others may read those at once through `pieced`. `use` puts them; when it
    * returns with all of them there the whole is verified and stored: `blob-corrupt` when the list was a lie, and nothing stays. Otherwise
@@ -95,14 +99,9 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   for (const folder of [partials, drafts, aside, lists]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (let i = 0; i < 256; i++)
     mkdirSync(path.join(root, i.toString(16).padStart(2, "0")), { recursive: true });
-  const oldestMs = Date.now() - partialDaysMax * 86_400_000;
   for (const name of readdirSync(lists))
     if (!statSync(path.join(root, name.slice(0, 2), name.slice(2, 64)), { throwIfNoEntry: false }))
       rmSync(path.join(lists, name), { force: true });
-  for (const name of readdirSync(partials)) {
-    const file = path.join(partials, name);
-    if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < oldestMs) rmSync(file, { force: true });
-  }
 
   const placeOf = (digest: Digest) => `${root}/${digest.slice(0, 2)}/${digest.slice(2, 64)}`;
   const partialOf = (digest: Digest) => path.join(partials, `${hashOf(digest)}-${sizeOf(digest)}`);
@@ -113,7 +112,24 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   /** Lists of what was asked for last, or that are being made. */
   const known = new Map<Digest, Promise<Uint8Array>>();
 
+  clearLeftovers(Date.now());
   if (!intact(placeOf(emptyDigest), emptyDigest)) await store(new Uint8Array(), emptyDigest);
+
+  function clearLeftovers(nowMs: number): number {
+    const names = readdirSync(partials);
+    const writtenMs = (name: string) =>
+      statSync(path.join(partials, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const busy = new Set([...incoming].map((digest) => path.basename(partialOf(digest))));
+    // a list is written once, and kept as long as its pieces
+    const transferOf = (name: string) => name.replace(/\.list$/, "");
+    const old = names.filter(
+      (name) =>
+        nowMs - writtenMs(transferOf(name)) > partialDaysMax * 86_400_000 &&
+        !busy.has(name.replace(/\.pieces(\.list)?$/, "")),
+    );
+    for (const name of old) rmSync(path.join(partials, name), { force: true });
+    return old.length;
+  }
 
   function intact(file: string, digest: Digest): boolean {
     const found = statSync(file, { throwIfNoEntry: false });
@@ -128,8 +144,15 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       utimesSync(file, blobTimeSeconds, blobTimeSeconds);
       return true;
     }
-    renameSync(file, path.join(aside, hashOf(digest)));
+    setAside(file, digest);
     return false;
+  }
+
+  /** With what was made of it. */
+  function setAside(file: string, digest: Digest) {
+    renameSync(file, path.join(aside, hashOf(digest)));
+    known.delete(digest);
+    for (const made of [`${file}.x`, listOf(digest)]) rmSync(made, { force: true });
   }
 
   function existing(digest: Digest): string {
@@ -333,7 +356,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
         }
       }
       if (bytes.length === sizeOf(digest) && sha256Hex(bytes) === hashOf(digest)) return bytes;
-      renameSync(file, path.join(aside, hashOf(digest)));
+      setAside(file, digest);
       throw new SwarmError("blob-corrupt", `${digest} no longer matches its bytes on this disk`, {
         remedy: "it was set aside and will be fetched or made again; check the disk",
       });
@@ -385,12 +408,22 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       const coming = gatherings.get(digest);
       if (coming) return coming.bytes;
       const kept = statSync(partialOf(digest), { throwIfNoEntry: false })?.size ?? 0;
-      return Math.min(kept, sizeOf(digest));
+      // pieces come in any order: between them the file has holes, which take no room
+      const blocks = statSync(`${partialOf(digest)}.pieces`, { throwIfNoEntry: false })?.blocks ?? 0;
+      return Math.min(Math.max(kept, blocks * 512), sizeOf(digest));
     },
     async pieced(digest) {
       const coming = gatherings.get(digest);
       if (coming) return coming;
       return isPieced(digest) && intact(placeOf(digest), digest) ? await wholeInPieces(digest) : undefined;
+    },
+    clearLeftovers,
+    async recheck(digest) {
+      const file = placeOf(digest);
+      if (!intact(file, digest)) return false;
+      if ((await hashFile(file)) === digest) return true;
+      setAside(file, digest);
+      return false;
     },
     gather,
     async putFile(file) {

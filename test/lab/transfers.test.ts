@@ -81,7 +81,10 @@ describe.skipIf(missing !== undefined)("artifacts between three machines in a ro
     const digest = await give("ben", Buffer.from(text));
     await farm.rot("ben", text);
     expect(await farm.run("ann", "artifact", "get", digest, "-o", "rotten")).toMatchObject({ code: 4 });
+    // who is told so reads its own again, and serves it no more
+    await until(async () => (await holders("ann", digest)).every(({ holds }) => holds === "no"));
     expect(await holders("ann", digest)).toMatchObject([{ node: "ben", corrupt: 1 }]);
+    expect(await readdir(path.join(farm.outsideOf("ben"), "blobs/bad"))).toHaveLength(1);
     await farm.lab.heal();
     await give("cleo", Buffer.from(text));
     await farm.meet("ann", "ben", "cleo");

@@ -28,6 +28,7 @@ const requests: readonly BlobRequest[] = [
   { kind: "stat", digests: [large, digestOf(new Uint8Array())] },
   { kind: "size", hash: "cd".repeat(32) },
   { kind: "obtain", digest: large, from: [peer] },
+  { kind: "doubt", digest: large },
   { kind: "pieces", digest: large },
   { kind: "offer", digest: large, lack, max: 8 },
   { kind: "piece", digest: large, index: pieces - 1 },

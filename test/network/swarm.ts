@@ -41,6 +41,7 @@ export interface Member {
   readonly pieced: Map<Digest, PiecedBlob>;
   readonly log: { msg: string; [field: string]: unknown }[];
   obtain: (digest: Digest, from: readonly PeerId[]) => Promise<boolean>;
+  doubted: (digest: Digest) => Promise<boolean>;
   tail: (request: TailRequest, signal: AbortSignal) => AsyncIterable<TailChunk>;
   /** Connected peers, by what the handlers heard. */
   connected(): PeerId[];
@@ -130,6 +131,7 @@ export class TestSwarm {
       },
       askers: new Askers(),
       obtain: (digest, from) => member.obtain(digest, from),
+      doubted: (digest) => member.doubted(digest),
       tails: { tail: (request, signal) => member.tail(request, signal) },
       log: createLogTo({ write: (line) => state.log.push(JSON.parse(line)) }, "debug"),
     });
@@ -138,6 +140,7 @@ export class TestSwarm {
       mesh,
       async *tail() {},
       obtain: async () => false,
+      doubted: async () => false,
       connected() {
         const last = new Map(state.links.map(({ kind, peer }) => [peer, kind]));
         return [...last].filter(([, kind]) => kind === "connected").map(([peer]) => peer);

@@ -202,6 +202,15 @@ describe("errands", () => {
     });
   });
 
+  it("tell a member that what it gave away is wrong", async () => {
+    const digest = b.store(randomBytes(100));
+    const doubted: Digest[] = [];
+    b.doubted = async (one) => doubted.push(one) === 1;
+    expect(await a.mesh.remoteBlobs.doubt(b.peer, digest)).toBe(true);
+    expect(await a.mesh.remoteBlobs.doubt(b.peer, digest)).toBe(false);
+    expect(doubted).toEqual([digest, digest]);
+  });
+
   it("tell the size of a blob of which only the hash is known", async () => {
     const digest = b.store(randomBytes(12_345));
     expect(await a.mesh.remoteBlobs.sizeOf(b.peer, hashOf(digest))).toBe(12_345);

@@ -21,7 +21,7 @@ const peerOf = (n: number) => peerIdOf(new Uint8Array(32).fill(n));
 const [self, a, b] = [peerOf(1), peerOf(2), peerOf(3)] as const;
 
 /** Peers in memory that log what they are asked and may be told to misbehave. */
-class Peers implements RemoteBlobs {
+class Peers implements Omit<RemoteBlobs, "doubt"> {
   readonly held = new Map<PeerId, Map<Digest, Uint8Array>>();
   readonly log: string[] = [];
   readonly down = new Set<PeerId>();

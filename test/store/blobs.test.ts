@@ -15,6 +15,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { blobTimeSeconds, type DiskBlobs, openBlobStore } from "../../node/store/blobs.ts";
+import { ListMaker, pieceAt } from "../../node/store/pieces.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { blobContract } from "../contract/blobs.ts";
 
@@ -159,6 +160,46 @@ describe("the blob store on disk", () => {
     for (const take of [blobs.takeFile, blobs.putFile])
       for (const file of ["link", "blobs", "absent"])
         await expect(take(path.join(home, file))).rejects.toMatchObject({ code: "refused" });
+  });
+
+  it("sets aside what rotted unnoticed, with what was made of it", async () => {
+    const bytes = new Uint8Array(5 << 20).fill(7);
+    const digest = await blobs.put(bytes);
+    expect(await blobs.recheck(digest)).toBe(true);
+    await blobs.pieced(digest);
+    const copy = await blobs.executablePath(digest);
+    const file = blobs.path(digest);
+    bytes[1_000_000] = 8;
+    await chmod(file, 0o644);
+    await writeFile(file, bytes);
+    await utimes(file, blobTimeSeconds, blobTimeSeconds);
+    expect(blobs.has(digest)).toBe(true);
+    expect(await blobs.recheck(digest)).toBe(false);
+    expect(blobs.has(digest)).toBe(false);
+    expect(await blobs.pieced(digest)).toBeUndefined();
+    await expect(stat(copy)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await readdir(path.join(dir, "bad"))).toHaveLength(1);
+    expect(await readdir(path.join(dir, "lists"))).toEqual([]);
+    expect(await blobs.recheck(digest)).toBe(false);
+  });
+
+  it("counts what is kept of a blob in pieces, and forgets it after a week", async () => {
+    const bytes = new Uint8Array(5 << 20).fill(9);
+    const digest = digestOf(bytes);
+    const maker = new ListMaker(digest);
+    maker.update(bytes);
+    const { bytes: each } = pieceAt(digest, 3);
+    const brokenOff = blobs.gather(digest, maker.list(), async (gathering) => {
+      await gathering.put(3, bytes.subarray(3 * each, 4 * each));
+      expect(blobs.bytesHere(digest)).toBe(each);
+      expect(blobs.clearLeftovers(Date.now() + 8 * 86_400_000)).toBe(0);
+    });
+    await expect(brokenOff).rejects.toMatchObject({ code: "blob-missing" });
+    expect(blobs.bytesHere(digest)).toBe(each);
+    expect(blobs.clearLeftovers(Date.now() + 6 * 86_400_000)).toBe(0);
+    expect(blobs.clearLeftovers(Date.now() + 8 * 86_400_000)).toBe(2);
+    expect(blobs.bytesHere(digest)).toBe(0);
+    expect(await readdir(path.join(dir, "partial"))).toEqual([]);
   });
 
   it("says so when the disk is full, and leaves nothing torn", async () => {

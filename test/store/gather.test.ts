@@ -57,7 +57,7 @@ class Host {
         remote: {
           pieces: (peer, wanted) => lan.pieces(this.peer, peer, wanted),
           offer: (peer, wanted, lack, max) => lan.offer(peer, wanted, lack, max),
-          piece: (peer, wanted, index) => lan.piece(peer, wanted, index),
+          piece: (peer, wanted, index, room) => lan.piece(peer, wanted, index, room),
         },
         sources: this.sources,
         watchAskers: (wanted, tell) => this.askers.watch(wanted, tell),
@@ -102,7 +102,7 @@ class Lan {
     }
   }
 
-  async piece(peer: PeerId, digest: Digest, index: number): Promise<Uint8Array> {
+  async piece(peer: PeerId, digest: Digest, index: number, room?: Uint8Array): Promise<Uint8Array> {
     const host = this.at(peer);
     if (host.given >= host.diesAfter || (host.diesOnceAllIsOut && host.out.size === pieceCountOf(digest))) {
       host.down = true;
@@ -112,7 +112,9 @@ class Lan {
     host.given++;
     host.out.add(index);
     const bytes = await (await host.find(digest))!.read(index);
-    return host.spoil?.(bytes, index) ?? bytes;
+    const given = host.spoil?.(bytes, index) ?? bytes;
+    room?.set(given.subarray(0, room.length));
+    return room && given.length <= room.length ? room.subarray(0, given.length) : given;
   }
 }
 
