@@ -23,6 +23,7 @@ import {
   requestBytesMax,
   smallBytesMax,
 } from "./blob-wire.ts";
+import { Errands } from "./errands.ts";
 import { readFrames, writeFrame } from "./frames.ts";
 import { peerOf } from "./gate.ts";
 import { Offers } from "./offers.ts";
@@ -55,6 +56,7 @@ export function blobsHandler(options: {
   const sends = new Slots(sendsMax);
   const piecesAhead = new Slots(piecesAheadMax);
   const offers = new Offers();
+  const errands = new Errands();
 
   /** Starts reading what is small; what is large is read when its turn comes. */
   function prepare(request: BlobRequest, peer: PeerId): Answer {
@@ -70,7 +72,7 @@ export function blobsHandler(options: {
         return (send) => (size === undefined ? send(answers.missing) : send(answers.size, encodeSize(size)));
       }
       case "obtain":
-        return prepareObtain(request);
+        return prepareObtain(request, peer);
       case "doubt":
         return prepareDoubt(request.digest);
       case "pieces":
@@ -82,11 +84,16 @@ export function blobsHandler(options: {
     }
   }
 
-  function prepareObtain({ digest, from }: BlobRequest & { kind: "obtain" }): Answer {
-    const obtained = options.obtain(digest, from, AbortSignal.timeout(obtainMsMax)).catch((error) => {
-      log.debug({ digest, err: error }, "a blob could not be brought for another member");
-      return false;
-    });
+  function prepareObtain({ digest, from }: BlobRequest & { kind: "obtain" }, peer: PeerId): Answer {
+    const ended = errands.begin(peer, digest);
+    if (!ended) return (send) => send(answers.missing);
+    const obtained = options
+      .obtain(digest, from, AbortSignal.timeout(obtainMsMax))
+      .catch((error) => {
+        log.debug({ digest, err: error }, "a blob could not be brought for another member");
+        return false;
+      })
+      .finally(ended);
     return async (send) => await send((await obtained) ? answers.obtained : answers.missing);
   }
 
