@@ -126,6 +126,32 @@ const refusals = new Set(
   "EACCES EPERM EROFS ENOENT ENOTDIR EEXIST EISDIR ENAMETOOLONG ELOOP ENOSPC EDQUOT EIO".split(" "),
 );
 
+/** Writes what comes to `file`, whole or not at all; how many bytes it was. Throws as `placeFile`. */
+export async function placeStream(file: string, bytes: AsyncIterable<Uint8Array>): Promise<number> {
+  const folder = path.dirname(file);
+  return explained(folder, async () => {
+    makeFolder(folder);
+    if ((await lstat(file).catch(() => undefined))?.isDirectory())
+      throw new SwarmError("refused", `${file} is a folder`, { remedy: "name a file in it" });
+    const draft = `${file}.${randomBytes(6).toString("hex")}`;
+    const handle = await open(draft, "wx", 0o666);
+    let size = 0;
+    try {
+      for await (const chunk of bytes) {
+        await handle.writeFile(chunk);
+        size += chunk.length;
+      }
+      await handle.close();
+      await rename(draft, file);
+      return size;
+    } catch (cause) {
+      await handle.close().catch(() => {});
+      await rm(draft, { force: true });
+      throw cause;
+    }
+  });
+}
+
 /** What the file system refuses, said as what it means for the folder. */
 async function explained<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -7,8 +7,9 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { checkedPath, linksLast, place, placeFile } from "../placing.ts";
+import { checkedPath, linksLast, place, placeFile, placeStream } from "../placing.ts";
 import { notFound } from "../select.ts";
+import { tarOf } from "../tarring.ts";
 import { bytesText, countText } from "../units.ts";
 
 const deeds = ["get", "stat", "where"] as const;
@@ -25,6 +26,7 @@ export const artifact: Command = {
       flags: "-o, --output <path>",
       description: "get: the file, or for a folder the folder, to write (a file: standard output)",
     },
+    { flags: "--tar", description: "get: a folder as a tar file, which may go to standard output" },
     { flags: "--folder", description: "get: take it for a folder, where no build is known that says so" },
   ],
   examples: [
@@ -32,6 +34,7 @@ export const artifact: Command = {
     `artifact where ${cidOf(exampleDigest as Digest)}`,
     `artifact get ${cidOf(exampleDigest as Digest)} -o libleveldb.a`,
     `artifact get ${exampleDigest} --folder --output include`,
+    `artifact get ${exampleDigest} --tar -o include.tar`,
   ],
   async run(context, [deed, word], options) {
     if (!deeds.includes(deed as (typeof deeds)[number])) {
@@ -48,7 +51,7 @@ export const artifact: Command = {
         remedy: "write <sha2-256>/<size>, the sha2-256 alone, or a CIDv1 of raw bytes (bafkrei…)",
       });
     if (deed !== "get")
-      for (const name of ["output", "folder"])
+      for (const name of ["output", "folder", "tar"])
         if (options[name] !== undefined)
           throw new SwarmError("usage", `artifact ${deed} takes no --${name}`, {
             remedy: `artifact get ${word} --${name}`,
@@ -129,11 +132,12 @@ async function where(context: Context, { digest }: ArtifactView): Promise<number
 
 async function get(context: Context, view: ArtifactView, options: Options): Promise<number> {
   const to = optionText(options, "output");
-  const folder = options.folder === true || view.kind === "folder";
-  if (to === undefined && (folder || context.json))
+  const tar = options.tar === true;
+  const folder = tar || options.folder === true || view.kind === "folder";
+  if (to === undefined && ((folder && !tar) || context.json))
     throw new SwarmError(
       "usage",
-      folder ? "a folder cannot go to standard output" : "--json stands in the way of the artifact",
+      folder && !tar ? "a folder cannot go to standard output" : "--json stands in the way of the artifact",
       {
         remedy: `name where it is to go: ${context.commandLine(["artifact", "get", view.digest, "-o", "PATH"])}`,
       },
@@ -141,7 +145,7 @@ async function get(context: Context, view: ArtifactView, options: Options): Prom
   const interrupt = onInterrupt();
   try {
     const files = folder
-      ? await getFolder(context, view.digest, to!)
+      ? await (tar ? getTar(context, view.digest, to) : getFolder(context, view.digest, to!))
       : await getFile(context, view, to, interrupt.signal);
     if (interrupt.signal.aborted) return 130;
     if (context.json)
@@ -202,6 +206,23 @@ async function getFile(
     await placeFile(path.dirname(file), path.basename(file), digest, bytes, false);
   }
   return { files: 1, bytes: sizeBytes };
+}
+
+async function getTar({ control, output }: Context, digest: Digest, to: string | undefined): Promise<Got> {
+  if (to === undefined && output.terminal)
+    throw new SwarmError("usage", "a terminal is no place for a tar file", {
+      remedy: `write it to a file: swarmd artifact get ${digest} --tar -o FILE`,
+    });
+  const files = await control.getTree(digest);
+  const tar = tarOf(files, (one) => control.getBlob(one));
+  let bytes = 0;
+  if (to !== undefined) bytes = await placeStream(path.resolve(to), tar);
+  else
+    for await (const chunk of tar) {
+      bytes += chunk.length;
+      await output.bytes(chunk);
+    }
+  return { files: files.length, bytes };
 }
 
 async function getFolder(context: Context, digest: Digest, to: string): Promise<Got> {

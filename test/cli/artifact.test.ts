@@ -1,8 +1,10 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cidOf, digestOf, hashOf } from "../../protocol/kernel/digest.ts";
+import { cidOf, digestOf, emptyDigest, hashOf } from "../../protocol/kernel/digest.ts";
 import { MemoryControl } from "../control/memory.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -45,6 +47,34 @@ describe("artifact", () => {
     ]);
     expect(await terminal.good("artifact", "get", root, "--output", "tree")).toBe("2 files, 10 B, in tree\n");
     expect(await readFile(path.join(terminal.dir, "tree/deep/file"), "utf8")).toBe("inner");
+  });
+
+  test("get writes a folder as a tar file, the same each time", async () => {
+    const inner = randomBytes(2_000_000);
+    const root = digestOf(Buffer.from("a directory"));
+    control.blobs.set(digestOf(inner), inner);
+    const long = `${"deep/".repeat(40)}file`;
+    control.trees.set(root, [
+      { path: "link", digest: emptyDigest, executable: false, link: long },
+      { path: long, digest: digestOf(inner), executable: true },
+      { path: "empty", digest: emptyDigest, executable: false, folder: true },
+    ]);
+    const wrong = digestOf(Buffer.from("another directory"));
+    control.trees.set(wrong, [{ path: "a", digest: digestOf(Buffer.from("gone")), executable: false }]);
+    expect(await terminal.good("artifact", "get", root, "--tar", "-o", "one.tar")).toContain("3 files");
+    await terminal.good("artifact", "get", root, "--tar", "-o", "two.tar");
+    const [one, two] = await Promise.all(
+      ["one.tar", "two.tar"].map((name) => readFile(path.join(terminal.dir, name))),
+    );
+    expect(Buffer.compare(one!, two!)).toBe(0);
+    const dir = path.join(terminal.dir, "unpacked");
+    await mkdir(dir);
+    await promisify(execFile)("tar", ["-xf", path.join(terminal.dir, "one.tar"), "-C", dir]);
+    expect(Buffer.compare(await readFile(path.join(dir, "link")), inner)).toBe(0);
+    expect((await stat(path.join(dir, long))).mode & 0o111).not.toBe(0);
+    expect(await readdir(path.join(dir, "empty"))).toEqual([]);
+    expect((await terminal.run("artifact", "get", wrong, "--tar", "-o", "three.tar")).code).toBe(4);
+    expect(await readdir(terminal.dir)).not.toContainEqual(expect.stringContaining("three.tar"));
   });
 
   test("get says so where nothing can be written", async () => {

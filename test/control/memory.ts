@@ -46,7 +46,7 @@ export interface MemoryOptions {
 
 export class MemoryControl implements Control {
   readonly blobs = new Map<Digest, Uint8Array>();
-  readonly trees = new Map<Digest, { path: string; digest: Digest; executable: boolean }[]>();
+  readonly trees = new Map<Digest, Awaited<ReturnType<Control["getTree"]>>>();
   readonly fetched = new Set<BuildId>();
   readonly tickets: string[] = [];
   /** What was said about builds and nodes, dry runs left out. */
