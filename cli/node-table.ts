@@ -1,7 +1,7 @@
 /** Nodes as rows: what status and `node list` show of each. */
 import type { NodeView } from "../node/control/api.ts";
 import type { Column, Output, Tone } from "./output.ts";
-import { bytesText } from "./units.ts";
+import { bytesText, durationText } from "./units.ts";
 
 export const nodeColumns: readonly Column[] = [
   { title: "NODE" },
@@ -36,3 +36,7 @@ export function nodeRow(output: Output, { name, state, vitals }: NodeView): stri
     vitals ? bytesText(vitals.diskFreeBytes) : "-",
   ];
 }
+
+/** In words, of a node whose wall clock differs from this one's. */
+export const clockText = ({ name, clockAheadMs: ms = 0 }: Pick<NodeView, "name" | "clockAheadMs">): string =>
+  `the clock of ${name} is ${durationText(Math.abs(ms))} ${ms < 0 ? "behind" : "ahead of"} this node's: set the wrong one right (timedatectl)`;

@@ -39,6 +39,7 @@ import { openEventStore } from "./store/events.ts";
 import { Rechecks } from "./store/rechecks.ts";
 import { Sources } from "./store/sources.ts";
 import { version } from "./version.ts";
+import { WrongClocks } from "./wrong-clocks.ts";
 
 /** How often what was built is looked over for what the swarm is to be told of. */
 const announceMs = 1_000;
@@ -226,6 +227,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const down = new Promise<Ending>((resolve) => {
       saidDown = resolve;
     });
+    const wrongClocks = new WrongClocks(log);
     const runtime = new Runtime(
       core,
       {
@@ -241,7 +243,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         executor,
       },
       {
-        stepped: () => {
+        stepped: (input) => {
+          if (input.kind === "gossip" && input.message.kind === "vitals") {
+            const { members, peers } = core.desk;
+            wrongClocks.heard(input.from, members.nameOf(input.from), peers.clockAheadMs(input.from));
+          }
           for (const wake of waiters) wake();
           const twice = core.desk.room.limitedBy === "clone";
           if (twice === saidTwice) return;

@@ -46,6 +46,7 @@ export class Queries {
     const { desk } = this.core;
     return desk.members.all().map((member) => {
       const own = member.peer === desk.config.self;
+      const aheadMs = desk.peers.clockAheadMs(member.peer);
       return {
         name: member.name,
         peerId: member.peer,
@@ -53,6 +54,7 @@ export class Queries {
         roles: member.roles,
         addresses: own ? this.mesh.addresses() : this.mesh.addressesOf(member.peer),
         vitals: desk.vitalsOf(member.peer) ?? null,
+        ...(aheadMs === undefined ? {} : { clockAheadMs: Math.round(aheadMs) }),
         running: this.runningOn(member.peer),
       };
     });

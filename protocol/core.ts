@@ -320,7 +320,7 @@ export class Core {
         this.attention.call();
         return this.desk.rivals.beat(vitals.inc, vitals.beat, this.desk.now.monoMs);
       }
-      this.desk.peers.beat(vitals, this.desk.now.monoMs);
+      this.desk.peers.beat(vitals, this.desk.now.monoMs, this.desk.now.wallMs);
       this.catchUp.compare(vitals);
       this.attention.by(this.catchUp.deadline());
       return;

@@ -3,7 +3,7 @@ import type { NodeView } from "../../node/control/api.ts";
 import { targetsOf } from "../../protocol/build/toolchain.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
-import { nodeColumns, nodeRow } from "../node-table.ts";
+import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
 import { notFound, selectNode } from "../select.ts";
 import { toolsText } from "../toolchains.ts";
 import { bytesText, durationText } from "../units.ts";
@@ -68,6 +68,7 @@ function show(context: Context, view: NodeView): number {
     ["roles", view.roles.join(", ")],
     ...view.addresses.map((address): [string, string] => ["address", address]),
   ];
+  if (view.clockAheadMs !== undefined) facts.push(["clock", clockText(view)]);
   if (vitals)
     facts.push(
       ["version", vitals.version],

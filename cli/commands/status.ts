@@ -5,7 +5,7 @@ import { specWord } from "../../node/control/next.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { localNext, lookAtHome } from "../local.ts";
-import { nodeColumns, nodeRow } from "../node-table.ts";
+import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
 import { plain } from "../output.ts";
 import { exampleSpec, isClone } from "../project.ts";
 import { durationText } from "../units.ts";
@@ -115,6 +115,8 @@ function show(context: Context, { swarm, node, peers, builds, counts, behind, fo
         ),
       ),
     );
+  for (const peer of peers)
+    if (peer.clockAheadMs !== undefined) output.line(output.tone("bad", plain(clockText(peer))));
   output.line();
   output.table(
     nodeColumns,

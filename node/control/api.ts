@@ -22,6 +22,8 @@ export interface NodeView {
   readonly addresses: readonly string[];
   /** null until its first beat is heard. */
   readonly vitals: Vitals | null;
+  /** Its wall clock is so far ahead of this node's (behind, below 0): one of the two is wrong. Absent where they agree. */
+  readonly clockAheadMs?: number;
   readonly running: readonly {
     readonly build: BuildId;
     readonly action: ActionName;

@@ -11,6 +11,10 @@ const deadBeats = 3.5;
 /** A closed connection is a hint: without a word for so long after it, the peer is dead. */
 const deadAfterDisconnectMs = 1000;
 
+/** A wall clock that differs by more is wrong, once so many beats in a row say so: one beat may have been long on its way. */
+const clockOffMsMin = 30_000;
+const clockOffBeats = 3;
+
 /** After a restart the last beat of the start before may come late, once. */
 const turnsOfTwins = 2;
 
@@ -34,6 +38,9 @@ interface Peer {
   beatMonoMs: number;
   /** Since when its beats say that it cannot write. */
   muteSinceMonoMs: number | undefined;
+  /** How far its wall clock is ahead of this node's, by its last beat, and how many beats in a row said so. */
+  aheadMs: number;
+  offBeats: number;
   /** As last counted: what is said of a peer that is held alive already changes nothing. */
   counted: "living" | "dead" | undefined;
 }
@@ -91,7 +98,7 @@ export class Peers {
     this.changed.add(peer);
   }
 
-  beat(vitals: Vitals, monoMs: number): void {
+  beat(vitals: Vitals, monoMs: number, wallMs?: number): void {
     const p = this.at(vitals.peer);
     if (p.vitals?.inc === vitals.inc && p.vitals.beat >= vitals.beat) return;
     if (p.inc !== undefined && incarnationCounter(vitals.inc) < incarnationCounter(p.inc)) return;
@@ -104,6 +111,8 @@ export class Peers {
     const mute = vitals.limitedBy === "disk";
     if (mute !== (p.muteSinceMonoMs !== undefined)) this.changed.add(vitals.peer);
     p.muteSinceMonoMs = mute ? (p.muteSinceMonoMs ?? monoMs) : undefined;
+    p.aheadMs = vitals.wallMs === undefined || wallMs === undefined ? 0 : vitals.wallMs - wallMs;
+    p.offBeats = Math.abs(p.aheadMs) > clockOffMsMin ? p.offBeats + 1 : 0;
     this.incarnation(vitals.peer, vitals.inc);
     p.vitals = vitals;
     this.heard(vitals.peer, monoMs);
@@ -178,6 +187,12 @@ export class Peers {
     return this.table.get(peer)?.muteSinceMonoMs;
   }
 
+  /** How far a peer's wall clock is ahead of this node's (behind, below 0), where one of the two must be wrong; undefined where they agree. */
+  clockAheadMs(peer: PeerId): number | undefined {
+    const p = this.table.get(peer);
+    return p && p.offBeats >= clockOffBeats ? p.aheadMs : undefined;
+  }
+
   /** When a peer was last heard; before all time when it never was. */
   heardMonoMs(peer: PeerId): number {
     return this.table.get(peer)?.heardMonoMs ?? -1;
@@ -220,6 +235,8 @@ export class Peers {
         otherMonoMs: Number.NEGATIVE_INFINITY,
         beatMonoMs: Number.NEGATIVE_INFINITY,
         muteSinceMonoMs: undefined,
+        aheadMs: 0,
+        offBeats: 0,
         counted: undefined,
       };
       this.table.set(peer, p);

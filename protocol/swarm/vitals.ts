@@ -70,6 +70,8 @@ export interface Vitals extends LocalVitals {
   readonly ledgers: Readonly<Record<BuildId, string>>;
   /** What the ended builds add up to that are no longer in memory. */
   readonly archive?: string;
+  /** What its wall clock reads as it beats. Nobody obeys it: a difference is shown. */
+  readonly wallMs?: number;
 }
 
 /** Of one node, those its owner declared included. */
@@ -101,6 +103,7 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
     shortText,
   ),
   archive: shortText.optional(),
+  wallMs: count.optional(),
   cores: count,
   load: orUnknown,
   pressurePercent: z.union([z.object({ cpu: count, memory: count, io: count }), z.literal("unknown")]),

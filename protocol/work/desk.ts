@@ -312,7 +312,8 @@ export class Desk {
     const ledgers: Record<BuildId, string> = {};
     for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
       ledgers[build.id] = build.ledger.digest();
-    return { ...vitals, frontier: this.chains.digest(), ledgers, archive: this.archive.digest() };
+    const wallMs = Math.max(0, Math.round(this.now.wallMs));
+    return { ...vitals, frontier: this.chains.digest(), ledgers, archive: this.archive.digest(), wallMs };
   }
 
   /** The vitals a decision may use: one's own as they are, another's as last heard, but for orders it may not have heard of yet. */

@@ -91,10 +91,18 @@ describe.skipIf(missing !== undefined)("faults that last", { timeout: 400_000 },
     expect(await readdir(farm.outsideOf("ben"))).not.toContain(".filler");
   });
 
-  test("a clock that is an hour off: builds go on, from both sides", async () => {
+  test("a clock that is an hour off: named on both sides with its offset, and builds go on, from both", async () => {
     farm = await LabFarm.boot(["ann", "ben"]);
     await farm.shiftClock("ben", 3600);
     await farm.found("ann", "ben");
+    const named = (at: string, other: string) =>
+      until(async () =>
+        (await farm.good(at, "status")).includes(
+          `the clock of ${other} is 1 h 00 min ${other === "ben" ? "ahead of" : "behind"} this node's`,
+        ),
+      );
+    await named("ann", "ben");
+    await named("ben", "ann");
     for (const name of ["ann", "ben"]) {
       const build = await submit(farm, name, `from-${name}`, parts(6, 0.2));
       for (const seen of ["ann", "ben"]) await complete(farm, seen, build);

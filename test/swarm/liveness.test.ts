@@ -31,6 +31,24 @@ test("who beats is alive, silent for 2.5 beats suspect, for 3.5 dead, and alive 
   expect(status(peers, 5001)).toBe("alive");
 });
 
+test("a wall clock that differs is named once three beats in a row say so, with its offset, until one does not", () => {
+  const peers = new Peers(born);
+  const hourMs = 3_600_000;
+  const says = (n: number, aheadMs: number) =>
+    peers.beat({ ...beat(n), wallMs: born + n + aheadMs }, born + n, born + n);
+  says(1, hourMs);
+  says(2, hourMs);
+  expect(peers.clockAheadMs(bob)).toBeUndefined();
+  says(3, hourMs);
+  expect(peers.clockAheadMs(bob)).toBe(hourMs);
+  says(4, -hourMs);
+  expect(peers.clockAheadMs(bob)).toBe(-hourMs);
+  says(5, 29_000);
+  expect(peers.clockAheadMs(bob)).toBeUndefined();
+  peers.beat(beat(6), born + 6, born + 6);
+  expect(peers.clockAheadMs(bob)).toBeUndefined();
+});
+
 test("a large swarm beats slower, and its members are given the time", () => {
   const peers = new Peers(born);
   expect([1, 40, 41, 200].map((members) => peers.beatMs(members))).toEqual([1000, 1000, 1025, 5000]);
