@@ -55,21 +55,20 @@ export class Chaos {
     this.people = Random.fromNumber(options.seed + 1);
   }
 
-  /** A farm of this many daemons, founded and at peace. Whoever opens it closes it. */
+  /** Machines for this many daemons, with nothing on them. Whoever opens it closes it. */
   static async open(options: ChaosOptions): Promise<Chaos> {
     const names = Array.from({ length: options.daemons }, (_, i) => `n${i + 1}`);
-    const farm = await LabFarm.boot(names);
-    try {
-      for (const name of names) {
-        await farm.giveDisk(name, diskBytes);
-        await farm.shiftClock(name, 0);
-      }
-      await farm.found(...names);
-      return new Chaos(options, farm);
-    } catch (error) {
-      await farm.close();
-      throw error;
+    return new Chaos(options, await LabFarm.boot(names));
+  }
+
+  /** A swarm on them, at peace. */
+  async found(): Promise<void> {
+    const { names } = this.farm.lab;
+    for (const name of names) {
+      await this.farm.giveDisk(name, diskBytes);
+      await this.farm.shiftClock(name, 0);
     }
+    await this.farm.found(...names);
   }
 
   close(): Promise<void> {

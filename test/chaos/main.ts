@@ -68,12 +68,19 @@ if (missing) {
   process.exit(4);
 }
 let chaos: Chaos | undefined;
+let broken = false;
 // Whatever is open ends with this process; only the folder must be cleared away.
+const breakOff = () => (chaos?.close() ?? Promise.resolve()).finally(() => process.exit(130));
 for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => void (chaos?.close() ?? Promise.resolve()).finally(() => process.exit(130)));
+  process.once(signal, () => {
+    broken = true;
+    if (chaos) void breakOff();
+  });
 options.tell(`seed ${options.seed}: ${options.daemons} daemons, ${values.minutes ?? 3} min`);
 chaos = await Chaos.open(options);
+if (broken) await breakOff();
 try {
+  await chaos.found();
   const report = await chaos.run();
   const { faults, builds, refused, violations } = report;
   options.tell(
@@ -85,6 +92,9 @@ try {
     );
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = violations.length > 0 ? 1 : 0;
+} catch (error) {
+  // Broken off it fails wherever it is, and ends once the folder is gone.
+  if (!broken) throw error;
 } finally {
-  await chaos.close();
+  if (!broken) await chaos.close();
 }
