@@ -69,6 +69,8 @@ export interface ExecuteRequest {
   readonly silenceMs: number;
   /** Names of secrets of this node that the action is given. */
   readonly secrets?: readonly string[];
+  /** Processors it asked for; 1 when absent. */
+  readonly cpus?: number;
   /** Toolchain name → fingerprint it was granted for: nothing runs with another. */
   readonly toolchains: Readonly<Record<string, string>>;
 }

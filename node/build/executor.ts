@@ -30,6 +30,9 @@ import type { Toolchains } from "./toolchains.ts";
 import { startWarden } from "./warden.ts";
 import { createWorkspaces, type Workspace } from "./workspace.ts";
 
+/** Tells a command how many processors it asked for. It is no part of the key: a result must not depend on it. */
+const cpusVariable = "SWARMD_CPUS";
+
 export interface ExecutorOptions {
   readonly blobs: DiskBlobs;
   /** Where `actions/` and `root/` are its own, made anew at start; on the same disk as the blobs, else nothing can be linked. */
@@ -212,7 +215,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     return new Promise((resolve, reject) => {
       const mine = launcher();
       try {
-        const { argv, env } = run.request;
+        const { argv, cpus = 1 } = run.request;
+        const env = { [cpusVariable]: String(cpus), ...run.request.env };
         const more = { secrets: filesOfSecrets(run), prefixes: prefixesFor(run) };
         const start = sandbox.start(workspace, argv, env, more);
         run.startedMs = performance.now();

@@ -423,6 +423,7 @@ export class Holder {
         timeoutMs: action.timeoutMs,
         silenceMs: action.silenceMs,
         ...(action.secrets ? { secrets: action.secrets } : {}),
+        ...(action.requires?.cpus === undefined ? {} : { cpus: action.requires.cpus }),
         toolchains: action.toolchains,
       },
     });

@@ -70,8 +70,18 @@ for (const kind of kinds) {
       expect(text).toContain("LANG=de\n");
       const names = text.match(/^[A-Z_]+(?==)/gm)?.sort();
       expect(names?.filter((name) => name !== "OLDPWD" && name !== "SHLVL")).toEqual(
-        ["FLAGS", "HOME", "LANG", "PATH", "PWD", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"].sort(),
+        ["FLAGS", "HOME", "LANG", "PATH", "PWD", "SOURCE_DATE_EPOCH", "SWARMD_CPUS", "TMPDIR", "TZ"].sort(),
       );
+    });
+
+    it("is told how many processors it asked for, one if it did not, unless it says otherwise itself", async () => {
+      const said = async (more: Parameters<typeof x.run>[1]) => {
+        const outcome = await x.run('echo "$SWARMD_CPUS"', more);
+        return x.text(outcome.kind === "done" ? outcome.result.stdout : undefined);
+      };
+      expect(await said({})).toBe("1\n");
+      expect(await said({ cpus: 4 })).toBe("4\n");
+      expect(await said({ cpus: 4, env: { SWARMD_CPUS: "2" } })).toBe("2\n");
     });
 
     it("passes arguments through as they stand", async () => {
