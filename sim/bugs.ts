@@ -140,13 +140,15 @@ export const bugs: readonly Bug[] = [
     name: "strangers' claims count",
     breaks: "members decide",
     plant: (swarm) => {
-      const undo = everyFold("may", () => true)(swarm);
+      const undos = ["may", "mayHold"].map((method) => everyFold(method, () => true)(swarm));
       everyStart(({ core: { desk } }) => {
         const say = desk.say.bind(desk);
         desk.say = (build, event, options) =>
           say(build, event.kind === "claim" ? { ...event, holder: strange } : event, options);
       }, oneHost)(swarm);
-      return undo;
+      return () => {
+        for (const undo of undos) undo?.();
+      };
     },
   },
   {

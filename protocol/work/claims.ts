@@ -373,7 +373,7 @@ export class Claims {
   private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
     const index = this.indexOf.get(event.action);
     if (index === undefined) return;
-    if (!this.may(event, entry) || !this.members.served(event.holder, "builder")) return;
+    if (!this.may(event, entry) || !this.mayHold(event.holder)) return;
     if (!event.claim.startsWith(`${author}.${entry.entry.inc}.`)) return;
     const claim: Claim = {
       id: event.claim,
@@ -451,6 +451,10 @@ export class Claims {
   private claimsNamed(id: ClaimId): readonly Claim[] {
     const first = this.claims.get(id);
     return first ? [first, ...(this.doubles.get(id) ?? none)] : none;
+  }
+
+  private mayHold(peer: PeerId): boolean {
+    return this.members.served(peer, "builder");
   }
 
   private may(event: Event, said: Said): boolean {
