@@ -352,6 +352,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       queries,
       blobs,
       artifacts,
+      events,
       sources,
       tails: executor,
       limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),

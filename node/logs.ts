@@ -1,16 +1,19 @@
 /** Logs of actions, wherever they ran: what has ended comes from artifacts, what runs comes live from the node that runs it. */
 import type { Core } from "../protocol/core.ts";
 import type { ActionName, BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
+import type { Build } from "../protocol/work/build.ts";
 import { isOpen } from "../protocol/work/claims.ts";
 import type { LogChunk, LogRequest } from "./control/api.ts";
 import type { Mesh, TailChunk, TailRequest, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
+import type { Recall } from "./recall.ts";
 
 const chunkChars = 64 << 10;
 
 interface Sources {
   readonly core: Core;
   readonly queries: Queries;
+  readonly recall: Recall;
   readonly tails: TailSource;
   readonly mesh: Mesh;
   /** Bytes of a log artifact, from this disk or whoever holds it; null when nobody does. */
@@ -30,8 +33,8 @@ export async function* logsOf(
     yield* tailOf(node.peerId, { follow }, signal, sources);
     return;
   }
-  const build = sources.queries.find(subject.build);
-  yield* endedLogs(subject.build, subject.action, sources);
+  const build = await sources.recall.find(subject.build);
+  yield* endedLogs(build, subject.action, sources);
   if (!build.live) return;
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
@@ -42,11 +45,10 @@ export async function* logsOf(
 }
 
 async function* endedLogs(
-  id: BuildId,
+  { id, claims }: Build,
   only: ActionName | undefined,
   sources: Sources,
 ): AsyncIterable<LogChunk> {
-  const claims = sources.queries.find(id).claims;
   for (const claim of claims?.claims.values() ?? []) {
     const action = claims!.action(claim.action).name;
     if (isOpen(claim) || (only !== undefined && action !== only)) continue;

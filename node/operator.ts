@@ -4,7 +4,7 @@ import type { ToolSet } from "../protocol/build/tool-sets.ts";
 import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
-import type { Artifacts } from "../protocol/ports.ts";
+import type { Artifacts, EventStore } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
 import { surveyToolsMax } from "../protocol/swarm/message.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
@@ -20,6 +20,7 @@ import { drawTicketKey } from "./invitation.ts";
 import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
+import { Recall } from "./recall.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
 import type { Sources } from "./store/sources.ts";
 
@@ -35,6 +36,7 @@ export interface OperatorParts {
   readonly queries: Queries;
   readonly blobs: BlobStore;
   readonly artifacts: Artifacts;
+  readonly events: Pick<EventStore, "range">;
   readonly sources: Sources;
   readonly tails: TailSource;
   /** What binds each action on this node, in words. */
@@ -69,6 +71,7 @@ export function createOperator(parts: OperatorParts): Control {
       });
   };
 
+  const recall = new Recall({ ...parts, desk });
   const found = new ArtifactQueries({ ...parts, desk });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
@@ -122,12 +125,13 @@ export function createOperator(parts: OperatorParts): Control {
     },
     nodes: async () => queries.nodes(),
     builds: async () => queries.history(),
-    build: async (id) => queries.view(queries.find(id)),
-    watch: (id, signal) => watch(parts, id, signal),
+    build: async (id) => queries.view(await recall.find(id)),
+    watch: (id, signal) => watch(parts, recall, id, signal),
     logs: (request, signal) =>
       logsOf(request, signal, {
         core,
         queries,
+        recall,
         tails: parts.tails,
         mesh,
         ended,
@@ -258,22 +262,27 @@ async function resolveToolchains(parts: OperatorParts, sets: readonly ToolSet[])
 }
 
 /** Follows a build: a snapshot, every transition, the end. */
-async function* watch(parts: OperatorParts, id: BuildId, signal: AbortSignal): AsyncIterable<BuildEvent> {
+async function* watch(
+  parts: OperatorParts,
+  recall: Recall,
+  id: BuildId,
+  signal: AbortSignal,
+): AsyncIterable<BuildEvent> {
   const { queries } = parts;
-  const snapshot = (): BuildEvent => {
-    const build = queries.find(id);
+  const snapshot = async (): Promise<BuildEvent> => {
+    const build = await recall.find(id);
     return { kind: "snapshot", summary: queries.summary(build), running: queries.running(build) };
   };
-  let claims = queries.find(id).claims;
+  let { claims } = await recall.find(id);
   let cursor = claims?.actions.journal.length ?? 0;
-  yield snapshot();
+  yield await snapshot();
   while (!signal.aborted) {
-    const build = queries.find(id);
+    const build = await recall.find(id);
     const journal = build.claims?.actions.journal ?? [];
     if (build.claims !== claims || journal.length - cursor > behindMax) {
       claims = build.claims;
       cursor = journal.length;
-      yield snapshot();
+      yield await snapshot();
     }
     for (; claims && cursor < journal.length; cursor++) {
       const { action, state } = journal[cursor]!;

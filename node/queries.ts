@@ -223,13 +223,9 @@ export class Queries {
       });
   }
 
+  /** One in memory. Throws `not-found`. */
   find(id: BuildId): Build {
     const build = this.core.desk.builds.get(id);
-    const archived = build ? undefined : this.core.desk.archive.get(id);
-    if (archived)
-      throw new SwarmError("not-found", `${id} ended long ago: its entries are kept, its actions are not`, {
-        remedy: "submit its spec again: what is still in the action cache is not built anew",
-      });
     if (!build?.submission)
       throw new SwarmError("not-found", `there is no build ${id}`, {
         remedy: "see the builds: swarmd history",

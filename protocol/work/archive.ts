@@ -12,7 +12,7 @@ import type { Build } from "./build.ts";
 export const archivedMax = 8192;
 const recordBytesMax = 4 << 20;
 
-interface Place {
+export interface Place {
   readonly author: PeerId;
   readonly inc: Incarnation;
   /** From, to, from, to …: places in the chain, both ends among them. */

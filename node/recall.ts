@@ -1,0 +1,71 @@
+/** Builds as people ask for them: those in memory as they are, archived ones read back from the disk and folded anew, for reading alone. */
+import { decodeGraph } from "../protocol/build/graph.ts";
+import { SwarmError } from "../protocol/kernel/errors.ts";
+import type { BuildId } from "../protocol/kernel/ids.ts";
+import type { Artifacts, EventStore } from "../protocol/ports.ts";
+import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import { type Archived, endedOf, type Place } from "../protocol/work/archive.ts";
+import { Build } from "../protocol/work/build.ts";
+import type { Desk } from "../protocol/work/desk.ts";
+import { Ledger } from "../protocol/work/ledger.ts";
+import type { Queries } from "./queries.ts";
+
+/** What was read back stays at hand for the next question; the one asked for longest ago goes first. */
+const recalledMax = 4;
+
+export interface RecallOptions {
+  readonly desk: Desk;
+  readonly queries: Pick<Queries, "find">;
+  readonly events: Pick<EventStore, "range">;
+  readonly artifacts: Pick<Artifacts, "read">;
+}
+
+export class Recall {
+  private readonly options: RecallOptions;
+  private readonly recalled = new Map<BuildId, { readonly sum: string; readonly build: Promise<Build> }>();
+
+  constructor(options: RecallOptions) {
+    this.options = options;
+  }
+
+  /** Throws `not-found` for one that nobody knows, `blob-missing` when an archived one's graph cannot be had. */
+  async find(id: BuildId): Promise<Build> {
+    const { desk, queries } = this.options;
+    const archived = desk.builds.has(id) ? undefined : desk.archive.get(id);
+    if (!archived) return queries.find(id);
+    const known = this.recalled.get(id);
+    const build = known?.sum === archived.sum ? known.build : this.read(archived);
+    this.recalled.delete(id);
+    this.recalled.set(id, { sum: archived.sum, build });
+    if (this.recalled.size > recalledMax) this.recalled.delete(this.recalled.keys().next().value!);
+    try {
+      return await build;
+    } catch (error) {
+      if (this.recalled.get(id)?.build === build) this.recalled.delete(id);
+      throw error;
+    }
+  }
+
+  private async read(archived: Archived): Promise<Build> {
+    const { desk, artifacts } = this.options;
+    const { submitted } = endedOf(archived);
+    const entries = (await Promise.all([...archived.places.values()].map((at) => this.range(at)))).flat();
+    const want = { digest: submitted.graph, from: desk.preferred(submitted.holders) };
+    const graph = await new Promise<Uint8Array | null>((resolve) => artifacts.read(want, resolve));
+    if (!graph)
+      throw new SwarmError(
+        "blob-missing",
+        `no member that can be reached still has the plan of ${archived.build}, which ended long ago`,
+        { remedy: "submit its spec again: what is still in the action cache is not built anew" },
+      );
+    const build = new Build(archived.build, new Ledger(archived.build, 0), desk.now.monoMs);
+    const own = entries.filter(({ entry }) => entry.build === archived.build);
+    build.take(own, desk.members);
+    build.open(decodeGraph(graph), desk.estimates, desk.members);
+    return build;
+  }
+
+  private range({ author, inc, runs }: Place): Promise<SignedEntry[]> {
+    return new Promise((resolve) => this.options.events.range(author, inc, runs[0]!, runs.at(-1)!, resolve));
+  }
+}
