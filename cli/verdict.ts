@@ -9,6 +9,7 @@ import { durationText } from "./units.ts";
 const tailLinesMax = 20;
 const tailBytesMax = 16 << 10;
 const failuresMax = 5;
+const divergentShown = 5;
 
 /** Prints the verdict and answers with the exit code: 0 only for a complete build. */
 export async function pronounce(context: Context, result: BuildResult): Promise<number> {
@@ -26,11 +27,19 @@ export async function pronounce(context: Context, result: BuildResult): Promise<
   if (result.failed > 0) parts.push(`${result.failed} failed`);
   if (result.blocked > 0) parts.push(`${result.blocked} blocked`);
   if (result.duplicated > 0) parts.push(`${result.duplicated} run twice`);
+  if (result.divergent.length > 0) parts.push(`${result.divergent.length} divergent`);
   output.line(
     `${result.build} ${output.tone(code === 0 ? "good" : "bad", result.state)} in ${durationText(result.wallMs)}: ${
       result.actions
     } actions, ${parts.join(", ")}`,
   );
+  for (const { action, results } of result.divergent.slice(0, divergentShown)) {
+    const sides = results.map(
+      ({ nodes: by, outputs }) =>
+        `${by.join(" and ")} made ${outputs ? outputs.map((o) => o.digest.slice(0, 12)).join(" ") || "nothing" : "another, in another build"}`,
+    );
+    output.line(`${output.tone("bad", "divergent")} ${plain(`${action}: ${sides.join("; ")}`)}`);
+  }
   if (result.state === "failed") await showFailures(context, await context.control.build(result.build));
   if (result.state === "complete") output.line(`results: ${context.commandLine(["fetch", result.build])}`);
   return code;
@@ -46,6 +55,7 @@ const ordered = (result: BuildResult): BuildResult => ({
   failed: result.failed,
   blocked: result.blocked,
   duplicated: result.duplicated,
+  divergent: result.divergent,
   wallMs: result.wallMs,
   byNode: result.byNode,
 });

@@ -104,6 +104,7 @@ export function createOperator(parts: OperatorParts): Control {
         behind: queries.behind(),
         forks: queries.forks(),
         waits,
+        divergent: queries.divergent(),
         next: nextAction({
           members: desk.members.size,
           aliveMembers: alive.length,

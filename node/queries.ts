@@ -8,6 +8,7 @@ import { type ActionState, actionStates } from "../protocol/work/actions.ts";
 import { endedOf } from "../protocol/work/archive.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Claim, Claims } from "../protocol/work/claims.ts";
+import { sidesOf } from "../protocol/work/divergence.ts";
 import { whyNobody } from "../protocol/work/eligible.ts";
 import { remedyOf, waitsOf } from "../protocol/work/waits.ts";
 import type {
@@ -16,6 +17,7 @@ import type {
   BuildResult,
   BuildSummary,
   BuildView,
+  DivergentView,
   ForkView,
   MembersView,
   NodeView,
@@ -27,6 +29,9 @@ import type {
 import type { Mesh } from "./ports.ts";
 
 const noActions = Object.fromEntries(actionStates.map((s) => [s, 0])) as Record<ActionState, number>;
+
+/** Actions with unequal results that are told of one build. */
+const divergentMax = 100;
 
 export class Queries {
   private readonly core: Core;
@@ -163,6 +168,28 @@ export class Queries {
     });
   }
 
+  divergent(): StatusView["divergent"] {
+    return this.builds().flatMap(({ build }) => {
+      const found = this.divergentIn(this.core.desk.builds.get(build)!);
+      if (found.length === 0) return [];
+      const nodes = new Set(found.flatMap(({ results }) => results.flatMap((r) => r.nodes)));
+      return [{ build, first: found[0]!.action, actions: found.length, nodes: [...nodes].sort(byText) }];
+    });
+  }
+
+  private divergentIn({ claims }: Build): DivergentView[] {
+    return [...(claims?.divergent ?? [])]
+      .sort((a, b) => a - b)
+      .slice(0, divergentMax)
+      .map((index) => ({
+        action: claims!.action(index).name,
+        results: sidesOf(claims!, index).map(({ outputs, by }) => ({
+          nodes: by.map((peer) => this.nameOf(peer)),
+          ...(outputs ? { outputs } : {}),
+        })),
+      }));
+  }
+
   waits(): WaitView[] {
     const { desk, scheduler } = this.core;
     const nodes = desk.seen().map((vitals) => ({ name: this.nameOf(vitals.peer), vitals }));
@@ -273,6 +300,7 @@ export class Queries {
       failed: counted.failed,
       blocked: summary.counts.blocked,
       duplicated: counted.duplicated,
+      divergent: this.divergentIn(build),
       wallMs: summary.wallMs,
       byNode,
     };

@@ -48,6 +48,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       behind: view.behind,
       forks: view.forks,
       waits: view.waits,
+      divergent: view.divergent,
       next: withSpec(view.next),
     };
   } catch (thrown) {
@@ -61,6 +62,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       behind: { builds: 0, entries: 0 },
       forks: [],
       waits: [],
+      divergent: [],
       next: localNext(await lookAtHome(context.home)),
     };
   }
@@ -84,7 +86,10 @@ function withSpec(next: NextAction): NextAction {
   };
 }
 
-function show(context: Context, { swarm, node, peers, builds, counts, behind, forks, waits }: StatusView) {
+function show(
+  context: Context,
+  { swarm, node, peers, builds, counts, behind, forks, waits, divergent }: StatusView,
+) {
   const { output } = context;
   const alive = 1 + peers.filter((peer) => peer.state === "alive").length;
   output.line(
@@ -155,6 +160,13 @@ function show(context: Context, { swarm, node, peers, builds, counts, behind, fo
     for (const wait of waits.slice(0, waitsShown))
       output.line(`${output.tone(wait.never ? "bad" : "note", "waits")}: ${plain(waitText(wait))}`);
     if (waits.length > waitsShown) output.line(`and ${waits.length - waitsShown} more (--json has all)`);
+  }
+  for (const { build, first, actions, nodes } of divergent) {
+    const what = `${build} ${first}${actions > 1 ? ` and ${actions - 1} more` : ""}`;
+    const more = context.commandLine(["watch", build, "--json"]);
+    output.line(
+      `${output.tone("bad", "divergent")}: ${plain(`${what}: ${nodes.join(", ")} made unequal results of the same inputs; see ${more}`)}`,
+    );
   }
   output.line();
 }

@@ -67,9 +67,21 @@ export interface BuildResult {
   readonly blocked: number;
   /** Runs beyond the first of an action that had a result anyway. */
   readonly duplicated: number;
+  /** Actions of which members made unequal results: at most 100. */
+  readonly divergent: readonly DivergentView[];
   readonly wallMs: number;
   /** Node name → actions it executed. */
   readonly byNode: Readonly<Record<string, number>>;
+}
+
+/** Unequal results of the same inputs, the one that dependents consume first. */
+export interface DivergentView {
+  readonly action: ActionName;
+  readonly results: readonly {
+    readonly nodes: readonly string[];
+    /** Absent: another build had it. */
+    readonly outputs?: readonly Output[];
+  }[];
 }
 
 export interface AttemptView {
@@ -173,6 +185,13 @@ export interface StatusView {
   readonly forks: readonly ForkView[];
   /** Ready work that no living node may take, what waits longest first. */
   readonly waits: readonly WaitView[];
+  /** Builds with unequal results of the same inputs, and who made them. */
+  readonly divergent: readonly {
+    readonly build: BuildId;
+    readonly first: ActionName;
+    readonly actions: number;
+    readonly nodes: readonly string[];
+  }[];
   readonly next: NextAction;
 }
 

@@ -22,6 +22,7 @@ import {
   type Event,
   type EventOf,
   knownEvent,
+  type Made,
   type Usage,
   type Why,
 } from "../timeline/events.ts";
@@ -90,6 +91,8 @@ interface ActionFacts {
   readonly results: Map<EntryId, Result>;
   lost: ReadonlySet<string>;
   cached: boolean;
+  /** Who made other results of its key, in other builds. */
+  otherMakers: readonly PeerId[];
   /** As last asked for; gone when what it rests on changes. */
   inputs: Inputs | undefined;
 }
@@ -128,6 +131,8 @@ export class Claims {
   readonly dependencies: readonly (readonly number[])[];
   readonly dependents: readonly (readonly number[])[];
   readonly claims = new Map<ClaimId, Claim>();
+  /** Actions of which unequal results are known. */
+  readonly divergent = new Set<number>();
   readonly openClaims = new Set<Claim>();
   sealed: { readonly event: EventOf<"sealed">; readonly author: PeerId; readonly entry: EntryId } | undefined;
   private readonly facts: ActionFacts[];
@@ -160,6 +165,7 @@ export class Claims {
       results: new Map(),
       lost: nothing,
       cached: false,
+      otherMakers: none,
       inputs: undefined,
     }));
     for (let index = 0; index < graph.actions.length; index++) this.settle(index);
@@ -215,6 +221,11 @@ export class Claims {
 
   wasCached(index: number): boolean {
     return this.facts[index]!.cached;
+  }
+
+  /** Members that made other results of its key in other builds, as `cached` says. */
+  otherMakersOf(index: number): readonly PeerId[] {
+    return this.facts[index]!.otherMakers;
   }
 
   resultsOf(index: number): readonly Result[] {
@@ -345,6 +356,7 @@ export class Claims {
         if (event.made && !this.members.served(event.made.by, "builder")) return;
         if (event.told !== undefined && !this.members.served(event.told, "builder")) return;
         this.facts[index]!.cached = true;
+        this.foldOtherMakers(index, event.divergent ?? none);
         this.addResult(index, event.key, event.result, `${entryKey(entry.entry)}#${place}`, event.from);
         return;
       }
@@ -368,6 +380,14 @@ export class Claims {
         if (!this.sealed || entry.id < this.sealed.entry) this.sealed = { event, author, entry: entry.id };
         return;
     }
+  }
+
+  private foldOtherMakers(index: number, made: readonly Made[]): void {
+    const counting = made.map((m) => m.by).filter((peer) => this.members.served(peer, "builder"));
+    if (counting.length === 0) return;
+    const facts = this.facts[index]!;
+    facts.otherMakers = [...new Set([...facts.otherMakers, ...counting])].sort(byText);
+    this.divergent.add(index);
   }
 
   private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
@@ -477,6 +497,7 @@ export class Claims {
     if (!known) {
       known = { hash, result, key, sources: new Map() };
       results.set(hash, known);
+      if (results.size > 1) this.divergent.add(index);
     }
     const vouched = known.sources.get(source);
     if (vouched === undefined || holder < vouched) known.sources.set(source, holder);

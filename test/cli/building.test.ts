@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { BuildId } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import { MemoryControl, type MemoryOptions } from "../control/memory.ts";
 import { Terminal, writeSpec } from "./terminal.ts";
 
@@ -50,11 +50,28 @@ describe("submit", () => {
     expect(text).toContain("0 executed, 3 from the cache");
   });
 
+  test("says which actions came out unequal, and on which nodes", async () => {
+    const outputs = (digit: string) => [
+      { path: "a.o", digest: `${digit.repeat(64)}-1` as Digest, kind: "file" as const },
+    ];
+    const results = [
+      { nodes: ["alpha"], outputs: outputs("1") },
+      { nodes: ["beta"], outputs: outputs("2") },
+    ];
+    const divergent = [{ action: "compile/a" as ActionName, results }];
+    await serve({ divergent });
+    const spec = await writeSpec(terminal);
+    const text = await terminal.good("submit", spec);
+    expect(text).toContain("0 from the cache, 1 divergent\n");
+    expect(text).toContain("divergent compile/a: alpha made 111111111111; beta made 222222222222\n");
+    expect(JSON.parse(await terminal.good("submit", spec, "--json")).divergent).toEqual(divergent);
+  });
+
   test("--json prints exactly one line, the keys in the order of the interface", async () => {
     await serve();
     const text = await terminal.good("submit", await writeSpec(terminal), "--json");
     expect(text).toBe(
-      `{"build":"three-5feceb66ff","state":"complete","actions":3,"executed":3,"cached":0,"failed":0,"blocked":0,"duplicated":0,"wallMs":300,"byNode":{"alpha":2,"beta":1}}\n`,
+      `{"build":"three-5feceb66ff","state":"complete","actions":3,"executed":3,"cached":0,"failed":0,"blocked":0,"duplicated":0,"divergent":[],"wallMs":300,"byNode":{"alpha":2,"beta":1}}\n`,
     );
   });
 

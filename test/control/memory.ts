@@ -42,6 +42,8 @@ export interface MemoryOptions {
   readonly nowMs?: number;
   /** Runs that stopping anything loses. */
   readonly lost?: number;
+  /** Unequal results at the end of a build. */
+  readonly divergent?: BuildResult["divergent"];
 }
 
 export class MemoryControl implements Control {
@@ -66,6 +68,7 @@ export class MemoryControl implements Control {
       pace: async () => {},
       nowMs: Date.UTC(2030, 0, 1),
       lost: 0,
+      divergent: [],
       ...options,
     };
   }
@@ -91,6 +94,7 @@ export class MemoryControl implements Control {
       behind: { builds: 0, entries: 0 },
       forks: [],
       waits: [],
+      divergent: [],
       next: nextAction({
         members: 1 + peers.length,
         aliveMembers: 1 + peers.length,
@@ -478,6 +482,7 @@ class Play {
       failed: count("blocked"),
       blocked: count("blocked") + count("held"),
       duplicated: 0,
+      divergent: this.options.divergent,
       wallMs: 100 * count("done"),
       byNode,
     };
