@@ -152,6 +152,27 @@ export const bugs: readonly Bug[] = [
     },
   },
   {
+    name: "what a member said beyond its cut counts",
+    breaks: "members decide",
+    faults: ["revoke", "cut"],
+    plant: everyStart(({ core: { desk } }) => {
+      desk.members.counts = () => true;
+    }),
+  },
+  {
+    name: "a host does not hear who was revoked",
+    breaks: "heeded in time",
+    faults: ["revoke"],
+    plant: everyStart(
+      ({ core: { desk } }) => {
+        const consider = desk.members.consider.bind(desk.members);
+        desk.members.consider = (entry) =>
+          !entry.entry.events.some((e) => e.kind === "member.revoked") && consider(entry);
+      },
+      (swarm) => swarm.hosts.slice(1, 2),
+    ),
+  },
+  {
     name: "a build that has nothing left to do is not ended",
     breaks: "work ends",
     plant: everyStart(({ core }) => {

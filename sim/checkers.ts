@@ -7,6 +7,7 @@ import { Calm } from "./checkers/calm.ts";
 import { ChainChecker } from "./checkers/chains.ts";
 import { ExecutionChecker } from "./checkers/executions.ts";
 import { LimitChecker } from "./checkers/limits.ts";
+import { MemberChecker } from "./checkers/members.ts";
 import { type State, StateChecker } from "./checkers/states.ts";
 import { Steps } from "./checkers/steps.ts";
 import { StewardChecker } from "./checkers/stewards.ts";
@@ -43,6 +44,7 @@ export class Checkers {
     });
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
     const limits = new LimitChecker(swarm, dishonest, accuse);
+    const members = new MemberChecker(swarm, calm, dishonest, accuse);
     const waits = new WaitChecker(swarm, calm, dishonest, accuse);
     const steps = new Steps((host, effects, input) => {
       chains.step(host, effects, input);
@@ -50,6 +52,7 @@ export class Checkers {
       this.executions.step(host, effects);
       stewards.step(host, effects, input);
       limits.step(host, effects);
+      members.step(host, effects);
     });
     swarm.watch((...step) => steps.told(...step));
     const sample = (): void => {
@@ -57,6 +60,7 @@ export class Checkers {
       chains.sample();
       states.compare(statesOf(swarm));
       limits.sample();
+      members.sample();
       waits.sample();
       swarm.world.after(sampleMs, sample);
     };

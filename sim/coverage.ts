@@ -57,6 +57,7 @@ export const reachable: { readonly [S in Section]?: readonly string[] } = {
     "executed",
     "command",
     "presented",
+    "asked",
   ] satisfies Input["kind"][],
   effects: [
     "sign",

@@ -150,6 +150,14 @@ const kinds = [
   z.strictObject({ kind: z.literal("restore"), host, ageMs: ms.default(5000), ...at }),
   /** The daemon comes back as another version. */
   z.strictObject({ kind: z.literal("mixed-version"), host, how: z.enum(versionWays), ...lasting }),
+  /** It is no member and asks to come in, until an admin lets it. */
+  z.strictObject({ kind: z.literal("join"), host, ...at }),
+  /** An admin revokes it. */
+  z.strictObject({ kind: z.literal("revoke"), host, ...at }),
+  /** An admin gives it other roles: it may only look on. */
+  z.strictObject({ kind: z.literal("demote"), host, ...at }),
+  /** It leaves the swarm. */
+  z.strictObject({ kind: z.literal("leave"), host, ...at }),
   /** Per minute this share of the hosts (or of those named) crashes and comes back. */
   z.strictObject({
     kind: z.literal("churn"),

@@ -14,6 +14,7 @@ import { Runtime } from "../protocol/runtime.ts";
 import { defaultScheduling, type Scheduling } from "../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../protocol/swarm/vitals.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import type { Role } from "../protocol/timeline/events.ts";
 import type { Wire } from "../protocol/wire.ts";
 import type { Blobs } from "./artifacts.ts";
 import { type ClockOptions, HostClock } from "./clock.ts";
@@ -44,6 +45,10 @@ export interface HostOptions {
   readonly vitals?: Partial<LocalVitals>;
   readonly scheduling?: Partial<Scheduling>;
   readonly version?: string;
+  /** As the founding entry admits it; all but the first host release, build and submit. */
+  readonly roles?: readonly Role[];
+  /** It is no member in the beginning, and not started with the others: it asks to come in. */
+  readonly stranger?: boolean;
   /** Shares out work in another way than daemons do. */
   readonly hands?: Hands;
 }
@@ -131,7 +136,7 @@ export class Host {
     this.peer = twinOf ?? this.place;
     this.clock = new HostClock(around.world, options.clock);
     this.disk = new Disk(around.world, options.name, options.disk);
-    this.disk.prepare(certificates);
+    if (!options.stranger) this.disk.prepare(certificates);
     around.world.call(this.place, this.name);
     if (options.bandwidthBytesPerSecond !== undefined)
       around.network.setLine(this.place, options.bandwidthBytesPerSecond);
@@ -374,6 +379,12 @@ export class Host {
   command(command: Command, reply: (reply: CommandReply) => void): void {
     const { process, runtime } = this.running();
     process.enter(() => runtime.command(command, reply));
+  }
+
+  /** A stranger says something at its door. */
+  knock(peer: PeerId, request: Uint8Array, answer: (reply: Uint8Array | null) => void): void {
+    const { process, runtime } = this.running();
+    process.enter(() => runtime.handlers().admission(peer, request, answer, peer));
   }
 
   /** The sensors read something else. */

@@ -35,6 +35,8 @@ export interface Mix {
   readonly faults: readonly FaultInput[];
   /** The one host that may lie, or have a clone: none of its words is taken for granted, and it is never in the core. */
   readonly villain: string | undefined;
+  /** The one host that is revoked, loses its roles or leaves: it is never in the core either. */
+  readonly goer: string | undefined;
   /** So long things break; then a core is mended. */
   readonly troubleMs: number;
   /** All hosts, in the order in which they are taken into the core. */
@@ -51,12 +53,15 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
   const troubleMs = 15_000 + random.below(20_000);
   const hostNames = hosts.map((h) => h.name);
   const kinds = shuffled(random, only).slice(0, 2 + random.below(4));
+  const governed = kinds.some((kind) => governing.includes(kind));
   const villain = kinds.includes("byzantine") || kinds.includes("clone") ? hostNames.at(-1)! : undefined;
+  const goer = kinds.some((kind) => leaving.includes(kind)) ? hostNames.at(-1 - random.below(2))! : undefined;
   const faults = Array.from({ length: 3 + random.below(8) }, () =>
     draw[random.pick(kinds)]({
       random,
       hosts: hostNames,
       villain: villain ?? hostNames[0]!,
+      goer: goer ?? hostNames[0]!,
       atMs: 500 + random.below(troubleMs - 3_000),
     }),
   );
@@ -67,11 +72,12 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
   }));
   return {
     seed,
-    hosts,
+    hosts: governed ? [...hosts.map((h, nth) => (nth === 1 ? { ...h, roles } : h)), stranger] : hosts,
     works,
     orders: orders(random, works.length, troubleMs),
     faults: faults.sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0)),
     villain,
+    goer,
     troubleMs,
     order: shuffled(random, hostNames),
     endings: Object.fromEntries(hostNames.map((name) => [name, random.pick(endings)])),
@@ -154,10 +160,17 @@ function twistOf(seed: number, random: Random): Twist {
   };
 }
 
+/** People say something of members: then there is a second admin, and somebody who would like to come in. */
+const leaving: readonly FaultKind[] = ["revoke", "demote", "leave"];
+const governing: readonly FaultKind[] = ["join", ...leaving];
+const roles = ["admin", "releaser", "builder", "submitter"] as const;
+const stranger: HostOptions = { name: "zoe", slots: 2, stranger: true };
+
 interface Lot {
   readonly random: Random;
   readonly hosts: readonly string[];
   readonly villain: string;
+  readonly goer: string;
   readonly atMs: number;
 }
 
@@ -248,6 +261,10 @@ const draw: { readonly [K in FaultKind]: (lot: Lot) => Extract<FaultInput, { kin
     atMs: lot.atMs,
     forMs: span(lot),
   }),
+  join: (lot) => ({ kind: "join", host: stranger.name, atMs: lot.atMs }),
+  revoke: (lot) => ({ kind: "revoke", host: lot.goer, atMs: lot.atMs }),
+  demote: (lot) => ({ kind: "demote", host: lot.goer, atMs: lot.atMs }),
+  leave: (lot) => ({ kind: "leave", host: lot.goer, atMs: lot.atMs }),
   churn: (lot) => ({
     kind: "churn",
     sharePerMinute: 2,

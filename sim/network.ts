@@ -189,6 +189,11 @@ export class VirtualNetwork {
     return linked && this.passes(a, b) && this.passes(b, a) && this.alive(a) && this.alive(b);
   }
 
+  /** Whether a stranger at `a` may come to the door of `b`, and hear an answer. */
+  approaches(a: PeerId, b: PeerId): boolean {
+    return this.passes(a, b) && this.passes(b, a) && this.alive(b);
+  }
+
   /** Carries `bytes` of a blob and says how that ended. A transfer that breaks is noticed after a stall. */
   transfer(from: PeerId, to: PeerId, bytes: number, done: (ended: Transfer) => void): void {
     const link = this.links.get(from, to) ?? this.call(from, to);
@@ -309,6 +314,9 @@ export class VirtualNetwork {
     const dialler = this.stations.get(from);
     const listener = this.stations.get(to);
     if (!dialler || !listener) return;
+    // Nobody dials one who is a member no more; that one may not know, and dials.
+    if (!dialler.handlers.knows(listener.peer) && listener.handlers.knows(dialler.peer))
+      return this.dial(to, from);
     const existing = this.links.get(from, to);
     if (existing) {
       const stale =

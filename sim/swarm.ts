@@ -107,9 +107,9 @@ export class Swarm {
     this.hosts = traits.map((t) => new Host(t, this.around, certificates));
   }
 
-  /** Starts all hosts and lets them find each other. */
+  /** Starts all hosts that are members and lets them find each other. */
   start(): this {
-    for (const host of this.hosts) host.start();
+    for (const host of this.hosts) if (!host.options.stranger) host.start();
     this.world.runFor(500);
     return this;
   }
@@ -270,13 +270,16 @@ export class Swarm {
       nowMs: worldEpochMs,
       notAfterMs,
     });
-    const others = traits.slice(1).map(({ name }) => ({
-      kind: "member.admitted",
-      peer: fakePeer(name),
-      name,
-      roles: ["releaser", "builder", "submitter"],
-      notAfterMs,
-    }));
+    const others = traits
+      .slice(1)
+      .filter(({ stranger }) => !stranger)
+      .map(({ name, roles }) => ({
+        kind: "member.admitted",
+        peer: fakePeer(name),
+        name,
+        roles: [...(roles ?? ["releaser", "builder", "submitter"])],
+        notAfterMs,
+      }));
     const certificates = [
       signed({ ...entry, events: [...entry.events, ...others.slice(0, admittedPerEntry)] }),
     ];

@@ -170,10 +170,10 @@ class Trial {
 
   private hand({ host, workload }: Work): void {
     const { hosts } = this.swarm;
-    const { villain } = this.mix;
+    const { villain, goer } = this.mix;
     const first = hosts.findIndex((h) => h.name === host);
     const taker = [...hosts.slice(first), ...hosts.slice(0, first)].find(
-      (h) => h.active && h.name !== villain && h.place === h.peer,
+      (h) => h.active && h.name !== villain && h.name !== goer && !h.options.stranger && h.place === h.peer,
     );
     if (taker) this.builds.push(this.swarm.hand(taker, workload, () => {}));
   }
@@ -199,7 +199,9 @@ class Trial {
   /** An honest majority in the order of the mix; more, until one of them can build and each build has its inputs among them. */
   private choose(): Host[] {
     const { mix, swarm } = this;
-    const order = mix.order.filter((name) => name !== mix.villain).map((name) => swarm.host(name));
+    const order = mix.order
+      .filter((name) => name !== mix.villain && name !== mix.goer)
+      .map((name) => swarm.host(name));
     const core = order.splice(0, Math.floor(mix.hosts.length / 2) + 1);
     const add = (fits: (host: Host) => boolean): void => {
       if (core.some(fits)) return;

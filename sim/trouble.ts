@@ -7,6 +7,7 @@ import type { Conditions } from "./conditions.ts";
 import type { Run } from "./executor.ts";
 import { type Fault, type FaultInput, type FaultKind, faultSchema } from "./faults.ts";
 import type { Bend, Host } from "./host.ts";
+import { ask, govern } from "./membership.ts";
 import type { Swarm } from "./swarm.ts";
 import { otherVersion } from "./versions.ts";
 
@@ -201,6 +202,25 @@ const begins: { readonly [K in FaultKind]: Begin<K> } = {
     return undefined;
   },
   "mixed-version": ({ swarm }, { host, how }) => bend(swarm.host(host), otherVersion(how)),
+  join: ({ swarm, after }, { host: name }) => {
+    const host = swarm.host(name);
+    if (!host.up) ask(swarm, host, after);
+    return undefined;
+  },
+  revoke: ({ swarm, after }, { host }) => {
+    govern(swarm, { op: "revoke", peer: swarm.host(host).peer, force: true }, after);
+    return undefined;
+  },
+  demote: ({ swarm, after }, { host }) => {
+    const { peer } = swarm.host(host);
+    govern(swarm, { op: "role", peer, roles: ["observer"], force: true }, after);
+    return undefined;
+  },
+  leave: ({ swarm }, { host: name }) => {
+    const host = swarm.host(name);
+    if (host.active) host.command({ kind: "member", operation: { op: "leave", force: true } }, () => {});
+    return undefined;
+  },
   churn: (stage, { hosts, sharePerMinute, backAfterMs }) => {
     const { swarm, random, after } = stage;
     const all = hosts ? hosts.map((name) => swarm.host(name)) : [...swarm.hosts];

@@ -51,13 +51,15 @@ export class ExecutionChecker {
     const { executions, network, hosts } = this.swarm;
     const powerCuts = hosts.some((h) => h.powerCuts + h.restores > 0);
     const components = 1 + network.divisions + hosts.reduce((sum, h) => sum + h.pauses + h.restores, 0);
-    const claims = this.swarm.views(id).find((v) => v.host.active)?.build.claims;
+    const view = this.swarm.views(id).find((v) => v.host.active);
+    const claims = view?.build.claims;
     // Stewards that lie grant what they like.
-    if (!claims || this.dishonest.size > 0) return;
+    if (!view || !claims || this.dishonest.size > 0) return;
+    const gaps = powerCuts || view.host.core.desk.members.warnings().length > 0;
     const honest = new Set(hosts.filter((h) => h.active && !this.dishonest.has(h.peer)).map((h) => h.name));
     claims.graph.actions.forEach(({ name }, index) => {
-      // A power cut may take a claim that nobody else had heard of: then no fact tells of what ran by it.
-      const begun = executions.of(id, name).filter((e) => !powerCuts || claims.claims.has(e.claim));
+      // A power cut may take a claim that nobody else had heard of, a revocation makes one void: no fact tells of what ran by it.
+      const begun = executions.of(id, name).filter((e) => !gaps || claims.claims.has(e.claim));
       boundedExecutions(claims, index, begun.length, components, this.accuse);
       if (begun.some((e) => e.ended === undefined && honest.has(e.host)))
         this.accuse("bounded executions", `${name} still runs after the end of its build`);

@@ -110,7 +110,8 @@ export class StewardChecker {
       this.accuse("expires the dead", `${host.name} expires a claim of ${name}, whose steward is another`);
     const holder = this.swarm.hosts.find((h) => h.peer === claim.holder);
     if (!holder?.active || !this.calm.covers(holder)) return;
-    if (this.dishonest.has(holder.peer)) return;
+    // Who is a member no more is nobody's holder.
+    if (this.dishonest.has(holder.peer) || !host.core.desk.members.has(holder.peer)) return;
     if (this.settled(host) && holder.incarnations.at(-1) === claim.holderInc)
       this.accuse(
         "expires the dead",

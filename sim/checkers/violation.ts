@@ -9,6 +9,7 @@ export const invariants = {
     "only the author's running incarnation appends to its chain; nobody keeps what an honest author never wrote",
   "no honest fork": "an honest author writes one unbroken chain per incarnation",
   "members decide": "what counts in a fold was said by members that may say it",
+  "heeded in time": "what an admin says of a member is in force on every host it reaches within 5 s",
   "bounded executions": "an action is begun no more often than its facts and the faults allow",
   "one winner": "a holder stops what it runs as soon as it knows that its claim was closed or has lost",
   "grants what is ready":

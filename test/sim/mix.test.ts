@@ -10,8 +10,9 @@ test("one seed draws one mix, another seed another", () => {
   expect(new Set(Array.from({ length: 50 }, (_, seed) => text(seed))).size).toBe(50);
 });
 
-test("mixes are of 3 to 7 hosts and up to three builds of 20 to 80 actions", () => {
-  expect(new Set(mixes.map((m) => m.hosts.length))).toEqual(new Set([3, 4, 5, 6, 7]));
+test("mixes are of 3 to 7 members and up to three builds of 20 to 80 actions", () => {
+  const members = (m: (typeof mixes)[number]) => m.hosts.filter((h) => !h.stranger).length;
+  expect(new Set(mixes.map(members))).toEqual(new Set([3, 4, 5, 6, 7]));
   for (const { works } of mixes) {
     expect(works.length).toBeGreaterThanOrEqual(1);
     expect(works.length).toBeLessThanOrEqual(3);
@@ -38,6 +39,18 @@ test("one host at most lies or has a clone, and the first can always build", () 
       if (fault.kind === "byzantine" || fault.kind === "clone") expect(fault.host).toBe(villain);
     expect(hosts[0]!.slots).toBeGreaterThan(0);
     expect(villain).not.toBe(hosts[0]!.name);
+  }
+});
+
+test("who is revoked, loses its roles or goes is one host, never the first, and another admin stays", () => {
+  const governed = mixes.filter((m) => m.goer !== undefined);
+  expect(governed.length).toBeGreaterThan(50);
+  for (const { faults, goer, hosts } of governed) {
+    for (const fault of faults)
+      if (fault.kind === "revoke" || fault.kind === "demote" || fault.kind === "leave")
+        expect(fault.host).toBe(goer);
+    expect(goer).not.toBe(hosts[0]!.name);
+    expect(hosts.filter((h) => h.stranger)).toHaveLength(1);
   }
 });
 

@@ -69,6 +69,10 @@ describe("faults as data", () => {
     { kind: "clone", host: "bob", forMs },
     { kind: "restore", host: "bob", ageMs: 3_000 },
     { kind: "mixed-version", host: "bob", how: "newer" },
+    { kind: "join", host: "zoe" },
+    { kind: "revoke", host: "bob" },
+    { kind: "demote", host: "bob" },
+    { kind: "leave", host: "bob" },
     { kind: "churn", sharePerMinute: 4, backAfterMs: 2_000, forMs },
     { kind: "hot", byCelsius: 40, forMs },
     { kind: "owner", host: "bob", forMs },
@@ -80,7 +84,7 @@ describe("faults as data", () => {
 
   const tell = (fault: FaultInput) => {
     const hosts = ["ann", "bob", "cat", "dan"].map((name) => ({ name, slots: 2, thermal }));
-    const { swarm, ann } = start({ hosts });
+    const { swarm, ann } = start({ hosts: [...hosts, { name: "zoe", stranger: true }] });
     const applied = apply(swarm, { ...fault, atMs: 1_000 } as FaultInput);
     expect(applied.state).toBe("due");
     const build = swarm.submit(ann, bounded(layered(1, 4, 7, 1500)));
