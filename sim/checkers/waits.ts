@@ -74,7 +74,7 @@ export class WaitChecker {
   private waitingFor(host: Host): string | undefined {
     const { desk, holder, gate } = host.core;
     const vitals = desk.vitalsOf(host.peer);
-    if (!vitals || holder.size >= vitals.slots) return undefined;
+    if (!vitals || holder.size >= vitals.slots || !desk.members.has(host.peer, "builder")) return undefined;
     for (const build of desk.liveBuilds()) {
       const { id, claims, submission } = build;
       if (!claims || !submission || claims.paused || claims.cancelled) continue;
