@@ -87,7 +87,7 @@ function* simulate(
     actions,
     virtualMs: world.nowMs,
   });
-  for (let ms = 0; ms < meetingMsMax && !haveMet(swarm); ms += sliceMs) {
+  for (let ms = 0; ms < meetingMsMax && !swarm.met; ms += sliceMs) {
     world.runFor(sliceMs);
     yield progress();
   }
@@ -129,17 +129,6 @@ function measureBest(workload: Workload, cluster: Cluster): Yardstick {
       },
     );
   }
-}
-
-/** Whether all have heard of each other and of every start: before that they take different members for stewards. */
-function haveMet({ hosts }: Swarm): boolean {
-  const frontiers = new Set(hosts.map(({ core }) => core.desk.chains.digest()));
-  return (
-    frontiers.size === 1 &&
-    hosts.every(
-      ({ core }) => core.desk.settled && hosts.every((other) => core.desk.vitalsOf(other.peer) !== undefined),
-    )
-  );
 }
 
 function hostsOf(cluster: Cluster, { nodes }: Experiment, variant: Variant): HostOptions[] {

@@ -175,6 +175,19 @@ export class Swarm {
     });
   }
 
+  /** Whether all have heard of each other and of every start: before that they take different members for stewards. */
+  get met(): boolean {
+    const { hosts } = this;
+    const frontiers = new Set(hosts.map(({ core }) => core.desk.chains.digest()));
+    return (
+      frontiers.size === 1 &&
+      hosts.every(
+        ({ core }) =>
+          core.desk.settled && hosts.every((other) => core.desk.vitalsOf(other.peer) !== undefined),
+      )
+    );
+  }
+
   /** Runs until some host holds the build sealed. Throws when that does not happen within `limitMs`. */
   finish(build: BuildId, limitMs = 600_000): Outcome {
     const sealed = () => this.views(build).find((v) => v.build.claims?.sealed);

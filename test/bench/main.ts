@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, fanout, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, fanout, schedule, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -13,11 +13,12 @@ import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import { fanOut } from "./fanout.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
+import { figuresOf } from "./schedule.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
 import { bareMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
-const parts = ["leveldb", "nothings", "cached", "idle", "transfer", "fanout", "sim"] as const;
+const parts = ["leveldb", "nothings", "cached", "idle", "transfer", "fanout", "schedule", "sim"] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -258,6 +259,12 @@ async function fannedOut(): Promise<void> {
   }
 }
 
+/** What the scheduler makes of given machines, against one mind that knows everything. */
+async function scheduled(): Promise<void> {
+  for await (const { what, value, unit, most } of figuresOf(values.large))
+    add({ what, value, unit, goal: `≤ ${most}`, met: value <= most });
+}
+
 /** A world of so many hosts in a process of its own. Figures are by processor time: on a busy machine the clock says little. */
 async function simulated(): Promise<void> {
   const worlds = [
@@ -304,6 +311,7 @@ try {
   if (wanted.includes("idle")) await idling();
   if (wanted.includes("transfer")) await transferred(folder);
   if (wanted.includes("fanout")) await fannedOut();
+  if (wanted.includes("schedule")) await scheduled();
   if (wanted.includes("sim")) await simulated();
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -20,8 +20,9 @@ function run(hosts: number, actions: number): WorldRun {
   const beganMs = performance.now();
   const before = process.cpuUsage();
   const swarm = new Swarm({ seed: 1, hosts }).start();
+  for (let ms = 0; ms < 60_000 && !swarm.met; ms += 500) swarm.world.runFor(500);
   const width = Math.min(actions, 2 * hosts);
-  const build = swarm.submit(swarm.hosts[0]!, layered(1, Math.round(actions / width), width, 5000));
+  const build = swarm.submit(swarm.hosts[0]!, layered(1, Math.round(actions / width), width, 10_000));
   const { state } = swarm.finish(build, 3_600_000);
   if (state !== "complete") throw new Error(`the build ended ${state}`);
   const cpu = process.cpuUsage(before);
