@@ -1,6 +1,7 @@
 /** Blobs of the world: on whose disk each lies, how they travel, and the Artifacts port of each host. Most have no bytes at all. */
 
 import type { InputFile } from "../protocol/build/graph.ts";
+import { leadsTo } from "../protocol/build/links.ts";
 import { decodeDirectory } from "../protocol/build/reapi.ts";
 import type { CacheHit, Want } from "../protocol/contract.ts";
 import { digestOf, emptyDigest, sizeOf } from "../protocol/kernel/digest.ts";
@@ -198,6 +199,8 @@ export class Blobs {
       const bytes = arrived ? this.bytesOf(want.digest) : undefined;
       if (!bytes) return done(null);
       const folder = decodeDirectory(bytes);
+      if (folder.symlinks.some(({ name, target }) => leadsTo(prefix + name, target) === undefined))
+        return done(null);
       const files: InputFile[] = folder.files.map((f) => ({
         path: prefix + f.name,
         digest: f.digest,

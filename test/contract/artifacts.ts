@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InputFile } from "../../protocol/build/graph.ts";
 import { buildTree } from "../../protocol/build/reapi.ts";
 import type { CacheHit } from "../../protocol/contract.ts";
-import { digestOf } from "../../protocol/kernel/digest.ts";
+import { digestOf, emptyDigest } from "../../protocol/kernel/digest.ts";
 import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Artifacts } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
@@ -69,6 +69,44 @@ export function artifactsContract(name: string, make: () => Promise<ArtifactsFix
       ]);
       expect(missing).toEqual([absent]);
       expect(fixture.has(digestOf(held))).toBe(true);
+    });
+
+    it("brings of a folder its Directory alone", async () => {
+      const [a] = fixture.peers;
+      const inner = text("below a folder");
+      const tree = buildTree([{ path: "inner", digest: digestOf(inner), executable: false }]);
+      await fixture.hold(a, inner);
+      for (const bytes of tree.blobs.values()) await fixture.hold(a, bytes);
+      expect(await fetch([{ digest: tree.root, from: [a] }])).toMatchObject({ missing: [] });
+      expect(fixture.has(tree.root)).toBe(true);
+      expect(fixture.has(digestOf(inner))).toBe(false);
+    });
+
+    it("counts what two want at once only once", async () => {
+      const [a] = fixture.peers;
+      const bytes = text("wanted twice");
+      await fixture.hold(a, bytes);
+      const want = { digest: digestOf(bytes), from: [a] };
+      const both = await Promise.all([fetch([want]), fetch([want])]);
+      expect(both.map(({ missing }) => missing)).toEqual([[], []]);
+      expect(both.reduce((sum, { fetchedBytes }) => sum + fetchedBytes, 0)).toBe(bytes.length);
+    });
+
+    it("reads no tree in which a link leads out", async () => {
+      const [a] = fixture.peers;
+      const link = { path: "sub/link", digest: emptyDigest, executable: false };
+      for (const [target, whole] of [
+        ["../file", true],
+        ["../../file", false],
+        ["/file", false],
+      ] as const) {
+        const tree = buildTree([{ ...link, link: target }]);
+        for (const bytes of tree.blobs.values()) await fixture.hold(a, bytes);
+        const files = await answer<InputFile[] | null>((done) =>
+          fixture.artifacts.readTree({ digest: tree.root, from: [a] }, done),
+        );
+        expect(files === null).toBe(!whole);
+      }
     });
 
     it("answers an empty fetch", async () => {
