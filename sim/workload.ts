@@ -155,10 +155,13 @@ export function readWorkload(text: string, file = "workload"): Workload {
   });
 }
 
-/** A build graph of another origin, as a world runs it: every host has its toolchains, and each action costs what is said. */
+/** A build graph of another origin, as a world runs it: every host has its toolchains and secrets, and each action costs what is said. */
 export function workloadOfGraph(graph: Graph, costOf: (action: GraphAction) => Cost): Workload {
   return {
-    graph: { ...graph, actions: graph.actions.map((action) => ({ ...action, toolchains: toolchain })) },
+    graph: {
+      ...graph,
+      actions: graph.actions.map(({ secrets: _, ...action }) => ({ ...action, toolchains: toolchain })),
+    },
     costs: new Map(graph.actions.map((action) => [action.name, costOf(action)])),
   };
 }

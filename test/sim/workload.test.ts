@@ -12,6 +12,7 @@ import {
   type Task,
   type Workload,
   workloadOf,
+  workloadOfGraph,
 } from "../../sim/workload.ts";
 
 const folder = new URL("../../specs/workloads/", import.meta.url);
@@ -173,4 +174,11 @@ describe("measured workloads", () => {
     );
     expect(refusal(() => readWorkload(JSON.stringify({ ...good, tasks: [] })))?.message).toContain("tasks: ");
   });
+});
+
+test("a build from elsewhere asks simulated hosts for no secrets, which nobody could have given them", () => {
+  const { graph } = chain(2, 100);
+  const actions = graph.actions.map((action) => ({ ...action, secrets: ["token"] }));
+  const { graph: taken } = workloadOfGraph({ ...graph, actions }, () => ({ workMs: 100, outputBytes: 1 }));
+  expect(taken.actions.map((action) => action.secrets)).toEqual([undefined, undefined]);
 });
