@@ -103,6 +103,8 @@ export function createOperator(parts: OperatorParts): Control {
         counts,
         behind: queries.behind(),
         forks: queries.forks(),
+        admins: queries.admins(),
+        asking: queries.asking(),
         waits,
         divergent: queries.divergent(),
         next: nextAction({

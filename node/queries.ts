@@ -122,6 +122,17 @@ export class Queries {
     };
   }
 
+  /** Names of those that may admit others, in order. */
+  admins(): string[] {
+    const admins = this.core.desk.members.all().filter(({ roles }) => roles.includes("admin"));
+    return admins.map(({ name }) => name).sort(byText);
+  }
+
+  /** Names of those that ask to come in, in order. */
+  asking(): string[] {
+    return this.core.door.requests.all().map(({ name }) => name);
+  }
+
   /** Newest first. */
   builds(): BuildSummary[] {
     return [...this.core.desk.builds.values()]

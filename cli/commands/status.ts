@@ -12,6 +12,7 @@ import { durationText } from "../units.ts";
 
 const buildsShown = 8;
 const waitsShown = 5;
+const askingShown = 5;
 
 export const status: Command = {
   name: "status",
@@ -47,6 +48,8 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       counts: view.counts,
       behind: view.behind,
       forks: view.forks,
+      admins: view.admins,
+      asking: view.asking,
       waits: view.waits,
       divergent: view.divergent,
       next: withSpec(view.next),
@@ -61,6 +64,8 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       counts: { needed: 0, building: 0, complete: 0, blocked: 0, staged: 0 },
       behind: { builds: 0, entries: 0 },
       forks: [],
+      admins: [],
+      asking: [],
       waits: [],
       divergent: [],
       next: localNext(await lookAtHome(context.home)),
@@ -86,10 +91,8 @@ function withSpec(next: NextAction): NextAction {
   };
 }
 
-function show(
-  context: Context,
-  { swarm, node, peers, builds, counts, behind, forks, waits, divergent }: StatusView,
-) {
+function show(context: Context, view: StatusView) {
+  const { swarm, node, peers, builds, counts, behind, forks, waits, divergent } = view;
   const { output } = context;
   const alive = 1 + peers.filter((peer) => peer.state === "alive").length;
   output.line(
@@ -120,6 +123,8 @@ function show(
         ),
       ),
     );
+  for (const line of governanceOf(view, (args) => context.commandLine(args)))
+    output.line(output.tone("note", plain(line)));
   for (const peer of peers)
     if (peer.clockAheadMs !== undefined) output.line(output.tone("bad", plain(clockText(peer))));
   output.line();
@@ -169,6 +174,25 @@ function show(
     );
   }
   output.line();
+}
+
+/** Who asks to come in, and that a swarm with one admin is one disk away from admitting nobody any more. */
+export function governanceOf(
+  { swarm, node, peers, admins, asking }: Pick<StatusView, "swarm" | "node" | "peers" | "admins" | "asking">,
+  command: (args: readonly string[]) => string,
+): string[] {
+  const on = admins.includes(node.name) ? "" : `, on ${admins.join(" or ")}`;
+  const lines = asking
+    .slice(0, askingShown)
+    .map((name) => `${name} asks to join: ${command(["approve", name])}${on}`);
+  if (asking.length > askingShown)
+    lines.push(`and ${asking.length - askingShown} more ask to join: ${command(["approve"])}`);
+  if (admins.length !== 1 || swarm.members < 2) return lines;
+  const other = [node, ...peers].find(({ name }) => name !== admins[0])?.name ?? "NAME";
+  return [
+    ...lines,
+    `${admins[0]} is the only admin: without it nobody can be admitted or revoked; make another: ${command(["member", "role", other, "+admin"])}${on}`,
+  ];
 }
 
 /** `demo-… compile/a and 4 more, for 3 min 02 s: no node fits; …; bea had it and is away`. */

@@ -183,6 +183,9 @@ export interface StatusView {
   readonly behind: { readonly builds: number; readonly entries: number };
   /** Members that told two stories. */
   readonly forks: readonly ForkView[];
+  /** Names of members that may admit others, and of who asks to come in. */
+  readonly admins: readonly string[];
+  readonly asking: readonly string[];
   /** Ready work that no living node may take, what waits longest first. */
   readonly waits: readonly WaitView[];
   /** Builds with unequal results of the same inputs, and who made them. */

@@ -93,6 +93,8 @@ export class MemoryControl implements Control {
       },
       behind: { builds: 0, entries: 0 },
       forks: [],
+      admins: ["ann"],
+      asking: [],
       waits: [],
       divergent: [],
       next: nextAction({
