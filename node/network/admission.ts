@@ -44,9 +44,11 @@ export function admissionHandler(options: {
   readonly judged: (connection: Connection) => void;
   readonly refused: (connection: Connection, why: string) => void;
   readonly log: Log;
+  /** Monotonic milliseconds. */
+  readonly now?: (() => number) | undefined;
 }): (stream: Stream, connection: Connection) => Promise<void> {
   const { handlers, log } = options;
-  const pace = new Pace();
+  const pace = new Pace(options.now ?? (() => performance.now()));
   return async (stream, connection) => {
     const peer = peerOf(connection);
     if (!handlers.admits(peer) && !pace.allows(hostOf(connection))) {
@@ -93,9 +95,14 @@ const hostOf = (connection: Connection): string => connection.remoteAddr.getComp
 class Pace {
   readonly #hosts = new Map<string, Bucket>();
   readonly #all = new Bucket(rates.all);
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   allows(host: string): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.#now();
     const bucket = this.#hosts.get(host) ?? new Bucket(rates.host);
     this.#hosts.delete(host);
     this.#hosts.set(host, bucket);

@@ -50,6 +50,8 @@ export interface MeshOptions {
   readonly log: Log;
   /** Finds members on the LAN; by default unless all of `listen` is loopback. */
   readonly mdns?: boolean;
+  /** Monotonic milliseconds by which strangers' requests are paced; the process's own by default. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** Throws `address-in-use` when a port is taken, `usage` for an address that cannot be listened on. */
@@ -146,6 +148,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       },
       refused: (connection, why) => links.refuse(connection, why),
       log,
+      now: options.now,
     }),
     { maxInboundStreams: 2 },
   );

@@ -54,6 +54,8 @@ export interface MemberOptions {
   readonly listen?: readonly string[];
   readonly bookFile?: string;
   readonly admission?: MeshOptions["handlers"]["admission"];
+  /** Monotonic milliseconds by which strangers are paced. */
+  readonly now?: () => number;
 }
 
 /** Waits until all are connected and gossip of each is heard by all others; what does not arrive is said again, in other words. */
@@ -119,6 +121,7 @@ export class TestSwarm {
       listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
       bookFile: options.bookFile ?? (await this.file(`${name}.json`)),
       handlers,
+      now: options.now,
       blobs: {
         has: (digest) => state.stored.has(digest),
         async *stream(digest, offset = 0) {
