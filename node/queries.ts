@@ -33,6 +33,13 @@ const noActions = Object.fromEntries(actionStates.map((s) => [s, 0])) as Record<
 /** Actions with unequal results that are told of one build. */
 const divergentMax = 100;
 
+/** A seal says of what is complete that all of it is done: bytes found lost at the same moment, or later, are made by nobody any more. */
+function countsOf({ claims, submission }: Build): Record<ActionState, number> {
+  const actions = submission!.event.actions;
+  if (claims?.sealed?.event.state === "complete") return { ...noActions, done: actions };
+  return claims ? { ...claims.actions.counts } : { ...noActions, waiting: actions };
+}
+
 export class Queries {
   private readonly core: Core;
   private readonly mesh: Pick<Mesh, "addresses" | "addressesOf">;
@@ -153,7 +160,7 @@ export class Queries {
         submittedAtMs,
         wallMs: sealed.wallMs,
         actions: submitted.actions,
-        counts: { ...noActions, done: a.done },
+        counts: { ...noActions, done: sealed.state === "complete" ? submitted.actions : a.done },
       };
     });
     return [...this.builds(), ...archived].sort(
@@ -283,7 +290,7 @@ export class Queries {
       wallMs:
         claims?.sealed?.event.wallMs ?? Math.max(0, Math.round(this.core.desk.now.wallMs - submittedAtMs)),
       actions: event.actions,
-      counts: claims ? { ...claims.actions.counts } : { ...noActions, waiting: event.actions },
+      counts: countsOf(build),
     };
   }
 
