@@ -154,7 +154,6 @@ test("a core told hostile words by a member and by strangers never breaks, answe
       prey.hears(kind, bytes);
       if (told % 50 === 0) prey.cores.runFor(20);
     },
-    cases: 20_000,
   });
   expect(prey.node.core.desk.builds.size).toBeLessThan(200);
 });

@@ -7,10 +7,11 @@ import { runInNewContext } from "node:vm";
 import { expect, vi } from "vitest";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { Dice } from "./dice.ts";
+import { Tally } from "./tally.ts";
 
-const seedDefault = 1;
-/** Of each target in `npm test`. `FUZZ_CASES` says otherwise. */
-const casesDefault = 50_000;
+const seed = Number(process.env.FUZZ_SEED ?? 1);
+/** Of each target in `npm test`; `npm run fuzz` has fifty thousand. */
+const casesDefault = 2000;
 const cpuMsMax = 50;
 const growthBytesMax = 64 << 20;
 /** Reading the heap's size costs more than most cases: it is done for each so many-th, and for all that take long. */
@@ -20,7 +21,7 @@ const longMs = 30;
 const triesMax = 4;
 
 // Others work on the same cores: a bound, not an expectation.
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 1_800_000 });
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
@@ -33,43 +34,104 @@ export interface Target<T> {
    */
   run(input: T): void;
   refused?(input: T, error: SwarmError): void;
-  readonly cases?: number;
   /** What an input may take beyond 50 ms, where even an honest one takes time by its length. */
   readonly moreMs?: (input: T) => number;
 }
 
-/** What became of the cases: how many were taken, and how many refused with which code. */
-export interface Tally {
-  /** Share of the cases that were taken, 0 to 1. */
-  readonly taken: number;
-  readonly refused: Readonly<Record<string, number>>;
+/** A target whose cases take their turn: handlers of streams and sockets. */
+export interface SlowTarget<T> {
+  make(dice: Dice): T;
+  /** As of `Target`; resolves when the case is over, to the word it is counted under: a code, or undefined where it was taken. */
+  run(input: T): Promise<string | undefined>;
+  /** How many cases go on at once; one where nothing else is said. */
+  readonly atOnce?: number;
+  readonly moreMs?: (input: T) => number;
 }
 
 /** Runs all cases, or with `FUZZ_CASE` one of them. Throws at the first finding. */
 export function fuzz<T>(target: Target<T>): Tally {
-  const seed = Number(process.env.FUZZ_SEED ?? seedDefault);
-  const only = process.env.FUZZ_CASE;
-  const cases = only === undefined ? Number(process.env.FUZZ_CASES ?? target.cases ?? casesDefault) : 1;
-  const refused: Record<string, number> = {};
-  let taken = 0;
-  for (let i = 0; i < cases; i++) {
-    const number = only === undefined ? i : Number(only);
-    const input = target.make(new Dice(Math.imul(seed, 0x9e3779b1) + number));
+  const tally = new Tally();
+  for (const number of numbers()) {
+    const input = target.make(diceOf(number));
     try {
-      const code = judge(target, input, number % weighedEach === 0);
-      if (code === undefined) taken++;
-      else refused[code] = (refused[code] ?? 0) + 1;
+      tally.count(judge(target, input, number % weighedEach === 0, tally));
     } catch (cause) {
-      const { testPath, currentTestName } = expect.getState();
-      const file = testPath?.slice(testPath.lastIndexOf("/test/") + 1);
-      throw new Error(
-        `case ${number}: ${cause instanceof Error ? cause.message : String(cause)}\n${shown(input)}\n` +
-          `reproduce: FUZZ_SEED=${seed} FUZZ_CASE=${number} npx vitest run ${file} -t ${JSON.stringify(currentTestName)}`,
-        { cause },
-      );
+      throw finding(number, input, cause);
     }
   }
-  return { taken: taken / cases, refused };
+  tally.tell();
+  return tally;
+}
+
+/** As `fuzz`. What is at once is timed and weighed together, and each alone where all of it is too slow or too large. */
+export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
+  const tally = new Tally();
+  const all = numbers();
+  for (let at = 0; at < all.length; at += target.atOnce ?? 1) {
+    const turn = all.slice(at, at + (target.atOnce ?? 1)).map((number) => {
+      return { number, input: target.make(diceOf(number)) };
+    });
+    const before = heapBytes();
+    const from = process.cpuUsage();
+    await Promise.all(
+      turn.map(async ({ number, input }) => {
+        try {
+          tally.count(await target.run(input));
+        } catch (cause) {
+          throw finding(number, input, cause);
+        }
+      }),
+    );
+    const tookMs = cpuMsSince(from);
+    const grewBytes = heapBytes() - before;
+    tally.took(tookMs / turn.length, grewBytes);
+    const mostMs = cpuMsMax + Math.min(...turn.map(({ input }) => target.moreMs?.(input) ?? 0));
+    if (tookMs <= mostMs && grewBytes <= growthBytesMax) continue;
+    for (const { number, input } of turn)
+      await judgeAlone(target, input).catch((cause) => {
+        throw finding(number, input, cause);
+      });
+  }
+  tally.tell();
+  return tally;
+}
+
+const diceOf = (number: number): Dice => new Dice(Math.imul(seed, 0x9e3779b1) + number);
+
+function numbers(): number[] {
+  const { FUZZ_CASE, FUZZ_CASES } = process.env;
+  if (FUZZ_CASE !== undefined) return [Number(FUZZ_CASE)];
+  return Array.from({ length: Number(FUZZ_CASES ?? casesDefault) }, (_, i) => i);
+}
+
+function finding(number: number, input: unknown, cause: unknown): Error {
+  const { testPath, currentTestName } = expect.getState();
+  const file = testPath?.slice(testPath.lastIndexOf("/test/") + 1);
+  return new Error(
+    `case ${number}: ${cause instanceof Error ? cause.message : String(cause)}\n${shown(input)}\n` +
+      `reproduce: FUZZ_SEED=${seed} FUZZ_CASE=${number} npx vitest run ${file} -t ${JSON.stringify(currentTestName)}`,
+    { cause },
+  );
+}
+
+async function judgeAlone<T>({ run, moreMs }: SlowTarget<T>, input: T): Promise<void> {
+  let [leastMs, leastBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const mostMs = cpuMsMax + (moreMs?.(input) ?? 0);
+  for (let tries = 0; tries < triesMax && (leastMs > mostMs || leastBytes > growthBytesMax); tries++) {
+    collect();
+    const before = heapBytes();
+    const from = process.cpuUsage();
+    await run(input);
+    leastMs = Math.min(leastMs, cpuMsSince(from));
+    leastBytes = Math.min(leastBytes, heapBytes() - before);
+  }
+  if (leastMs > mostMs) throw new Error(`it takes ${leastMs.toFixed(0)} ms`);
+  if (leastBytes > growthBytesMax) throw new Error(`it takes ${Math.round(leastBytes / (1 << 20))} MiB`);
+}
+
+function cpuMsSince(from: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(from);
+  return (user + system) / 1000;
 }
 
 /** Runs one input by the same measure, beside the drawn ones: a sample of what was once found. Returns the code of the refusal, if it is one. */
@@ -82,16 +144,19 @@ function judge<T>(
   target: Pick<Target<T>, "run" | "refused" | "moreMs">,
   input: T,
   weighed: boolean,
+  tally?: Tally,
 ): string | undefined {
   const before = weighed ? heapBytes() : 0;
   const from = performance.now();
   const error = outcome(target, input);
   const tookMs = performance.now() - from;
+  const grewBytes = weighed ? heapBytes() - before : 0;
+  tally?.took(tookMs, grewBytes);
   if (error !== undefined) {
     if (!(error instanceof SwarmError)) throw error;
     target.refused?.(input, error);
   }
-  if ((weighed && heapBytes() - before > growthBytesMax) || tookMs > longMs) weighAgain(target, input);
+  if (grewBytes > growthBytesMax || tookMs > longMs) weighAgain(target, input);
   const mostMs = cpuMsMax + (target.moreMs?.(input) ?? 0);
   if (tookMs > mostMs) timeAgain(target, input, mostMs);
   return error?.code;
@@ -112,8 +177,7 @@ function timeAgain<T>(target: Pick<Target<T>, "run">, input: T, mostMs: number):
     collect();
     const from = process.cpuUsage();
     outcome(target, input);
-    const { user, system } = process.cpuUsage(from);
-    leastMs = Math.min(leastMs, (user + system) / 1000);
+    leastMs = Math.min(leastMs, cpuMsSince(from));
   }
   if (leastMs > mostMs) throw new Error(`it takes ${leastMs.toFixed(0)} ms`);
 }

@@ -54,7 +54,6 @@ test("altered specs are specs, or are refused at a place", () => {
   fuzz({
     make: (dice) => hostileText(dice, samples, 100_000),
     run: (text) => void parseSpec(text, "x.yaml"),
-    cases: 10_000,
     refused: placed,
     moreMs,
   });
@@ -77,7 +76,6 @@ test.each([
     run: (text) => void read(text, "x.yaml"),
     refused: placed,
     moreMs,
-    cases: 2_000,
   });
 });
 
@@ -89,7 +87,6 @@ test("altered settings are settings, or are refused with the file's name", () =>
   fuzz({
     make: (dice) => hostileText(dice, samples, 64 << 10),
     run: (text) => void readConfig(text, "config.yaml"),
-    cases: 10_000,
     refused: (_, error) => {
       expect(error.code).toBe("usage");
       expect(error.message).toContain("config.yaml");
