@@ -267,6 +267,7 @@ class Target {
   }
 
   async file(name: string, executable: boolean, content: Readable): Promise<void> {
+    content.on("error", () => {}); // also of what is refused by its name before it is read
     const place = this.place(name);
     if (place === undefined) {
       content.resume();

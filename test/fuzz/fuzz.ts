@@ -40,11 +40,13 @@ export interface Target<T> {
 
 /** A target whose cases take their turn: handlers of streams and sockets. */
 export interface SlowTarget<T> {
-  make(dice: Dice): T;
+  make(dice: Dice): T | Promise<T>;
   /** As of `Target`; resolves when the case is over, to the word it is counted under: a code, or undefined where it was taken. */
   run(input: T): Promise<string | undefined>;
   /** How many cases go on at once; one where nothing else is said. */
   readonly atOnce?: number;
+  /** In `npm test`, where a case takes long. */
+  readonly cases?: number;
   readonly moreMs?: (input: T) => number;
 }
 
@@ -66,11 +68,11 @@ export function fuzz<T>(target: Target<T>): Tally {
 /** As `fuzz`. What is at once is timed and weighed together, and each alone where all of it is too slow or too large. */
 export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
   const tally = new Tally();
-  const all = numbers();
+  const all = numbers(target.cases);
   for (let at = 0; at < all.length; at += target.atOnce ?? 1) {
-    const turn = all.slice(at, at + (target.atOnce ?? 1)).map((number) => {
-      return { number, input: target.make(diceOf(number)) };
-    });
+    const turn: { readonly number: number; readonly input: T }[] = [];
+    for (const number of all.slice(at, at + (target.atOnce ?? 1)))
+      turn.push({ number, input: await target.make(diceOf(number)) });
     const before = heapBytes();
     const from = process.cpuUsage();
     await Promise.all(
@@ -98,10 +100,10 @@ export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
 
 const diceOf = (number: number): Dice => new Dice(Math.imul(seed, 0x9e3779b1) + number);
 
-function numbers(): number[] {
+function numbers(cases = casesDefault): number[] {
   const { FUZZ_CASE, FUZZ_CASES } = process.env;
   if (FUZZ_CASE !== undefined) return [Number(FUZZ_CASE)];
-  return Array.from({ length: Number(FUZZ_CASES ?? casesDefault) }, (_, i) => i);
+  return Array.from({ length: Number(FUZZ_CASES ?? cases) }, (_, i) => i);
 }
 
 function finding(number: number, input: unknown, cause: unknown): Error {
