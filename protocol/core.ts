@@ -277,6 +277,7 @@ export class Core {
   }
 
   private takeMessage(from: PeerId, message: Message): void {
+    if (!this.allowance.hears(from, message.kind)) return;
     switch (message.kind) {
       case "sync":
         return this.catchUp.answer(from, message);

@@ -7,6 +7,7 @@ import { LastWords } from "./swarm/last-words.ts";
 import { Peers } from "./swarm/liveness.ts";
 import { Members } from "./swarm/members.ts";
 import { Orders } from "./swarm/orders.ts";
+import { Pace } from "./swarm/pace.ts";
 import { Registrar } from "./swarm/registrar.ts";
 import { Requests } from "./swarm/requests.ts";
 import { Rivals } from "./swarm/rivals.ts";
@@ -103,6 +104,7 @@ export const parts: readonly Savable[] = [
   Submissions,
   CatchUp,
   Allowance,
+  Pace,
   Witness,
   Door,
 ];

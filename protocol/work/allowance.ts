@@ -3,7 +3,8 @@
  * it can have to say. What is over is left out as if it had been lost: whoever has a right to it is asked again, later.
  */
 import { chainOf, type Incarnation, type PeerId } from "../kernel/ids.ts";
-import type { LedgerUpdate } from "../swarm/message.ts";
+import type { LedgerUpdate, Message } from "../swarm/message.ts";
+import { Pace } from "../swarm/pace.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { knownEvent } from "../timeline/events.ts";
 import { buildIdOf } from "./build.ts";
@@ -34,9 +35,15 @@ export class Allowance {
   private readonly unknown = new Map<PeerId, Kept>();
   private readonly left = new Map<PeerId, Left>();
   private readonly chains = new Set<string>();
+  private readonly pace = new Pace();
 
   constructor(desk: Desk) {
     this.desk = desk;
+  }
+
+  /** Whether a peer's message is looked at now. */
+  hears(from: PeerId, kind: Message["kind"]): boolean {
+    return this.pace.admits(from, kind, this.desk.now);
   }
 
   /** Whether one more entry of an author is taken now. */
