@@ -155,7 +155,8 @@ export type MemberOperation =
   | { readonly op: "deny"; readonly peer: PeerId }
   /** All the roles it has from here on. */
   | { readonly op: "role"; readonly peer: PeerId; readonly roles: readonly Role[]; readonly force?: boolean }
-  | { readonly op: "revoke"; readonly peer: PeerId; readonly force?: boolean }
+  /** `disown`: nothing it ever said counts any more, not what is known of it by now either. */
+  | { readonly op: "revoke"; readonly peer: PeerId; readonly force?: boolean; readonly disown?: boolean }
   | { readonly op: "renew"; readonly peer: PeerId }
   /** This node goes for good. */
   | { readonly op: "leave"; readonly force?: boolean }

@@ -14,6 +14,7 @@ export const member: Command = {
   options: [
     { flags: "--reason <text>", description: "Why, for those who ask later" },
     { flags: "--force", description: "Also where it leaves the swarm without an admin" },
+    { flags: "--disown", description: "Revoke: nothing it ever said counts, its results are made again" },
     { flags: "--yes", description: "Do not ask before a member is revoked or a key changed" },
   ],
   examples: [
@@ -21,6 +22,7 @@ export const member: Command = {
     "member role ben +admin",
     "member role ben builder,submitter",
     'member revoke ben --reason "sold" --yes',
+    'member revoke ben --disown --reason "forged results"',
     "member renew ben",
     "member rotate --yes",
   ],
@@ -28,6 +30,7 @@ export const member: Command = {
     const { control } = context;
     const reason = optionText(options, "reason");
     const how = reason === undefined ? {} : { reason };
+    const disown = options.disown === true ? { disown: true } : {};
     const force = options.force === true ? { force: true } : {};
     if (what === "list" && word === undefined) return list(context, await control.members());
     if (what === "rotate" && word === undefined) return rotate(context, options);
@@ -71,7 +74,7 @@ export const member: Command = {
       context.output.note("nothing was changed");
       return 0;
     }
-    await control.member({ op: "revoke", peer, ...force }, how);
+    await control.member({ op: "revoke", peer, ...force, ...disown }, how);
     return say(
       context,
       { member: name, revoked: true },

@@ -138,7 +138,12 @@ const memberOperation: z.ZodType<MemberOperation, unknown> = z.union([
   z.strictObject({ op: z.literal("approve"), peer, roles: roleList.optional() }),
   z.strictObject({ op: z.enum(["deny", "renew"]), peer }),
   z.strictObject({ op: z.literal("role"), peer, roles: roleList, force: z.boolean().optional() }),
-  z.strictObject({ op: z.literal("revoke"), peer, force: z.boolean().optional() }),
+  z.strictObject({
+    op: z.literal("revoke"),
+    peer,
+    force: z.boolean().optional(),
+    disown: z.boolean().optional(),
+  }),
   z.strictObject({ op: z.literal("leave"), force: z.boolean().optional() }),
 ]);
 

@@ -130,14 +130,14 @@ export class Registrar {
       }
       case "revoke": {
         this.mustBeAdmin("revoke a member");
-        const { peer } = operation;
+        const { peer, disown } = operation;
         const member = this.memberOf(peer);
         if (peer === config.self)
           throw new SwarmError("usage", "a node does not revoke itself", {
             remedy: "let it go: swarmd leave",
           });
         this.mustNotBeLast(member, operation.force);
-        return { kind: "member.revoked", peer, last: lastWords.of(peer), ...because };
+        return { kind: "member.revoked", peer, last: disown ? [] : lastWords.of(peer), ...because };
       }
       case "renew": {
         this.mustBeAdmin("renew certificates");

@@ -46,6 +46,28 @@ describe("a member that lies", () => {
     expect(swarm.executions.all.filter((e) => e.host === "bob")).toEqual([]);
   });
 
+  test("once the forger is revoked and disowned no forged result counts, and what it said is done is made by others", () => {
+    const { swarm, world, ann, bob, cat, dan } = begin("forged-results");
+    const build = swarm.submit(ann, layered(1, 6, 7, 3_000));
+    const forged = (host: Host) =>
+      claimsOf(host, build)
+        .graph.actions.flatMap((_, index) => claimsOf(host, build).resultsOf(index))
+        .filter((result) => [...result.sources.values()].includes(bob.peer)).length;
+    for (let i = 0; i < 200 && forged(cat) < 3; i++) world.runFor(50);
+    expect(forged(cat)).toBeGreaterThan(2);
+    const operation = { op: "revoke", peer: bob.peer, disown: true } as const;
+    ann.command({ kind: "member", operation, reason: "forged" }, () => {});
+    world.runFor(1_000);
+    for (const host of [ann, cat, dan]) expect(forged(host)).toBe(0);
+    expect(swarm.finish(build).state).toBe("complete");
+    world.runFor(2_000);
+    for (const host of [ann, cat, dan]) {
+      expect(forged(host)).toBe(0);
+      expect(claimsOf(host, build).state).toBe("complete");
+    }
+    expect(new Set([ann, cat, dan].map((h) => claimsOf(h, build).digest())).size).toBe(1);
+  });
+
   test("equivocation: each half of the swarm holds another entry at one place of its chain, and both are told to all", () => {
     const { swarm, world, ann, bob, cat, dan } = begin("equivocation");
     const inc = bob.incarnations.at(-1)!;
