@@ -57,6 +57,8 @@ export class Build {
       this.entries.push(entry);
       this.readSubmission(entry, members);
     }
+    // Of two submissions the one that counts may come second.
+    this.claims?.disown(!this.submission?.counts);
     return this.claims ? this.fold(entries, this.claims, members) : [];
   }
 
@@ -66,7 +68,7 @@ export class Build {
     this.inputFiles = new Map(graph.files.map((f) => [f.path, f]));
     const ranks = upwardRanks(graph, (a) => estimates.of(graph.name, a));
     this.claims = new Claims(graph, byUrgency(graph, ranks), members);
-    if (!this.submission?.counts) this.claims.disown();
+    this.claims.disown(!this.submission?.counts);
     return this.fold(this.entries, this.claims, members);
   }
 

@@ -197,11 +197,17 @@ export class Claims {
 
   /** Pause and resume name those they answer: unanswered heads count, pause beats resume. */
   paused = false;
-  cancelled = false;
+  get cancelled(): boolean {
+    return this.cancelSaid || this.disowned;
+  }
 
-  /** Whoever submitted the build had no right to: nothing more of it is done. */
-  disown(): void {
-    this.cancelled = true;
+  private cancelSaid = false;
+  private disowned = false;
+
+  /** Whether whoever submitted the build had no right to: then nothing more of it is done. */
+  disown(disowned: boolean): void {
+    if (disowned === this.disowned) return;
+    this.disowned = disowned;
     for (let index = 0; index < this.actions.size; index++) this.settle(index);
   }
 
@@ -372,7 +378,7 @@ export class Claims {
         if (!this.may(event, entry)) return;
         this.controls.set(`${entry.id}#${place}`, event);
         this.paused = this.heads().some((c) => c.op === "pause");
-        this.cancelled ||= event.op === "cancel";
+        this.cancelSaid ||= event.op === "cancel";
         for (let index = 0; index < this.actions.size; index++) this.settle(index);
         return;
       case "sealed":

@@ -111,7 +111,8 @@ describe("faults as data", () => {
 
   test("one seed gives one story, whatever goes wrong in it", () => {
     const mixed = () => {
-      const { swarm, ann } = start({ seed: 9 });
+      const names = ["ann", "bob", "cat", "dan"].map((name) => ({ name }));
+      const { swarm, ann } = start({ seed: 9, hosts: [...names, { name: "zoe", stranger: true }] });
       for (const fault of each.filter((f) => f.kind !== "byzantine" && f.kind !== "clone"))
         apply(swarm, { ...fault, atMs: 500 } as FaultInput);
       swarm.submit(ann, bounded(layered(9, 3, 5, 1000)));
