@@ -167,11 +167,17 @@ export class Scheduler {
     const ask = this.asks.get(id);
     this.asks.delete(id);
     if (!ask) return;
-    this.hasNews(this.desk.now.monoMs);
-    const refused = this.notes.get(ask.build)?.refused;
-    for (const index of ask.actions) {
+    this.refused(ask.build, ask.actions);
+  }
+
+  /** What was refused is left alone for a while; perhaps there is something else. */
+  private refused(build: BuildId, indexes: readonly number[]): void {
+    const { monoMs } = this.desk.now;
+    this.hasNews(monoMs);
+    const refused = this.notes.get(build)?.refused;
+    for (const index of indexes) {
       const ms = Math.min(refusedMsMax, Math.max(refusedMsMin, 2 * (refused?.get(index)?.ms ?? 0)));
-      refused?.set(index, { ms, untilMonoMs: this.desk.now.monoMs + ms });
+      refused?.set(index, { ms, untilMonoMs: monoMs + ms });
     }
   }
 
@@ -370,7 +376,9 @@ export class Scheduler {
       why: this.reasons.of(build, indexes[0]!),
     };
     if (steward === config.self) {
-      this.granter.ask(config.self, ask);
+      const answer = this.granter.ask(config.self, ask);
+      // Asked for again at once it would take up the slot in every plan, and nothing else would be asked for.
+      if ("denied" in answer && !answer.soon) this.refused(build.id, indexes);
       return;
     }
     this.asks.set(ask.id, {
