@@ -14,6 +14,8 @@ beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "swarmd-packed-"));
   env = {
     HOME: dir,
+    // Root's own home would be the machine's.
+    SWARMD_HOME: path.join(dir, "home"),
     PATH: `${dir}/prefix/bin:${process.env.PATH}`,
     SWARMD_LISTEN: "127.0.0.1:0",
     SWARMD_MDNS: "no",
