@@ -272,6 +272,10 @@ export class Desk {
   /** Those likely to hold a blob, the living first, then every other living member: somebody may have fetched it. */
   preferred(holders: readonly PeerId[]): PeerId[] {
     const living = new Set(this.alive());
+    // Whoever builds nothing may hold it too, perhaps alone: its submitter may have left.
+    for (const { peer } of this.members.all())
+      if (!living.has(peer) && (this.status(peer) === "alive" || this.status(peer) === "suspect"))
+        living.add(peer);
     const first = holders.filter((p) => living.has(p));
     for (const p of first) living.delete(p);
     return [...first, ...living].filter((p) => p !== this.config.self);
