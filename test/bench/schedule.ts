@@ -44,18 +44,25 @@ const medianOf = (runs: readonly Tally[], figure: (run: Tally) => number): numbe
 const ratio = ({ ratio: value }: Tally): number => value;
 const makespan = ({ makespanMs }: Tally): number => makespanMs;
 
+const figure = (what: string, value: number, unit: string, most: number): Judged => ({
+  what,
+  value,
+  unit,
+  most,
+});
+
 /** Each figure as it is known; `large`: with 1,024 nodes too. */
 export async function* figuresOf(large: boolean): AsyncGenerator<Judged> {
   const toHeft = "× HEFT";
   for (const nodes of large ? [4, 32, 1024] : [4, 32]) {
     const runs = (await runsOf("steady", { nodes }))("unified");
-    yield { what: `actions of 10 s, ${nodes} nodes`, value: medianOf(runs, ratio), unit: toHeft, most: 1.05 };
-    yield {
-      what: `work for nothing, actions of 10 s, ${nodes} nodes`,
-      value: 100 * medianOf(runs, (run) => run.waste),
-      unit: "%",
-      most: 0.5,
-    };
+    yield figure(`actions of 10 s, ${nodes} nodes`, medianOf(runs, ratio), toHeft, 1.05);
+    yield figure(
+      `work for nothing, actions of 10 s, ${nodes} nodes`,
+      100 * medianOf(runs, (run) => run.waste),
+      "%",
+      0.5,
+    );
   }
   const short = await runsOf("throughput");
   for (const [age, most] of [
@@ -63,65 +70,50 @@ export async function* figuresOf(large: boolean): AsyncGenerator<Judged> {
     ["50 ms", 1.1],
     ["200 ms", 1.3],
   ] as const)
-    yield {
-      what: `actions of 1 s, 32 nodes, news ${age} old`,
-      value: medianOf(short(age), ratio),
-      unit: toHeft,
-      most,
-    };
-  yield {
-    what: "entries per action of 1 s",
-    value: medianOf(short("20 ms"), (r) => r.factsPerAction),
-    unit: "",
-    most: 2.2,
-  };
-  yield {
-    what: "unicasts per action of 1 s",
-    value: medianOf(short("20 ms"), (r) => r.unicastsPerAction),
-    unit: "",
-    most: 6,
-  };
-  yield {
-    what: "entries per action, short ones in bundles",
-    value: medianOf((await runsOf("bundles"))("unified"), (r) => r.factsPerAction),
-    unit: "",
-    most: 1.2,
-  };
+    yield figure(`actions of 1 s, 32 nodes, news ${age} old`, medianOf(short(age), ratio), toHeft, most);
+  yield figure(
+    "entries per action of 1 s",
+    medianOf(short("20 ms"), (r) => r.factsPerAction),
+    "",
+    2.2,
+  );
+  yield figure(
+    "unicasts per action of 1 s",
+    medianOf(short("20 ms"), (r) => r.unicastsPerAction),
+    "",
+    6,
+  );
+  yield figure(
+    "entries per action, short ones in bundles",
+    medianOf((await runsOf("bundles"))("unified"), (r) => r.factsPerAction),
+    "",
+    1.2,
+  );
   const graphs: number[] = [];
   for (const graph of ["leveldb", "libuv", "ninja", "protobuf", "zstd"])
     graphs.push(medianOf((await runsOf("real-graph", { modes: ["unified"] }, graph))("unified"), ratio));
-  yield { what: "measured builds, 8 nodes, median of five", value: middle(graphs), unit: toHeft, most: 1.1 };
+  yield figure("measured builds, 8 nodes, median of five", middle(graphs), toHeft, 1.1);
   const churn = await runsOf("churn");
-  yield {
-    what: "5 % of the nodes crash each minute",
-    value: medianOf(churn("churn"), ratio),
-    unit: toHeft,
-    most: 1.1,
-  };
+  yield figure("5 % of the nodes crash each minute", medianOf(churn("churn"), ratio), toHeft, 1.1);
   const stragglers = await runsOf("stragglers");
-  yield {
-    what: "2 % of runs 8 times slower, with twins",
-    value: medianOf(stragglers("twins"), makespan) / medianOf(stragglers("no twins"), makespan),
-    unit: "× without",
-    most: 0.65,
-  };
-  yield {
-    what: "work for nothing by twins",
-    value: 100 * medianOf(stragglers("twins"), (run) => run.waste),
-    unit: "%",
-    most: 10,
-  };
+  yield figure(
+    "2 % of runs 8 times slower, with twins",
+    medianOf(stragglers("twins"), makespan) / medianOf(stragglers("no twins"), makespan),
+    "× without",
+    0.65,
+  );
+  yield figure("work for nothing by twins", 100 * medianOf(stragglers("twins"), (run) => run.waste), "%", 10);
   const heat = await runsOf("thermal");
-  yield {
-    what: "half of 32 nodes throttle, mode thermal-aware",
-    value: medianOf(heat("thermal-aware"), makespan) / medianOf(heat("unified"), makespan),
-    unit: "× unaware",
-    most: 0.95,
-  };
-  yield {
-    what: "longest time above the limit",
-    value: Math.max(...heat("thermal-aware").map((run) => (run.longestAboveMs ?? 0) / 1000)),
-    unit: "s",
-    most: 10,
-  };
+  yield figure(
+    "half of 32 nodes throttle, mode thermal-aware",
+    medianOf(heat("thermal-aware"), makespan) / medianOf(heat("unified"), makespan),
+    "× unaware",
+    0.95,
+  );
+  yield figure(
+    "longest time above the limit",
+    Math.max(...heat("thermal-aware").map((run) => (run.longestAboveMs ?? 0) / 1000)),
+    "s",
+    10,
+  );
 }

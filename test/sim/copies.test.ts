@@ -5,6 +5,7 @@ import { Checkers } from "../../sim/checkers.ts";
 import type { HostOptions } from "../../sim/host.ts";
 import { Swarm } from "../../sim/swarm.ts";
 import { chain, layered, type Workload } from "../../sim/workload.ts";
+import { inFolders } from "./in-folders.ts";
 
 type Copies = typeof defaultScheduling.copies;
 
@@ -35,17 +36,6 @@ function runsAfterLoss(
   expect(checkers.violations).toEqual([]);
   return outcome.executions.get("link0" as never)!;
 }
-
-const inFolders = ({ graph, costs }: Workload): Workload => ({
-  costs,
-  graph: {
-    ...graph,
-    actions: graph.actions.map((a) => ({
-      ...a,
-      outputs: a.outputs.map((o) => ({ ...o, kind: "folder" as const })),
-    })),
-  },
-});
 
 describe.each([1, 2, 3, 4, 5, 6])(
   "the only maker of what is still needed dies for good (seed %i)",

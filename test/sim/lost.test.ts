@@ -7,6 +7,7 @@ import { Checkers } from "../../sim/checkers.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm, type SwarmOptions } from "../../sim/swarm.ts";
 import { chain, layered, type Workload } from "../../sim/workload.ts";
+import { inFolders } from "./in-folders.ts";
 
 const seeds = [1, 2, 3, 4, 5, 6];
 
@@ -38,18 +39,6 @@ function errandsOf(swarm: Swarm): Message[] {
   });
   return asked;
 }
-
-/** The same with folders for outputs. */
-const inFolders = ({ graph, costs }: Workload): Workload => ({
-  costs,
-  graph: {
-    ...graph,
-    actions: graph.actions.map((a) => ({
-      ...a,
-      outputs: a.outputs.map((o) => ({ ...o, kind: "folder" as const })),
-    })),
-  },
-});
 
 describe("two members that cannot connect to each other", () => {
   const works: [string, (seed: number) => Workload][] = [

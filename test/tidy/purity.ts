@@ -7,7 +7,6 @@ const pureRooms = ["protocol/", "sim/"];
 const purePackages = new Set([
   "zod",
   "multiformats",
-  "@ipld/dag-cbor",
   "@bufbuild/protobuf",
   "yaml",
   "picomatch",
