@@ -4,14 +4,7 @@ import { type Fault, type Source, type SyntaxNode, walk } from "./source.ts";
 const pureRooms = ["protocol/", "sim/"];
 
 /** Packages that compute and nothing else. */
-const purePackages = new Set([
-  "zod",
-  "multiformats",
-  "@bufbuild/protobuf",
-  "yaml",
-  "picomatch",
-  "yjs",
-]);
+const purePackages = new Set(["zod", "multiformats", "@bufbuild/protobuf", "yaml", "picomatch", "yjs"]);
 
 /** Commands that live beside what they run: they read options, start threads and print, and decide nothing. */
 const commands: ReadonlySet<string> = new Set(["sim/main.ts"]);
