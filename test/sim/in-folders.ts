@@ -1,3 +1,4 @@
+/** Work whose actions leave folders behind. */
 import type { Workload } from "../../sim/workload.ts";
 
 /** The same work with folders for outputs. */
