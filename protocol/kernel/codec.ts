@@ -21,10 +21,12 @@ export function encode(value: unknown): Uint8Array {
 const depthMax = 64;
 /** Values in one encoding: a byte on the wire may be sixty in memory. */
 const valuesMaxDefault = 1 << 18;
+/** What a peer counts for: its text is reckoned, not copied. */
+const valuesPerPeer = 32;
 
 /**
  * The value of canonical bytes. Throws `malformed` for bytes that are not the one canonical encoding of a value nested at most `depthMax`
- * deep, `too-large` for more bytes or values than the bounds.
+ * deep, `too-large` for more bytes or values than the bounds; a peer counts for many.
  */
 export function decode(bytes: Uint8Array, maxBytes: number, maxValues = valuesMaxDefault): unknown {
   if (bytes.length > maxBytes)
@@ -344,6 +346,7 @@ function unpack(from: number): unknown {
       if (length > 0) return new Uint8Array(source.subarray(from + 1, at));
       break;
     case tagPeer:
+      valuesLeft -= valuesPerPeer;
       if (length === 33) return peerIdOf(new Uint8Array(source.subarray(from + 1, at)));
       break;
     case tagHash:

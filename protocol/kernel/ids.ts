@@ -1,5 +1,5 @@
 /** The names of things: branded strings, so that a build is never passed where an action is meant. */
-import { base58btc } from "multiformats/bases/base58";
+import { fromBase58, toBase58 } from "./base58.ts";
 
 /** A libp2p peer id of an Ed25519 key, as text (`12D3KooW…`). A node, a member and an author are all named by it. */
 export type PeerId = string & { readonly brand: "PeerId" };
@@ -18,43 +18,39 @@ export type ClaimId = string & { readonly brand: "ClaimId" };
 /** The identity of a blob, `<64 hex digits of sha2-256>/<size in bytes>`. */
 export type Digest = string & { readonly brand: "Digest" };
 
-const ed25519Prefix = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]; // identity multihash of a protobuf { type: Ed25519, 32 bytes }
-
+const knownMax = 4096;
 const keys = new Map<string, Uint8Array>();
+const names = new Map<string, PeerId>();
+
+function know(peer: PeerId, key: Uint8Array, cacheKey: string): void {
+  if (keys.size >= knownMax) keys.clear();
+  if (names.size >= knownMax) names.clear();
+  keys.set(peer, key);
+  names.set(cacheKey, peer);
+}
 
 /** The 32 bytes of a peer's Ed25519 public key; undefined when the text is no such peer id. */
 export function publicKeyOf(peer: string): Uint8Array | undefined {
   const known = keys.get(peer);
   if (known) return known;
   if (peer.length !== 52 || !peer.startsWith("12D3KooW")) return undefined;
-  let bytes: Uint8Array;
-  try {
-    bytes = base58btc.baseDecode(peer);
-  } catch {
-    return undefined;
-  }
-  if (bytes.length !== 38 || ed25519Prefix.some((b, i) => bytes[i] !== b)) return undefined;
-  const key = bytes.slice(6);
-  if (keys.size > 4096) keys.clear();
-  keys.set(peer, key);
+  const key = fromBase58(peer);
+  if (key) know(peer as PeerId, key, cacheKeyOf(key));
   return key;
 }
 
-const names = new Map<string, PeerId>();
-
 /** The peer id of a 32-byte Ed25519 public key. */
 export function peerIdOf(key: Uint8Array): PeerId {
-  const cacheKey = String.fromCharCode(...key);
+  const cacheKey = cacheKeyOf(key);
   const known = names.get(cacheKey);
   if (known) return known;
-  const bytes = new Uint8Array(38);
-  bytes.set(ed25519Prefix);
-  bytes.set(key, 6);
-  const peer = base58btc.baseEncode(bytes) as PeerId;
-  if (names.size > 4096) names.clear();
-  names.set(cacheKey, peer);
+  const peer = toBase58(key) as PeerId;
+  know(peer, new Uint8Array(key), cacheKey);
   return peer;
 }
+
+const cacheKeyOf = (key: Uint8Array): string =>
+  Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
 
 export const isPeerId = (text: string): text is PeerId => publicKeyOf(text) !== undefined;
 export const isHash = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);

@@ -34,6 +34,8 @@ export const ledgersMax = 1024;
 const vectorsBytesMax = 512 << 10;
 /** Action keys that are sought at once. */
 export const seekKeysMax = 4096;
+/** Blobs that one `hold` names: whoever wants more held asks again. */
+export const holdDigestsMax = 16_384;
 
 /** A Yjs update of one build's ledger, with the entries it carries (their signatures hold once the core sees them). */
 export interface LedgerUpdate {
@@ -125,6 +127,15 @@ const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(
 const sum = z.string().regex(/^[0-9a-f]{16}$/);
 const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v));
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+/** Read in one go: a schema for each of thousands costs more than all else in a message. */
+const digests = (least: number, most: number) =>
+  z.custom<Digest[]>(
+    (v) =>
+      Array.isArray(v) &&
+      v.length >= least &&
+      v.length <= most &&
+      v.every((one) => typeof one === "string" && isDigest(one)),
+  );
 const bytes = z.instanceof(Uint8Array);
 const id = z.string().min(1).max(64);
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
@@ -158,12 +169,12 @@ const messageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("hold"),
     id,
-    digests: z.array(digest).max(50_000),
+    digests: digests(0, holdDigestsMax),
     from: z.array(peer).max(16).optional(),
     folder: z.boolean().optional(),
   }),
-  z.object({ kind: z.literal("held"), id, missing: z.array(digest).max(50_000) }),
-  z.object({ kind: z.literal("seek"), id, keys: z.array(digest).min(1).max(seekKeysMax) }),
+  z.object({ kind: z.literal("held"), id, missing: digests(0, holdDigestsMax) }),
+  z.object({ kind: z.literal("seek"), id, keys: digests(1, seekKeysMax) }),
   z.object({
     kind: z.literal("found"),
     id,

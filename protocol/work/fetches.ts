@@ -5,7 +5,7 @@
 import type { Want } from "../contract.ts";
 import { sizeOf } from "../kernel/digest.ts";
 import type { Digest, PeerId } from "../kernel/ids.ts";
-import type { Message } from "../swarm/message.ts";
+import { holdDigestsMax, type Message } from "../swarm/message.ts";
 import type { Desk } from "./desk.ts";
 
 /** Thirds asked one after another. */
@@ -112,7 +112,8 @@ export class Fetches {
       if (fetch.third?.id !== id || fetch.tried.at(-1) !== peer) continue;
       const { third } = fetch;
       fetch.third = undefined;
-      const some = third.digests.some((d) => !missing.includes(d));
+      const gone = new Set(missing);
+      const some = third.digests.some((d) => !gone.has(d));
       this.again(key, fetch, third.missing, some ? [peer] : []);
     }
   }
@@ -161,7 +162,7 @@ export class Fetches {
       .alive()
       .find((p) => p !== self && !from.includes(p) && !fetch.tried.includes(p) && desk.peers.isConnected(p));
     if (third === undefined) return false;
-    const digests = needs.map((n) => n.digest);
+    const digests = needs.map((n) => n.digest).slice(0, holdDigestsMax);
     const bytes = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
     const id = `${desk.config.inc}.t${this.count++}`;
     const untilMonoMs = desk.now.monoMs + Math.min(thirdMsMax, thirdMs + bytes / thirdBytesPerMs);

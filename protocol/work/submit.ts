@@ -7,6 +7,7 @@ import type { Command, CommandReply } from "../contract.ts";
 import { sizeOf } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
+import { holdDigestsMax } from "../swarm/message.ts";
 import { buildIdOf, foldVersion } from "./build.ts";
 import type { Desk } from "./desk.ts";
 
@@ -29,6 +30,8 @@ interface Submission {
   said: boolean;
   readonly tried: PeerId[];
   waitingFor: string | undefined;
+  /** What the one who was asked has still to be told to hold, message by message. */
+  parts: (readonly Digest[])[];
   untilMonoMs: number;
 }
 
@@ -68,6 +71,7 @@ export class Submissions {
       said: false,
       tried: [],
       waitingFor: undefined,
+      parts: [],
       untilMonoMs: 0,
     });
     this.desk.emit({ kind: "read-blob", want: { digest: submit.graph, from: [] } });
@@ -95,6 +99,7 @@ export class Submissions {
     const s = this.open.find((o) => o.waitingFor === id);
     if (!s || s.tried.at(-1) !== from) return;
     if (missing.length > 0) this.askSecond(s);
+    else if (s.parts.length > 0) this.askPart(s, from);
     else if (s.said) this.answer(s, true);
     else this.say(s, [this.desk.config.self, from]);
   }
@@ -135,10 +140,10 @@ export class Submissions {
 
   /** A member is to hold all that the build starts from, and the word that it was submitted where that is said. */
   private ask(s: Submission, peer: PeerId): void {
-    const digests = [s.submit.graph, ...new Set(s.graph!.files.map((f) => f.digest))];
-    const bytes = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
-    s.waitingFor = `${this.desk.config.inc}.${this.count++}`;
-    s.untilMonoMs = this.desk.now.monoMs + Math.min(holdMsMax, holdMs + bytes / holdBytesPerMs);
+    const digests = [...new Set([s.submit.graph, ...s.graph!.files.map((f) => f.digest)])];
+    s.parts = [];
+    for (let at = 0; at < digests.length; at += holdDigestsMax)
+      s.parts.push(digests.slice(at, at + holdDigestsMax));
     if (s.said)
       for (const update of this.desk.builds.get(s.build)!.ledger.missingFor(new Uint8Array()))
         this.desk.emit({
@@ -146,6 +151,14 @@ export class Submissions {
           to: peer,
           message: { kind: "ledger", build: s.build, update, entries: [] },
         });
+    this.askPart(s, peer);
+  }
+
+  private askPart(s: Submission, peer: PeerId): void {
+    const digests = s.parts.shift()!;
+    const bytes = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
+    s.waitingFor = `${this.desk.config.inc}.${this.count++}`;
+    s.untilMonoMs = this.desk.now.monoMs + Math.min(holdMsMax, holdMs + bytes / holdBytesPerMs);
     this.desk.emit({ kind: "send", to: peer, message: { kind: "hold", id: s.waitingFor, digests } });
   }
 

@@ -1,6 +1,8 @@
 import fc from "fast-check";
+import { base58btc } from "multiformats/bases/base58";
 import { CID } from "multiformats/cid";
 import { expect, test } from "vitest";
+import { fromBase58 } from "../../protocol/kernel/base58.ts";
 import { cidOf, digestOf, emptyDigest, hashOf, isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import {
   byText,
@@ -21,6 +23,9 @@ test("a peer id names a key and nothing else", () => {
       const peer = peerIdOf(bytes);
       expect(isPeerId(peer)).toBe(true);
       expect([...publicKeyOf(peer)!]).toEqual([...bytes]);
+      const whole = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20, ...bytes);
+      expect(peer).toBe(base58btc.baseEncode(whole));
+      expect([...fromBase58(peer)!]).toEqual([...bytes]);
     }),
   );
   for (const other of [
@@ -29,6 +34,8 @@ test("a peer id names a key and nothing else", () => {
     "Qm".padEnd(46, "a"),
     "12D3KooW".padEnd(52, "0"),
     "12D3KooW".padEnd(52, "z"),
+    "12D3KooW".padEnd(52, "é"),
+    "z".repeat(52),
   ])
     expect(isPeerId(other), other).toBe(false);
 });

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { CommandReply } from "../../protocol/contract.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
+import { holdDigestsMax } from "../../protocol/swarm/message.ts";
 import { Cores, type Rules } from "../core/cores.ts";
 import { blob, graphOf } from "./facts.ts";
 
@@ -32,6 +33,25 @@ test("a build is taken in once its graph and inputs lie on the member with the m
   expect([...cores.node("bob").blobs]).toEqual(
     expect.arrayContaining([encodeGraph(graph).digest, blob("source")]),
   );
+});
+
+test("more inputs than one message names are held all the same, message by message", () => {
+  const cores = new Cores(two);
+  const named: number[] = [];
+  cores.rules.drops = (from, to, m) => {
+    if (from === "ann" && to === "bob" && m.kind === "hold") named.push(m.digests.length);
+    return false;
+  };
+  const files = Array.from({ length: holdDigestsMax + 9 }, (_, i) => ({
+    ...graph.files[0]!,
+    path: `f/${i}`,
+    digest: blob(`file ${i}`),
+  }));
+  expect(submit(cores, "ann", { ...graph, files: [...graph.files, ...files] })).toMatchObject({ ok: true });
+  expect(holders(cores)).toEqual([cores.node("ann").peer, cores.node("bob").peer]);
+  expect(files.every(({ digest }) => cores.node("bob").blobs.has(digest))).toBe(true);
+  // Twice: bob is asked again once it has the word that the build was submitted.
+  expect(named).toEqual([holdDigestsMax, 11, holdDigestsMax, 11]);
 });
 
 test("the reply waits for the disk: it stands behind the durable entry that submits", () => {
