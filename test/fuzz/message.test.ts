@@ -6,6 +6,7 @@ import { admissionBytesMax, readAdmission } from "../../protocol/swarm/admission
 import {
   gossipBytesMax,
   headsMax,
+  holdDigestsMax,
   messageBytesMax,
   messageEntriesMax,
 } from "../../protocol/swarm/message.ts";
@@ -83,19 +84,34 @@ test("altered requests at the door are refused, or are requests", () => {
 const stranger = (i: number) => peerIdOf(sha256(Buffer.from(`stranger ${i}`)));
 const sync = (fields: object) => ({ kind: "sync", heads: [], ledgers: [], reply: true, ...fields });
 const list = <T>(length: number, of: (i: number) => T) => Array.from({ length }, (_, i) => of(i));
-const digests = list(50_000, (i) => `${keyOf(`${i}`).slice(0, 64)}/1`);
+const sum = "0".repeat(16);
+const hit = { result: { outputs: [] }, made: [] };
+const digests = list(holdDigestsMax + 1, (i) => `${keyOf(`${i}`).slice(0, 64)}/1`);
 
 test.each<[string, unknown, string | undefined]>([
   [
     "heads of as many made-up authors as fit",
-    sync({ heads: list(headsMax, (i) => ({ author: stranger(i), inc, seq: 0, sum: "0".repeat(16) })) }),
+    sync({ heads: list(headsMax, (i) => ({ author: stranger(i), inc, seq: 0, sum })) }),
     undefined,
   ],
-  ["as many blobs to hold as fit", { kind: "hold", id: "h", digests }, undefined],
+  ["as many blobs to hold as fit", { kind: "hold", id: "h", digests: digests.slice(1) }, undefined],
+  ["one more blob to hold", { kind: "hold", id: "h", digests }, "malformed"],
+  ["more peers than any message names", { kind: "entries", entries: list(9000, stranger) }, "too-large"],
+  ["as many ended builds as fit", { kind: "archive", builds: list(8192, () => ({ build, sum })) }, undefined],
+  [
+    "as many results as fit",
+    {
+      kind: "found",
+      id: "f",
+      last: true,
+      hits: list(4096, (i) => ({ ...hit, key: digests[i], from: stranger(i) })),
+    },
+    undefined,
+  ],
   [
     "a thousand long vectors",
     sync({
-      ledgers: list(1000, () => ({ build, vector: new Uint8Array(4000).fill(1), digest: "0".repeat(16) })),
+      ledgers: list(1000, () => ({ build, vector: new Uint8Array(4000).fill(1), digest: sum })),
     }),
     "too-large",
   ],
