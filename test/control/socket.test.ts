@@ -278,7 +278,7 @@ describe("a stream", () => {
       const settled = made === before;
       before = made;
       expect(settled).toBe(true);
-    });
+    }, 20_000);
     expect(made).toBeLessThan(200);
     await chunksOf.return?.();
   });

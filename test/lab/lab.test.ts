@@ -45,19 +45,19 @@ describe.skipIf(missing !== undefined)("a lab", { timeout: 60_000 }, () => {
     expect((await lab.machine("ben").run("hostname")).trim()).toBe("ben");
     const [ann, ben, cleo] = [await hearing("ann"), await hearing("ben"), await hearing("cleo")];
     await say("ann", "ben", "one");
-    await vi.waitFor(() => expect(ben).toEqual(["one"]));
+    await vi.waitFor(() => expect(ben).toEqual(["one"]), { timeout: 20_000 });
     await lab.partition(["ann"], ["ben", "cleo"]);
     await say("ann", "ben", "lost");
     await say("cleo", "ben", "near");
-    await vi.waitFor(() => expect(ben).toEqual(["one", "near"]));
+    await vi.waitFor(() => expect(ben).toEqual(["one", "near"]), { timeout: 20_000 });
     await lab.heal();
     await lab.cut("ann", "cleo");
     await say("ann", "cleo", "lost");
     await say("cleo", "ann", "back");
-    await vi.waitFor(() => expect(ann).toEqual(["back"]));
+    await vi.waitFor(() => expect(ann).toEqual(["back"]), { timeout: 20_000 });
     await lab.heal();
     await say("ann", "cleo", "whole");
-    await vi.waitFor(() => expect(cleo).toEqual(["whole"]));
+    await vi.waitFor(() => expect(cleo).toEqual(["whole"]), { timeout: 20_000 });
     expect(ben).toEqual(["one", "near"]);
   });
 
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)("a lab", { timeout: 60_000 }, () => {
     await lab.heal();
     await lab.shape("ann", {});
     await say("ann", "ben", "clear");
-    await vi.waitFor(() => expect(ben).toContain("clear"));
+    await vi.waitFor(() => expect(ben).toContain("clear"), { timeout: 20_000 });
     expect(ben).not.toContain("parted");
   });
 
@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)("a lab", { timeout: 60_000 }, () => {
       const ben = await hearing("ben");
       await other.machine("ann").run("bash", "-c", `echo astray > /dev/udp/${other.address("ben")}/9`);
       await say("ann", "ben", "home");
-      await vi.waitFor(() => expect(ben).toEqual(["home"]));
+      await vi.waitFor(() => expect(ben).toEqual(["home"]), { timeout: 20_000 });
     } finally {
       await other.close();
     }
@@ -125,9 +125,9 @@ describe.skipIf(missing !== undefined)("a lab", { timeout: 60_000 }, () => {
     );
     const sleepers = () => pgrep("-f", `^sleep ${marker.replace(".", "\\.")}$`);
     await once(owner.stdout!, "data");
-    await vi.waitFor(async () => expect(await sleepers()).toHaveLength(1));
+    await vi.waitFor(async () => expect(await sleepers()).toHaveLength(1), { timeout: 20_000 });
     owner.kill("SIGKILL");
-    await vi.waitFor(async () => expect(await sleepers()).toEqual([]));
+    await vi.waitFor(async () => expect(await sleepers()).toEqual([]), { timeout: 20_000 });
   });
 });
 

@@ -20,7 +20,7 @@ export async function key(name: string): Promise<{ seed: Uint8Array; peer: PeerI
   return { seed, peer: peerIdOf(publicKey.raw) };
 }
 
-export const until = async (condition: () => boolean, timeoutMs = 10_000): Promise<void> =>
+export const until = async (condition: () => boolean, timeoutMs = 25_000): Promise<void> =>
   await vi.waitFor(
     () => {
       if (!condition()) throw new Error("the condition does not hold");

@@ -107,7 +107,7 @@ artifactsContract("the node", async () => {
     },
     know: (key, result, holders) => results.set(key, { result, made: holders.toReversed().map(madeBy) }),
     has: blobs.has,
-    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { interval: 2 }),
+    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 20_000, interval: 2 }),
     close: () => rm(home, { recursive: true }),
   };
 });
@@ -231,7 +231,7 @@ describe("artifacts of a node", () => {
       return { digest: digestOf(text(`blob ${i}`)), from: [a] };
     });
     const fetched = fetch(wants);
-    await vi.waitFor(() => expect(peers.log.length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(peers.log.length).toBeGreaterThan(0), { timeout: 20_000 });
     expect(peers.log.length).toBeLessThanOrEqual(8);
     open();
     expect((await fetched).missing).toEqual([]);
