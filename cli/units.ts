@@ -12,6 +12,9 @@ export function durationText(ms: number): string {
   return `${Math.floor(minutes / 1440)} d ${two(Math.floor((minutes % 1440) / 60))} h`;
 }
 
+/** `0.3 ms`, `12 ms`, `1.2 s`. */
+export const latencyText = (ms: number): string => (ms < 9.95 ? `${ms.toFixed(1)} ms` : durationText(ms));
+
 /** Decimal units: `0 B`, `999 B`, `1.2 kB`, `120 MB`. */
 export function bytesText(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;

@@ -20,6 +20,7 @@ import type { Config } from "./config.ts";
 import type { Control } from "./control/api.ts";
 import { serveControl } from "./control/server.ts";
 import { distributionOf } from "./distribution.ts";
+import { Doctor } from "./doctor/doctor.ts";
 import type { Home } from "./home.ts";
 import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
 import { lockHome } from "./lock.ts";
@@ -151,7 +152,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const clock = createClock();
     closers.push(() => clock.stop());
 
-    const later: { mesh?: Mesh; providing?: Providing } = {};
+    const later: { mesh?: Mesh; providing?: Providing; doctor?: Doctor } = {};
     const mesh = (): Mesh => {
       if (!later.mesh) throw new SwarmError("peer-unreachable", "the network is not up yet");
       return later.mesh;
@@ -284,6 +285,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       obtain: (digest, from, signal) => artifacts.obtainFor(digest, from, signal),
       doubted: (digest) => rechecks.doubt(digest),
       tails: executor,
+      health: async () => (await later.doctor?.examine()) ?? [],
       log,
     });
     const { mesh: up } = later;
@@ -323,6 +325,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     closers.push(() => clearInterval(announce));
 
     const queries = new Queries(core, up);
+    const doctor = new Doctor({
+      core,
+      queries,
+      mesh: up,
+      home: home.dir,
+      limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),
+    });
+    later.doctor = doctor;
     let stopping: Promise<void> | undefined;
     let resolveStopped: (because: Ending) => void = () => {};
     const stopped = new Promise<Ending>((resolve) => {
@@ -355,7 +365,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       events,
       sources,
       tails: executor,
-      limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),
+      doctor,
       mesh: up,
       nextIdentity: () => obtainNextIdentity(places.identity),
       changed: (signal) =>

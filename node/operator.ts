@@ -11,15 +11,16 @@ import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
 import { ArtifactQueries } from "./artifact-queries.ts";
-import { checkDaemon } from "./checks.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
 import { nextAction } from "./control/next.ts";
+import type { Doctor } from "./doctor/doctor.ts";
 import { foretoldBlob } from "./foretell.ts";
 import { drawTicketKey } from "./invitation.ts";
 import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
+import { reachOf } from "./reach.ts";
 import { Recall } from "./recall.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
 import type { Sources } from "./store/sources.ts";
@@ -39,8 +40,7 @@ export interface OperatorParts {
   readonly events: Pick<EventStore, "range">;
   readonly sources: Sources;
   readonly tails: TailSource;
-  /** What binds each action on this node, in words. */
-  readonly limits: string;
+  readonly doctor: Doctor;
   readonly mesh: Mesh;
   /** Resolves after the next step that may have changed something. */
   readonly changed: (signal?: AbortSignal) => Promise<void>;
@@ -218,7 +218,9 @@ export function createOperator(parts: OperatorParts): Control {
       });
       return { ticket: text, expiresAtMs: notAfterMs, addresses: own };
     },
-    doctor: async () => checkDaemon(core, queries, mesh, parts.limits),
+    doctor: () => parts.doctor.examine(),
+    fleet: () => parts.doctor.fleet(),
+    reach: () => reachOf(core, queries, mesh),
     stop: parts.stop,
   };
 }

@@ -1,6 +1,7 @@
 /** The shell's own edges, which the core never sees: blobs on disk, blobs at peers, live log tails. */
 import type { ActionName, BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
 import type { Network } from "../protocol/ports.ts";
+import type { Finding } from "./control/api.ts";
 
 /** Content-addressed files. What is in it is complete, hash-correct, read-only and never changes. */
 export interface BlobStore {
@@ -96,6 +97,43 @@ export interface Locator {
   holders(hash: string, signal: AbortSignal): AsyncIterable<PeerId>;
 }
 
+/** What one member asks another about how that one stands. */
+export type Inquiry =
+  /** Whom do you reach? */
+  | { readonly kind: "reach" }
+  /** Do you reach me at these addresses of mine? */
+  | { readonly kind: "dial"; readonly addresses: readonly string[] }
+  /** What does your doctor find? */
+  | { readonly kind: "health" };
+
+/** A connection to a member, as one of its ends sees it. */
+export interface Way {
+  readonly peer: PeerId;
+  /** Of a round trip just made; absent: nothing came back in time. */
+  readonly latencyMs?: number | undefined;
+  /** outbound: it was dialled from here. */
+  readonly direction: "inbound" | "outbound";
+  /** Of the other end, as the connection shows it. */
+  readonly address: string;
+}
+
+/** What came of dialling one address: how long it took, or why it failed. */
+export interface Try {
+  readonly address: string;
+  readonly latencyMs?: number | undefined;
+  readonly why?: string | undefined;
+}
+
+export type InquiryAnswer =
+  | { readonly kind: "reach"; readonly ways: readonly Way[] }
+  | { readonly kind: "dial"; readonly tries: readonly Try[] }
+  | { readonly kind: "health"; readonly findings: readonly Finding[] };
+
+/** Who answers inquiries of other members for this node. */
+export interface Inquirable {
+  answer(asker: PeerId, inquiry: Inquiry): Promise<InquiryAnswer>;
+}
+
 /** The network as the daemon holds it: the core's port and what the shell needs beside it. */
 export interface Mesh extends Network {
   readonly remoteBlobs: RemoteBlobs;
@@ -111,6 +149,13 @@ export interface Mesh extends Network {
   membersChanged(): void;
   /** Members there is a connection to. */
   connected(): PeerId[];
+  /** The connections to members, each tried just now. */
+  ways(): Promise<Way[]>;
+  /** Asks a member, through another one where there is no connection to it; `via` says through whom. Throws `peer-unreachable`. */
+  inquire<K extends Inquiry["kind"]>(
+    peer: PeerId,
+    inquiry: Extract<Inquiry, { kind: K }>,
+  ): Promise<{ readonly answer: Extract<InquiryAnswer, { kind: K }>; readonly via?: PeerId }>;
   /** Who provides blobs, asked of everyone. */
   readonly locator: Locator;
   /** Bytes of blobs received and sent since start. */

@@ -1,18 +1,19 @@
-/** `swarmd node list` and `swarmd node show NAME`: the machines of the swarm. */
+/** `swarmd node list`, `node show NAME`, `node reach`: the machines of the swarm. */
 import type { NodeView } from "../../node/control/api.ts";
 import { targetsOf } from "../../protocol/build/toolchain.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
+import { printReach } from "../reach-table.ts";
 import { notFound, selectNode } from "../select.ts";
 import { toolsText } from "../toolchains.ts";
 import { bytesText, durationText } from "../units.ts";
 
 export const node: Command = {
   name: "node",
-  args: "<list|show> [name]",
-  description: "List the nodes of the swarm, or show one",
-  examples: ["node list", "node list --json", "node show pc"],
+  args: "<list|show|reach> [name]",
+  description: "List the nodes of the swarm, show one, or who reaches whom",
+  examples: ["node list", "node list --json", "node show pc", "node reach"],
   async run(context, [what, word]) {
     if (what === "list" && word === undefined) return list(context);
     if (what === "show") {
@@ -22,13 +23,14 @@ export const node: Command = {
         });
       return show(context, selectNode(await context.control.nodes(), word));
     }
-    if (what === "list")
-      throw new SwarmError("usage", "node list takes no name", { remedy: "node show NAME" });
+    if (what === "reach" && word === undefined) return reach(context);
+    if (what === "list" || what === "reach")
+      throw new SwarmError("usage", `node ${what} takes no name`, { remedy: "node show NAME" });
     const refusal = notFound(
       "command",
       `node ${what}`,
-      ["node list", "node show"],
-      "node list, node show NAME",
+      ["node list", "node show", "node reach"],
+      "node list, node show NAME, node reach",
     );
     throw new SwarmError("usage", refusal.message, { remedy: refusal.remedy });
   },
@@ -50,6 +52,13 @@ async function list(context: Context): Promise<number> {
       one.addresses[0]?.replace(/\/p2p\/[^/]+$/, "") ?? "-",
     ]),
   );
+  return 0;
+}
+
+async function reach(context: Context): Promise<number> {
+  const view = await context.control.reach();
+  if (context.json) context.output.json(view);
+  else printReach(context.output, view);
   return 0;
 }
 

@@ -326,6 +326,41 @@ export interface Finding {
   readonly remedy?: string;
 }
 
+/** What the doctor of one member finds; `why` instead where it cannot be asked. */
+export interface Patient {
+  readonly node: string;
+  readonly peerId: PeerId;
+  readonly state: NodeState;
+  /** The member through which it was asked, where this node does not reach it. */
+  readonly via?: string;
+  readonly findings?: readonly Finding[];
+  readonly why?: string;
+}
+
+/** The connections of one member. */
+export interface ReachRow {
+  readonly node: string;
+  readonly peerId: PeerId;
+  readonly state: NodeState;
+  /** The member through which it was asked, where this node does not reach it. */
+  readonly via?: string;
+  /** Absent: it could not be asked. */
+  readonly ways?: readonly {
+    readonly node: string;
+    readonly peerId: PeerId;
+    /** outbound: the row's node dialled. */
+    readonly direction: "inbound" | "outbound";
+    /** Of the other end. */
+    readonly address: string;
+    /** Of a round trip just now; absent: nothing came back. */
+    readonly latencyMs?: number;
+  }[];
+}
+
+export interface ReachView {
+  readonly rows: readonly ReachRow[];
+}
+
 /** Where an artifact comes from. */
 export interface ArtifactOrigin {
   readonly build: BuildId;
@@ -421,7 +456,12 @@ export interface Control {
   /** This node goes on under a new key, as `peer`; its daemon starts anew. */
   rotate(): Promise<{ readonly peer: PeerId }>;
   invite(request: { readonly roles: readonly Role[]; readonly ttlMs: number }): Promise<InviteReply>;
+  /** Of this machine, this node and its company; some members are asked to dial back. */
   doctor(): Promise<Finding[]>;
+  /** The same of every member, each asked itself. */
+  fleet(): Promise<Patient[]>;
+  /** Who reaches whom, as each member says of itself. */
+  reach(): Promise<ReachView>;
   stop(): Promise<void>;
 }
 

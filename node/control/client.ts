@@ -90,6 +90,8 @@ export function controlClient(socketPath: string): Control {
     rotate: () => value("rotate", {}),
     invite: (request) => value("invite", request),
     doctor: () => value("doctor", {}),
+    fleet: () => value("fleet", {}),
+    reach: () => value("reach", {}),
     stop: () => value("stop", {}),
   };
 }

@@ -46,6 +46,8 @@ export const routes = {
   rotate: { method: "POST", path: "/1/rotate", answer: "json", silenceMsMax: quick },
   invite: { method: "POST", path: "/1/invite", answer: "json", silenceMsMax: quick },
   doctor: { method: "GET", path: "/1/doctor", answer: "json", silenceMsMax: 120_000 },
+  fleet: { method: "GET", path: "/1/fleet", answer: "json", silenceMsMax: 120_000 },
+  reach: { method: "GET", path: "/1/reach", answer: "json", silenceMsMax: 60_000 },
   stop: { method: "POST", path: "/1/stop", answer: "json", silenceMsMax: 60_000 },
 } as const satisfies Record<RouteName, Route>;
 
@@ -89,6 +91,8 @@ export interface RouteInputs {
   readonly rotate: Record<never, never>;
   readonly invite: { readonly roles: readonly Role[]; readonly ttlMs: number };
   readonly doctor: Record<never, never>;
+  readonly fleet: Record<never, never>;
+  readonly reach: Record<never, never>;
   readonly stop: Record<never, never>;
 }
 

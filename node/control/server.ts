@@ -246,6 +246,8 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     run: (control, input) => control.invite(input),
   },
   doctor: { input: nothing, run: (control) => control.doctor() },
+  fleet: { input: nothing, run: (control) => control.fleet() },
+  reach: { input: nothing, run: (control) => control.reach() },
   stop: { input: nothing, run: (control) => control.stop() },
 };
 

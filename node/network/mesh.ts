@@ -6,7 +6,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest, PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../../protocol/ports.ts";
 import type { Log } from "../log.ts";
-import type { BlobStore, Mesh, TailSource } from "../ports.ts";
+import type { BlobStore, Inquirable, Inquiry, InquiryAnswer, Mesh, TailSource, Way } from "../ports.ts";
 import { admissionHandler, admissionProtocol } from "./admission.ts";
 import type { Askers } from "./askers.ts";
 import { blobsHandler } from "./blob-server.ts";
@@ -14,6 +14,7 @@ import { blobsProtocol, streamsMax } from "./blob-wire.ts";
 import { Dialer } from "./dialer.ts";
 import { Gate, peerOf } from "./gate.ts";
 import { openGossip } from "./gossip.ts";
+import { clipped, inquireOf, inquiriesMax, inquiryHandler, inquiryProtocol } from "./inquiry.ts";
 import { createHost } from "./libp2p.ts";
 import { Links } from "./links.ts";
 import { createLocator } from "./locate.ts";
@@ -22,12 +23,15 @@ import { bestFirst, isLoopback, PeerBook } from "./peer-book.ts";
 import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
 import { tailHandler, tailOf, tailProtocol, tailsMax } from "./tail.ts";
+import { dialBack, latencyOf } from "./ways.ts";
 
 /** How often links are looked over for gossip that stopped flowing. */
 const sweepMs = 5_000;
 /** How often some member is asked whom it knows, for those that join without dialling us. */
 const hearsayMs = 30_000;
 const identifyMsMax = 10_000;
+/** So many members are asked to pass on a question to one that is not reached. */
+const throughMax = 3;
 
 export interface MeshOptions {
   /** Seed of the node's Ed25519 key, 32 bytes. */
@@ -47,6 +51,8 @@ export interface MeshOptions {
   readonly doubted: (digest: Digest) => Promise<boolean>;
   readonly askers: Askers;
   readonly tails: TailSource;
+  /** What the doctor finds, for members that ask. */
+  readonly health: () => Promise<Extract<InquiryAnswer, { kind: "health" }>["findings"]>;
   readonly log: Log;
   /** Finds members on the LAN; by default unless all of `listen` is loopback. */
   readonly mdns?: boolean;
@@ -130,6 +136,30 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       if (book.add(peer, addresses, { viaLoopback, hearsay: true })) dialer.ensure([peer]);
   }
 
+  const ways = (): Promise<Way[]> =>
+    Promise.all(
+      links.peers().map(async (peer): Promise<Way> => {
+        const connection = links.to(peer)!;
+        const { direction, remoteAddr } = connection;
+        const latencyMs = await latencyOf(connection);
+        return {
+          peer,
+          direction,
+          address: remoteAddr.toString(),
+          ...(latencyMs === undefined ? {} : { latencyMs }),
+        };
+      }),
+    );
+  const answers: Inquirable = {
+    async answer(asker, inquiry) {
+      if (inquiry.kind === "reach") return { kind: "reach", ways: await ways() };
+      if (inquiry.kind === "health") return { kind: "health", findings: clipped(await options.health()) };
+      const from = links.to(asker);
+      const sameHost = from !== undefined && isLoopback(from.remoteAddr);
+      return { kind: "dial", tries: await dialBack(asker, inquiry.addresses, sameHost) };
+    },
+  };
+
   host.addEventListener("connection:open", ({ detail }) => links.opened(detail));
   host.addEventListener("connection:close", ({ detail }) => links.ended(detail));
   host.addEventListener("peer:discovery", ({ detail }) => {
@@ -183,6 +213,18 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   await host.handle(tailProtocol, gate.guard(tailHandler({ tails: options.tails, log })), {
     maxInboundStreams: tailsMax,
   });
+  await host.handle(
+    inquiryProtocol,
+    gate.guard(
+      inquiryHandler({
+        self: host.peerId.toString() as PeerId,
+        answers,
+        connectionTo: (peer) => (gate.admits(peer) ? links.to(peer) : undefined),
+        log,
+      }),
+    ),
+    { maxInboundStreams: inquiriesMax },
+  );
   await host.handle(peersProtocol, gate.guard(peersHandler({ book, admits: gate.admits, log })), {
     maxInboundStreams: 2,
   });
@@ -217,6 +259,18 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     echo: (to, message) => links.echo(to, message),
     tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),
     connected: () => links.peers(),
+    ways,
+    async inquire<K extends Inquiry["kind"]>(peer: PeerId, inquiry: Extract<Inquiry, { kind: K }>) {
+      type Answer = Extract<InquiryAnswer, { kind: K }>;
+      const connection = links.to(peer);
+      if (connection) return { answer: (await inquireOf(connection, inquiry)) as Answer };
+      for (const via of links.peers().slice(0, throughMax)) {
+        const through = links.to(via);
+        const answer = through && (await inquireOf(through, inquiry, peer).catch(() => undefined));
+        if (answer) return { answer: answer as Answer, via };
+      }
+      throw new SwarmError("peer-unreachable", `${peer} cannot be asked, not through another member either`);
+    },
     addresses: () => host.getMultiaddrs().map(String),
     addressesOf: (peer) => [...book.addresses(peer)],
     know(peer, addresses) {

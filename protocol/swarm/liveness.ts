@@ -193,6 +193,12 @@ export class Peers {
     return p && p.offBeats >= clockOffBeats ? p.aheadMs : undefined;
   }
 
+  /** The same by its last beat alone, the time that was on its way included; undefined when no beat told. */
+  clockReadMs(peer: PeerId): number | undefined {
+    const p = this.table.get(peer);
+    return p?.vitals?.wallMs === undefined ? undefined : p.aheadMs;
+  }
+
   /** When a peer was last heard; before all time when it never was. */
   heardMonoMs(peer: PeerId): number {
     return this.table.get(peer)?.heardMonoMs ?? -1;

@@ -286,8 +286,6 @@ beta   alive      0/4  0.25     -        13 GB     210 GB  normal  bubblewrap  0
 
   test("doctor names each lack with its remedy, with a daemon and without", async () => {
     expect(await terminal.good("doctor")).toMatch(/^note {2}daemon .* is in no swarm yet\n +→ swarmd init$/m);
-    await serve();
-    expect(await terminal.good("doctor")).toMatch(/^note {2}peers +this node is alone\n +→ swarmd invite$/m);
     const findings = JSON.parse(await terminal.good("doctor", "--json"));
     expect(findings.map((finding: { check: string }) => finding.check)).toEqual(
       expect.arrayContaining([
@@ -299,9 +297,16 @@ beta   alive      0/4  0.25     -        13 GB     210 GB  normal  bubblewrap  0
         "disk",
         "port",
         "sensors",
+        "memory",
+        "firewall",
+        "clock",
+        "time service",
         "daemon",
       ]),
     );
+    await serve();
+    expect(await terminal.good("doctor")).toMatch(/^note {2}peers +this node is alone\n +→ swarmd invite$/m);
+    expect(await terminal.good("doctor", "--fleet")).toMatch(/: 1 of 1 checks\n {2}note {2}peers /);
   });
 
   test("stop asks the daemon and waits for its process", async () => {

@@ -27,8 +27,8 @@ import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
-import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
+import { nodeView } from "./nodes.ts";
 
 export interface MemoryOptions {
   /** The first is the node itself. */
@@ -332,6 +332,16 @@ export class MemoryControl implements Control {
     return [{ check: "peers", level: "note" as const, text: "this node is alone", remedy: "swarmd invite" }];
   }
 
+  async fleet() {
+    const { name: node, peerId, state } = (await this.nodes())[0]!;
+    return [{ node, peerId, state, findings: await this.doctor() }];
+  }
+
+  async reach() {
+    const { name: node, peerId, state } = (await this.nodes())[0]!;
+    return { rows: [{ node, peerId, state, ways: [] }] };
+  }
+
   async stop() {
     this.stopped = true;
   }
@@ -547,45 +557,3 @@ class Play {
     for (const resolve of waiting) resolve();
   }
 }
-
-function nodeView(name: string, index: number, toolchains: readonly string[]): NodeView {
-  const peerId = peerIdOf(new Uint8Array(32).fill(index + 1)) as PeerId;
-  return {
-    name,
-    peerId,
-    state: index === 0 ? "self" : "alive",
-    roles: index === 0 ? ["admin", "builder", "submitter"] : ["builder", "submitter"],
-    addresses: [`/ip4/192.0.2.${index + 7}/tcp/4701`],
-    vitals: vitalsOf(name, peerId, toolchains),
-    running: [],
-  };
-}
-
-const vitalsOf = (name: string, peer: PeerId, toolchains: readonly string[]): Vitals => ({
-  peer,
-  inc: "1-00000000" as Vitals["inc"],
-  name,
-  version: "0.1.0",
-  beat: 1,
-  slots: 4,
-  running: 0,
-  foreign: false,
-  frontier: "",
-  ledgers: {},
-  cores: 4,
-  load: 0.25,
-  pressurePercent: "unknown",
-  temperatureCelsius: "unknown",
-  headroomCelsius: "unknown",
-  memoryTotalBytes: 16e9,
-  memoryFreeBytes: 12.5e9,
-  diskTotalBytes: 500e9,
-  diskFreeBytes: 210e9,
-  labels: [],
-  fenced: false,
-  policy: "normal",
-  reservedBytes: 0,
-  sandbox: "bubblewrap",
-  target: "x86_64-linux-gnu",
-  toolchains: Object.fromEntries(toolchains.map((tool) => [tool, `${tool}-fingerprint`])),
-});

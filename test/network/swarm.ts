@@ -136,6 +136,7 @@ export class TestSwarm {
       obtain: (digest, from) => member.obtain(digest, from),
       doubted: (digest) => member.doubted(digest),
       tails: { tail: (request, signal) => member.tail(request, signal) },
+      health: async () => [{ check: "name", level: "ok", text: name }],
       log: createLogTo({ write: (line) => state.log.push(JSON.parse(line)) }, "debug"),
     });
     const member: Member = {

@@ -1,16 +1,21 @@
 /** What this machine has and lacks for a node, found without a daemon: each lack with the command that mends it. */
 import { access, constants, readdir, stat, statfs } from "node:fs/promises";
 import net from "node:net";
+import { freemem, totalmem } from "node:os";
 import path from "node:path";
-import type { Finding } from "../node/control/api.ts";
-import { bytesText } from "./units.ts";
+import type { Finding } from "../control/api.ts";
+import { checkFirewall } from "./firewall.ts";
+import { thisMachine } from "./probe.ts";
+import { checkTime } from "./timekeeping.ts";
 
 const nodeMajorMin = 24;
 const diskFreeBytesMin = 5e9;
+const memoryFreeBytesMin = 512 * 2 ** 20;
 const portDefault = 4701;
 
-export async function checkMachine(home: string): Promise<Finding[]> {
-  return Promise.all([
+/** `port`: where a daemon of this home listens; absent where none runs. */
+export async function checkMachine(home: string, port?: number): Promise<Finding[]> {
+  const found = await Promise.all([
     checkNode(),
     checkSystem(),
     checkTool("sandbox", "bwrap", "bubblewrap", "actions run without a box; work of others is refused"),
@@ -18,9 +23,29 @@ export async function checkMachine(home: string): Promise<Finding[]> {
     checkTool("patch", "patch", "patch", "the LevelDB example cannot be built here"),
     checkHome(home),
     checkDisk(home),
-    checkPort(),
+    checkMemory(),
+    ...(port === undefined ? [checkPort()] : []),
+    checkFirewall(thisMachine, port ?? portDefault),
+    checkTime(thisMachine, Date.now()),
     checkSensors("/"),
   ]);
+  return found.flat();
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+function checkMemory(): Finding {
+  const check = "memory";
+  const free = freemem();
+  const text = `${gigabytes(free)} of ${gigabytes(totalmem())} free`;
+  return free >= memoryFreeBytesMin
+    ? { check, level: "ok", text }
+    : {
+        check,
+        level: "note",
+        text: `only ${text}: actions that need more wait for other nodes`,
+        remedy: "close what presses on it, or give the node fewer slots: swarmd run --slots 1",
+      };
 }
 
 async function checkNode(): Promise<Finding> {
@@ -109,11 +134,11 @@ async function checkDisk(home: string): Promise<Finding> {
   const { bavail, bsize } = await statfs(dir);
   const free = bavail * bsize;
   return free >= diskFreeBytesMin
-    ? { check: "disk", level: "ok", text: `${bytesText(free)} free` }
+    ? { check: "disk", level: "ok", text: `${gigabytes(free)} free` }
     : {
         check: "disk",
         level: "note",
-        text: `only ${bytesText(free)} free: a node with a full disk takes no work`,
+        text: `only ${gigabytes(free)} free: a node with a full disk takes no work`,
         remedy: "free some space, or name a home on another disk: --home DIR",
       };
 }

@@ -1,17 +1,17 @@
-/** What a running daemon finds about itself and its swarm, each finding with its remedy. */
-import { remedyFor } from "../protocol/build/parcels.ts";
-import { readOffer, targetsOf } from "../protocol/build/toolchain.ts";
-import type { Core } from "../protocol/core.ts";
-import type { Mode } from "../protocol/swarm/policy.ts";
-import type { Vitals } from "../protocol/swarm/vitals.ts";
-import { diskFreeBytesMin } from "../protocol/work/eligible.ts";
-import type { Limit } from "../protocol/work/room.ts";
-import type { Finding } from "./control/api.ts";
-import type { Mesh } from "./ports.ts";
-import type { Queries } from "./queries.ts";
+/** What a running daemon knows of itself and its swarm without asking anybody, each finding with its remedy. */
+import { remedyFor } from "../../protocol/build/parcels.ts";
+import { readOffer, targetsOf } from "../../protocol/build/toolchain.ts";
+import type { Core } from "../../protocol/core.ts";
+import type { Mode } from "../../protocol/swarm/policy.ts";
+import type { Vitals } from "../../protocol/swarm/vitals.ts";
+import { diskFreeBytesMin } from "../../protocol/work/eligible.ts";
+import type { Limit } from "../../protocol/work/room.ts";
+import type { Finding } from "../control/api.ts";
+import type { Mesh } from "../ports.ts";
+import type { Queries } from "../queries.ts";
 
 /** `limits`: what binds each action here, in words. */
-export function checkDaemon(
+export function checkState(
   core: Core,
   queries: Queries,
   mesh: Pick<Mesh, "addresses">,
