@@ -2,18 +2,17 @@
  * Archives as inputs: unpacked into a folder of their own, from text of anyone. Nothing is written outside of it, links come last so that
  * nothing is written through one, and what an archive may come to is bounded by its own size.
  */
-import { spawn } from "node:child_process";
 import { constants, createReadStream, createWriteStream } from "node:fs";
 import { chmod, link, mkdir, open, rm, symlink } from "node:fs/promises";
 import path from "node:path";
-import { PassThrough, Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
 import { type Entry, openPromise } from "yauzl";
 import { isPath } from "../../protocol/build/path.ts";
 import type { Trouble } from "../../protocol/build/problem.ts";
-import { findProgram } from "./sandbox.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { type Compression, compressionOf, decompressed } from "./decompress.ts";
 import { guarded, OddMember } from "./tar-guard.ts";
 
 export interface ArchiveLimits {
@@ -34,8 +33,6 @@ const archiveLimits: ArchiveLimits = {
 };
 
 const linkCharsMax = 4096;
-/** What xz may take to unpack; its highest usual setting takes 65 MiB. */
-const xzMemoryMax = "256MiB";
 
 /** What is wrong with an archive, and what to do. */
 export class ArchiveFault extends Error {
@@ -64,6 +61,8 @@ export async function unpackArchive(
     else await unpackTar(file, kind, target, allowed);
   } catch (cause) {
     if (cause instanceof ArchiveFault) throw cause;
+    if (cause instanceof SwarmError)
+      throw new ArchiveFault(cause.message, cause.remedy ?? "pack it otherwise");
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "ENOSPC" || code === "EDQUOT")
       throw new ArchiveFault("no room to unpack it", "free some disk, or set TMPDIR to a folder with room");
@@ -72,7 +71,7 @@ export async function unpackArchive(
   await target.finish();
 }
 
-type Kind = "tar" | "gzip" | "xz" | "zstd" | "zip";
+type Kind = "tar" | Exclude<Compression, "none" | "bzip2"> | "zip";
 
 /** Its kind, told by its first bytes, whatever its name. */
 async function look(file: string): Promise<{ kind: Kind; sizeBytes: number }> {
@@ -83,17 +82,15 @@ async function look(file: string): Promise<{ kind: Kind; sizeBytes: number }> {
     const head = Buffer.alloc(512);
     await handle.read(head, 0, head.length, 0);
     const begins = (...bytes: number[]) => bytes.every((byte, i) => head[i] === byte);
-    const kind: Kind | undefined = begins(0x1f, 0x8b)
-      ? "gzip"
-      : begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)
-        ? "xz"
-        : begins(0x28, 0xb5, 0x2f, 0xfd)
-          ? "zstd"
-          : begins(0x50, 0x4b, 3, 4) || begins(0x50, 0x4b, 5, 6)
-            ? "zip"
-            : head.toString("latin1", 257, 262) === "ustar"
-              ? "tar"
-              : undefined;
+    const packed = compressionOf(head);
+    const kind: Kind | undefined =
+      packed !== "none" && packed !== "bzip2"
+        ? packed
+        : begins(0x50, 0x4b, 3, 4) || begins(0x50, 0x4b, 5, 6)
+          ? "zip"
+          : head.toString("latin1", 257, 262) === "ustar"
+            ? "tar"
+            : undefined;
     if (!kind)
       throw new ArchiveFault("it is no tar (plain, gzip, xz, zstd) and no zip", "pack it as one of these");
     return { kind, sizeBytes: status.size };
@@ -118,49 +115,15 @@ const tooLarge = () =>
     "unpack it yourself and name the folder",
   );
 
-function decompressed(file: string, kind: Exclude<Kind, "zip">): Readable {
-  const source = createReadStream(file, { highWaterMark: 1 << 18 });
-  if (kind === "tar") return source;
-  if (kind === "xz") return throughXz(source);
-  const unpacker = kind === "gzip" ? createGunzip() : createZstdDecompress();
-  source.on("error", (error) => unpacker.destroy(error));
-  return source.pipe(unpacker);
-}
-
-/** The runtime knows no xz; the program does. */
-function throughXz(source: Readable): Readable {
-  const program = findProgram("xz");
-  if (program === undefined)
-    throw new ArchiveFault("the program xz is not there", "install xz-utils, or pack it with gzip or zstd");
-  const child = spawn(program, ["-dc", `--memlimit-decompress=${xzMemoryMax}`], {
-    stdio: ["pipe", "pipe", "pipe"],
-    env: {},
-    cwd: "/",
-  });
-  const out = new PassThrough();
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    said = (said + text).slice(0, 500);
-  });
-  child.stdin.on("error", () => {}); // it ended early: its status tells
-  source.pipe(child.stdin);
-  child.stdout.pipe(out, { end: false });
-  child.on("error", (error) => out.destroy(error));
-  child.on("close", (status) =>
-    status === 0 ? out.end() : out.destroy(new Error(said.trim() || `xz ended with ${status}`)),
-  );
-  out.on("close", () => child.kill("SIGKILL"));
-  return out;
-}
-
 async function unpackTar(file: string, kind: Exclude<Kind, "zip">, target: Target, bytesMax: number) {
+  const packed = createReadStream(file, { highWaterMark: 1 << 18 });
+  const unpacked = decompressed(packed, kind === "tar" ? "none" : kind);
   const decoder = createTarDecoder({ strict: true });
   const writer = decoder.writable.getWriter();
   writer.closed.catch(() => {}); // told by what is read
   const feed = async () => {
     try {
-      for await (const chunk of guarded(bounded(decompressed(file, kind), bytesMax)))
-        await writer.write(chunk);
+      for await (const chunk of guarded(bounded(unpacked, bytesMax))) await writer.write(chunk);
       await writer.close();
     } catch (thrown) {
       const cause =
