@@ -5,48 +5,31 @@ import { closeSync, openSync } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Config } from "../node/config.ts";
 import type { Control } from "../node/control/api.ts";
 import { makeFolder } from "../node/files.ts";
+import { fallbackText, settingKeys, settingOf } from "../node/settings.ts";
 import { type ErrorCode, errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import { flagOf } from "./arguments.ts";
-import { type CommandOption, type Context, type Options, optionText } from "./command.ts";
+import type { CommandOption, Context, Options } from "./command.ts";
 import { mainFile } from "./project.ts";
 
-/** Settings of a daemon that may be given as flags; the home's config.yaml and SWARMD_* give the rest. */
+/** Settings of a running daemon: its name is given when its home is made. */
+const settings = settingKeys.filter((key) => key !== "name");
+
+/** Settings of a daemon as flags; the home's config.yaml and SWARMD_* give the rest. */
 export const daemonOptions: readonly CommandOption[] = [
   { flags: "--detach", description: "Start it in the background; its log is in the home" },
-  { flags: "--listen <address>", description: "host:port or multiaddr to listen on; may be repeated" },
-  { flags: "--announce <address>", description: "Address to tell others besides; may be repeated" },
-  { flags: "--slots <n>", description: "Actions run at once; 0 builds nothing (the number of cores)" },
-  { flags: "--sandbox <kind>", description: "auto, bubblewrap or none (auto)" },
-  { flags: "--unsafe-no-sandbox", description: "Run what others submit even without a sandbox" },
-  { flags: "--mdns <yes|no>", description: "Look for members on the LAN" },
-  { flags: "--disk-path <dir>", description: "The file system whose room is watched (the home's)" },
-  { flags: "--mode <mode>", description: "How it weighs nodes against each other (unified)" },
-  { flags: "--policy <policy>", description: "prefer, normal, avoid or standby (normal)" },
-  { flags: "--labels <list>", description: "What actions may ask for: gpu,big-memory" },
-  { flags: "--fenced", description: "Take only actions that ask for one of the labels" },
-  { flags: "--owner <how>", description: "yield: leave the machine to who works at it; ignore (ignore)" },
-  { flags: "--log-level <level>", description: "error, warn, info or debug (info)" },
-  { flags: "--log-file <file>", description: "Log there, not to standard error" },
+  ...settings.map((key) => {
+    const { value, text } = settingOf(key);
+    const usual = fallbackText(key);
+    const isFlag = value === undefined;
+    const description = isFlag || usual === "" ? text : `${text} (${usual})`;
+    return { flags: isFlag ? flagOf(key) : `${flagOf(key)} <${value}>`, description };
+  }),
 ];
 
-const settings = [
-  "listen",
-  "announce",
-  "slots",
-  "sandbox",
-  "unsafeNoSandbox",
-  "mdns",
-  "diskPath",
-  "mode",
-  "policy",
-  "labels",
-  "fenced",
-  "owner",
-  "logLevel",
-] as const;
 /** A daemon is small for ever rather than fast for a moment: a third of its memory would be room for young objects. The launcher says the same. */
 const leanFlags = ["--max-semi-space-size=2"];
 const startMsMax = 60_000;
@@ -73,25 +56,15 @@ async function foreground(
   options: Options,
   know: readonly Acquaintance[],
 ): Promise<number> {
-  const [{ openHome }, { changeKeys }, { loadConfig }, { createLog }, { startDaemon }] = await Promise.all([
+  const [{ openHome }, { changeKeys }, { createLog }, { startDaemon }] = await Promise.all([
     import("../node/home.ts"),
     import("../node/identity.ts"),
-    import("../node/config.ts"),
     import("../node/log.ts"),
     import("../node/daemon.ts"),
   ]);
   let home = await openHome(context.home);
-  const config = await loadConfig({
-    file: home.places.config,
-    env: process.env,
-    flags: Object.fromEntries(
-      settings.map((key) => {
-        const value = options[key];
-        return [key, value === true || value === undefined ? value : value.join(",")];
-      }),
-    ),
-  });
-  const log = createLog({ level: config.logLevel, file: optionText(options, "logFile") });
+  const config = await configOf(home.places.config, options);
+  const log = createLog({ level: config.logLevel, file: config.logFile });
   let daemon = await startDaemon({ home, config, log, know });
   let asked = false;
   const hear = (signal: NodeJS.Signals) => {
@@ -141,7 +114,8 @@ export async function startDetached(home: string, control: Control, options: Opt
   ]);
   const { places, dir, name } = await openHome(home);
   await (await lockHome(dir)).release();
-  const log = optionText(options, "logFile") ?? path.join(places.logs, "daemon.log");
+  const { logFile } = await configOf(places.config, options);
+  const log = path.resolve(logFile ?? path.join(places.logs, "daemon.log"));
   makeFolder(path.dirname(log), 0o700);
   const begin = (await stat(log).catch(() => undefined))?.size ?? 0;
   const file = openSync(log, "a", 0o600);
@@ -178,9 +152,20 @@ export async function startDetached(home: string, control: Control, options: Opt
   }
 }
 
+/** The configuration in force. Throws `usage`. */
+async function configOf(file: string, options: Options): Promise<Config> {
+  const { loadConfig } = await import("../node/config.ts");
+  const flags = settings.map((key) => {
+    const value = options[key];
+    return [key, value === true || value === undefined ? value : value.join(",")];
+  });
+  return loadConfig({ file, env: process.env, flags: Object.fromEntries(flags) });
+}
+
 /** The settings among the options, as flags again. */
 function flagsOf(options: Options): string[] {
   return settings.flatMap((key) => {
+    if (key === "logFile") return [];
     const value = options[key];
     return value === true ? [flagOf(key)] : (value ?? []).map((item) => `${flagOf(key)}=${item}`);
   });

@@ -11,6 +11,7 @@ import type { Command, Context, Options } from "./command.ts";
 import { approve, deny } from "./commands/approve.ts";
 import { artifact } from "./commands/artifact.ts";
 import { cancel } from "./commands/cancel.ts";
+import { config } from "./commands/config.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { drain } from "./commands/drain.ts";
@@ -76,6 +77,7 @@ const commands: readonly Command[] = [
   node,
   drain,
   secret,
+  config,
   unground,
   doctor,
   sim,

@@ -1,13 +1,14 @@
-/** What a daemon is told: config.yaml in its home, overridden by SWARMD_* in the environment, overridden by flags. */
-import { availableParallelism, hostname } from "node:os";
+/** What a daemon is told: config.yaml in its home, overridden by SWARMD_* in the environment, overridden by flags (settings.ts lists them). */
 import { multiaddr } from "@multiformats/multiaddr";
 import { z } from "zod";
+import { nearest } from "../protocol/build/nearest.ts";
 import { SpecError } from "../protocol/build/problem.ts";
-import { readSource } from "../protocol/build/source.ts";
+import { type DataPath, readSource, type Source } from "../protocol/build/source.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { declaredToolsSchema } from "./build/tool-names.ts";
 import { readSmallFile } from "./files.ts";
-import { schedulingDefaults, schedulingFromText, schedulingShape } from "./scheduling.ts";
+import { schedulingShape } from "./scheduling.ts";
+import { environmentNameOf, type SettingKey, settingFromText, settingKeys, settingOf } from "./settings.ts";
 
 const configBytesMax = 64 << 10;
 const addressesMax = 16;
@@ -22,6 +23,7 @@ const address = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** What each setting may be; what it is for stands in settings.ts. */
 const schema = z.strictObject({
   /** Multiaddrs to listen on. */
   listen: z.array(address).min(1).max(addressesMax),
@@ -43,68 +45,120 @@ const schema = z.strictObject({
   mdns: z.boolean().optional(),
   /** Tools beside the well-known ones. */
   toolchains: declaredToolsSchema,
+  /** Absolute, or relative to where the daemon was started. */
+  logFile: z.string().min(1).max(4096).optional(),
   ...schedulingShape,
-});
+} satisfies Record<SettingKey, z.ZodType>);
 
 export type Config = z.infer<typeof schema> & { readonly mdns: boolean };
-export type ConfigKey = keyof Config;
 
 /** Flags as the command line gives them: text, or what it made of text; absent keys say nothing. */
-export type ConfigFlags = Partial<Record<ConfigKey, unknown>>;
+export type ConfigFlags = Partial<Record<SettingKey, unknown>>;
 
-export const configKeys = Object.keys(schema.shape) as ConfigKey[];
-
-/** `unsafeNoSandbox` → `SWARMD_UNSAFE_NO_SANDBOX`. */
-export const environmentNameOf = (key: ConfigKey): string =>
-  `SWARMD_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-
-/**
- * The configuration in force. Throws `usage`, naming the file, variable or flag at fault.
- *
- * @param file config.yaml; it may be missing
- */
-export async function loadConfig({
-  file,
-  env,
-  flags,
-}: {
+/** Where a daemon's settings come from. */
+export interface ConfigSources {
+  /** config.yaml; it may be missing. */
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly flags: ConfigFlags;
-}): Promise<Config> {
-  const told: Partial<Record<ConfigKey, unknown>> = defaults();
-  const origins = new Map<string, string>();
-  const layers: [origin: (key: string) => string, values: Readonly<Record<string, unknown>>][] = [
-    [(key) => `${file}: ${key}`, await readConfigFile(file)],
-    [(key) => environmentNameOf(key as ConfigKey), fromEnvironment(env)],
-    [(key) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, flags],
-  ];
-  for (const [origin, values] of layers)
-    for (const [key, value] of Object.entries(values)) {
-      if (value === undefined) continue;
-      if (!configKeys.includes(key as ConfigKey))
-        throw new SwarmError("usage", `${origin(key)} is not a setting`, {
-          remedy: `the settings are ${configKeys.join(", ")}`,
-        });
-      told[key as ConfigKey] = typeof value === "string" ? fromText(key as ConfigKey, value) : value;
-      origins.set(key, origin(key));
+}
+
+/** Something wrong with what was said. */
+export interface ConfigFault {
+  /** `FILE:LINE:COLUMN`, `SWARMD_SLOTS` or `--slots`. */
+  readonly place: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+/** What all sources come to. */
+export interface Told {
+  /** Absent when there are faults. */
+  readonly config?: Config;
+  readonly values: Readonly<Partial<Record<SettingKey, unknown>>>;
+  /** Setting → where it was said last; those that are not in it have their defaults. */
+  readonly places: ReadonlyMap<SettingKey, string>;
+  readonly faults: readonly ConfigFault[];
+}
+
+/** The configuration in force. Throws `usage`, naming the file with line and column, the variable or the flag at fault. */
+export async function loadConfig(sources: ConfigSources): Promise<Config> {
+  const { config, faults } = await readSettings(sources);
+  if (config) return config;
+  const [first] = faults;
+  throw new SwarmError("usage", faults.map(({ place, message }) => `${place}: ${message}`).join("\n"), {
+    remedy: first?.remedy,
+  });
+}
+
+/** All that is said, and all that is wrong with it. Throws `too-large` for a file that is no config.yaml. */
+export async function readSettings({ file, env, flags }: ConfigSources): Promise<Told> {
+  const values: Partial<Record<SettingKey, unknown>> = {};
+  const placeOf = new Map<SettingKey, (path: DataPath) => string>();
+  const faults: ConfigFault[] = [];
+  for (const key of settingKeys) values[key] = settingOf(key).fallback;
+  const say = (key: string, value: unknown, place: (path: DataPath) => string, keyPlace = place([])) => {
+    if (value === undefined) return;
+    if (!isSetting(key)) return void faults.push({ place: keyPlace, ...unknownSetting(key) });
+    values[key] = typeof value === "string" ? settingFromText(key, value) : value;
+    placeOf.set(key, place);
+  };
+  try {
+    const source = await readConfigFile(file);
+    for (const [key, value] of Object.entries((source?.data ?? {}) as Record<string, unknown>)) {
+      const at = ({ line, column }: { line: number; column: number }) => `${file}:${line}:${column}`;
+      say(key, value, (path) => at(source!.placeOf([key, ...path])), at(source!.placeOfKey([key])));
     }
-  const parsed = schema.safeParse(told);
-  if (parsed.success) {
-    const config = parsed.data;
-    if (config.fenced && config.labels.length === 0)
-      throw new SwarmError(
-        "usage",
-        `${origins.get("fenced") ?? "fenced"}: a fenced node without labels takes nothing`,
-        {
-          remedy: "give it labels that actions may ask for: labels: [gpu]",
-        },
-      );
-    return { ...config, mdns: config.mdns ?? !config.listen.every(isLoopback) };
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigFileError)) throw thrown;
+    faults.push(thrown.fault);
   }
-  const issue = parsed.error.issues[0]!;
-  const key = String(issue.path[0]);
-  throw new SwarmError("usage", `${origins.get(key) ?? key}: ${issue.message}`);
+  for (const key of settingKeys)
+    say(key, env[environmentNameOf(key)] || undefined, () => environmentNameOf(key));
+  for (const [key, value] of Object.entries(flags)) say(key, value, () => flagNameOf(key));
+
+  const parsed = schema.safeParse(values);
+  for (const issue of parsed.error?.issues ?? []) {
+    const [key, ...rest] = issue.path as [SettingKey, ...DataPath];
+    const message =
+      issue.code === "invalid_type" ? `takes ${wanted[issue.expected] ?? issue.expected}` : issue.message;
+    const name = [key, ...rest].join(".");
+    faults.push({ place: placeOf.get(key)?.(rest) ?? "default", message: `${name}: ${message}` });
+  }
+  if (parsed.data?.fenced && parsed.data.labels.length === 0)
+    faults.push({
+      place: placeOf.get("fenced")?.([]) ?? "default",
+      message: "fenced: a fenced node without labels takes nothing",
+      remedy: "give it labels that actions may ask for: labels: [gpu]",
+    });
+  const places = new Map([...placeOf].map(([key, place]) => [key, place([])]));
+  if (!parsed.data || faults.length > 0) return { values, places, faults };
+  const config = { ...parsed.data, mdns: parsed.data.mdns ?? !parsed.data.listen.every(isLoopback) };
+  return { config, values: config, places, faults };
+}
+
+/** What a value should have been, for people. */
+const wanted: Readonly<Record<string, string>> = {
+  number: "a number",
+  int: "a whole number",
+  boolean: "yes or no",
+  string: "text",
+  array: "a list",
+  object: "names with their values: {name: value}",
+  record: "names with their values: {name: value}",
+};
+
+const isSetting = (key: string): key is SettingKey => settingKeys.includes(key as SettingKey);
+
+/** `logLevel` → `--log-level`. */
+const flagNameOf = (key: string) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+function unknownSetting(key: string): { message: string; remedy: string } {
+  const best = nearest(key, settingKeys);
+  return {
+    message: `${key} is not a setting`,
+    remedy: best === undefined ? `the settings are ${settingKeys.join(", ")}` : `did you mean ${best}?`,
+  };
 }
 
 /** `host:port`, `[v6]:port` or a multiaddr, as a multiaddr; undefined for anything else. A name becomes /dns/. */
@@ -121,99 +175,40 @@ export function multiaddrOf(text: string): string | undefined {
   }
 }
 
-/** A host's name made valid as a node's name: `Thomas' PC.local` → `thomas-pc`. */
-export function nodeNameOf(host: string): string {
-  const name = host
-    .split(".")[0]!
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .slice(0, 63)
-    .replace(/^-+|-+$/g, "");
-  return name || "node";
-}
-
 const isLoopback = (text: string) => /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/.test(text);
 
-const defaults = (): z.infer<typeof schema> => ({
-  listen: ["/ip4/0.0.0.0/tcp/4701", "/ip6/::/tcp/4701"],
-  announce: [],
-  slots: availableParallelism(),
-  name: nodeNameOf(hostname()),
-  sandbox: "auto",
-  unsafeNoSandbox: false,
-  logLevel: "info",
-  toolchains: {},
-  ...schedulingDefaults(),
-});
+/** A file that cannot be read as settings; the message begins with its place. */
+class ConfigFileError extends SwarmError {
+  readonly fault: ConfigFault;
 
-function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const values: Record<string, string> = {};
-  for (const key of configKeys) {
-    const value = env[environmentNameOf(key)];
-    if (value !== undefined && value !== "") values[key] = value;
-  }
-  return values;
-}
-
-/** Text of the environment or a flag as what the setting wants; what does not fit is left for the schema to refuse. */
-function fromText(key: ConfigKey, text: string): unknown {
-  switch (key) {
-    case "listen":
-    case "announce":
-      return text
-        .split(",")
-        .map((item) => item.trim())
-        .filter((item) => item !== "");
-    case "slots":
-      return /^[0-9]+$/.test(text) ? Number(text) : text;
-    case "unsafeNoSandbox":
-    case "mdns":
-      return (
-        ({ 1: true, true: true, yes: true, 0: false, false: false, no: false } as Record<string, boolean>)[
-          text.toLowerCase()
-        ] ?? text
-      );
-    case "toolchains":
-      return toolsFromText(text);
-    default:
-      return key in schedulingShape ? schedulingFromText(key, text) : text;
+  constructor(fault: ConfigFault, cause?: unknown) {
+    super("usage", `${fault.place}: ${fault.message}`, { cause, remedy: fault.remedy });
+    this.fault = fault;
   }
 }
 
-/** `ocamlc,mycc=/opt/mycc`: names, with a folder where they lie in one. */
-const toolsFromText = (text: string): unknown =>
-  Object.fromEntries(
-    text
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "")
-      .map((item) => {
-        const at = item.indexOf("=");
-        return at < 0 ? [item, null] : [item.slice(0, at), item.slice(at + 1)];
-      }),
-  );
-
-async function readConfigFile(file: string): Promise<Record<string, unknown>> {
+async function readConfigFile(file: string): Promise<Source | undefined> {
   const text = await readSmallFile(file, configBytesMax);
-  return text === undefined ? {} : readConfig(text, file);
+  return text === undefined ? undefined : readConfig(text, file);
 }
 
 /** What the text of a config.yaml says, its settings not yet judged. Throws `usage` with file, line and column. */
-export function readConfig(text: string, file: string): Record<string, unknown> {
-  let content: unknown;
+export function readConfig(text: string, file: string): Source {
+  let source: Source;
   try {
-    content = readSource(text, file).data;
+    source = readSource(text, file);
   } catch (cause) {
     if (!(cause instanceof SpecError)) throw cause;
     const { line, column, message, hint } = cause.problems[0]!;
     const named = (words: string) => words.replaceAll(/\b(the|a) spec\b/g, "$1 file");
-    throw new SwarmError("usage", `${file}:${line}:${column}: ${named(message)}`, {
+    const remedy = hint?.includes("specs/spec.md") ? undefined : hint && named(hint);
+    throw new ConfigFileError(
+      { place: `${file}:${line}:${column}`, message: named(message), ...(remedy ? { remedy } : {}) },
       cause,
-      remedy: hint?.includes("specs/spec.md") ? undefined : hint && named(hint),
-    });
+    );
   }
-  if (content === null || content === undefined) return {};
-  if (typeof content !== "object" || Array.isArray(content))
-    throw new SwarmError("usage", `${file}: settings are written as "name: value"`);
-  return content as Record<string, unknown>;
+  const { data } = source;
+  if (data !== null && data !== undefined && (typeof data !== "object" || Array.isArray(data)))
+    throw new ConfigFileError({ place: `${file}:1:1`, message: 'settings are written as "name: value"' });
+  return source;
 }

@@ -55,27 +55,6 @@ export const schedulingShape = {
 
 type SchedulingSettings = z.infer<z.ZodObject<typeof schedulingShape>>;
 
-/** What holds where nothing is set. */
-export const schedulingDefaults = (): SchedulingSettings => ({
-  mode: defaultScheduling.mode,
-  weights: {},
-  policy: defaultScheduling.policy,
-  labels: [],
-  fenced: defaultScheduling.fenced,
-  temperatureCelsiusMax: defaultScheduling.temperatureCelsiusMax,
-  pressurePercentMax: defaultScheduling.pressurePercentMax,
-  sustainedMs: defaultScheduling.sustainedMs,
-  groundingFailures: defaultScheduling.grounding.failures,
-  groundingWindowMs: defaultScheduling.grounding.windowMs,
-  groundingForMs: defaultScheduling.grounding.forMs,
-  standbyHoldOffMs: defaultScheduling.standbyHoldOffMs,
-  owner: "ignore",
-  ownerIdleMs: 5 * 60_000,
-  ownerSlots: defaultScheduling.ownerSlots,
-  twinAfter: defaultScheduling.twinAfter,
-  copies: defaultScheduling.copies,
-});
-
 /** The settings as the core takes them. */
 export function schedulingOf(settings: SchedulingSettings): Scheduling {
   const weights = { ...defaultScheduling.weights };
@@ -99,37 +78,4 @@ export function schedulingOf(settings: SchedulingSettings): Scheduling {
     twinAfter: settings.twinAfter,
     copies: settings.copies,
   };
-}
-
-/** Text of the environment or a flag as what such a setting wants; undefined for a setting that is text; what does not fit is left for the schema to refuse. */
-export function schedulingFromText(key: string, text: string): unknown {
-  if (key === "labels")
-    return text
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "");
-  if (key === "weights")
-    return Object.fromEntries(
-      text.split(",").map((item) => {
-        const [part = "", weight = ""] = item.split("=");
-        return [part.trim(), weight.trim() === "" ? weight : Number(weight)];
-      }),
-    );
-  if (key.endsWith("Ms")) return durationOf(text);
-  if (key === "fenced")
-    return { 1: true, true: true, yes: true, 0: false, false: false, no: false }[text.toLowerCase()] ?? text;
-  const isNumber =
-    key.endsWith("Max") || key === "groundingFailures" || key === "ownerSlots" || key === "twinAfter";
-  return isNumber && /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text;
-}
-
-/** Milliseconds of a number or of text such as `90s` or `1h30m`. */
-function durationOf(text: string): unknown {
-  if (/^[0-9]+$/.test(text)) return Number(text);
-  if (!/^([0-9]+(ms|s|m|h|d))+$/.test(text)) return text;
-  const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  let ms = 0;
-  for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g))
-    ms += Number(count) * unitMs[unit as keyof typeof unitMs];
-  return ms;
 }

@@ -1,9 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { configKeys, environmentNameOf, loadConfig, multiaddrOf, nodeNameOf } from "../node/config.ts";
+import { commentedFile } from "../cli/commands/config.ts";
+import { loadConfig, multiaddrOf, readSettings } from "../node/config.ts";
 import { schedulingOf } from "../node/scheduling.ts";
+import { environmentNameOf, nodeNameOf, settingKeys, settingOf, valueText } from "../node/settings.ts";
 import { defaultScheduling } from "../protocol/swarm/policy.ts";
 
 let dir: string;
@@ -32,7 +34,7 @@ test("flags override the environment, which overrides the file", async () => {
 });
 
 test("each setting has its variable", async () => {
-  expect(configKeys.map(environmentNameOf)).toContain("SWARMD_UNSAFE_NO_SANDBOX");
+  expect(settingKeys.map(environmentNameOf)).toContain("SWARMD_UNSAFE_NO_SANDBOX");
   const env = {
     SWARMD_LISTEN: "127.0.0.1:0, /ip6/::1/tcp/0",
     SWARMD_ANNOUNCE: "build.example:4701",
@@ -61,8 +63,9 @@ test("each setting has its variable", async () => {
     SWARMD_OWNER_SLOTS: "1",
     SWARMD_TWIN_AFTER: "2.5",
     SWARMD_COPIES: "needed",
+    SWARMD_LOG_FILE: "/var/log/swarmd.log",
   };
-  expect(Object.keys(env).sort()).toEqual(configKeys.map(environmentNameOf).sort());
+  expect(Object.keys(env).sort()).toEqual(settingKeys.map(environmentNameOf).sort());
   expect(await load(env)).toEqual({
     listen: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
     announce: ["/dns/build.example/tcp/4701"],
@@ -91,6 +94,7 @@ test("each setting has its variable", async () => {
     ownerSlots: 1,
     twinAfter: 2.5,
     copies: "needed",
+    logFile: "/var/log/swarmd.log",
   });
 });
 
@@ -152,13 +156,65 @@ test("a refusal names where the fault stands", async () => {
   await expect(load({}, { logLevel: "loud" })).rejects.toMatchObject(refusal("--log-level"));
   await expect(load({}, { listen: "nowhere" })).rejects.toMatchObject(refusal("--listen"));
   await writeFile(file, "slot: 3\n");
-  await expect(load()).rejects.toMatchObject(refusal(`${file}: slot`));
+  await expect(load()).rejects.toMatchObject(refusal(`${file}:1:1: slot is not a setting`));
   await writeFile(file, "slots: -1\n");
-  await expect(load()).rejects.toMatchObject(refusal(`${file}: slots`));
+  await expect(load()).rejects.toMatchObject(refusal(`${file}:1:8: slots: `));
   await writeFile(file, "slots: [1\n");
   await expect(load()).rejects.toMatchObject(refusal(file));
   await writeFile(file, "- slots\n");
   await expect(load()).rejects.toMatchObject(refusal(file));
+});
+
+test("everything that is wrong is told at once, each with its place and the nearest right word", async () => {
+  await writeFile(file, "slots: 2\nlabls: [gpu]\nweights:\n  free: 1\n  heat: hot\nmode: clever\n");
+  const { faults, config } = await readSettings({ file, env: { SWARMD_OWNER: "nobody" }, flags: {} });
+  expect(config).toBeUndefined();
+  expect(faults.map(({ place, remedy }) => [place, remedy])).toEqual(
+    expect.arrayContaining([
+      [`${file}:2:1`, "did you mean labels?"],
+      [`${file}:5:9`, undefined],
+      [`${file}:6:7`, undefined],
+      ["SWARMD_OWNER", undefined],
+    ]),
+  );
+});
+
+test("each value is told with the place that said it last", async () => {
+  await writeFile(file, "slots: 2\nmode: learned\n");
+  const { values, places } = await readSettings({ file, env: { SWARMD_SLOTS: "3" }, flags: {} });
+  expect([values.slots, places.get("slots")]).toEqual([3, "SWARMD_SLOTS"]);
+  expect([values.mode, places.get("mode")]).toEqual(["learned", `${file}:2:7`]);
+  expect(places.has("labels")).toBe(false);
+});
+
+test("the file to begin with says nothing yet, and each of its lines is right once its # is gone", async () => {
+  await writeFile(file, commentedFile());
+  expect(await load()).toEqual(await load({}, {}));
+  const bare = commentedFile().replaceAll(/^#(?=[a-zA-Z]+:)/gm, "");
+  await writeFile(file, bare);
+  const { faults, places } = await readSettings({ file, env: {}, flags: {} });
+  expect(faults).toEqual([]);
+  expect([...places.keys()].sort()).toEqual([...settingKeys].sort());
+});
+
+test("every default is what its own text says", async () => {
+  await writeFile(
+    file,
+    settingKeys
+      .map((key) => [key, valueText(settingOf(key).fallback, settingOf(key).kind)])
+      .filter(([, text]) => text !== "")
+      .map(([key, text]) => `${key}: ${text}\n`)
+      .join(""),
+  );
+  const told = await load();
+  await rm(file);
+  expect(told).toEqual(await load());
+});
+
+test("the page lists every setting", async () => {
+  const page = await readFile(path.resolve(import.meta.dirname, "../specs/config.md"), "utf8");
+  const listed = [...page.matchAll(/^\| `([a-zA-Z]+)` \|/gm)].map(([, key]) => key);
+  expect(listed).toEqual(settingKeys);
 });
 
 test("an empty file says nothing, and a huge one is not read", async () => {
