@@ -56,28 +56,32 @@ async function foreground(
   options: Options,
   know: readonly Acquaintance[],
 ): Promise<number> {
-  const [{ openHome }, { changeKeys }, { createLog }, { startDaemon }] = await Promise.all([
+  const [{ openHome }, { changeKeys }, { createLog }, { openNotifier }, { startDaemon }] = await Promise.all([
     import("../node/home.ts"),
     import("../node/identity.ts"),
     import("../node/log.ts"),
+    import("../node/notify.ts"),
     import("../node/daemon.ts"),
   ]);
   let home = await openHome(context.home);
   const config = await configOf(home.places.config, options);
   const log = createLog({ level: config.logLevel, file: config.logFile });
   let daemon = await startDaemon({ home, config, log, know });
+  const manager = openNotifier(process.env, (error) =>
+    log.warn({ err: error.message }, "the service manager cannot be told how this daemon is"),
+  );
   let asked = false;
   const hear = (signal: NodeJS.Signals) => {
     if (asked) process.exit(130);
     asked = true;
+    manager.stopping();
     void daemon.stop(signal);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, hear);
+  const words = `${home.name} runs in the swarm ${home.swarm?.name}, at ${daemon.addresses.join(", ") || "no address"}`;
+  manager.ready(words);
   if (context.json) context.output.json({ node: home.name, pid: process.pid, addresses: daemon.addresses });
-  else
-    context.output.line(
-      `${home.name} runs in the swarm ${home.swarm?.name}, at ${daemon.addresses.join(", ") || "no address"}; Ctrl-C stops it`,
-    );
+  else context.output.line(`${words}; Ctrl-C stops it`);
   for (;;) {
     const because = await daemon.stopped;
     if (because === "cloned" || because === "revoked") return errorCodes.refused;

@@ -35,6 +35,7 @@ import { resume } from "./commands/resume.ts";
 import { clearFailures, retry, retryFailures, unblock } from "./commands/retry.ts";
 import { run } from "./commands/run.ts";
 import { secret } from "./commands/secret.ts";
+import { service } from "./commands/service.ts";
 import { sim } from "./commands/sim.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
@@ -78,6 +79,7 @@ const commands: readonly Command[] = [
   drain,
   secret,
   config,
+  service,
   unground,
   doctor,
   sim,
