@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { fstatSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createLog, createLogTo } from "../node/log.ts";
+import { createLog, createLogTo, leadsToJournal, withPriorities } from "../node/log.ts";
 
 let dir: string;
 
@@ -46,4 +47,39 @@ test("a log that has grown too long is set aside at the next start", async () =>
   createLog({ level: "info", file }).info("fresh");
   expect((await stat(file)).size).toBeLessThan(1000);
   expect((await stat(`${file}.1`)).size).toBe(17 << 20);
+});
+
+test("a log that grows too long while the daemon runs is set aside, line by line whole; three are kept", async () => {
+  const file = path.join(dir, "daemon.log");
+  const log = createLog({ level: "info", file });
+  const text = "x".repeat(1 << 20);
+  for (let n = 0; n < 70; n++) log.info({ n, text });
+  const names = ["daemon.log", "daemon.log.1", "daemon.log.2", "daemon.log.3"];
+  expect((await readdir(dir)).sort()).toEqual(names);
+  const numbers: number[] = [];
+  for (const name of names.reverse())
+    for (const line of (await readFile(path.join(dir, name), "utf8")).trimEnd().split("\n"))
+      numbers.push(JSON.parse(line).n);
+  expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => 70 - numbers.length + i));
+  expect(numbers.length).toBeGreaterThan(50);
+});
+
+test("a disk that takes no line ends no daemon", () => {
+  const log = createLog({ level: "info", file: "/dev/full" });
+  for (let n = 0; n < 100; n++) log.info("into the void");
+});
+
+test("lines for the journal begin with their priority, and only that stream is the journal", () => {
+  const lines: string[] = [];
+  const log = createLogTo(withPriorities({ write: (line) => lines.push(line) }), "debug");
+  log.error("e");
+  log.warn("w");
+  log.info("i");
+  log.debug("d");
+  expect(lines.map((line) => line.slice(0, 3))).toEqual(["<3>", "<4>", "<6>", "<7>"]);
+  for (const line of lines) JSON.parse(line.slice(3));
+  const { dev, ino } = fstatSync(2);
+  expect(leadsToJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, 2)).toBe(true);
+  expect(leadsToJournal({ JOURNAL_STREAM: `${dev}:${ino + 1}` }, 2)).toBe(false);
+  expect(leadsToJournal({}, 2)).toBe(false);
 });
