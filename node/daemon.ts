@@ -236,7 +236,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         signer: identity.signer,
         events,
         network: {
-          send: (to, message) => later.mesh?.send(to, message),
+          send: (to, message) => later.mesh?.send(to, message) ?? false,
           gossip: (message) => later.mesh?.gossip(message),
           echo: (to, message) => later.mesh?.echo?.(to, message),
         },

@@ -309,7 +309,9 @@ export class Core {
       case "survey":
         return this.desk.emit({ kind: "survey", tools: message.tools });
       case "beat":
-        return; // the runtime hands on what is in it as gossip
+      case "forward":
+      case "astray":
+        return; // the runtime hands on what is in them
     }
   }
 

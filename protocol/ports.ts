@@ -97,8 +97,8 @@ export interface NetworkHandlers {
 }
 
 export interface Network {
-  /** In order per receiver while connected; dropped without a word when not connected or when its bounded queue is full. */
-  send(to: PeerId, message: Uint8Array): void;
+  /** In order per receiver while connected; dropped without a word when its bounded queue is full. False, and dropped, when not connected. */
+  send(to: PeerId, message: Uint8Array): boolean;
   /** To all members, best effort, any order, possibly twice. */
   gossip(message: Uint8Array): void;
   /** Over every connection of a peer that has several, nothing otherwise. Absent where each machine is reached by itself. */

@@ -2,6 +2,7 @@
  * Drives one core over its ports: signs and verifies, keeps effect order and durability, owns the one timer. The machine and the
  * simulator run this very file, so that what a crash cuts off is the same on both. It decides nothing.
  */
+import { batchBytes, bytesOf, joined } from "./batches.ts";
 import type { Command, CommandReply, Effect, Ending, Input } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
@@ -15,7 +16,8 @@ import {
   type TicketProof,
   type Waits,
 } from "./swarm/admission.ts";
-import { messageEntriesMax } from "./swarm/message.ts";
+import { type Message, messageEntriesMax } from "./swarm/message.ts";
+import { type Forward, Relays } from "./swarm/relays.ts";
 import { type Header, type SignedEntry, signedEntry } from "./timeline/entry.ts";
 import { provenBy } from "./timeline/forks.ts";
 import { plainWire, type Wire } from "./wire.ts";
@@ -51,6 +53,7 @@ export class Runtime {
   private readonly ports: Ports;
   private readonly observer: Observer;
   private readonly wire: Wire;
+  private readonly relays: Relays;
   private readonly inputs: Input[] = [];
   private readonly effects: Effect[] = [];
   private stepping = false;
@@ -76,6 +79,8 @@ export class Runtime {
     this.ports = ports;
     this.observer = observer;
     this.wire = wire;
+    const { swarm, self, inc } = core.desk.config;
+    this.relays = new Relays({ swarm, self, inc, signer: ports.signer });
   }
 
   /** Boot: what was on disk, then `node.up`. */
@@ -117,18 +122,52 @@ export class Runtime {
       knows: (peer) => core.desk.members.has(peer),
       presentation: () => this.presentation(),
       admission: (peer, request, answer, source) => this.admission(peer, request, answer, source ?? peer),
-      connected: (peer) => this.input({ kind: "connected", peer }),
-      disconnected: (peer) => this.input({ kind: "disconnected", peer }),
+      connected: (peer) => {
+        this.relays.connected(peer);
+        this.input({ kind: "connected", peer });
+      },
+      disconnected: (peer) => {
+        this.relays.disconnected(peer);
+        this.input({ kind: "disconnected", peer });
+      },
       message: (from, bytes) =>
         this.guard(from, () => {
           const message = wire.readMessage(bytes);
-          if (message.kind === "beat") return this.gossiped(message.gossip);
-          if (this.chokes()) return;
-          if ("entries" in message) this.verify(message.entries);
-          this.input({ kind: "message", from, message });
+          if (message.kind === "forward") this.forwarded(from, message, bytes);
+          else if (message.kind === "astray") this.relays.astray(from, message.to, ports.clock.now().monoMs);
+          else this.heard(from, message);
         }),
       gossip: (bytes) => this.guard(undefined, () => this.gossiped(bytes)),
     };
+  }
+
+  private heard(from: PeerId, message: Message): void {
+    if (message.kind === "beat") return this.gossiped(message.gossip);
+    if (this.chokes()) return;
+    if ("entries" in message) this.verify(message.entries);
+    this.input({ kind: "message", from, message });
+  }
+
+  /** What a member says through another: for this node, or to be handed on by it to one that it reaches. */
+  private forwarded(through: PeerId, forward: Forward, bytes: Uint8Array): void {
+    const { core, ports, relays, wire } = this;
+    const { from, to } = forward;
+    if (to === core.desk.config.self) {
+      if (!core.desk.members.has(from)) return;
+      const message = wire.readMessage(relays.open(through, forward));
+      if (message.kind === "forward" || message.kind === "astray")
+        throw new SwarmError("malformed", "a message within a message within a message");
+      return this.heard(from, message);
+    }
+    if (from !== through || !relays.carries(from, bytes.length, ports.clock.now().monoMs)) return;
+    if (!ports.network.send(to, bytes)) ports.network.send(from, wire.encodeMessage({ kind: "astray", to }));
+  }
+
+  /** To a member, through a third where it is heard of and not connected. */
+  private tell(to: PeerId, message: Uint8Array): void {
+    if (this.ports.network.send(to, message) || this.core.desk.status(to) !== "alive") return;
+    const wrapped = this.relays.wrap(to, message, this.ports.clock.now().monoMs);
+    if (wrapped) this.ports.network.send(wrapped.via, this.wire.encodeMessage(wrapped.forward));
   }
 
   private gossiped(bytes: Uint8Array): void {
@@ -315,7 +354,7 @@ export class Runtime {
           (error) => error && !this.ended && this.observer.trouble?.(error),
         );
       case "send":
-        return ports.network.send(effect.to, this.wire.encodeMessage(effect.message));
+        return this.tell(effect.to, this.wire.encodeMessage(effect.message));
       case "gossip": {
         const gossip = this.wire.encodeGossip(effect.message, ports.signer);
         ports.network.gossip(gossip);
@@ -412,8 +451,7 @@ export class Runtime {
       let batch: SignedEntry[] = [];
       let size = 0;
       const flush = () => {
-        if (batch.length > 0)
-          this.ports.network.send(to, this.wire.encodeMessage({ kind: "entries", entries: batch }));
+        if (batch.length > 0) this.tell(to, this.wire.encodeMessage({ kind: "entries", entries: batch }));
         batch = [];
         size = 0;
       };
@@ -540,31 +578,11 @@ export class Runtime {
   }
 }
 
-const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 0);
-const batchBytes = ({ entries, updates }: Pick<EventBatch, "entries" | "updates">): number =>
-  sum(entries.map((e) => e.bytes.length)) + sum(updates.map((u) => u.update.length));
-
-/** Bytes that an effect brings to the disk. */
-function bytesOf(effect: Effect): number {
-  if (effect.kind === "append") return effect.entry.bytes.length + (effect.update?.length ?? 0);
-  if (effect.kind === "keep") return batchBytes({ entries: effect.entries, updates: [] });
-  if (effect.kind === "keep-update") return batchBytes({ entries: effect.entries, updates: [effect] });
-  return 0;
-}
-
 /** Whoever cannot write is not dead: its beats pass, and say that it takes nothing; and people hear what it refuses them. */
 const passes = (effect: Effect): boolean =>
   (effect.kind === "gossip" && effect.message.kind === "vitals") ||
   (effect.kind === "reply" && !effect.reply.ok);
 
 const none: readonly never[] = [];
-
-const joined = (a: EventBatch, b: EventBatch): EventBatch => ({
-  ...a,
-  entries: [...a.entries, ...b.entries],
-  updates: [...a.updates, ...b.updates],
-  dropped: [...a.dropped, ...b.dropped],
-  archived: [...(a.archived ?? []), ...(b.archived ?? [])],
-});
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

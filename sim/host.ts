@@ -242,7 +242,7 @@ export class Host {
       },
       signer: fakeSigner(peer),
       network: {
-        send: (to, message) => later.port?.send(to, message),
+        send: (to, message) => later.port?.send(to, message) ?? false,
         gossip: (message) => later.port?.gossip(message),
       },
       artifacts: blobs.port(process, place, events, peer),

@@ -413,17 +413,18 @@ export class VirtualNetwork {
     }
   }
 
-  private send(from: Station, peer: PeerId, message: Uint8Array): void {
+  private send(from: Station, peer: PeerId, message: Uint8Array): boolean {
     const to = this.placeOf(from.place, peer);
     const link = this.links.get(from.place, to) ?? this.call(from.place, to);
     // One sends to those one has let in: the lane towards oneself is open.
-    if (!link || link.station(from.place) !== from || !link.laneTo(from.place).open) return;
-    if (message.length > messageBytesMax) return;
-    if (link.laneTo(to).queuedBytes + message.length > queueBytesMax) return;
+    if (!link || link.station(from.place) !== from || !link.laneTo(from.place).open) return false;
+    if (message.length > messageBytesMax) return true;
+    if (link.laneTo(to).queuedBytes + message.length > queueBytesMax) return true;
     this.counts.unicasts++;
     this.counts.unicastBytes += message.length;
     if (this.random.float() < this.weather.between(from.place, to).reset) this.reset(link, from, to);
     else this.carry(link, from.place, message);
+    return true;
   }
 
   private reset(link: Link, from: Station, to: PeerId): void {

@@ -99,6 +99,7 @@ class Machine {
         send: (to, bytes) => {
           this.happened.push(`send ${readMessage(bytes, readUpdate).kind}`);
           this.sent.push({ to, bytes });
+          return true;
         },
         gossip: () => this.happened.push("gossip"),
         echo: (to, message) => this.echoed.push({ to, bytes: message() }),

@@ -108,10 +108,12 @@ export class Links {
     }
   }
 
-  send(to: PeerId, message: Uint8Array): void {
+  /** False when there is no link. */
+  send(to: PeerId, message: Uint8Array): boolean {
     const outcome = this.#active.get(to)?.line?.send(message);
     if (outcome === "dropped")
       this.#options.log.debug({ peer: to, bytes: message.length }, "a message was dropped");
+    return outcome !== undefined;
   }
 
   /** Over every link of a peer that has several; nothing otherwise. */

@@ -21,6 +21,8 @@ import { type JoinRequest, ticketProofFields } from "./admission.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
 export const messageBytesMax = 4 << 20;
+/** Of a message that a third carries: its seal fits beside it. */
+export const forwardBytesMax = messageBytesMax - 1024;
 /** Ended builds that one message names. */
 const archiveMax = 8192;
 export const gossipBytesMax = 64 << 10;
@@ -112,6 +114,17 @@ export type Message =
     }
   /** A beat as it is gossiped, to a member that gossip may not reach: one of two machines under one identity. */
   | { readonly kind: "beat"; readonly gossip: Uint8Array }
+  /** Please hand this message to `to`, whom its author does not reach: `relays.ts`. `stamp`: the author's start and a number that grows. */
+  | {
+      readonly kind: "forward";
+      readonly from: PeerId;
+      readonly to: PeerId;
+      readonly stamp: readonly [start: number, number: number];
+      readonly message: Uint8Array;
+      readonly sig: Uint8Array;
+    }
+  /** I do not reach that one either. */
+  | { readonly kind: "astray"; readonly to: PeerId }
   /** Please read the files of these tools, and offer exact fingerprints of them. */
   | { readonly kind: "survey"; readonly tools: readonly string[] };
 
@@ -182,6 +195,15 @@ const messageSchema = z.discriminatedUnion("kind", [
     last: z.boolean(),
   }),
   z.object({ kind: z.literal("beat"), gossip: bytes.refine((b) => b.length <= gossipBytesMax) }),
+  z.object({
+    kind: z.literal("forward"),
+    from: peer,
+    to: peer,
+    stamp: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+    message: bytes.refine((b) => b.length <= forwardBytesMax),
+    sig: bytes.refine((b) => b.length <= 128),
+  }),
+  z.object({ kind: z.literal("astray"), to: peer }),
   z.object({
     kind: z.literal("survey"),
     tools: z.array(z.string().regex(toolPattern)).min(1).max(surveyToolsMax),

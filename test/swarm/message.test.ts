@@ -46,6 +46,15 @@ const messages: Message[] = [
   { kind: "held", id: "2", missing: [] },
   { kind: "survey", tools: ["gcc"] },
   { kind: "beat", gossip: Uint8Array.of(1, 2) },
+  {
+    kind: "forward",
+    from: signer.self,
+    to: peerNamed("bob"),
+    stamp: [2, 7],
+    message: Uint8Array.of(1, 2),
+    sig: Uint8Array.of(3),
+  },
+  { kind: "astray", to: peerNamed("bob") },
 ];
 
 const vitals: Vitals = {
