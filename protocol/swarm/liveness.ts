@@ -101,9 +101,10 @@ export class Peers {
   beat(vitals: Vitals, monoMs: number, wallMs?: number): void {
     const p = this.at(vitals.peer);
     if (p.vitals?.inc === vitals.inc && p.vitals.beat >= vitals.beat) return;
-    if (p.inc !== undefined && incarnationCounter(vitals.inc) < incarnationCounter(p.inc)) return;
-    if (p.vitals && p.inc !== vitals.inc && p.vitals.inc === p.inc) {
-      const repeated = incarnationCounter(vitals.inc) === incarnationCounter(p.inc);
+    const another = p.inc !== vitals.inc;
+    if (another && p.inc !== undefined && incarnationCounter(vitals.inc) < incarnationCounter(p.inc)) return;
+    if (p.vitals && another && p.vitals.inc === p.inc) {
+      const repeated = incarnationCounter(vitals.inc) === incarnationCounter(p.inc!);
       p.turns = repeated ? p.turns + 1 : 0;
       p.otherMonoMs = p.beatMonoMs;
     }

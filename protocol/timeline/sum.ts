@@ -4,6 +4,8 @@ import type { EntryId } from "../kernel/ids.ts";
 export class IdSum {
   private high = 0;
   private low = 0;
+  /** As last asked for: beats compare it far more often than it changes. */
+  private written: string | undefined;
 
   /** From its text. */
   static of(text: string): IdSum {
@@ -16,11 +18,13 @@ export class IdSum {
   mix(id: EntryId): void {
     this.high ^= Number.parseInt(id.slice(0, 8), 16);
     this.low ^= Number.parseInt(id.slice(8, 16), 16);
+    this.written = undefined;
   }
 
   /** 16 hex digits. */
   text(): string {
-    return `${hex8(this.high)}${hex8(this.low)}`;
+    this.written ??= `${hex8(this.high)}${hex8(this.low)}`;
+    return this.written;
   }
 }
 

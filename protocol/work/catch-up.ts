@@ -87,10 +87,10 @@ export class CatchUp {
   compare(vitals: Vitals): void {
     if (vitals.peer === this.desk.config.self) return;
     let differs = vitals.frontier !== this.desk.chains.digest();
-    for (const [id, digest] of Object.entries(vitals.ledgers)) {
+    for (const id in vitals.ledgers) {
       if (this.desk.archive.has(id as BuildId)) continue;
       const mine = this.desk.builds.get(id as BuildId);
-      if (mine?.ledger.digest() !== digest) differs = true;
+      if (mine?.ledger.digest() !== vitals.ledgers[id as BuildId]) differs = true;
     }
     const { archive } = vitals;
     if (archive !== undefined && archive !== this.desk.archive.digest()) differs = true;

@@ -331,6 +331,13 @@ export class Desk {
     return this.ownVitals && { ...this.ownVitals, running: this.running, reservedBytes: this.reservedBytes };
   }
 
+  /** Slots of a node as a decision sees them; 0 where nothing is known of it. */
+  slotsOf(peer: PeerId): number {
+    if (peer === this.config.self) return this.vitalsOf(peer)?.slots ?? 0;
+    const slots = this.peers.vitals(peer)?.slots ?? 0;
+    return slots > 0 && this.orders.of(peer) !== undefined ? 0 : slots;
+  }
+
   /** Builders that know a build's fold, but for one of them. The same list, until builders change: answers about a list are kept with it. */
   private stewards(build: BuildId, besides: PeerId | undefined): readonly Weighted[] {
     const fold = this.builds.get(build)?.submission?.event.fold;

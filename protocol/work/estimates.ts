@@ -78,20 +78,25 @@ export class Estimates implements Known {
   readonly speeds = new Map<PeerId, Speed>();
   /** Counts up when some node counts as faster or slower than before. */
   classRevision = 0;
+  /** Counts up when anything was learned. */
+  revision = 0;
+  /** How fast those are of whom enough is known. */
+  private readonly relative = new Map<PeerId, number>();
 
   /** What was known at an earlier start, the newest last. */
   know({ groups, actions, speeds }: Known): void {
     for (const [key, mean] of groups) this.groups.set(key, { ...mean });
     for (const [key, ms] of actions) this.actions.set(key, ms);
-    for (const [peer, speed] of speeds) this.speeds.set(peer, { ...speed });
+    for (const [peer, speed] of speeds) this.keepSpeed(peer, { ...speed });
     bound(this.groups, groupsMax);
     bound(this.actions, actionsMax);
-    bound(this.speeds, speedsMax);
     this.classRevision++;
+    this.revision++;
   }
 
   /** A run of an action in a build named `build` took `ms` on `peer`. */
   note(build: string, action: Action, peer: PeerId, ms: number): void {
+    this.revision++;
     const { own, group } = keysOf(build, action);
     const foretold = action.estimateMs ?? this.actions.get(own);
     const mean = this.groups.get(group) ?? { sum: 0, squares: 0, count: 0 };
@@ -142,9 +147,7 @@ export class Estimates implements Known {
 
   /** Relative speed of a node: 2 takes half the time. 1 until it is known. */
   speedOf(peer: PeerId): number {
-    const speed = this.speeds.get(peer);
-    if (!speed || speed.weight < speedWeightMin) return 1;
-    return Math.min(10, Math.max(0.1, Math.exp(speed.sum / speed.weight)));
+    return this.relative.get(peer) ?? 1;
   }
 
   /** Nodes of one class count as equally fast; the higher the faster. */
@@ -163,8 +166,19 @@ export class Estimates implements Known {
     const ratio = Math.max(1, expectedMs) / Math.max(1, ms);
     speed.sum += weight * Math.log(Math.min(4, Math.max(0.25, ratio)));
     speed.weight += weight;
-    this.speeds.set(peer, speed);
-    bound(this.speeds, speedsMax);
+    this.keepSpeed(peer, speed);
     if (this.speedClassOf(peer) !== before) this.classRevision++;
+  }
+
+  private keepSpeed(peer: PeerId, speed: Speed): void {
+    this.speeds.set(peer, speed);
+    if (speed.weight >= speedWeightMin)
+      this.relative.set(peer, Math.min(10, Math.max(0.1, Math.exp(speed.sum / speed.weight))));
+    else this.relative.delete(peer);
+    while (this.speeds.size > speedsMax) {
+      const [oldest] = this.speeds.keys();
+      this.speeds.delete(oldest!);
+      this.relative.delete(oldest!);
+    }
   }
 }

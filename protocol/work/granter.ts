@@ -155,7 +155,7 @@ export class Granter {
     if (!asker) return;
     // It knows best how many of its slots are free.
     for (let i = 0; i < Math.min(count - granted.length, asker.freeMs.length); i++) asker.freeMs[i] = 0;
-    const seats = new Seats(this.outlook);
+    const seats = new Seats(this.outlook, this.desk);
     seats.put(asker);
     const plan = new Plan(this.desk, this.gate, this.outlook, seats);
     for (const [index, place] of plan.lay(build, said, () => isTaken(asker, 0))) {
@@ -175,7 +175,8 @@ export class Granter {
     const { mode } = desk.config.scheduling;
     if (!desk.settled || desk.stopping || (mode !== "unified" && mode !== "thermal-aware")) return;
     let plan: Plan | undefined;
-    let others: readonly Seat[] = [];
+    /** Others that have a slot free now: on no other will one be. */
+    const free: Seat[] = [];
     if (!this.preparer.anyReady) return;
     this.restMs = news ? pushMs : Math.min(pushMsMax, 2 * this.restMs);
     this.nextPushMonoMs = desk.now.monoMs + this.restMs;
@@ -183,13 +184,19 @@ export class Granter {
       const stewarded = this.preparer.ready(build.id).filter((i) => !this.said.has(`${build.id}\n${i}`));
       if (stewarded.length === 0) continue;
       if (!plan) {
-        const seats = new Seats(this.outlook, doubt);
+        const seats = new Seats(this.outlook, desk, quietMs);
         const own = this.outlook.seat(desk.config.self);
         if (own) seats.put(own);
-        others = desk.alive().flatMap((p) => (p === desk.config.self ? [] : (seats.of(p) ?? [])));
         // Nothing is given away where no slot is free: then no plan need be laid.
-        if (!others.some(hasFree)) {
-          const soonestMs = Math.min(pushMsMax, ...others.map((s) => s.freeMs[0]!));
+        let soonestMs = pushMsMax;
+        for (const { posts } of this.outlook.classes())
+          for (const post of posts) {
+            if (post.peer === desk.config.self) continue;
+            const freeMs = seats.soonestMs(post);
+            if (freeMs <= 0) free.push(seats.of(post.peer)!);
+            soonestMs = Math.min(soonestMs, freeMs);
+          }
+        if (free.length === 0) {
           this.nextPushMonoMs = desk.now.monoMs + Math.max(pushMs, soonestMs);
           return;
         }
@@ -203,7 +210,7 @@ export class Granter {
       for (const [index, place] of plan.lay(
         build,
         said,
-        () => left === 0 || others.every((s) => isTaken(s, 0)),
+        () => left === 0 || free.every((s) => isTaken(s, 0)),
       )) {
         if (!own.has(index)) continue;
         left--;
@@ -312,14 +319,3 @@ export class Granter {
     return id;
   }
 }
-
-/** Who has just ended something has perhaps asked for more: that is not known yet. */
-function doubt(seat: Seat): void {
-  const leftMs = quietMs - seat.quietMs;
-  if (leftMs <= 0) return;
-  const { freeMs } = seat;
-  for (let i = 0; i < freeMs.length; i++) freeMs[i] = Math.max(freeMs[i]!, leftMs);
-}
-
-/** Whether a plan may still let something begin now. */
-const hasFree = ({ freeMs, gaps }: Seat): boolean => freeMs[0]! <= 0 || gaps.some((g) => g.fromMs <= 0);

@@ -50,10 +50,23 @@ export class Seat {
   }
 }
 
+/** What is known of the slots of one node, kept until news change it: plans look at all nodes, and at few of them twice. */
+export interface Post {
+  readonly peer: PeerId;
+  /** What it has in hands, in the order in which it was claimed. */
+  readonly runs: Map<ClaimId, Run>;
+  changedMonoMs: number;
+  speed: number;
+  /** What was learned of speeds when this one was looked at. */
+  speedRevision: number;
+  /** When the first of its runs should end, all of them taken to have begun; NaN: not reckoned. */
+  soonestMonoMs: number;
+}
+
 /** Builders that count as equally fast. */
 export interface SpeedClass {
   readonly speed: number;
-  readonly peers: readonly PeerId[];
+  readonly posts: readonly Post[];
 }
 
 export class Outlook {
@@ -62,14 +75,18 @@ export class Outlook {
   private classesOf: readonly PeerId[] | undefined;
   private classRevision = -1;
   private living: ReadonlySet<PeerId> = new Set();
-  private readonly running = new Map<PeerId, Map<ClaimId, Run>>();
+  private readonly posts = new Map<PeerId, Post>();
+  /** The longest of what is to be done next at speed 1, per build, and what it was found by. */
+  private readonly longest = new Map<
+    BuildId,
+    { readonly journal: number; readonly revision: number; readonly ms: number }
+  >();
   /** Claims of others in the order in which they were seen; the old ones are dropped when this is asked about. */
   private readonly claimed: {
     readonly holder: PeerId;
     readonly claim: ClaimId;
     readonly sinceMonoMs: number;
   }[] = [];
-  private readonly changedMonoMs = new Map<PeerId, number>();
   /** Promised in this step, or asked for: not yet claimed. */
   private readonly promises = new Map<PeerId, number[]>();
 
@@ -87,28 +104,32 @@ export class Outlook {
     const { now, estimates } = this.desk;
     for (const claim of touched) {
       const { holder, id, action } = claim;
-      const runs = this.running.get(holder);
       if (!isOpen(claim) || !build.live) {
-        if (runs?.delete(id)) this.changedMonoMs.set(holder, now.monoMs);
+        const post = this.posts.get(holder);
+        if (post?.runs.delete(id)) changed(post, now.monoMs);
         continue;
       }
-      if (runs?.has(id)) continue;
+      const post = this.postOf(holder);
+      if (post.runs.has(id)) continue;
       const workMs = estimates.of(build.graph!.name, build.claims!.action(action));
-      const run: Run = { build: build.id, action, sinceMonoMs: now.monoMs, workMs };
       if (holder !== this.desk.config.self) {
         if (this.claimed.length >= claimedMax) this.claimed.shift();
         this.claimed.push({ holder, claim: id, sinceMonoMs: now.monoMs });
       }
-      if (runs) runs.set(id, run);
-      else this.running.set(holder, new Map([[id, run]]));
-      this.changedMonoMs.set(holder, now.monoMs);
+      post.runs.set(id, { build: build.id, action, sinceMonoMs: now.monoMs, workMs });
+      changed(post, now.monoMs);
     }
   }
 
   /** The build has ended, was folded anew, or dropped. */
   forget(build: BuildId): void {
-    for (const runs of this.running.values())
-      for (const [id, run] of runs) if (run.build === build) runs.delete(id);
+    this.longest.delete(build);
+    for (const post of this.posts.values())
+      for (const [id, run] of post.runs)
+        if (run.build === build) {
+          post.runs.delete(id);
+          post.soonestMonoMs = Number.NaN;
+        }
   }
 
   promise(peer: PeerId, workMs: number): void {
@@ -119,13 +140,13 @@ export class Outlook {
 
   /** Since when a claim is open, as far as this node saw, monotonic milliseconds. */
   sinceMonoMs(holder: PeerId, claim: ClaimId): number | undefined {
-    return this.running.get(holder)?.get(claim)?.sinceMonoMs;
+    return this.posts.get(holder)?.runs.get(claim)?.sinceMonoMs;
   }
 
   /** Whether a claim is among those a node should be running: the first of them, as many as it has slots. */
   runs(holder: PeerId, claim: ClaimId): boolean {
     let left = this.desk.vitalsOf(holder)?.slots ?? 0;
-    for (const id of this.running.get(holder)?.keys() ?? []) {
+    for (const id of this.posts.get(holder)?.runs.keys() ?? []) {
       if (left-- <= 0) return false;
       if (id === claim) return true;
     }
@@ -137,7 +158,7 @@ export class Outlook {
     const { now, estimates } = this.desk;
     let endMs = Number.POSITIVE_INFINITY;
     for (const claim of build.claims!.claimsOf(action)) {
-      const run = this.running.get(claim.holder)?.get(claim.id);
+      const run = this.posts.get(claim.holder)?.runs.get(claim.id);
       if (!run) continue;
       const speed = estimates.speedOf(claim.holder);
       const leftMs = run.sinceMonoMs + run.workMs / speed - now.monoMs;
@@ -155,7 +176,7 @@ export class Outlook {
     while (old < this.claimed.length && this.claimed[old]!.sinceMonoMs <= fromMonoMs) old++;
     if (old > 0) this.claimed.splice(0, old);
     let count = 0;
-    for (const { holder, claim } of this.claimed) if (this.running.get(holder)?.has(claim)) count++;
+    for (const { holder, claim } of this.claimed) if (this.posts.get(holder)?.runs.has(claim)) count++;
     return count;
   }
 
@@ -168,16 +189,16 @@ export class Outlook {
       if (this.classesOf !== alive) this.living = new Set(alive);
       this.classesOf = alive;
       this.classRevision = estimates.classRevision;
-      const found = new Map<number, PeerId[]>();
+      const found = new Map<number, Post[]>();
       for (const peer of alive) {
         const at = estimates.speedClassOf(peer);
-        const peers = found.get(at);
-        if (peers) peers.push(peer);
-        else found.set(at, [peer]);
+        const posts = found.get(at);
+        if (posts) posts.push(this.postOf(peer));
+        else found.set(at, [this.postOf(peer)]);
       }
       this.found = [...found]
         .sort(([x], [y]) => y - x)
-        .map(([at, peers]) => ({ speed: speedOfClass(at), peers }));
+        .map(([at, posts]) => ({ speed: speedOfClass(at), posts }));
     }
     return this.found;
   }
@@ -200,20 +221,86 @@ export class Outlook {
 
   /** A node to plan with; undefined when it takes nothing now, or nothing is known of it. */
   seat(peer: PeerId): Seat | undefined {
-    const { now, estimates } = this.desk;
     const vitals = this.desk.vitalsOf(peer);
     if (!vitals || vitals.slots === 0) return undefined;
-    const speed = estimates.speedOf(peer);
-    const quietMs = now.monoMs - (this.changedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY);
-    return new Seat(peer, vitals, speed, quietMs, () => this.slotsOf(peer, vitals.slots, speed));
+    const post = this.postOf(peer);
+    const speed = this.speedOf(post);
+    return new Seat(peer, vitals, speed, this.quietMs(post), () => this.slotsOf(post, vitals.slots, speed));
+  }
+
+  /** How long nothing was seen of a node that changes what it holds. */
+  quietMs(post: Post): number {
+    return this.desk.now.monoMs - post.changedMonoMs;
+  }
+
+  speedOf(post: Post): number {
+    const { estimates } = this.desk;
+    if (post.speedRevision !== estimates.revision) {
+      post.speedRevision = estimates.revision;
+      const speed = estimates.speedOf(post.peer);
+      if (speed !== post.speed) post.soonestMonoMs = Number.NaN;
+      post.speed = speed;
+    }
+    return post.speed;
+  }
+
+  /** When the first of so many slots of a node comes free, milliseconds from now: what `freeMs` of its seat would begin with. */
+  soonestMs(post: Post, slots: number): number {
+    const { runs, peer } = post;
+    const free = runs.size < slots;
+    if (this.promises.size > 0 && this.promises.has(peer))
+      return this.slotsOf(post, slots, this.speedOf(post))[0]!;
+    if (free) return 0;
+    const speed = this.speedOf(post);
+    if (runs.size > slots) return this.slotsOf(post, slots, speed)[0]!;
+    if (Number.isNaN(post.soonestMonoMs)) {
+      post.soonestMonoMs = Number.POSITIVE_INFINITY;
+      for (const run of runs.values())
+        post.soonestMonoMs = Math.min(post.soonestMonoMs, run.sinceMonoMs + run.workMs / speed);
+    }
+    const leftMs = post.soonestMonoMs - this.desk.now.monoMs;
+    return leftMs > 0 ? leftMs : this.slotsOf(post, slots, speed)[0]!;
+  }
+
+  /** The longest of the next so many actions that are to be done, at speed 1. */
+  longestMs(build: Build, count: number): number {
+    const { estimates } = this.desk;
+    const claims = build.claims!;
+    const journal = claims.actions.journal.length;
+    const known = this.longest.get(build.id);
+    if (known?.journal === journal && known.revision === estimates.revision) return known.ms;
+    let ms = 0;
+    let left = count;
+    for (const index of claims.actions.ahead()) {
+      if (left-- === 0) break;
+      ms = Math.max(ms, estimates.of(build.graph!.name, claims.action(index)));
+    }
+    this.longest.set(build.id, { journal, revision: estimates.revision, ms });
+    return ms;
+  }
+
+  private postOf(peer: PeerId): Post {
+    let post = this.posts.get(peer);
+    if (!post) {
+      post = {
+        peer,
+        runs: new Map(),
+        changedMonoMs: Number.NEGATIVE_INFINITY,
+        speed: 1,
+        speedRevision: -1,
+        soonestMonoMs: Number.NaN,
+      };
+      this.posts.set(peer, post);
+    }
+    return post;
   }
 
   /** When a node's slots come free, milliseconds from now, soonest first. */
-  private slotsOf(peer: PeerId, slots: number, speed: number): number[] {
+  private slotsOf({ peer, runs }: Post, slots: number, speed: number): number[] {
     const nowMonoMs = this.desk.now.monoMs;
     const freeMs: number[] = [];
     const behind: number[] = [];
-    for (const run of this.running.get(peer)?.values() ?? none) {
+    for (const run of runs.values()) {
       const expectedMs = run.workMs / speed;
       // Claims come in the order in which they are begun: those beyond the slots wait for the first to end.
       if (freeMs.length >= slots) behind.push(expectedMs);
@@ -230,26 +317,35 @@ export class Outlook {
   }
 }
 
+/** What a node holds is another from that moment on. */
+function changed(post: Post, monoMs: number): void {
+  post.changedMonoMs = monoMs;
+  post.soonestMonoMs = Number.NaN;
+}
+
 const none: readonly never[] = [];
 const ascending = (a: number, b: number): number => a - b;
 
-/** The nodes of one plan, each made when it is first asked about. */
+/** The nodes of one plan, each made when something may be placed there. */
 export class Seats {
   private readonly outlook: Outlook;
+  private readonly desk: Desk;
   private readonly made = new Map<PeerId, Seat | undefined>();
-  private readonly prepare: (seat: Seat) => void;
+  private readonly quietMs: number;
 
-  /** `prepare`: what whoever plans knows better of a node. */
-  constructor(outlook: Outlook, prepare: (seat: Seat) => void = () => {}) {
+  /** `quietMs`: a slot of a node is taken to be free no sooner than so long after its last news. */
+  constructor(outlook: Outlook, desk: Desk, quietMs = 0) {
     this.outlook = outlook;
-    this.prepare = prepare;
+    this.desk = desk;
+    this.quietMs = quietMs;
   }
 
   /** The seat of one who lives and builds; undefined for others. */
   of(peer: PeerId): Seat | undefined {
-    if (this.made.has(peer)) return this.made.get(peer);
+    const known = this.made.get(peer);
+    if (known || this.made.has(peer)) return known;
     const seat = this.outlook.builds(peer) ? this.outlook.seat(peer) : undefined;
-    if (seat) this.prepare(seat);
+    if (seat) this.doubt(seat);
     this.made.set(peer, seat);
     return seat;
   }
@@ -257,6 +353,25 @@ export class Seats {
   /** In place of what would be found. */
   put(seat: Seat): void {
     this.made.set(seat.peer, seat);
+  }
+
+  /** The seat of a post where one was made, or put, for this plan. */
+  at(post: Post): Seat | undefined {
+    return this.made.get(post.peer);
+  }
+
+  /** When the first slot of a living builder without a seat comes free, milliseconds from now; Infinity when it takes nothing now. */
+  soonestMs(post: Post): number {
+    const slots = this.desk.slotsOf(post.peer);
+    if (slots === 0) return Number.POSITIVE_INFINITY;
+    const soonestMs = this.outlook.soonestMs(post, slots);
+    return this.quietMs === 0 ? soonestMs : Math.max(soonestMs, this.quietMs - this.outlook.quietMs(post));
+  }
+
+  /** Who has just ended something has perhaps asked for more: that is not known yet. */
+  private doubt({ quietMs, freeMs }: Seat): void {
+    const leftMs = this.quietMs - quietMs;
+    if (leftMs > 0) for (let i = 0; i < freeMs.length; i++) freeMs[i] = Math.max(freeMs[i]!, leftMs);
   }
 }
 

@@ -7,7 +7,15 @@ import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
-import { earliest, type Outlook, type Seat, type Seats, type SpeedClass, take } from "./outlook.ts";
+import {
+  earliest,
+  type Outlook,
+  type Post,
+  type Seat,
+  type Seats,
+  type SpeedClass,
+  take,
+} from "./outlook.ts";
 
 /** Bytes that move between two nodes in a millisecond: a gigabit. */
 const bytesPerMs = 100_000;
@@ -101,13 +109,7 @@ export class Plan {
 
   /** The longest of what is to be done next, at the slowest speed. */
   private longestMs(build: Build): number {
-    let longestMs = 0;
-    let left = longestOf;
-    for (const index of build.claims!.actions.ahead()) {
-      if (left-- === 0) break;
-      longestMs = Math.max(longestMs, this.desk.estimates.of(build.graph!.name, build.claims!.action(index)));
-    }
-    return longestMs / Math.min(1, this.classes.at(-1)?.speed ?? 1);
+    return this.outlook.longestMs(build, longestOf) / Math.min(1, this.classes.at(-1)?.speed ?? 1);
   }
 
   /** Puts an action where it ends first and takes that slot; undefined when nobody may build it. */
@@ -133,15 +135,26 @@ export class Plan {
       best = { seat, startMs, endMs: startMs + lastsMs };
       return startMs <= readyMs;
     };
+    /** Whether something might end sooner on a node on which nothing is placed yet. */
+    const promises = (post: Post, fetchMs: number): boolean => {
+      const soonestMs = this.seats.soonestMs(post);
+      if (soonestMs === Number.POSITIVE_INFINITY) return false;
+      if (!best) return true;
+      const endMs = Math.max(readyMs, soonestMs) + (fetchMs + workMs / this.outlook.speedOf(post));
+      if (endMs < best.endMs) return true;
+      this.looks++;
+      return false;
+    };
     for (const [peer, bytes] of inputs.held) {
       const seat = this.seats.of(peer);
       if (seat) consider(seat, bytes >= inputs.bytes ? 0 : away(inputs.bytes - bytes));
     }
     const fetchMs = inputs.held.size > 0 ? away(inputs.bytes) : 0;
     const from = hash(action.name);
-    for (const { peers } of this.classes)
-      for (let i = 0; i < peers.length; i++) {
-        const seat = this.seats.of(peers[(from + i) % peers.length]!);
+    for (const { posts } of this.classes)
+      for (let i = 0; i < posts.length; i++) {
+        const post = posts[(from + i) % posts.length]!;
+        const seat = this.seats.at(post) ?? (promises(post, fetchMs) ? this.seats.of(post.peer) : undefined);
         if (seat && consider(seat, fetchMs)) break;
       }
     return best;

@@ -221,7 +221,7 @@ export class Scheduler {
   /** What the plan gives this node now, and what it left to others in vain. */
   private planned(builds: readonly Build[], own: Seat, free: number): [Build, number][] {
     const picked: [Build, number][] = [];
-    const seats = new Seats(this.outlook);
+    const seats = new Seats(this.outlook, this.desk);
     seats.put(own);
     const plan = new Plan(this.desk, this.gate, this.outlook, seats);
     for (const build of builds) {
