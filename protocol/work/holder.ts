@@ -1,6 +1,6 @@
 /** The holder's side: takes up the claims that name this node, brings their inputs here, runs them, says what came of it. */
 
-import type { InputFile } from "../build/graph.ts";
+import type { GraphAction, InputFile } from "../build/graph.ts";
 import type { ExecuteOutcome, Want } from "../contract.ts";
 import type { BuildId, ClaimId, Digest } from "../kernel/ids.ts";
 import type { Usage } from "../timeline/events.ts";
@@ -17,7 +17,7 @@ import { occupy, overdueShare } from "./outlook.ts";
 const startSaidMs = 4000;
 /** A claim of a bundle that waits this long behind a slow one is given back while others could run it. */
 const queuedMsMax = 500;
-/** Nobody knows when a run ends that has lasted longer than expected: what would wait behind it is not asked for. */
+/** Nobody knows when a run ends that has lasted longer than expected, or may well do so: what would wait behind it is not asked for. */
 const overdueMsMin = 600;
 /** After inputs could not be had the node leaves the action alone for so long. */
 const cooldownMs = 1000;
@@ -85,17 +85,31 @@ export class Holder {
     const queued: number[] = [];
     for (const h of this.held.values()) {
       if (h.phase === "reported") continue;
-      const build = this.desk.builds.get(h.build)!;
-      const workMs = estimates.of(build.graph!.name, build.claims!.action(h.claim.action)) / speed;
+      const { graph, claims } = this.desk.builds.get(h.build)!;
+      const action = claims!.action(h.claim.action);
+      const workMs = estimates.of(graph!.name, action) / speed;
       const leftMs = h.startedMonoMs + workMs - now.monoMs;
+      const endsMs =
+        leftMs <= 0
+          ? Math.max(overdueMsMin, overdueShare * workMs)
+          : this.isVague(graph!.name, action, speed)
+            ? Math.max(overdueMsMin, leftMs)
+            : leftMs;
       for (let slot = this.slotsOf(h); slot > 0; slot--)
         if (!runs(h)) queued.push(workMs);
-        else freeMs.push(leftMs > 0 ? leftMs : Math.max(overdueMsMin, overdueShare * workMs));
+        else freeMs.push(endsMs);
     }
     while (freeMs.length < slots) freeMs.push(0);
     freeMs.sort((a, b) => a - b);
     for (const workMs of queued) occupy(freeMs, workMs);
     return freeMs;
+  }
+
+  /** Whether a run may well last so much longer than expected that what waits for its slot is given back meanwhile. */
+  private isVague(build: string, action: GraphAction, speed: number): boolean {
+    const { estimates } = this.desk;
+    const atMostMs = estimates.atMost(build, action);
+    return atMostMs === undefined || (atMostMs - estimates.of(build, action)) / speed > queuedMsMax;
   }
 
   /** Actions of this node that are in its hands now. */
