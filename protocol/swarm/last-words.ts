@@ -1,13 +1,16 @@
 /** The last entry known of every start of every author: where a revocation cuts. */
-import { byText, type Incarnation, incarnationCounter, type PeerId } from "../kernel/ids.ts";
+import { byText, type EntryId, type Incarnation, incarnationCounter, type PeerId } from "../kernel/ids.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { lastWordsMax } from "../timeline/events.ts";
 import { membershipOf } from "./authority.ts";
 import type { LastWord } from "./cuts.ts";
 
-interface Words extends LastWord {
+interface Words {
+  readonly inc: Incarnation;
+  seq: number;
+  id: EntryId;
   /** It said something about members: others stand on this start. */
-  readonly grave: boolean;
+  grave: boolean;
 }
 
 export class LastWords {
@@ -16,13 +19,20 @@ export class LastWords {
   /** An entry was heard, of the timeline or of a ledger, in any order. */
   hear(said: SignedEntry): void {
     const { author, inc, seq } = said.entry;
-    const starts = this.byAuthor.get(author) ?? new Map<Incarnation, Words>();
-    this.byAuthor.set(author, starts);
+    let starts = this.byAuthor.get(author);
+    if (!starts) {
+      starts = new Map();
+      this.byAuthor.set(author, starts);
+    }
     const known = starts.get(inc);
     const grave = known?.grave === true || membershipOf(said).length > 0;
-    const later = known === undefined || seq > known.seq || (seq === known.seq && said.id < known.id);
-    if (later) starts.set(inc, { inc, seq, id: said.id, grave });
-    else if (grave !== known.grave) starts.set(inc, { ...known, grave });
+    if (!known) starts.set(inc, { inc, seq, id: said.id, grave });
+    else {
+      known.grave = grave;
+      if (seq < known.seq || (seq === known.seq && said.id >= known.id)) return;
+      known.seq = seq;
+      known.id = said.id;
+    }
   }
 
   /** What is known of an author, as a cut names it: of very many starts those others stand on and the newest. */

@@ -121,15 +121,17 @@ export class Members implements Judge {
   may(kind: EventKind, said: Said): boolean {
     const standing = this.standings.get(said.entry.author);
     const roles = standing && rolesAt(standing, said);
-    return (
-      writers[kind].some((writer: Writer) =>
+    const allowed: readonly Writer[] = writers[kind];
+    for (const writer of allowed) {
+      const may =
         writer === "root"
           ? said.entry.author === this.founding?.root
           : writer === "member"
             ? standing !== undefined
-            : roles?.includes(writer as Role) === true,
-      ) && this.counts(said)
-    );
+            : roles?.includes(writer as Role) === true;
+      if (may) return this.counts(said);
+    }
+    return false;
   }
 
   served(peer: PeerId, role: Role): boolean {

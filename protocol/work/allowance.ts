@@ -2,7 +2,7 @@
  * How much is kept of what nobody answers for: words of authors that nobody admitted, builds that nobody submitted, and of each member no more than
  * it can have to say. What is over is left out as if it had been lost: whoever has a right to it is asked again, later.
  */
-import { chainOf, type Incarnation, type PeerId } from "../kernel/ids.ts";
+import type { Incarnation, PeerId } from "../kernel/ids.ts";
 import type { LedgerUpdate, Message } from "../swarm/message.ts";
 import { Pace } from "../swarm/pace.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
@@ -34,7 +34,8 @@ export class Allowance {
   /** What was kept of authors that were no members then. */
   private readonly unknown = new Map<PeerId, Kept>();
   private readonly left = new Map<PeerId, Left>();
-  private readonly chains = new Set<string>();
+  /** Starts of which something was kept. */
+  private readonly starts = new Map<PeerId, Set<Incarnation>>();
   private readonly pace = new Pace();
 
   constructor(desk: Desk) {
@@ -50,7 +51,7 @@ export class Allowance {
   admits({ author, inc }: { readonly author: PeerId; readonly inc: Incarnation }): boolean {
     const { config, members } = this.desk;
     if (author === config.self) return true;
-    const isNew = !this.chains.has(chainOf(author, inc));
+    const isNew = this.starts.get(author)?.has(inc) !== true;
     if (members.has(author)) {
       const { bytes, starts } = this.leftOf(author);
       return bytes > 0 && (!isNew || starts >= 1);
@@ -67,7 +68,7 @@ export class Allowance {
 
   /** Whether a ledger's update is taken now: its authors may say more, and its build is known, or one of the few that nobody has submitted yet. */
   admitsUpdate({ build, entries }: LedgerUpdate): boolean {
-    if (!entries.every((e) => this.admits(e.entry))) return false;
+    for (const { entry } of entries) if (!this.admits(entry)) return false;
     const { builds } = this.desk;
     if (builds.has(build) || entries.some((e) => this.submits(e))) return true;
     let ghosts = 0;
@@ -80,9 +81,13 @@ export class Allowance {
     const { author, inc } = entry;
     const { config, members } = this.desk;
     if (author === config.self) return;
-    const chain = chainOf(author, inc);
-    const isNew = !this.chains.has(chain);
-    this.chains.add(chain);
+    let starts = this.starts.get(author);
+    if (!starts) {
+      starts = new Set();
+      this.starts.set(author, starts);
+    }
+    const isNew = !starts.has(inc);
+    if (isNew) starts.add(inc);
     if (members.has(author)) {
       const left = this.leftOf(author);
       left.bytes -= bytes.length;

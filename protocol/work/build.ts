@@ -50,16 +50,18 @@ export class Build {
 
   /** Facts that arrived; returns the claims they concerned. */
   take(entries: readonly SignedEntry[], members: Members): Claim[] {
+    const fresh: SignedEntry[] = [];
     for (const entry of entries) {
       // Updates overlap: a sync brings again what gossip brought.
       if (this.known.has(entry.id)) continue;
       this.known.add(entry.id);
       this.entries.push(entry);
+      fresh.push(entry);
       this.readSubmission(entry, members);
     }
     // Of two submissions the one that counts may come second.
     this.claims?.disown(!this.submission?.counts);
-    return this.claims ? this.fold(entries, this.claims, members) : [];
+    return this.claims ? this.fold(fresh, this.claims, members) : [];
   }
 
   /** The graph is here: fold what waited for it. */
@@ -74,7 +76,7 @@ export class Build {
 
   private fold(entries: readonly SignedEntry[], claims: Claims, members: Members): Claim[] {
     const touched: Claim[] = [];
-    for (const entry of entries) if (members.counts(entry)) claims.take(entry, touched);
+    for (const entry of entries) if (members.counts(entry)) claims.takeNew(entry, touched);
     return touched;
   }
 
@@ -96,7 +98,7 @@ export class Build {
 
   private readSubmission(entry: SignedEntry, members: Members): void {
     for (const raw of entry.entry.events) {
-      const event = knownEvent(raw);
+      const event = raw.kind === "build.submitted" ? knownEvent(raw) : undefined;
       if (event?.kind !== "build.submitted") continue;
       const { author, hlc } = entry.entry;
       if (buildIdOf(event.name, author, event.graph, event.nonce) !== this.id) continue;

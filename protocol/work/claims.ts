@@ -175,6 +175,11 @@ export class Claims {
   take(entry: SignedEntry, touched: Claim[] = []): Claim[] {
     if (this.seen.has(entry.id)) return touched;
     this.seen.add(entry.id);
+    return this.takeNew(entry, touched);
+  }
+
+  /** As `take`, for whoever knows that it never gave this entry before. */
+  takeNew(entry: SignedEntry, touched: Claim[]): Claim[] {
     const { events } = entry.entry;
     for (let place = 0; place < events.length; place++) {
       const event = knownEvent(events[place]!);
@@ -400,7 +405,7 @@ export class Claims {
     const index = this.indexOf.get(event.action);
     if (index === undefined) return;
     if (!this.may(event, entry) || !this.mayHold(event.holder)) return;
-    if (!event.claim.startsWith(`${author}.${entry.entry.inc}.`)) return;
+    if (!isOf(event.claim, author, entry.entry.inc)) return;
     const claim: Claim = {
       id: event.claim,
       action: index,
@@ -421,10 +426,11 @@ export class Claims {
       recalled: undefined,
       forgiven: false,
     };
-    const same = this.claimsNamed(claim.id);
-    if (same.some((c) => identity(c) === identity(claim))) return;
-    if (same.length === 0) this.claims.set(claim.id, claim);
-    else this.doubles.set(claim.id, [...same.slice(1), claim]);
+    if (this.claims.has(claim.id)) {
+      const same = this.claimsNamed(claim.id);
+      if (same.some((c) => identity(c) === identity(claim))) return;
+      this.doubles.set(claim.id, [...same.slice(1), claim]);
+    } else this.claims.set(claim.id, claim);
     this.facts[index]!.claims.push(claim);
     this.openClaims.add(claim);
     touched.push(claim);
@@ -436,7 +442,10 @@ export class Claims {
     const facts = this.onClaim.get(id);
     if (facts) facts.push({ event, said });
     else this.onClaim.set(id, [{ event, said }]);
-    for (const claim of this.claimsNamed(id)) this.foldOn(claim, event, said, touched);
+    const first = this.claims.get(id);
+    if (!first) return;
+    this.foldOn(first, event, said, touched);
+    for (const claim of this.doubles.get(id) ?? none) this.foldOn(claim, event, said, touched);
   }
 
   private foldOn(claim: Claim, event: Event, said: Said, touched: Claim[]): void {
@@ -519,9 +528,9 @@ export class Claims {
   }
 
   private failedForGood(index: number): boolean {
-    const failures = this.facts[index]!.claims.filter(
-      (c) => c.fail?.cause === "deterministic" && !c.forgiven,
-    );
+    const { claims } = this.facts[index]!;
+    if (claims.every((c) => c.fail === undefined)) return false;
+    const failures = claims.filter((c) => c.fail?.cause === "deterministic" && !c.forgiven);
     return (
       new Set(failures.map((c) => c.holder)).size >= deterministicMembersToBlock ||
       failures.length >= this.action(index).attemptsMax
@@ -544,6 +553,7 @@ export class Claims {
 
   /** Brings an action's state in line with its facts, and then those that depend on it. */
   private settle(start: number): void {
+    if (this.actions.get(start) === this.stateOf(start)) return;
     const queue = [start];
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
       const before = this.actions.get(next);
@@ -570,3 +580,10 @@ function votesFor({ sources }: Result): number {
 }
 
 const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";
+
+/** Whether a claim's id is of those that one start of an author may give: `author.inc.n`. */
+const isOf = (claim: ClaimId, author: PeerId, inc: Incarnation): boolean =>
+  claim.startsWith(author) &&
+  claim.startsWith(inc, author.length + 1) &&
+  claim.charAt(author.length) === "." &&
+  claim.charAt(author.length + 1 + inc.length) === ".";

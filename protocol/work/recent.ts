@@ -18,13 +18,17 @@ interface Said {
 }
 
 export class Recent {
-  private readonly said = new Map<string, Said[]>();
+  private readonly said = new Map<BuildId, Map<PeerId, Said[]>>();
 
   note(build: BuildId, author: PeerId, update: Uint8Array, entries: number, monoMs: number): void {
-    const key = `${build}\n${author}`;
-    const list = this.said.get(key);
+    let authors = this.said.get(build);
+    if (!authors) {
+      authors = new Map();
+      this.said.set(build, authors);
+    }
+    const list = authors.get(author);
     if (!list) {
-      this.said.set(key, [{ atMonoMs: monoMs, update, entries, sentTo: undefined }]);
+      authors.set(author, [{ atMonoMs: monoMs, update, entries, sentTo: undefined }]);
       return;
     }
     let old = 0;
@@ -35,16 +39,17 @@ export class Recent {
 
   /** The author's words came by another way: what was noted of it before has a gap behind it. */
   skip(build: BuildId, author: PeerId): void {
-    this.said.delete(`${build}\n${author}`);
+    this.said.get(build)?.delete(author);
   }
 
   /** What these authors said lately and was not handed to `to` before, oldest first; it counts as handed over from here on. */
   take(build: BuildId, authors: Iterable<PeerId>, to: PeerId, monoMs: number): Uint8Array[] {
     const updates: Uint8Array[] = [];
+    const known = this.said.get(build);
     let bytes = 0;
     let count = 0;
     for (const author of authors)
-      for (const said of this.said.get(`${build}\n${author}`) ?? []) {
+      for (const said of known?.get(author) ?? []) {
         if (said.atMonoMs < monoMs - gossipMs || said.sentTo?.has(to)) continue;
         bytes += said.update.length;
         count += said.entries;
@@ -57,6 +62,6 @@ export class Recent {
   }
 
   forget(build: BuildId): void {
-    for (const key of this.said.keys()) if (key.startsWith(`${build}\n`)) this.said.delete(key);
+    this.said.delete(build);
   }
 }

@@ -39,7 +39,9 @@ export interface Weighted {
 interface View {
   readonly nodes: readonly Weighted[];
   readonly sum: number;
-  readonly answers: Map<string, PeerId | undefined>;
+  readonly answers: Map<BuildId, Map<string, PeerId>>;
+  /** How many there are. */
+  count: number;
 }
 
 const viewsMax = 32;
@@ -53,13 +55,18 @@ const views: View[] = [];
  * A list that was asked about must not change any more.
  */
 export function firstOf(build: BuildId, what: string, nodes: readonly Weighted[]): PeerId | undefined {
-  const { answers } = viewOf.get(nodes) ?? look(nodes);
-  const question = `${build}\n${what}`;
-  const known = answers.get(question);
+  const view = viewOf.get(nodes) ?? look(nodes);
+  const known = view.answers.get(build)?.get(what);
   if (known !== undefined) return known;
   const first = search(build, what, nodes);
-  if (answers.size >= answersMax) answers.clear();
-  answers.set(question, first);
+  if (first === undefined) return undefined;
+  if (view.count++ >= answersMax) {
+    view.answers.clear();
+    view.count = 1;
+  }
+  const answers = view.answers.get(build);
+  if (answers) answers.set(what, first);
+  else view.answers.set(build, new Map([[what, first]]));
   return first;
 }
 
@@ -68,7 +75,7 @@ function look(nodes: readonly Weighted[]): View {
   for (const { peer, weight } of nodes) sum = (sum + mix(seedOf(peer) ^ Math.imul(weight, 0x9e3779b1))) >>> 0;
   let view = views.find((v) => v.sum === sum && same(v.nodes, nodes));
   if (!view) {
-    view = { nodes, sum, answers: new Map() };
+    view = { nodes, sum, answers: new Map(), count: 0 };
     views.push(view);
     if (views.length > viewsMax) views.shift();
   }
