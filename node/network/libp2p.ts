@@ -12,6 +12,7 @@ import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import type { Gate } from "./gate.ts";
 import { type GossipSub, gossipService } from "./gossip.ts";
 import { type KadDHT, locateService } from "./locate.ts";
+import { sealing } from "./sealing.ts";
 
 /** Under this name all daemons of a LAN answer, whatever their swarm: who belongs to it is judged at the door. */
 const lanService = "_swarmd._udp.local";
@@ -29,14 +30,17 @@ export interface HostOptions {
   readonly gate: Gate;
   /** Who may be dialled. */
   readonly knows: (peer: PeerId) => boolean;
+  /** Somebody's clock is so far from this machine's that TLS would refuse it. */
+  readonly clocksApart: (aheadMs: number) => void;
 }
 
 /** The parts that any of our hosts has: one encrypted, multiplexed transport. */
-const transport = async (privateKey: Uint8Array) => ({
+const transport = async (privateKey: Uint8Array, clocksApart?: (aheadMs: number) => void) => ({
   privateKey: await generateKeyPairFromSeed("Ed25519", privateKey),
   nodeInfo: { name: "swarmd", userAgent: "swarmd" },
   transports: [tcp()],
-  connectionEncrypters: [tls()],
+  // the second is for those of an earlier version
+  connectionEncrypters: [sealing(clocksApart ? { clocksApart } : {}), tls()],
   streamMuxers: [
     yamux({
       // a paused stream buffers up to its window, which must stay below maxReadBufferLength (4 MiB)
@@ -49,7 +53,7 @@ const transport = async (privateKey: Uint8Array) => ({
 export async function createHost(options: HostOptions): Promise<Host> {
   const { gate } = options;
   const host = await createLibp2p({
-    ...(await transport(options.privateKey)),
+    ...(await transport(options.privateKey, options.clocksApart)),
     start: false,
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
     connectionGater: {

@@ -76,6 +76,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     mdns: options.mdns ?? !listen.every(isLoopback),
     gate,
     knows: (peer) => !stopped && handlers.knows(peer),
+    clocksApart: (aheadMs) =>
+      log.debug({ aheadMs: Math.round(aheadMs) }, "a connection between clocks that differ"),
   });
   const book = await PeerBook.open(options.bookFile, host.peerId.toString() as PeerId, log);
 
