@@ -18,7 +18,7 @@ async function fakeNode(file: string, name: string, major: number) {
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(
     file,
-    `#!/bin/sh\ncase $1 in -e) exit $((${major} < 24)) ;; --version) echo v${major}.0.0 ;; --max-semi-space-size=2) shift; echo "${name} $*" ;; esac\n`,
+    `#!/bin/sh\ncase $1 in -e) exit $((${major} < 24)) ;; --version) echo v${major}.0.0 ;; --max-semi-space-size=1) shift; echo "${name} $*" ;; esac\n`,
   );
   await chmod(file, 0o755);
 }
