@@ -1,0 +1,82 @@
+/** A Gentoo binhost: one index over the packages of a release, each under a name of its content. */
+
+import { hashOf } from "../../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../../protocol/kernel/errors.ts";
+import { byText } from "../../../protocol/kernel/ids.ts";
+import type { Format, Generation, Indexed, IndexFile, RefusedFile } from "./format.ts";
+import { type GentooEntry, gentooEntry, gentooIndex, packedIndex } from "./gentoo-index.ts";
+import { kindOfPackage, type Reading, type Readings } from "./readings.ts";
+import { shown } from "./tar-members.ts";
+
+export interface GentooSettings {
+  /** Further fields of the index's header: ARCH, PROFILE, ACCEPT_KEYWORDS … */
+  readonly header?: ReadonlyMap<string, string>;
+  /** Judges the signature of a signed Manifest; throws a `SwarmError` for one that is foreign or no longer holds. Absent: signatures are left to clients. */
+  readonly judge?: (signedManifest: string) => Promise<void>;
+}
+
+/** Where a package lies: under the name of its content, with the ending that clients tell its kind by. */
+const gentooPath = (hash: string, kind: Reading["kind"]): string =>
+  `blobs/${hash}${kind === "gpkg" ? ".gpkg.tar" : ".xpak"}`;
+
+export class GentooFormat implements Format {
+  readonly name = "gentoo";
+  private readonly readings: Readings;
+  private readonly settings: GentooSettings;
+
+  constructor(readings: Readings, settings: GentooSettings = {}) {
+    this.readings = readings;
+    this.settings = settings;
+  }
+
+  lasts(path: string): boolean {
+    return path.startsWith("blobs/");
+  }
+
+  /** Packages that are broken, or the second of a name and build id with other content, are refused by name; the rest is indexed. */
+  async index({ files, atMs }: Generation): Promise<Indexed> {
+    const refused: RefusedFile[] = [];
+    const entries: GentooEntry[] = [];
+    const blobs = new Map<string, IndexFile>();
+    const taken = new Map<string, { readonly path: string; readonly sha256: string }>();
+    for (const file of files) {
+      const kind = kindOfPackage(file.path);
+      if (kind !== "gpkg" && kind !== "xpak") continue;
+      try {
+        const reading = await this.readings.of(file);
+        if (reading.signed !== undefined) await this.settings.judge?.(reading.signed);
+        const hash = hashOf(file.digest);
+        const entry = gentooEntry(reading, gentooPath(hash, kind));
+        const name = `${entry.cpv} ${entry.buildId}`;
+        const before = taken.get(name);
+        if (before && before.sha256 !== hash)
+          throw new SwarmError(
+            "malformed",
+            `it is ${entry.cpv} of build id ${entry.buildId}, as is ${shown(before.path)}, with other content`,
+            { remedy: "give one of them another BUILD_ID, or drop it" },
+          );
+        if (before) continue;
+        taken.set(name, { path: file.path, sha256: hash });
+        entries.push(entry);
+        blobs.set(entry.path, { path: entry.path, content: { sameAs: file } });
+      } catch (error) {
+        if (!(error instanceof SwarmError)) throw error;
+        refused.push({
+          path: file.path,
+          reason: error.message,
+          ...(error.remedy !== undefined && { remedy: error.remedy }),
+        });
+      }
+    }
+    const timestampS = Math.floor(atMs / 1000);
+    const index = gentooIndex(entries, timestampS, this.settings.header);
+    return {
+      files: [
+        { path: "Packages", content: index },
+        { path: "Packages.gz", content: packedIndex(index, timestampS) },
+        ...[...blobs.values()].sort((a, b) => byText(a.path, b.path)),
+      ],
+      refused,
+    };
+  }
+}
