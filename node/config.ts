@@ -31,6 +31,13 @@ const schema = z.strictObject({
   announce: z.array(address).max(addressesMax),
   /** Actions run at once; 0 builds nothing. */
   slots: z.int().min(0).max(4096),
+  /** Bytes for all actions together; absent: what the machine has. */
+  memory: z
+    .int("a size is written as 512M or 8G")
+    .min(64 << 20, "at least 64M")
+    .optional(),
+  /** How far actions stand back for other programs. */
+  nice: z.int().min(0).max(19),
   /** The node's name, for a home that is yet to be made. */
   name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
     message: "lower-case letters, digits and inner dashes, at most 63",

@@ -11,8 +11,9 @@ import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import type { Former } from "../protocol/swarm/members.ts";
 import { Announcer } from "./announcer.ts";
+import { Awake } from "./awake.ts";
 import { createExecutor } from "./build/executor.ts";
-import { describeLimits } from "./build/limits.ts";
+import { ticksOfTree } from "./build/processes.ts";
 import { openSecrets } from "./build/secrets.ts";
 import { openToolchains } from "./build/toolchains.ts";
 import { createClock } from "./clock.ts";
@@ -147,6 +148,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       sandbox: config.sandbox,
       log,
       toolchains,
+      nice: config.nice,
+      ...(config.memory === undefined ? {} : { memoryBytesMax: config.memory }),
     });
     closers.push(() => executor.stop());
     const clock = createClock();
@@ -299,7 +302,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       sandbox: executor.sandbox,
       secrets: () => secrets.names(),
       target: toolchains.target,
-      ...(config.owner === "yield" ? { ownerIdleMs: config.ownerIdleMs } : {}),
+      ...(config.owner === "yield"
+        ? { owner: { idleMs: config.ownerIdleMs, ownTicks: () => ticksOfTree(process.pid) } }
+        : {}),
+      ...(config.memory === undefined ? {} : { memoryBytesMax: config.memory }),
     });
     closers.push(sensors.watch((vitals) => runtime.input({ kind: "sensed", vitals })));
 
@@ -315,9 +321,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     later.providing = providing;
     closers.push(() => providing.stop());
     const announcer = new Announcer(core.desk, providing, (digest) => blobs.has(digest));
+    const awake = new Awake((why) => {
+      log.warn(
+        { why, remedy: "let it sleep: suspend: abandon" },
+        "this machine may fall asleep while actions run",
+      );
+    });
+    closers.push(() => awake.stop());
     let reached = 0;
     const announce = setInterval(() => {
       announcer.look();
+      if (config.suspend === "finish") awake.look(core.desk.running, clock.now().monoMs);
       const now = up.connected().length;
       if (now > reached) providing.retry();
       reached = now;
@@ -330,7 +344,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       queries,
       mesh: up,
       home: home.dir,
-      limits: describeLimits(executor.limits, executor.sandbox === "bubblewrap"),
+      limits: executor.limits,
     });
     later.doctor = doctor;
     let stopping: Promise<void> | undefined;

@@ -9,6 +9,7 @@ import {
   type Scheduling,
   type ScorePart,
   scoreParts,
+  suspendPolicies,
 } from "../protocol/swarm/policy.ts";
 
 const label = z
@@ -51,6 +52,8 @@ export const schedulingShape = {
   twinAfter: z.number().min(0).max(1000),
   /** Which results of others that are still needed it keeps a second time. */
   copies: z.enum(copyPolicies),
+  /** What becomes of its actions where the machine would sleep. */
+  suspend: z.enum(suspendPolicies),
 } as const;
 
 type SchedulingSettings = z.infer<z.ZodObject<typeof schedulingShape>>;
@@ -77,5 +80,6 @@ export function schedulingOf(settings: SchedulingSettings): Scheduling {
     ownerSlots: settings.ownerSlots,
     twinAfter: settings.twinAfter,
     copies: settings.copies,
+    suspend: settings.suspend,
   };
 }

@@ -3,7 +3,7 @@ import { availableParallelism, hostname } from "node:os";
 import { copyPolicies, modes, policies, defaultScheduling as usual } from "../protocol/swarm/policy.ts";
 
 /** How text of the environment, of a flag or of a quoted value in the file is read. */
-type Kind = "text" | "list" | "number" | "switch" | "duration" | "tools" | "weights";
+type Kind = "text" | "list" | "number" | "switch" | "duration" | "bytes" | "tools" | "weights";
 
 export interface Setting {
   readonly kind: Kind;
@@ -54,6 +54,20 @@ export const settings = {
     text: "Actions run at once; 0 builds nothing",
     fallback: availableParallelism(),
     otherwise: "the number of cores",
+  },
+  memory: {
+    kind: "bytes",
+    value: "size",
+    text: "Memory of all actions together: 8G",
+    fallback: undefined,
+    otherwise: "what the machine has",
+    example: "8G",
+  },
+  nice: {
+    kind: "number",
+    value: "n",
+    text: "How far actions stand back for other programs: 0 to 19",
+    fallback: 0,
   },
   diskPath: {
     kind: "text",
@@ -109,10 +123,10 @@ export const settings = {
     example: "{free: 2, local: 0.5}",
   },
   owner: {
-    heading: "Its owner",
+    heading: "Its owner, and sleep",
     kind: "text",
     value: "ignore|yield",
-    text: "yield: leave the machine to who works at it",
+    text: "yield: leave the machine to who works at it, to what else runs on it, and to its battery; ignore",
     fallback: "ignore",
   },
   ownerSlots: {
@@ -126,6 +140,12 @@ export const settings = {
     value: "time",
     text: "A terminal counts as its owner's for so long after it was typed into",
     fallback: 5 * 60_000,
+  },
+  suspend: {
+    kind: "text",
+    value: "how",
+    text: "finish: the machine stays awake while actions run; abandon: it sleeps, they go elsewhere",
+    fallback: usual.suspend,
   },
   temperatureCelsiusMax: {
     heading: "Limits",
@@ -236,6 +256,7 @@ export function valueText(value: unknown, kind: Kind): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (kind === "duration" && typeof value === "number") return durationText(value);
+  if (kind === "bytes" && typeof value === "number") return sizeText(value);
   if (Array.isArray(value)) return `[${value.map((one) => scalarText(String(one))).join(", ")}]`;
   if (typeof value === "object")
     return `{${Object.entries(value)
@@ -258,6 +279,15 @@ function durationText(ms: number): string {
   return ms === 0 ? "0s" : `${ms}ms`;
 }
 
+function sizeText(bytes: number): string {
+  for (const [unit, unitBytes] of [
+    ["G", 2 ** 30],
+    ["M", 2 ** 20],
+  ] as const)
+    if (bytes >= unitBytes && bytes % unitBytes === 0) return `${bytes / unitBytes}${unit}`;
+  return String(bytes);
+}
+
 /** Text of the environment, a flag or a quoted value as what the setting wants; what does not fit is left for whoever judges it. */
 export function settingFromText(key: SettingKey, text: string): unknown {
   switch (settingOf(key).kind) {
@@ -273,6 +303,8 @@ export function settingFromText(key: SettingKey, text: string): unknown {
       );
     case "duration":
       return durationOf(text);
+    case "bytes":
+      return bytesOf(text);
     case "tools":
       return toolsOf(text);
     case "weights":
@@ -315,4 +347,11 @@ function durationOf(text: string): unknown {
   for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|s|m|h|d)/g))
     ms += Number(count) * unitMs[unit as keyof typeof unitMs];
   return ms;
+}
+
+/** Bytes of a number or of text such as `512M` or `1.5G`, in powers of 1024. */
+function bytesOf(text: string): unknown {
+  const [, number, unit] = /^([0-9]+(?:\.[0-9]+)?)([KMGT]?)$/.exec(text) ?? [];
+  if (number === undefined) return text;
+  return Math.round(Number(number) * 1024 ** " KMGT".indexOf(unit || " "));
 }

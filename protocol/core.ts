@@ -104,8 +104,9 @@ export class Core {
 
   /** Takes one input at one moment; what must happen now comes back in order. */
   step(input: Input, now: Instant): Effect[] {
-    this.catchUp.begin(now);
+    const slept = this.catchUp.begin(now);
     this.desk.begin(now);
+    if (slept) this.holder.slept();
     if (input.kind !== "signed") this.begin();
     this.take(input);
     // What one step said in several builds is folded as a whole: decided between, it would be said twice, and out of order.

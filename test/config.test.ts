@@ -39,6 +39,9 @@ test("each setting has its variable", async () => {
     SWARMD_LISTEN: "127.0.0.1:0, /ip6/::1/tcp/0",
     SWARMD_ANNOUNCE: "build.example:4701",
     SWARMD_SLOTS: "0",
+    SWARMD_MEMORY: "1.5G",
+    SWARMD_NICE: "10",
+    SWARMD_SUSPEND: "abandon",
     SWARMD_NAME: "ann",
     SWARMD_SANDBOX: "bubblewrap",
     SWARMD_UNSAFE_NO_SANDBOX: "true",
@@ -70,6 +73,9 @@ test("each setting has its variable", async () => {
     listen: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
     announce: ["/dns/build.example/tcp/4701"],
     slots: 0,
+    memory: 1.5 * 2 ** 30,
+    nice: 10,
+    suspend: "abandon",
     name: "ann",
     sandbox: "bubblewrap",
     unsafeNoSandbox: true,
@@ -117,6 +123,8 @@ test.each<[string, object, string]>([
   ["a time without a unit it knows", { sustainedMs: "2 weeks" }, "--sustained-ms"],
   ["a label with a space", { labels: "big memory" }, "--labels"],
   ["a fence without a label", { fenced: true }, "--fenced"],
+  ["a size without a unit it knows", { memory: "8 gigs" }, "--memory"],
+  ["a machine that stands back too far", { nice: "20" }, "--nice"],
   ["a limit no machine has", { temperatureCelsiusMax: "900" }, "--temperature-celsius-max"],
 ])("%s is refused by name", async (_, flags, name) => {
   await expect(load({}, flags)).rejects.toMatchObject({

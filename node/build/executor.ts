@@ -14,12 +14,13 @@ import type { Usage } from "../../protocol/timeline/events.ts";
 import type { Log } from "../log.ts";
 import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
+import { openActionGroup } from "./cgroup.ts";
 import { removeFolder, startJanitor } from "./janitor.ts";
 import { type JobEnd, type Launcher, startLauncher } from "./launcher.ts";
 import { holdsSecret, redactFile } from "./leaks.ts";
-import { type ActionLimits, defaultLimits, launcherLimits } from "./limits.ts";
+import { type ActionLimits, defaultLimits, describeLimits, launcherLimits } from "./limits.ts";
 import { collectOutputs } from "./outputs.ts";
-import { mayBeOverused, overuseOf } from "./overuse.ts";
+import { heldBytes, mayBeOverused, overuseOf } from "./overuse.ts";
 import { childrenOf, groupLives, outOfMemoryKills, peakRssBytes, signal } from "./processes.ts";
 import { Redactor, redactText } from "./redactor.ts";
 import { actionPath, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
@@ -50,11 +51,16 @@ export interface ExecutorOptions {
   readonly graceMs?: number;
   /** What one action may take of this machine; what is left out has its default. */
   readonly limits?: Partial<ActionLimits>;
+  /** What all actions together may; absent: what the machine has. */
+  readonly memoryBytesMax?: number;
+  /** How far actions stand back for other programs: 0 to 19. */
+  readonly nice?: number;
 }
 
 export interface LocalExecutor extends Executor, TailSource {
   readonly sandbox: SandboxKind;
-  readonly limits: ActionLimits;
+  /** What binds actions on this node, in words. */
+  readonly limits: string;
   /** Kills what runs (each reports `stopped`), removes its folders, ends its helpers. */
   stop(): Promise<void>;
 }
@@ -92,14 +98,26 @@ interface Run {
 type Verdict =
   | { readonly kind: "stopped"; readonly reason: string }
   /** `overuse`: no time to end in order, since every moment costs the others on this machine. */
-  | { readonly kind: "failed"; readonly reason: string; readonly overuse?: true };
+  | {
+      readonly kind: "failed";
+      readonly reason: string;
+      readonly overuse?: true;
+      /** It was too much for this node, beside what else runs there. */
+      readonly crowded?: true;
+    };
 
 /** Throws `sandbox-missing` or `tool-missing` (see `openSandbox`). */
 export async function createExecutor(options: ExecutorOptions): Promise<LocalExecutor> {
   const { blobs, slots, log } = options;
   const logBytesMax = options.logBytesMax ?? 64 << 20;
   const graceMs = options.graceMs ?? 5000;
-  const limits: ActionLimits = { ...defaultLimits, ...options.limits };
+  const memoryBytesMax = Math.min(options.memoryBytesMax ?? Number.POSITIVE_INFINITY, os.totalmem());
+  const limits: ActionLimits = { ...defaultLimits, memoryBytesMax, ...options.limits };
+  const { nice = 0 } = options;
+  const group = openActionGroup({ cpus: slots, memoryBytesMax });
+  const enterGroup = group === undefined ? "" : `{ ${group.enter}; } 2>/dev/null\n`;
+  // The kernel looks itself, or the machine's own memory is all there is to run out of.
+  const watchesTogether = group?.keeps.memory !== true && memoryBytesMax < os.totalmem();
   const dir = path.resolve(options.dir);
   const actions = path.join(dir, "actions");
   await removeFolder(actions);
@@ -127,12 +145,13 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   function launcher(): Launcher {
     const waiting = idle.pop();
     if (waiting) return waiting;
-    const fresh = startLauncher(helperEnv, sandbox.prefix, launcherLimits(limits), () => {
+    const fresh = startLauncher(helperEnv, sandbox.prefix, enterGroup + launcherLimits(limits), () => {
       launchers.delete(fresh);
       warden.forget(fresh.pid);
       const at = idle.indexOf(fresh);
       if (at >= 0) idle.splice(at, 1);
     });
+    if (nice > 0 && fresh.pid > 0) os.setPriority(fresh.pid, Math.max(nice, os.getPriority()));
     launchers.add(fresh);
     warden.watch(fresh.pid);
     return fresh;
@@ -267,7 +286,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (end.stderr) said.stderr = await keepLog(`${workspace.dir}/err`);
     const failed = (reason: string, more: { exitCode?: number; signal?: string } = {}): ExecuteOutcome => ({
       kind: "failed",
-      cause: "deterministic",
+      cause: run.verdict?.kind === "failed" && run.verdict.crowded ? "infrastructure" : "deterministic",
       reason: clip(reason),
       ...more,
       ...said,
@@ -311,6 +330,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     const now = performance.now();
     const suspicious = mayBeOverused(limits);
     memoryKills = outOfMemoryKills();
+    if (suspicious && watchesTogether) judgeTogether();
     for (const run of runs.values()) {
       if (!run.launcher || !run.workspace) continue;
       if (!run.verdict) judge(run, run.workspace, now);
@@ -355,6 +375,18 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (reason !== undefined) run.verdict = { kind: "failed", reason, overuse: true };
   }
 
+  /** All actions have one bound: when it is passed, the largest goes, and may go elsewhere. */
+  function judgeTogether() {
+    const held = [...runs.values()].flatMap((run) => {
+      const leader = run.verdict ? undefined : leaderOf(run);
+      return leader === undefined ? [] : [{ run, bytes: heldBytes(leader, boxed) }];
+    });
+    if (held.length < 2 || held.reduce((sum, { bytes }) => sum + bytes, 0) <= memoryBytesMax) return;
+    const [largest] = held.sort((a, b) => b.bytes - a.bytes);
+    const reason = `the actions on this node used more than ${memoryBytesMax} bytes of memory together`;
+    largest!.run.verdict = { kind: "failed", reason, overuse: true, crowded: true };
+  }
+
   /** What the launcher started: the leader of the action's session, or its box. */
   const leaderOf = (run: Run): number | undefined =>
     run.launcher && (run.launcher.leader() ?? childrenOf(run.launcher.pid)[0]);
@@ -387,7 +419,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
 
   return {
     sandbox: sandbox.kind,
-    limits,
+    limits: describeLimits(limits, { boxed, slots, memoryBytesMax, nice, keeps: group?.keeps }),
     tail: createTail(function* () {
       for (const run of runs.values())
         if (run.launcher && run.workspace)

@@ -39,14 +39,29 @@ export function boxLimits(limits: ActionLimits): string {
   return `ulimit -u ${limits.processesMax} || ulimit -p ${limits.processesMax}; `;
 }
 
-/** The limits in force on this node, in words; `boxed`: whether actions run in boxes. */
-export function describeLimits(limits: ActionLimits, boxed: boolean): string {
+/** What describes a node beside what one action may take. */
+export interface NodeBounds {
+  /** Actions run in boxes. */
+  readonly boxed: boolean;
+  readonly slots: number;
+  /** Of all actions together. */
+  readonly memoryBytesMax: number;
+  readonly nice: number;
+  /** What the kernel keeps of what all actions may take together; absent: nothing. */
+  readonly keeps?: { readonly cpus: boolean; readonly memory: boolean };
+}
+
+/** The limits in force on this node, in words. */
+export function describeLimits(limits: ActionLimits, node: NodeBounds): string {
   const gib = (bytes: number) => `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
-  const enforced = boxed && process.geteuid?.() !== 0;
+  const enforced = node.boxed && process.geteuid?.() !== 0;
   return [
     `${gib(limits.memoryBytesMax)} of memory (watched)`,
     `${limits.processesMax} processes (${enforced ? "by the kernel" : "watched"})`,
     `${gib(limits.fileBytesMax)} a file`,
     `${limits.openFilesMax} open files`,
+    `all together ${gib(node.memoryBytesMax)} (${node.keeps?.memory ? "by the kernel" : "watched"})`,
+    ...(node.keeps?.cpus ? [`${node.slots} processors (by the kernel)`] : []),
+    ...(node.nice > 0 ? [`nice ${node.nice}`] : []),
   ].join(", ");
 }

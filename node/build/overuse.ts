@@ -8,6 +8,14 @@ export function mayBeOverused(limits: ActionLimits): boolean {
   return machine.threads > limits.processesMax || machine.memoryBytes > limits.memoryBytesMax;
 }
 
+/** Bytes that an action's processes hold, pages that several of them share shared out. */
+export function heldBytes(leader: number, boxed: boolean): number {
+  let bytes = 0;
+  for (const pid of boxed ? treeOf(leader) : sessionOf(leader))
+    bytes += fairMemoryBytes(pid) ?? holdingOf(pid).memoryBytes;
+  return bytes;
+}
+
 /**
  * What an action does too much of, in words. `leader` is the process that holds its box together, or, without one, its session's
  * leader; a process that left that session is not seen.

@@ -79,6 +79,18 @@ export function machineHolding(): { readonly threads: number; readonly memoryByt
   };
 }
 
+/** Processor time of a process and all that descend from it, those that ended and were waited for included; hundredths of a second. */
+export function ticksOfTree(pid: number): number {
+  let ticks = 0;
+  for (const one of treeOf(pid)) {
+    const line = readProc(`/proc/${one}/stat`) ?? "";
+    // Of proc(5): utime, stime, cutime, cstime; counted from behind the name, which may hold anything.
+    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    for (const field of fields.slice(11, 15)) ticks += Number(field) || 0;
+  }
+  return ticks;
+}
+
 /** How often the kernel has ended a process because memory ran out, since the machine started. */
 export const outOfMemoryKills = (): number =>
   Number(readProc("/proc/vmstat")?.match(/^oom_kill ([0-9]+)$/m)?.[1] ?? 0);

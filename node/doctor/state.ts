@@ -134,7 +134,7 @@ const remedies: Partial<Record<Limit, string>> = {
     "its home was copied and runs on two machines: stop one, and let it enter by a key of its own: swarmd join TICKET --home DIR",
   hot: "cool it, or give it fewer slots: swarmd run --slots N",
   pressure: "close what presses on its memory or disk, or give it fewer slots: swarmd run --slots N",
-  owner: "it goes on when nobody works at the machine",
+  owner: "it goes on when nobody works at the machine, nothing else runs on it, and it has mains",
   standby: "it works once no primary does",
   paused: "swarmd resume NODE",
   drained: "swarmd resume NODE",

@@ -5,7 +5,9 @@ import type { LocalVitals, Unknown } from "../../protocol/swarm/vitals.ts";
 import { readDisk } from "./disk.ts";
 import { readLoad } from "./load.ts";
 import { readMemory } from "./memory.ts";
+import { createOthers } from "./others.ts";
 import { readOwner } from "./owner.ts";
+import { readLeaving } from "./power.ts";
 import { readPressure } from "./pressure.ts";
 import { readTemperature } from "./temperature.ts";
 
@@ -21,8 +23,15 @@ export interface SensorOptions {
   /** Names of the secrets there are; asked at each reading. */
   readonly secrets?: () => readonly string[];
   readonly target: string;
-  /** A terminal counts as its owner's for so long after it was typed into; absent: nobody looks whether the owner is there. */
-  readonly ownerIdleMs?: number;
+  /** Absent: nobody looks whether the owner is there, what others use, or whether the machine is about to go. */
+  readonly owner?: {
+    /** A terminal counts as its owner's for so long after it was typed into. */
+    readonly idleMs: number;
+    /** Processor time that this daemon and what it started used; hundredths of a second. */
+    readonly ownTicks: () => number;
+  };
+  /** Of the machine's memory only so much is for actions; absent: all. */
+  readonly memoryBytesMax?: number;
   /** Between readings; at least, and by default, a second. */
   readonly intervalMs?: number;
 }
@@ -31,7 +40,7 @@ const intervalMsMin = 1000;
 
 export function createSensors(options: SensorOptions): Sensors {
   const root = (options.root ?? "/").replace(/\/+$/, "");
-  const { diskPath, toolchains, distribution, sandbox, target, ownerIdleMs } = options;
+  const { diskPath, toolchains, distribution, sandbox, target, owner } = options;
   const intervalMs = Math.max(intervalMsMin, options.intervalMs ?? intervalMsMin);
   const cores = availableParallelism();
 
@@ -39,14 +48,30 @@ export function createSensors(options: SensorOptions): Sensors {
     const names = options.secrets?.() ?? [];
     return names.length > 0 ? { secrets: names } : {};
   };
+  const others =
+    owner && createOthers({ root, ownTicks: owner.ownTicks, nowMonoMs: () => performance.now() });
+  const ownersShare = () => {
+    if (!owner || !others) return {};
+    const [othersCores, leaving] = [others(), readLeaving(root)];
+    return {
+      ownerActive: readOwner(root, owner.idleMs, Date.now()),
+      ...(othersCores === "unknown" ? {} : { othersCores }),
+      ...(leaving === undefined ? {} : { leaving }),
+    };
+  };
+  const memory = () => {
+    const { memoryTotalBytes, memoryFreeBytes } = readMemory(root);
+    const most = Math.min(options.memoryBytesMax ?? memoryTotalBytes, memoryTotalBytes);
+    return { memoryTotalBytes: most, memoryFreeBytes: Math.min(memoryFreeBytes, most) };
+  };
   const read = (): LocalVitals => ({
     cores,
     load: readLoad(root),
     pressurePercent: readPressure(root),
     ...readTemperature(root),
-    ...readMemory(root),
+    ...memory(),
     ...readDisk(diskPath),
-    ...(ownerIdleMs === undefined ? {} : { ownerActive: readOwner(root, ownerIdleMs, Date.now()) }),
+    ...ownersShare(),
     sandbox,
     target,
     ...secretNames(),
@@ -76,6 +101,8 @@ export function matters(before: LocalVitals, after: LocalVitals): boolean {
     vitals.pressurePercent === "unknown" ? "unknown" : vitals.pressurePercent[name];
   return (
     before.ownerActive !== after.ownerActive ||
+    before.leaving !== after.leaving ||
+    moved(before.othersCores ?? 0, after.othersCores ?? 0, 0.5) ||
     before.secrets?.join() !== after.secrets?.join() ||
     before.toolchains !== after.toolchains ||
     moved(before.load, after.load, Math.max(0.5, before.cores * 0.1)) ||

@@ -8,6 +8,10 @@ export type Policy = (typeof policies)[number];
 export const copyPolicies = ["never", "costly", "needed"] as const;
 export type CopyPolicy = (typeof copyPolicies)[number];
 
+/** What becomes of actions where the machine sleeps: they go on when it wakes, or go elsewhere. */
+export const suspendPolicies = ["finish", "abandon"] as const;
+export type SuspendPolicy = (typeof suspendPolicies)[number];
+
 /** How candidates are scored (specs/scheduling.md). */
 export const modes = [
   "unified",
@@ -46,6 +50,7 @@ export interface Scheduling {
   /** A run that lasts longer than this times what was expected gets a twin; 0 = never. */
   readonly twinAfter: number;
   readonly copies: CopyPolicy;
+  readonly suspend: SuspendPolicy;
 }
 
 export const defaultScheduling: Scheduling = {
@@ -62,4 +67,5 @@ export const defaultScheduling: Scheduling = {
   ownerSlots: 0,
   twinAfter: 2,
   copies: "costly",
+  suspend: "finish",
 };

@@ -30,6 +30,10 @@ export interface LocalVitals {
   readonly sandbox: "bubblewrap" | "none";
   /** Whether the machine's owner uses it now. */
   readonly ownerActive?: boolean;
+  /** Cores that programs of others than this node used lately; absent: nobody looks. */
+  readonly othersCores?: number;
+  /** It runs on a battery, or its lid is closed, so that it may sleep any moment; absent: it does not, or nobody looks. */
+  readonly leaving?: "battery" | "lid";
   /** What it builds for without a cross compiler: `x86_64-linux-gnu`. */
   readonly target: string;
   /** Names of the secrets that it may give to actions, sorted; absent: none. */
@@ -115,6 +119,8 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
   diskFreeBytes: count,
   sandbox: z.enum(["bubblewrap", "none"]),
   ownerActive: z.boolean().optional(),
+  othersCores: count.max(4096).optional(),
+  leaving: z.enum(["battery", "lid"]).optional(),
   target: shortText,
   secrets: z.array(z.string().max(64)).max(64).optional(),
   distribution: shortText.optional(),

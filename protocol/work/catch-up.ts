@@ -46,20 +46,22 @@ export class CatchUp {
 
   /**
    * Every step begins here, before the living are counted. Whoever was away for a lease (its machine slept: wall time went on without monotonic time; or it was stopped:
-   * no step for so long) has been given up by others meanwhile: it settles anew, as at its start. A wall clock set forward looks the same.
+   * no step for so long) has been given up by others meanwhile: it settles anew, as at its start. A wall clock set forward looks the same. Whether it slept.
    */
-  begin(now: Instant): void {
+  begin(now: Instant): boolean {
     const { desk, last } = this;
     this.last = now;
-    if (!last) return;
+    if (!last) return false;
     const stoodMs = now.monoMs - last.monoMs;
     const sleptMs = now.wallMs - last.wallMs - stoodMs;
-    if (Math.max(stoodMs, sleptMs) <= desk.peers.leaseMs(desk.members.size)) return;
+    const leaseMs = desk.peers.leaseMs(desk.members.size);
+    if (Math.max(stoodMs, sleptMs) <= leaseMs) return false;
     this.backMonoMs = now.monoMs;
     desk.settled = false;
     this.synced.clear();
     desk.peers.back(now.monoMs);
     for (const { peer } of desk.members.all()) if (desk.peers.isConnected(peer)) this.connected(peer);
+    return sleptMs > leaseMs;
   }
 
   /** A peer is there: what is missing is exchanged, in a large swarm with the first few. */

@@ -318,6 +318,15 @@ export class Holder {
     this.desk.reservedBytes = this.reservedBytes;
   }
 
+  /** The machine slept, and whoever waited was left waiting: where its owner wants that, what it held goes to others. */
+  slept(): void {
+    const { config, members } = this.desk;
+    if (config.scheduling.suspend !== "abandon" || members.size < 2) return;
+    for (const h of this.held.values())
+      if (h.phase === "executing") this.kill(h, "the machine slept");
+      else if (waits(h)) this.giveBack(h, "the machine slept");
+  }
+
   /** The node goes down: everything stops. Returns true when nothing runs any more. */
   stopAll(): boolean {
     for (const h of this.held.values()) {

@@ -7,6 +7,8 @@ import type { LocalVitals } from "../swarm/vitals.ts";
 const heatHysteresisCelsius = 5;
 const pressureHysteresis = 0.75;
 const recoveryShare = 0.5;
+/** Where the owner comes first, pressure counts after so long at the latest. */
+const ownerPressedMs = 2000;
 
 export type Limit =
   | "disk"
@@ -74,9 +76,10 @@ export class Room {
     const { temperatureCelsiusMax } = c.scheduling;
     const hot = celsius !== "unknown" && celsius >= temperatureCelsiusMax;
     const cool = celsius === "unknown" || celsius < temperatureCelsiusMax - heatHysteresisCelsius;
-    this.strain(this.heat, hot, cool, sustainedMs, c.nowMonoMs);
+    this.strain(this.heat, hot, cool, sustainedMs, sustainedMs, c.nowMonoMs);
     const share = strainOf(c.sensed, c.scheduling);
-    this.strain(this.pressure, share >= 1, share < pressureHysteresis, sustainedMs, c.nowMonoMs);
+    const pressedMs = isOwned(c.sensed) ? Math.min(sustainedMs, ownerPressedMs) : sustainedMs;
+    this.strain(this.pressure, share >= 1, share < pressureHysteresis, pressedMs, sustainedMs, c.nowMonoMs);
     // Pressed for as long again, with half of its slots: it is not this work alone that presses it.
     const { overSinceMonoMs } = this.pressure;
     const stops =
@@ -94,7 +97,7 @@ export class Room {
       ["drained", c.order === "drained" ? 0 : declared],
       ["paused", c.order === "paused" ? 0 : declared],
       ["standby", c.standsBy ? 0 : declared],
-      ["owner", c.sensed?.ownerActive ? c.scheduling.ownerSlots : declared],
+      ["owner", slotsBesideOwner(c)],
       ["hot", hot ? 0 : Math.min(this.heat.counts ? half : declared, c.foreseenSlots)],
       ["pressure", stops ? 0 : this.pressure.counts ? half : declared],
       ["grounded", c.grounded ? 1 : declared],
@@ -116,14 +119,22 @@ export class Room {
     return this.nextMonoMs;
   }
 
-  private strain(s: Strain, over: boolean, below: boolean, sustainedMs: number, nowMonoMs: number): void {
+  /** `countsMs`: how long it must last to count; `sustainedMs`: by which it ends the rest, and ceases. */
+  private strain(
+    s: Strain,
+    over: boolean,
+    below: boolean,
+    countsMs: number,
+    sustainedMs: number,
+    nowMonoMs: number,
+  ): void {
     if (over) s.overSinceMonoMs ??= nowMonoMs;
     if (below) s.calmSinceMonoMs ??= nowMonoMs;
     else s.calmSinceMonoMs = undefined;
     if (below && !s.counts) s.overSinceMonoMs = undefined;
     if (s.overSinceMonoMs === undefined) return;
-    if (nowMonoMs >= s.overSinceMonoMs + sustainedMs) s.counts = true;
-    this.wake(s.overSinceMonoMs + (s.counts ? 2 : 1) * sustainedMs, nowMonoMs);
+    if (nowMonoMs >= s.overSinceMonoMs + countsMs) s.counts = true;
+    this.wake(s.overSinceMonoMs + (s.counts ? 2 * sustainedMs : countsMs), nowMonoMs);
     if (!s.counts || s.calmSinceMonoMs === undefined) return;
     const calmAtMonoMs = s.calmSinceMonoMs + sustainedMs * recoveryShare;
     if (nowMonoMs < calmAtMonoMs) return this.wake(calmAtMonoMs, nowMonoMs);
@@ -152,4 +163,17 @@ function pressedByCpuAlone(
 ): boolean {
   const pressure = sensed?.pressurePercent ?? "unknown";
   return pressure === "unknown" || Math.max(pressure.memory, pressure.io) < limit * pressureHysteresis;
+}
+
+/** Whether the node looks after its owner at all. */
+const isOwned = (sensed: LocalVitals | undefined): boolean => sensed?.ownerActive !== undefined;
+
+/** What is left beside the owner: little while the owner is there or the machine may go any moment; else the cores that nobody else uses. */
+function slotsBesideOwner({ declared, sensed, scheduling }: Circumstances): number {
+  if (!sensed || !isOwned(sensed)) return declared;
+  const least = Math.min(declared, scheduling.ownerSlots);
+  if (sensed.ownerActive || sensed.leaving !== undefined) return least;
+  const { cores, othersCores = 0 } = sensed;
+  const slotsPerCore = Math.max(1, declared / cores);
+  return Math.min(declared, Math.max(least, Math.round((cores - othersCores) * slotsPerCore)));
 }

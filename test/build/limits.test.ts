@@ -53,6 +53,26 @@ for (const kind of ["none", "bubblewrap"] as const)
       expect(outcome.kind === "failed" && (await x.text(outcome.stdout))).toBe("50\n");
     });
 
+    it("goes when it and another use more together than the node may, and that is the node's doing", async () => {
+      x = await openExecution(kind, { memoryBytesMax: 200 << 20 });
+      const eats = (megabytes: number) =>
+        `s=$(head -c ${megabytes}000000 /dev/zero | tr '\\0' x); sleep 1000; :`;
+      const modest = x.request(eats(90), { timeoutMs: 4000 });
+      const kept = new Promise<ExecuteOutcome>((resolve) => x.executor.execute(modest, resolve));
+      expect(await x.run(eats(130))).toMatchObject({
+        kind: "failed",
+        cause: "infrastructure",
+        reason: `the actions on this node used more than ${200 << 20} bytes of memory together`,
+      });
+      expect(reasonOf(await kept)).toBe("timed out after 4000 ms");
+    });
+
+    it("stands back for other programs as far as it is told", async () => {
+      x = await openExecution(kind, { nice: 7 });
+      const outcome = await x.run("nice");
+      expect(await x.text(outcome.kind === "done" ? outcome.result.stdout : undefined)).toBe("7\n");
+    });
+
     it("is the one that goes when the machine runs out of memory", async () => {
       x = await openExecution(kind);
       const outcome = await x.run("cat /proc/self/oom_score_adj");
@@ -74,8 +94,13 @@ describe("the default limits", () => {
   });
 
   it("are told in one line", () => {
-    expect(describeLimits({ ...defaultLimits, memoryBytesMax: 8 * 2 ** 30 }, false)).toBe(
-      "8 GiB of memory (watched), 4096 processes (watched), 4 GiB a file, 16384 open files",
+    const node = { boxed: false, slots: 4, memoryBytesMax: 8 * 2 ** 30, nice: 0 };
+    expect(describeLimits({ ...defaultLimits, memoryBytesMax: 8 * 2 ** 30 }, node)).toBe(
+      "8 GiB of memory (watched), 4096 processes (watched), 4 GiB a file, 16384 open files, all together 8 GiB (watched)",
+    );
+    const kept = { ...node, nice: 10, keeps: { cpus: true, memory: true } };
+    expect(describeLimits(defaultLimits, kept)).toContain(
+      "all together 8 GiB (by the kernel), 4 processors (by the kernel), nice 10",
     );
   });
 });

@@ -1,10 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { ticksOfTree } from "../../node/build/processes.ts";
 import { readLoad } from "../../node/sensors/load.ts";
+import { busyTicks, createOthers } from "../../node/sensors/others.ts";
 import { readOwner } from "../../node/sensors/owner.ts";
+import { readLeaving } from "../../node/sensors/power.ts";
 import { createSensors, matters } from "../../node/sensors/sensors.ts";
 import { readTemperature } from "../../node/sensors/temperature.ts";
 import type { LocalVitals } from "../../protocol/swarm/vitals.ts";
@@ -186,5 +189,91 @@ describe("the owner of the machine", () => {
 
   it("is not looked for unless the configuration says so", () => {
     expect(readingOf(machine("virtual-machine")).ownerActive).toBeUndefined();
+  });
+});
+
+describe("what leaves less for the swarm", () => {
+  const rootWith = (files: Readonly<Record<string, string>>) => {
+    const root = mkdtempSync(path.join(tmpdir(), "swarmd-power-"));
+    copies.push(root);
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+      writeFileSync(path.join(root, name), text);
+    }
+    return root;
+  };
+  const supply = (name: string, fields: Readonly<Record<string, string>>) =>
+    Object.fromEntries(
+      Object.entries(fields).map(([key, text]) => [`sys/class/power_supply/${name}/${key}`, `${text}\n`]),
+    );
+  const lid = (state: string) => ({ "proc/acpi/button/lid/LID0/state": `state:      ${state}\n` });
+
+  it("is a battery that is being used up, and no mains", () => {
+    const battery = supply("BAT0", { type: "Battery", status: "Discharging" });
+    expect(readLeaving(rootWith(battery))).toBe("battery");
+    expect(readLeaving(rootWith({ ...battery, ...supply("AC", { type: "Mains", online: "0" }) }))).toBe(
+      "battery",
+    );
+    expect(
+      readLeaving(rootWith({ ...battery, ...supply("AC", { type: "Mains", online: "1" }) })),
+    ).toBeUndefined();
+    expect(
+      readLeaving(rootWith({ ...battery, ...supply("C1", { type: "USB", online: "1" }) })),
+    ).toBeUndefined();
+    expect(readLeaving(rootWith(supply("BAT0", { type: "Battery", status: "Charging" })))).toBeUndefined();
+  });
+
+  it("is not the battery of a mouse", () => {
+    const mouse = { type: "Battery", status: "Discharging", scope: "Device" };
+    expect(readLeaving(rootWith(supply("hidpp_battery_0", mouse)))).toBeUndefined();
+    expect(readLeaving("/nowhere")).toBeUndefined();
+  });
+
+  it("is a lid that is closed", () => {
+    expect(readLeaving(rootWith(lid("closed")))).toBe("lid");
+    expect(readLeaving(rootWith(lid("open")))).toBeUndefined();
+  });
+
+  it("is what others use: at once when they begin, and for five seconds after they ended", () => {
+    const root = rootWith({ "proc/stat": "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 1 1 1\n" });
+    let [seconds, machine, own] = [0, 0, 0];
+    const others = createOthers({ root, ownTicks: () => own, nowMonoMs: () => seconds * 1000 });
+    const second = (machineCores: number, ownCores: number) => {
+      seconds++;
+      machine += machineCores * 100;
+      own += ownCores * 100;
+      writeFileSync(path.join(root, "proc/stat"), `cpu  ${machine} 0 0 999 999 0 0 0 0 0\n`);
+      return others();
+    };
+    expect(others()).toBe("unknown");
+    expect(second(4, 4)).toBe(0);
+    expect(second(7, 4)).toBe(3);
+    expect([second(4, 4), second(4, 4), second(4, 4), second(4, 4), second(4, 4)]).toEqual([3, 3, 3, 3, 3]);
+    expect(second(4, 4)).toBe(0);
+    expect(second(1, 4)).toBe(0);
+    expect(others()).toBe(0);
+    writeFileSync(path.join(root, "proc/stat"), "cpu nonsense\n");
+    seconds++;
+    expect(others()).toBe("unknown");
+  });
+
+  it("is told of this very machine", () => {
+    const told: LocalVitals[] = [];
+    createSensors({ ...about, owner: { idleMs: 300_000, ownTicks: () => ticksOfTree(process.pid) } }).watch(
+      (vitals) => told.push(vitals),
+    )();
+    expect(told[0]).toHaveProperty("ownerActive");
+    expect(ticksOfTree(process.pid)).toBeGreaterThan(10);
+    expect(ticksOfTree(process.pid)).toBeLessThanOrEqual(
+      busyTicks(readFileSync("/proc/stat", "utf8")) as number,
+    );
+  });
+
+  it("is memory that is not for actions", () => {
+    const root = machine("workstation");
+    const told: LocalVitals[] = [];
+    createSensors({ root, ...about, memoryBytesMax: 2 ** 30 }).watch((vitals) => told.push(vitals))();
+    expect(told[0]!.memoryTotalBytes).toBe(2 ** 30);
+    expect(told[0]!.memoryFreeBytes).toBeLessThanOrEqual(2 ** 30);
   });
 });

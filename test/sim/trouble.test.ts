@@ -156,6 +156,23 @@ describe("a machine that sleeps", () => {
     expect(swarm.settle(build)).toBe(true);
   });
 
+  test("what ran is stopped at once where the owner wants sleep to end it, and goes elsewhere", () => {
+    const { swarm, world, ann, bob } = start({
+      hosts: ["ann", "bob", "cat", "dan"].map((name) => ({ name, scheduling: { suspend: "abandon" } })),
+    });
+    const build = swarm.submit(ann, fan(2, 10_000));
+    world.runUntil(() => runsOn(swarm, "bob").length === 1, 5_000);
+    const [run] = runsOn(swarm, "bob");
+    bob.suspend();
+    world.runFor(20_000);
+    expect(run!.ended).toBeUndefined();
+    bob.wake();
+    world.runFor(1000);
+    expect(run!.ended).toBe("stopped");
+    expect(swarm.finish(build).state).toBe("complete");
+    expect(swarm.settle(build)).toBe(true);
+  });
+
   test.each([1, 2, 3, 4])(
     "awake, it hears what the others know before it grants or asks (seed %i)",
     (seed) => {

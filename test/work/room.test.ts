@@ -31,6 +31,17 @@ test.each<[string, Partial<LocalVitals>, Partial<Circumstances>, number, number]
   ["hot", { temperatureCelsius: 70 }, { foreseenSlots: 5 }, 5, 5],
   ["owner", { ownerActive: true }, {}, 0, 0],
   ["owner", { ownerActive: true }, { scheduling: { ...defaultScheduling, ownerSlots: 3 } }, 3, 3],
+  ["owner", { ownerActive: false, cores: 8, othersCores: 2.6 }, {}, 5, 5],
+  ["owner", { ownerActive: false, cores: 8, othersCores: 9 }, {}, 0, 0],
+  ["owner", { ownerActive: false, cores: 4, othersCores: 1 }, {}, 6, 6],
+  ["owner", { ownerActive: false, leaving: "battery" }, {}, 0, 0],
+  [
+    "owner",
+    { ownerActive: false, leaving: "lid" },
+    { scheduling: { ...defaultScheduling, ownerSlots: 1 } },
+    1,
+    1,
+  ],
   ["standby", {}, { standsBy: true }, 0, 0],
   ["paused", {}, { order: "paused" }, 0, 8],
   ["drained", {}, { order: "drained" }, 0, 0],
@@ -128,4 +139,23 @@ test("a primary is whoever works, is no standby node, and shares a label where t
   expect(is([], { slots: 0 })).toBe(false);
   expect(is(["gpu"], {})).toBe(false);
   expect(is(["gpu"], { labels: ["big", "gpu"] })).toBe(true);
+});
+
+test("work of others on a machine that can do both takes no slot, and on one whose owner does not come first neither", () => {
+  const room = new Room(8);
+  room.look(at(0, { ownerActive: false, cores: 16, othersCores: 8 }));
+  expect([room.slots, room.limitedBy]).toEqual([8, undefined]);
+  room.look(at(1, { cores: 8, othersCores: 6, leaving: "battery" }));
+  expect([room.slots, room.limitedBy]).toEqual([8, undefined]);
+});
+
+test("where the owner comes first, pressure takes half of the slots after two seconds", () => {
+  const room = new Room(8);
+  const slotsAt = (second: number, memory: number): number => {
+    room.look(at(second * 1000, { ...pressed(memory), ownerActive: false, othersCores: 0 }));
+    return room.slots;
+  };
+  expect([slotsAt(0, 41), slotsAt(1.9, 41), room.deadline(), slotsAt(2, 41)]).toEqual([8, 8, 2000, 4]);
+  expect([slotsAt(119, 41), slotsAt(120, 41)]).toEqual([4, 0]);
+  expect([slotsAt(121, 0), slotsAt(150, 0), slotsAt(151, 0)]).toEqual([4, 4, 8]);
 });
