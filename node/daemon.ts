@@ -283,6 +283,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       mdns: config.mdns,
       bookFile: places.peerBook,
       handlers: runtime.handlers(),
+      members: () => core.desk.members.all().map(({ peer }) => peer),
       blobs,
       askers,
       obtain: (digest, from, signal) => artifacts.obtainFor(digest, from, signal),

@@ -31,7 +31,7 @@ export const gossipService = () =>
   });
 
 export interface GossipChannel {
-  /** Best effort; over `gossipBytesMax` dropped with a warning, for no sender of ours makes such a message. */
+  /** Best effort. */
   publish(message: Uint8Array): void;
   /** Whether gossip can flow to this peer: false until its identify has run, and after its stream broke. */
   reaches(peer: PeerId): boolean;
@@ -63,10 +63,6 @@ export function openGossip(options: {
   service.subscribe(topic);
   return {
     publish(message) {
-      if (message.length > gossipBytesMax) {
-        log.warn({ bytes: message.length }, "gossip dropped: over the size bound");
-        return;
-      }
       service.publish(topic, message).catch((error) => log.debug({ err: error }, "gossip was not published"));
     },
     reaches: (peer) => streamsOf(service).has(peer),

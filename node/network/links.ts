@@ -11,6 +11,7 @@ import type { Log } from "../log.ts";
 import { exchange, judge } from "./admission.ts";
 import { admissionMsMax, type Gate, peerOf } from "./gate.ts";
 import { type Line, openLine } from "./messages.ts";
+import type { Press } from "./press.ts";
 
 /** Connections of strangers at the door at once. */
 const strangersMax = 128;
@@ -31,6 +32,7 @@ export interface LinksOptions {
     "admits" | "presentation" | "admission" | "connected" | "disconnected"
   >;
   readonly gate: Gate;
+  readonly press: Press;
   readonly log: Log;
   /** A connection became a link: what else runs on it may start. */
   readonly linked: (connection: Connection) => void;
@@ -110,7 +112,7 @@ export class Links {
 
   /** False when there is no link. */
   send(to: PeerId, message: Uint8Array): boolean {
-    const outcome = this.#active.get(to)?.line?.send(message);
+    const outcome = this.#active.get(to)?.line?.send(this.#options.press.press(message, [to]));
     if (outcome === "dropped")
       this.#options.log.debug({ peer: to, bytes: message.length }, "a message was dropped");
     return outcome !== undefined;
@@ -123,8 +125,14 @@ export class Links {
     const lines: Line[] = [];
     for (const { peer, line } of this.#links.values()) if (peer === to && line) lines.push(line);
     if (lines.length < 2) return;
-    const said = message();
+    // not by what one of them reads: they may be two machines
+    const said = this.#options.press.press(message(), []);
     for (const line of lines) line.send(said);
+  }
+
+  /** Tells all peers anew what this node reads. */
+  greet(): void {
+    for (const { line } of this.#links.values()) line?.send(this.#options.press.greeting());
   }
 
   /** The connection to use towards a member; undefined when there is none. */
@@ -190,6 +198,7 @@ export class Links {
     clearTimeout(link.door);
     link.state = "linked";
     link.line = line;
+    line.send(this.#options.press.greeting());
     link.linkedAtMs = performance.now();
     if (!this.#active.has(link.peer)) this.#activate(link);
     this.#options.linked(link.connection);
@@ -210,6 +219,7 @@ export class Links {
   #deactivate(link: Link) {
     if (this.#active.get(link.peer) !== link) return;
     this.#active.delete(link.peer);
+    this.#options.press.gone(link.peer);
     this.#options.handlers.disconnected(link.peer);
     for (const other of this.#links.values())
       if (other.peer === link.peer && other.state === "linked") {

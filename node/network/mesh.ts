@@ -5,6 +5,7 @@ import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest, PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../../protocol/ports.ts";
+import { gossipBytesMax } from "../../protocol/swarm/message.ts";
 import type { Log } from "../log.ts";
 import type { BlobStore, Inquirable, Inquiry, InquiryAnswer, Mesh, TailSource, Way } from "../ports.ts";
 import { admissionHandler, admissionProtocol } from "./admission.ts";
@@ -21,6 +22,7 @@ import { createLocator } from "./locate.ts";
 import { messagesHandler, messagesProtocol } from "./messages.ts";
 import { bestFirst, isLoopback, PeerBook } from "./peer-book.ts";
 import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
+import { Press } from "./press.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
 import { tailHandler, tailOf, tailProtocol, tailsMax } from "./tail.ts";
 import { dialBack, latencyOf } from "./ways.ts";
@@ -44,6 +46,8 @@ export interface MeshOptions {
   /** The peer book. */
   readonly bookFile: string;
   readonly handlers: NetworkHandlers;
+  /** All members there are now; none by default. */
+  readonly members?: () => readonly PeerId[];
   readonly blobs: Pick<BlobStore, "has" | "stream" | "pieced" | "sizeOfHash">;
   /** Brings a blob here for a member that does not reach its holders. */
   readonly obtain: (digest: Digest, from: readonly PeerId[], signal: AbortSignal) => Promise<boolean>;
@@ -81,9 +85,11 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   });
   const book = await PeerBook.open(options.bookFile, host.peerId.toString() as PeerId, log);
 
+  const press = new Press(swarm, options.members ?? (() => []));
   const links: Links = new Links({
     handlers,
     gate,
+    press,
     log,
     linked: (connection) => void identify(connection),
     closed(peer, linkedMs) {
@@ -189,6 +195,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     gate.guard(
       messagesHandler({
         handlers: { admits: gate.admits, message: (from, message) => handlers.message(from, message) },
+        press,
         connected: (peer) => links.connected(peer),
         misspoke: (connection) => links.refuse(connection, "it sends what is no message"),
         log,
@@ -240,7 +247,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     service: host.services.gossip,
     swarm,
     admits: gate.admits,
-    received: (message) => handlers.gossip(message),
+    received: (message) => handlers.gossip(press.open(message, gossipBytesMax)),
     log,
   });
   const sweep = setInterval(() => {
@@ -257,7 +264,12 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     remoteBlobs,
     locator: createLocator(host.services.dht),
     send: (to, message) => links.send(to, message),
-    gossip: (message) => gossip.publish(message),
+    gossip(message) {
+      // a larger one would be opened by nobody
+      if (message.length > gossipBytesMax)
+        log.warn({ bytes: message.length }, "gossip dropped: over the size bound");
+      else gossip.publish(press.press(message, links.peers()));
+    },
     echo: (to, message) => links.echo(to, message),
     tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),
     connected: () => links.peers(),
@@ -280,6 +292,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       dialer.now(peer);
     },
     membersChanged() {
+      if (press.membersChanged()) links.greet();
       links.recheck();
       dialer.ensure(book.peers());
     },

@@ -6,6 +6,7 @@ import { messageBytesMax } from "../../protocol/swarm/message.ts";
 import type { Log } from "../log.ts";
 import { FrameSplitter, frame } from "./frames.ts";
 import { admissionMsMax, peerOf } from "./gate.ts";
+import type { Press } from "./press.ts";
 
 export const messagesProtocol = "/swarmd/1/messages";
 
@@ -42,12 +43,13 @@ export async function openLine(connection: Connection, broken: () => void): Prom
 /** The listening end: hands on each message as it comes, from the moment the peer counts as connected. */
 export function messagesHandler(options: {
   readonly handlers: Pick<NetworkHandlers, "admits" | "message">;
+  readonly press: Press;
   readonly connected: (peer: PeerId) => Promise<boolean>;
   /** It sends what is no frame: its connection is to end. */
   readonly misspoke: (connection: Connection) => void;
   readonly log: Log;
 }): (stream: Stream, connection: Connection) => Promise<void> {
-  const { handlers, log } = options;
+  const { handlers, press, log } = options;
   return async (stream, connection) => {
     const peer = peerOf(connection);
     stream.pause();
@@ -57,9 +59,9 @@ export function messagesHandler(options: {
     }
     if (stream.status !== "open") return;
     const splitter = new FrameSplitter(messageBytesMax, (message) => {
-      if (!handlers.admits(peer)) return;
+      if (!handlers.admits(peer) || press.greets(peer, message)) return;
       try {
-        handlers.message(peer, message);
+        handlers.message(peer, press.open(message, messageBytesMax));
       } catch (error) {
         log.warn({ peer, err: error }, "a message was not understood");
       }

@@ -7,8 +7,11 @@ import { encodeRequest } from "../../node/network/blob-wire.ts";
 import { FrameSplitter } from "../../node/network/frames.ts";
 import { messagesHandler } from "../../node/network/messages.ts";
 import { peersHandler } from "../../node/network/peers.ts";
+import { Press } from "../../node/network/press.ts";
 import { tailHandler } from "../../node/network/tail.ts";
 import { encode } from "../../protocol/kernel/codec.ts";
+import { sha256Hex } from "../../protocol/kernel/digest.ts";
+import type { SwarmId } from "../../protocol/kernel/ids.ts";
 import { fakePeer } from "../../sim/signer.ts";
 import { keyOf } from "../work/facts.ts";
 import { hostileBytes } from "./bytes.ts";
@@ -34,6 +37,7 @@ const handlers = {
   messages: (held: HeldStream) =>
     messagesHandler({
       handlers: { admits: () => true, message: () => void heard++ },
+      press: new Press(sha256Hex("a swarm") as SwarmId, () => []),
       connected: async () => true,
       misspoke: () => {
         misspoke.add(held);
