@@ -32,18 +32,20 @@ export async function stopAll(): Promise<void> {
 
 export class Farm {
   private readonly dir: string;
+  private readonly options: FarmOptions;
   private readonly homes: string[] = [];
 
-  private constructor(dir: string) {
+  private constructor(dir: string, options: FarmOptions) {
     this.dir = dir;
+    this.options = options;
   }
 
   /** Founds a swarm, starts its daemons and waits until all see each other. */
   static async start(options: FarmOptions): Promise<Farm> {
-    const farm = new Farm(await mkdtemp(path.join(tmpdir(), "swarmd-bench-")));
+    const farm = new Farm(await mkdtemp(path.join(tmpdir(), "swarmd-bench-")), options);
     running.add(farm);
     try {
-      for (let n = 1; n <= options.nodes; n++) await farm.add(`n${n}`, options);
+      for (let n = 1; n <= options.nodes; n++) await farm.join(`n${n}`);
       await farm.settle(options.nodes);
       return farm;
     } catch (thrown) {
@@ -87,7 +89,9 @@ export class Farm {
     running.delete(this);
   }
 
-  private async add(name: string, { slotsPerNode, sandbox }: FarmOptions): Promise<void> {
+  /** One more daemon, with a ticket of the first; it answers once this resolves. */
+  async join(name: string): Promise<void> {
+    const { slotsPerNode, sandbox } = this.options;
     const home = path.join(this.dir, name);
     const daemon = [
       "--detach",

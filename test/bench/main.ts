@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, fanout, schedule, sim; all without a word. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
 import { missingForLab } from "../lab/lab.ts";
@@ -13,12 +14,15 @@ import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import { fanOut } from "./fanout.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
+import { joinSeenMs } from "./joining.ts";
+import { receivedBytes, storedBytes } from "./ledger.ts";
 import { figuresOf } from "./schedule.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
 import { bareMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
-const parts = ["leveldb", "nothings", "cached", "idle", "transfer", "fanout", "schedule", "sim"] as const;
+const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout"];
+const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim"];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -28,12 +32,16 @@ const { values, positionals } = parseArgs({
     large: { type: "boolean", default: false },
   },
 });
-const unknown = positionals.find((part) => !(parts as readonly string[]).includes(part));
+const unknown = positionals.find((part) => part !== "mesh" && !parts.includes(part));
 if (unknown !== undefined) {
-  process.stderr.write(`there is no part ${unknown}; parts are ${parts.join(", ")}\n`);
+  process.stderr.write(
+    `there is no part ${unknown}; parts are ${parts.join(", ")}; mesh: ${mesh.join(", ")}\n`,
+  );
   process.exit(2);
 }
 const rounds = Number(values.rounds);
+/** What daemons say while idle is measured for so long. */
+const stillMs = 10_000;
 const count = Number(values.count);
 const cores = availableParallelism();
 const boxed = findProgram("bwrap") !== undefined;
@@ -233,6 +241,72 @@ async function transferred(folder: string): Promise<void> {
   add({ what: "memory of either meanwhile", value: most, unit: "MiB", goal: "≤ 350", met: most <= 350 });
 }
 
+/** Ten daemons: how soon nine of them see the tenth. */
+async function joined(): Promise<void> {
+  const farm = await Farm.start({ nodes: 9, slotsPerNode: 1, sandbox: "none" });
+  const seen: number[] = [];
+  try {
+    for (let round = 0; round < rounds; round++) seen.push(...(await joinSeenMs(farm, await farm.daemons())));
+  } finally {
+    await farm.stop();
+  }
+  seen.sort((a, b) => a - b);
+  for (const { what, share } of [
+    { what: "half", share: 0.5 },
+    { what: "99 in 100", share: 0.99 },
+  ]) {
+    const ms = seen[Math.min(seen.length - 1, Math.floor(seen.length * share))]!;
+    add({
+      what: `one that joins nine is seen by ${what} of them`,
+      value: ms / 1000,
+      unit: "s",
+      goal: "≤ 1",
+      met: ms <= 1000,
+      beside: "after it answers; goal of issue 4: 2 s",
+    });
+  }
+}
+
+/** What each action costs three daemons in bytes, and what they receive while nothing happens. */
+async function ledgered(folder: string): Promise<void> {
+  const [wire, disk, still]: [number[], number[], number[]] = [[], [], []];
+  const farm = await Farm.start({ nodes: 3, slotsPerNode: 2, sandbox: "none" });
+  try {
+    const daemons = await farm.daemons();
+    const received = () => Promise.all(daemons.map(({ pid }) => receivedBytes(pid)));
+    const stored = () => daemons.reduce((sum, { home }) => sum + storedBytes(home), 0);
+    const sum = (list: readonly (number | undefined)[]) => list.reduce<number>((a, b) => a + (b ?? 0), 0);
+    if ((await received()).includes(undefined)) return note("     the ledger wants ss: not measured");
+    for (let round = 0; round < rounds; round++) {
+      const spec = await nothings(folder, count, `ledger ${round}`);
+      const quiet = sum(await received());
+      await sleep(stillMs);
+      const before = { wire: sum(await received()), disk: stored() };
+      const startMs = performance.now();
+      await farm.submit(spec);
+      await sleep(2_000);
+      const tookMs = performance.now() - startMs;
+      const perMs = (before.wire - quiet) / stillMs;
+      still.push((perMs * 1000) / daemons.length);
+      wire.push((sum(await received()) - before.wire - perMs * tookMs) / daemons.length / count);
+      disk.push((stored() - before.disk) / daemons.length / count);
+      note(
+        `     round ${round + 1}: ${wire.at(-1)!.toFixed(0)} B received and ${disk.at(-1)!.toFixed(0)} B stored for each action and node; ${still.at(-1)!.toFixed(0)} B/s while idle`,
+      );
+    }
+  } finally {
+    await farm.stop();
+  }
+  add({
+    what: `${count} × true on three nodes: received for each action`,
+    value: median(wire),
+    unit: "B/node",
+    goal: "≤ 400",
+    met: median(wire) <= 400,
+    beside: `all that TCP carried but what an idle daemon hears (${median(still).toFixed(0)} B/s); ${median(disk).toFixed(0)} B more in the files of its store`,
+  });
+}
+
 /** 256 MiB to three machines at once; on a machine that is busy with other things a tenth of the rate, and of the size, says more. */
 async function fannedOut(): Promise<void> {
   const missing = await missingForLab();
@@ -304,12 +378,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 if (loadavg()[0]! > 1)
   note(`     others keep this machine busy (load ${loadavg()[0]!.toFixed(1)}): figures tell little`);
 try {
-  const wanted = positionals.length > 0 ? positionals : parts;
+  const wanted = positionals.length > 0 ? positionals.flatMap((p) => (p === "mesh" ? mesh : p)) : parts;
   if (wanted.includes("leveldb")) await leveldb(folder);
   if (wanted.includes("nothings")) await nothingAtAll(folder);
   if (wanted.includes("cached")) await cached(folder);
   if (wanted.includes("idle")) await idling();
   if (wanted.includes("transfer")) await transferred(folder);
+  if (wanted.includes("join")) await joined();
+  if (wanted.includes("ledger")) await ledgered(folder);
   if (wanted.includes("fanout")) await fannedOut();
   if (wanted.includes("schedule")) await scheduled();
   if (wanted.includes("sim")) await simulated();
