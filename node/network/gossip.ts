@@ -1,9 +1,10 @@
 /** Gossip to all members: one gossipsub topic per swarm. Messages are unsigned here (the entries inside are signed) and named by their content. */
 import { createHash } from "node:crypto";
-import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
+import { type GossipSub, gossipsub, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
 import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import { gossipBytesMax } from "../../protocol/swarm/message.ts";
 import type { Log } from "../log.ts";
+import { isDirect } from "./press.ts";
 
 export type { GossipSub };
 
@@ -26,6 +27,10 @@ export const gossipService = () =>
     maxOutboundStreams: 4,
     maxInboundDataLength: 4 << 20,
     maxOutboundBufferSize: 16 << 20,
+    // what need not be passed on is not: gossip says of each message which
+    asyncValidation: true,
+    // so there is little to ward off with a word to everyone on each message
+    idontwantMinDataSize: 16 << 10,
     // members are trusted to speak gossipsub; many of them may share one address, and a restart is no misbehaviour
     scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
   });
@@ -35,6 +40,8 @@ export interface GossipChannel {
   publish(message: Uint8Array): void;
   /** Whether gossip can flow to this peer: false until its identify has run, and after its stream broke. */
   reaches(peer: PeerId): boolean;
+  /** Peers that get what is published here from here. */
+  hearers(): PeerId[];
 }
 
 /** Subscribes to the swarm's topic. Call after the host has started. */
@@ -49,6 +56,8 @@ export function openGossip(options: {
   const topic = `/swarmd/1/gossip/${options.swarm}`;
   service.addEventListener("gossipsub:message", ({ detail }) => {
     if (detail.msg.topic !== topic || detail.msg.data.length > gossipBytesMax) return;
+    const onward = isDirect(detail.msg.data) ? TopicValidatorResult.Ignore : TopicValidatorResult.Accept;
+    judgeOf(service).reportMessageValidationResult(detail.msgId, detail.propagationSource, onward);
     // between a revocation and the end of its connection a peer's stream is still open
     if (!options.admits(detail.propagationSource.toString() as PeerId)) return;
     try {
@@ -66,9 +75,16 @@ export function openGossip(options: {
       service.publish(topic, message).catch((error) => log.debug({ err: error }, "gossip was not published"));
     },
     reaches: (peer) => streamsOf(service).has(peer),
+    hearers: () => service.getSubscribers(topic).map((peer) => peer.toString() as PeerId),
   };
 }
 
 /** gossipsub forgets a broken outbound stream without a word and opens none again; its table of them is public in the class, not in its interface. */
 const streamsOf = (service: GossipSub) =>
   (service as unknown as { readonly streamsOutbound: ReadonlyMap<string, unknown> }).streamsOutbound;
+
+/** What passes a message on, or does not; public in the class too, not in its interface. */
+const judgeOf = (service: GossipSub) =>
+  service as unknown as {
+    reportMessageValidationResult(id: string, source: unknown, result: TopicValidatorResult): void;
+  };

@@ -250,6 +250,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     received: (message) => handlers.gossip(press.open(message, gossipBytesMax)),
     log,
   });
+  const hearers = () => gossip.hearers().filter((peer) => links.to(peer) !== undefined);
   const sweep = setInterval(() => {
     for (const peer of links.peers()) if (!gossip.reaches(peer)) void identify(links.to(peer)!);
   }, sweepMs);
@@ -268,7 +269,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       // a larger one would be opened by nobody
       if (message.length > gossipBytesMax)
         log.warn({ bytes: message.length }, "gossip dropped: over the size bound");
-      else gossip.publish(press.press(message, links.peers()));
+      else gossip.publish(press.press(message, links.peers(), hearers().length));
     },
     echo: (to, message) => links.echo(to, message),
     tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),

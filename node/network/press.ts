@@ -21,6 +21,8 @@ const shape = { windowBits: 13, memLevel: 5, level: 6 } as const;
 const bySwarm = 1;
 const byMembers = 2;
 const reads = 3;
+/** Added to it: the author sent the message to every member itself. */
+const direct = 0x10;
 const markBytes = 4;
 
 /** The vocabulary, as it is encoded; its order is that of what stands nearest to a message last. */
@@ -99,6 +101,7 @@ export class Press {
   /** What peers said they read: the mark of their latest list. */
   readonly #reads = new Map<PeerId, string>();
   #latest: Dictionary;
+  #others = 0;
 
   /** `members`: all there are now. */
   constructor(swarm: SwarmId, members: () => readonly PeerId[]) {
@@ -111,7 +114,9 @@ export class Press {
 
   /** True when there is something to tell all peers: a new greeting. */
   membersChanged(): boolean {
-    const named = [...this.#members()].sort(byText).slice(0, namedMax);
+    const members = this.#members();
+    this.#others = members.length - 1;
+    const named = [...members].sort(byText).slice(0, namedMax);
     const latest = dictionaryOf([...named.flatMap((peer) => [Buffer.from(peer), peer]), this.#swarm]);
     const changed = latest.mark !== this.#latest.mark;
     this.#latest = latest;
@@ -138,20 +143,21 @@ export class Press {
     this.#reads.delete(peer);
   }
 
-  /** As all of `to` can read it. */
-  press(message: Uint8Array, to: readonly PeerId[]): Uint8Array {
+  /** As all of `to` can read it. What goes to as many `hearers` as there are other members says so: nobody need pass it on. */
+  press(message: Uint8Array, to: readonly PeerId[], hearers?: number): Uint8Array {
     if (message.length < pressBytesMin) return message;
     const { mark, bytes } = this.#latest;
     const named = to.length > 0 && to.every((peer) => this.#reads.get(peer) === mark);
     const head = named ? [Uint8Array.of(byMembers), Buffer.from(mark, "hex")] : [Uint8Array.of(bySwarm)];
     const dictionary = named ? bytes : this.#plain.bytes;
     const pressed = Buffer.concat([...head, deflateRawSync(message, { ...shape, dictionary })]);
+    if (hearers !== undefined && hearers === this.#others) pressed[0]! |= direct;
     return pressed.length < message.length ? pressed : message;
   }
 
   /** Throws `malformed`, also for members that this node does not know of; `too-large` for more than `maxBytes` that would come of it. */
   open(message: Uint8Array, maxBytes: number): Uint8Array {
-    const kind = message[0];
+    const kind = message[0]! & ~direct;
     if (kind !== bySwarm && kind !== byMembers) return message;
     const from = kind === bySwarm ? 1 : 1 + markBytes;
     const mark = Buffer.from(message.subarray(1, from)).toString("hex");
@@ -171,6 +177,10 @@ export class Press {
     }
   }
 }
+
+/** Whether its author sent a message to every member itself. */
+export const isDirect = (message: Uint8Array): boolean =>
+  message[0] === (bySwarm | direct) || message[0] === (byMembers | direct);
 
 function dictionaryOf(names: readonly (string | Uint8Array)[]): Dictionary {
   const bytes = Buffer.concat([

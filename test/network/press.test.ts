@@ -1,7 +1,7 @@
 import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Press } from "../../node/network/press.ts";
+import { isDirect, Press } from "../../node/network/press.ts";
 import { encode } from "../../protocol/kernel/codec.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { PeerId } from "../../protocol/kernel/ids.ts";
@@ -71,6 +71,14 @@ it("goes on reading by the members of a moment ago, and tells when there are oth
   expect(a.press(word, [bob!]).length).toBeGreaterThan(before.length);
   a.gone(bob!);
   expect(Buffer.compare(a.press(word, [bob!]), a.press(word, []))).toBe(0);
+});
+
+it("says of what every other member hears from its author that nobody need pass it on", () => {
+  const { a, b } = lines([ann!, bob!, eve!], [ann!, bob!, eve!]);
+  const [part, whole] = [a.press(word, [bob!], 1), a.press(word, [bob!], 2)];
+  expect([isDirect(part), isDirect(whole), isDirect(word)]).toEqual([false, true, false]);
+  expect(isDirect(a.press(word, [bob!, eve!], 2))).toBe(true);
+  for (const pressed of [part, whole]) expect(Buffer.compare(b.open(pressed, maxBytes), word)).toBe(0);
 });
 
 it("opens no more than it was told to, however much was pressed into little", () => {
