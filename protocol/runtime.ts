@@ -192,11 +192,14 @@ export class Runtime {
 
   input(input: Input): void {
     if (this.ended) return;
-    this.inputs.push(input);
-    if (this.stepping) return;
+    if (this.stepping) {
+      this.inputs.push(input);
+      return;
+    }
     this.stepping = true;
     try {
-      for (let next = this.inputs.shift(); next && !this.ended; next = this.inputs.shift()) this.step(next);
+      this.step(input);
+      while (this.inputs.length > 0 && !this.ended) this.step(this.inputs.shift()!);
     } finally {
       this.stepping = false;
     }
@@ -206,9 +209,12 @@ export class Runtime {
   private rearm(): void {
     if (this.ended) return;
     let at = this.core.deadline();
-    for (const retry of [this.retry, this.keeping]) if (retry) at = Math.min(at, retry.atMonoMs);
-    if (at < Number.POSITIVE_INFINITY) this.ports.clock.wake(at, () => this.woken());
+    if (this.retry) at = Math.min(at, this.retry.atMonoMs);
+    if (this.keeping) at = Math.min(at, this.keeping.atMonoMs);
+    if (at < Number.POSITIVE_INFINITY) this.ports.clock.wake(at, this.wake);
   }
+
+  private readonly wake = (): void => this.woken();
 
   private woken(): void {
     const { monoMs } = this.ports.clock.now();
@@ -231,6 +237,8 @@ export class Runtime {
       // Signing is pure: it happens at once, so that the next step already knows what this one said.
       if (effect.kind === "sign") this.step({ kind: "signed", entry: this.sign(effect) });
       else if (this.failing && passes(effect)) this.now(effect);
+      else if (this.effects.length === 0 && !this.writing && !this.ended && effect.kind !== "append")
+        this.now(effect);
       else {
         this.effects.push(effect);
         this.waitingBytes += bytesOf(effect);

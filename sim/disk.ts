@@ -138,8 +138,23 @@ const sameOutputs = (a: ActionResult, b: ActionResult): boolean => {
 /** A write on its way. */
 interface Pending {
   readonly write: Write;
+  readonly bytes: number;
   readonly landMs: number;
   readonly durable: boolean;
+}
+
+/** Writes of what others said, by the update they bring: most hosts keep the same. A disk holds each once. */
+const kept = new WeakMap<Uint8Array, Write>();
+
+/** A write of a batch; of one that only keeps what somebody said, the one all disks share. */
+function writeOf(batch: EventBatch): Write {
+  const { update } = batch.updates[0] ?? {};
+  if (!batch.quiet || update === undefined || batch.updates.length > 1) return { batch };
+  const known = kept.get(update);
+  if (known && "batch" in known && known.batch.entries === batch.entries) return known;
+  const write = { batch };
+  kept.set(update, write);
+  return write;
 }
 
 export class Disk {
@@ -155,6 +170,8 @@ export class Disk {
   private readonly rotten = new Map<Write, Set<unknown>>();
   /** Rotten records that nobody has read yet. */
   private unnoticed = 0;
+  /** Of all that is pending. */
+  private pendingBytes = 0;
   private folded = new Contents();
   private index = new Index();
   private lastLandMs = 0;
@@ -226,6 +243,7 @@ export class Disk {
     this.landed = [...image.writes];
     this.synced = this.landed.length;
     this.pending = [];
+    this.pendingBytes = 0;
     this.rotten.clear();
     this.unnoticed = 0;
     this.refold();
@@ -266,14 +284,13 @@ export class Disk {
   }
 
   private write(process: Process, batch: EventBatch, done: Parameters<EventStore["write"]>[1]): void {
-    const write: Write = { batch };
+    const write = writeOf(batch);
     if (this.failing.has("write")) {
       process.after(this.options.writeMs, () => done({ code: "home-invalid", message: "EIO: i/o error" }));
       return;
     }
     this.settle();
-    const waitingBytes = this.pending.reduce((sum, p) => sum + bytesOf(p.write), 0);
-    if (this.index.bytes + waitingBytes + bytesOf(write) > this.maxBytes) {
+    if (this.index.bytes + this.pendingBytes + bytesOf(write) > this.maxBytes) {
       process.after(this.options.writeMs, () => done({ code: "disk-full", message: "the disk is full" }));
       return;
     }
@@ -283,8 +300,9 @@ export class Disk {
   private queue(process: Process, write: Write, durable: boolean, landed?: () => void): void {
     const takesMs = this.options.writeMs + (durable ? this.options.syncMs : 0);
     this.lastLandMs = Math.max(this.lastLandMs, this.world.nowMs + takesMs);
-    const pending: Pending = { write, landMs: this.lastLandMs, durable };
+    const pending: Pending = { write, bytes: bytesOf(write), landMs: this.lastLandMs, durable };
     this.pending.push(pending);
+    this.pendingBytes += pending.bytes;
     if (!landed) return;
     this.world.at(pending.landMs, () => {
       // No longer there: it has landed already, or a crash took it, and with it whoever waits.
@@ -302,8 +320,9 @@ export class Disk {
 
   private landFirst(count: number): void {
     if (count === 0) return;
-    for (const { write, durable } of this.pending.splice(0, count)) {
+    for (const { write, bytes, durable } of this.pending.splice(0, count)) {
       this.land(write);
+      this.pendingBytes -= bytes;
       if (durable) this.synced = this.landed.length;
     }
   }
@@ -319,6 +338,7 @@ export class Disk {
     const taken = ending === "stop" ? this.pending.length : this.random.below(this.pending.length + 1);
     for (const { write } of this.pending.slice(0, taken)) this.land(write);
     this.pending = [];
+    this.pendingBytes = 0;
     if (ending !== "power") return;
     this.cutTail();
   }

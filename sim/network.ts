@@ -32,6 +32,13 @@ export interface NetworkOptions {
 /** How a transfer ended: all arrived, the connection broke, or a byte of it is wrong. */
 export type Transfer = "whole" | "broken" | "corrupt";
 
+/** A gossiped message on its way to one station. */
+interface Whisper {
+  readonly to: Station;
+  readonly came: Uint8Array;
+  readonly delayMs: number;
+}
+
 /** The port of one process, with what the daemon tells its mesh beside the core. */
 export interface NetworkPort extends Network {
   membersChanged(): void;
@@ -473,16 +480,27 @@ export class VirtualNetwork {
       return link?.up === true && !link.called && this.passes(near, far);
     });
     const arrivalsMs = [0];
+    const whispers: Whisper[] = [];
     for (const { near, nearIndex, far } of hops) {
       const conditions = this.weather.between(near, far.place);
       const arrivalMs =
         arrivalsMs[nearIndex]! + conditions.delayMs + this.random.float() * conditions.jitterMs;
       arrivalsMs.push(arrivalMs);
-      this.whisper(far, message, conditions.gossipDelayMs ?? arrivalMs, conditions);
+      this.whisper(whispers, far, message, conditions.gossipDelayMs ?? arrivalMs, conditions);
     }
+    this.world.afterEach(
+      whispers.map((w) => w.delayMs),
+      (at) => this.arrive(whispers[at]!),
+    );
   }
 
-  private whisper(to: Station, message: Uint8Array, arrivalMs: number, conditions: Conditions): void {
+  private whisper(
+    whispers: Whisper[],
+    to: Station,
+    message: Uint8Array,
+    arrivalMs: number,
+    conditions: Conditions,
+  ): void {
     this.counts.gossips++;
     this.counts.gossipBytes += message.length;
     if (this.random.float() < conditions.gossipLoss) return;
@@ -491,13 +509,19 @@ export class VirtualNetwork {
       const late = copy === 1 || this.random.float() < conditions.gossipLate;
       const delayMs = arrivalMs + (late ? this.random.float() * conditions.lateMs : 0);
       const came = this.strikes(conditions.corrupt) ? this.bent(message) : message;
-      this.world.after(delayMs, () => {
-        if (to.process.asleep) return;
-        to.process.enter(() => {
-          this.world.record(this.world.name(to.place), "gossip", `${came.length}`);
-          to.handlers.gossip(came);
-        });
-      });
+      whispers.push({ to, came, delayMs });
     }
+  }
+
+  private arrive({ to, came }: Whisper): void {
+    const { process } = to;
+    if (process.asleep) return;
+    if (process.paused) process.enter(() => this.overhear(to, came));
+    else if (process.alive) this.overhear(to, came);
+  }
+
+  private overhear(to: Station, came: Uint8Array): void {
+    this.world.record(to.process.name, "gossip", `${came.length}`);
+    to.handlers.gossip(came);
   }
 }

@@ -17,6 +17,9 @@ export class Transcript {
   private block = "";
   private readonly lines: Line[] = [];
   private readonly keep: (what: string) => boolean;
+  /** When the last line was, and how that is written. */
+  private atMs = Number.NaN;
+  private stamp = "";
   count = 0;
 
   /** `keep` says which kinds of lines stay readable; all of them are hashed. */
@@ -24,14 +27,18 @@ export class Transcript {
     this.keep = keep;
   }
 
-  add(line: Line): void {
+  add(atMs: number, who: string, what: string, detail: string): void {
     this.count++;
-    this.block += `${Math.round(line.atMs * 1000)} ${line.who} ${line.what} ${line.detail}\n`;
+    if (atMs !== this.atMs) {
+      this.atMs = atMs;
+      this.stamp = `${Math.round(atMs * 1000)}`;
+    }
+    this.block += `${this.stamp} ${who} ${what} ${detail}\n`;
     if (this.block.length >= blockChars) {
       this.hashed = sha256Hex(this.hashed + this.block);
       this.block = "";
     }
-    if (this.keep(line.what)) this.lines.push(line);
+    if (this.keep(what)) this.lines.push({ atMs, who, what, detail });
   }
 
   /** sha2-256 (hex) over every line so far; reading it changes nothing. */

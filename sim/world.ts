@@ -44,7 +44,15 @@ export class World {
 
   /** Runs the callback at a moment, or at once after what is already due when that has passed. Never synchronously. */
   at(atMs: number, run: () => void): void {
-    this.queue.push(Math.max(this.atMs, Math.ceil(atMs * 1000 - 1e-6) / 1000), run);
+    this.queue.push(this.moment(atMs), run);
+  }
+
+  /** As `after` for each of these delays in turn; `run` is told which of them is over. Much cheaper than one by one. */
+  afterEach(delaysMs: readonly number[], run: (delay: number) => void): void {
+    this.queue.pushAll(
+      delaysMs.map((delayMs) => this.moment(this.atMs + delayMs)),
+      run,
+    );
   }
 
   after(delayMs: number, run: () => void): void {
@@ -70,7 +78,7 @@ export class World {
 
   /** A line of the transcript. */
   record(who: string, what: string, detail = ""): void {
-    this.transcript.add({ atMs: this.atMs, who, what, detail });
+    this.transcript.add(this.atMs, who, what, detail);
   }
 
   /** A line of the transcript for something that is broken, or mended. */
@@ -88,6 +96,10 @@ export class World {
   /** The name a long id was given; the id itself when it has none. */
   name(id: string): string {
     return this.nameOf.get(id) ?? id;
+  }
+
+  private moment(atMs: number): number {
+    return Math.max(this.atMs, Math.ceil(atMs * 1000 - 1e-6) / 1000);
   }
 
   private step(): void {

@@ -87,7 +87,7 @@ export class Actions {
     this.counts[before]--;
     this.counts[state]++;
     this.states[action] = state;
-    this.journal.push({ action, state });
+    this.journal.push(transitionTo(state, action));
     return true;
   }
 
@@ -112,4 +112,17 @@ export class Actions {
     }
     return low;
   }
+}
+
+/** Transitions say so little that all journals share them. */
+const transitions = new Map<ActionState, Transition[]>(actionStates.map((state) => [state, []]));
+
+function transitionTo(state: ActionState, action: number): Transition {
+  const known = transitions.get(state)!;
+  let transition = known[action];
+  if (!transition) {
+    transition = Object.freeze({ action, state });
+    known[action] = transition;
+  }
+  return transition;
 }

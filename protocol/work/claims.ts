@@ -86,8 +86,15 @@ export interface Inputs {
 /** Beyond so many dependencies nobody asks who has which. */
 const dependenciesMax = 64;
 
+/** A fact that names a claim, and where it stands. */
+interface Remark {
+  readonly event: Event;
+  readonly said: Said;
+}
+
 interface ActionFacts {
-  readonly claims: Claim[];
+  /** Made anew when one is added: a list that grows takes room for many, and most actions have one claim. */
+  claims: readonly Claim[];
   readonly results: Map<EntryId, Result>;
   lost: ReadonlySet<string>;
   cached: boolean;
@@ -140,7 +147,7 @@ export class Claims {
   private readonly unmet: Int32Array;
   private readonly stuck: Int32Array;
   /** Facts by the claim they name: the claim may come after them, and a second one under its id after that. */
-  private readonly onClaim = new Map<ClaimId, { event: Event; said: Said }[]>();
+  private readonly onClaim = new Map<ClaimId, readonly Remark[]>();
   /** Further claims under ids that are taken: by stewards that contradict themselves. */
   private readonly doubles = new Map<ClaimId, Claim[]>();
   /** By the place where it was said: ids are chosen by who speaks, and could collide. */
@@ -161,7 +168,7 @@ export class Claims {
     this.unmet = Int32Array.from(this.dependencies, (on) => on.length);
     this.stuck = new Int32Array(graph.actions.length);
     this.facts = graph.actions.map(() => ({
-      claims: [],
+      claims: none,
       results: new Map(),
       lost: nothing,
       cached: false,
@@ -431,7 +438,8 @@ export class Claims {
       if (same.some((c) => identity(c) === identity(claim))) return;
       this.doubles.set(claim.id, [...same.slice(1), claim]);
     } else this.claims.set(claim.id, claim);
-    this.facts[index]!.claims.push(claim);
+    const facts = this.facts[index]!;
+    facts.claims = facts.claims.length === 0 ? [claim] : [...facts.claims, claim];
     this.openClaims.add(claim);
     touched.push(claim);
     for (const fact of this.onClaim.get(claim.id) ?? []) this.foldOn(claim, fact.event, fact.said, touched);
@@ -440,8 +448,8 @@ export class Claims {
 
   private foldOnClaim(id: ClaimId, event: Event, said: Said, touched: Claim[]): void {
     const facts = this.onClaim.get(id);
-    if (facts) facts.push({ event, said });
-    else this.onClaim.set(id, [{ event, said }]);
+    const remark = { event, said };
+    this.onClaim.set(id, facts ? [...facts, remark] : [remark]);
     const first = this.claims.get(id);
     if (!first) return;
     this.foldOn(first, event, said, touched);

@@ -18,6 +18,32 @@ describe("queue", () => {
     expect(given).toEqual(expected.sort((a, b) => a[0] - b[0] || a[1] - b[1]));
   });
 
+  test("events put in together stand where each would stand that was put in by itself", () => {
+    const random = Random.fromNumber(3);
+    const [together, alone] = [new Queue(), new Queue()];
+    const given = new Map<Queue, string[]>([
+      [together, []],
+      [alone, []],
+    ]);
+    const take = (queue: Queue) => queue.pop()?.run();
+    for (let round = 0; round < 300; round++) {
+      const momentsMs = Array.from({ length: random.below(6) }, () => round + random.below(20));
+      const single = round + random.below(20);
+      together.pushAll(momentsMs, (event) => given.get(together)!.push(`${round} ${event}`));
+      momentsMs.forEach((atMs, event) => {
+        alone.push(atMs, () => given.get(alone)!.push(`${round} ${event}`));
+      });
+      for (const queue of [together, alone])
+        queue.push(single, () => given.get(queue)!.push(`${round} alone`));
+      expect(together.nextMs()).toBe(alone.nextMs());
+      for (const queue of [together, alone]) for (let left = round % 4; left > 0; left--) take(queue);
+      expect(together.size).toBe(alone.size);
+    }
+    while (alone.size > 0) for (const queue of [together, alone]) take(queue);
+    expect(together.pop()).toBe(undefined);
+    expect(given.get(together)).toEqual(given.get(alone));
+  });
+
   test("keeps its order when events are pushed while others are taken", () => {
     const random = Random.fromNumber(2);
     const queue = new Queue();
