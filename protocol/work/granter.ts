@@ -188,18 +188,10 @@ export class Granter {
         const own = this.outlook.seat(desk.config.self);
         if (own) seats.put(own);
         // Nothing is given away where no slot is free: then no plan need be laid.
-        let soonestMs = pushMsMax;
         for (const { posts } of this.outlook.classes())
-          for (const post of posts) {
-            if (post.peer === desk.config.self) continue;
-            const freeMs = seats.soonestMs(post);
-            if (freeMs <= 0) free.push(seats.of(post.peer)!);
-            soonestMs = Math.min(soonestMs, freeMs);
-          }
-        if (free.length === 0) {
-          this.nextPushMonoMs = desk.now.monoMs + Math.max(pushMs, soonestMs);
-          return;
-        }
+          for (const post of posts)
+            if (post.peer !== desk.config.self && seats.isFree(post)) free.push(seats.of(post.peer)!);
+        if (free.length === 0) return;
         plan = new Plan(desk, this.gate, this.outlook, seats);
       }
       // Nodes keep room for what is heavy: they must not be filled up from outside.

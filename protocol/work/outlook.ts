@@ -368,6 +368,11 @@ export class Seats {
     return this.quietMs === 0 ? soonestMs : Math.max(soonestMs, this.quietMs - this.outlook.quietMs(post));
   }
 
+  /** Whether a living builder without a seat has a slot free now. */
+  isFree(post: Post): boolean {
+    return post.runs.size < this.desk.slotsOf(post.peer) && this.soonestMs(post) <= 0;
+  }
+
   /** Who has just ended something has perhaps asked for more: that is not known yet. */
   private doubt({ quietMs, freeMs }: Seat): void {
     const leftMs = this.quietMs - quietMs;
