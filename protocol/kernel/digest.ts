@@ -1,5 +1,5 @@
 /** Content addresses: sha2-256 plus size. One of the two doors of the pure room: it may use node:crypto's synchronous hash. */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { base32 } from "multiformats/bases/base32";
 import type { Digest } from "./ids.ts";
 
@@ -8,8 +8,7 @@ const digestText = /^[0-9a-f]{64}\/(0|[1-9][0-9]{0,15})$/;
 export const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 
 /** sha2-256 as 64 lower-case hex digits. */
-export const sha256Hex = (bytes: Uint8Array | string): string =>
-  createHash("sha256").update(bytes).digest("hex");
+export const sha256Hex = (bytes: Uint8Array | string): string => hash("sha256", bytes, "hex");
 
 export const digestOf = (bytes: Uint8Array): Digest => `${sha256Hex(bytes)}/${bytes.length}` as Digest;
 

@@ -121,7 +121,7 @@ export class Desk {
         const member = members.get(peer);
         if (member) changed = this.count(member) || changed;
       }
-    peers.changed.clear();
+    if (peers.changed.size > 0) peers.changed.clear();
     if (!changed) return;
     this.aliveRevision++;
     this.stewardLists.clear();

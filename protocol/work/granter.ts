@@ -55,7 +55,7 @@ export class Granter {
   }
 
   begin(): void {
-    this.said.clear();
+    if (this.said.size > 0) this.said.clear();
   }
 
   /** An ask of another node: it is answered at once, or kept until what it asks for is prepared. */
@@ -150,7 +150,7 @@ export class Granter {
   ): void {
     const mine = new Set(this.preparer.ready(build.id));
     if (mine.size === 0) return;
-    const said = (index: number) => this.said.has(`${build.id}\n${index}`);
+    const said = (index: number) => this.isSaid(build, index);
     const asker = this.outlook.seat(from);
     if (!asker) return;
     // It knows best how many of its slots are free.
@@ -181,7 +181,7 @@ export class Granter {
     this.restMs = news ? pushMs : Math.min(pushMsMax, 2 * this.restMs);
     this.nextPushMonoMs = desk.now.monoMs + this.restMs;
     for (const build of this.gate.turns()) {
-      const stewarded = this.preparer.ready(build.id).filter((i) => !this.said.has(`${build.id}\n${i}`));
+      const stewarded = this.preparer.ready(build.id).filter((i) => !this.isSaid(build, i));
       if (stewarded.length === 0) continue;
       if (!plan) {
         const seats = new Seats(this.outlook, desk, quietMs);
@@ -198,7 +198,7 @@ export class Granter {
       if (this.gate.anyHeavy(build)) continue;
       const own = new Set(stewarded);
       let left = own.size;
-      const said = (index: number) => this.said.has(`${build.id}\n${index}`);
+      const said = (index: number) => this.isSaid(build, index);
       for (const [index, place] of plan.lay(
         build,
         said,
@@ -222,10 +222,15 @@ export class Granter {
     }
   }
 
+  /** Whether a claim of an action was said in this step. */
+  private isSaid(build: Build, index: number): boolean {
+    return this.said.size > 0 && this.said.has(`${build.id}\n${index}`);
+  }
+
   /** Why a node does not get an action that is handed out here; undefined when it does. */
   private refusal(build: Build, index: number, vitals: Vitals): string | undefined {
     const claims = build.claims!;
-    if (claims.actions.get(index) !== "ready" || this.said.has(`${build.id}\n${index}`)) return "not ready";
+    if (claims.actions.get(index) !== "ready" || this.isSaid(build, index)) return "not ready";
     if (this.desk.stewardOf(build.id, claims.action(index).name) !== this.desk.config.self)
       return "ask the steward";
     const key = this.preparer.keyOf(build.id, index);

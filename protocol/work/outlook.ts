@@ -96,7 +96,7 @@ export class Outlook {
 
   /** A step begins: what was promised in the last one is folded. */
   begin(): void {
-    this.promises.clear();
+    if (this.promises.size > 0) this.promises.clear();
   }
 
   /** Claims that are new, or about which something new is known. */

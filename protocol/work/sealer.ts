@@ -19,7 +19,7 @@ export class Sealer {
   }
 
   begin(): void {
-    this.said.clear();
+    if (this.said.size > 0) this.said.clear();
   }
 
   /**
