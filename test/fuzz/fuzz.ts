@@ -66,7 +66,8 @@ export function fuzz<T>(target: Target<T>): Tally {
   return tally;
 }
 
-/** As `fuzz`. What is at once is timed and weighed together, and each alone where all of it is too slow or too large. */
+/** As `fuzz`. What is at once is timed and weighed together, and each alone where all of it takes 50 ms more than
+ * others do, or is too large. */
 export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
   const tally = new Tally();
   const all = numbers(target.cases);
@@ -87,8 +88,11 @@ export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
     );
     const tookMs = cpuMsSince(from);
     const grewBytes = heapBytes() - before;
-    tally.took(tookMs / turn.length, grewBytes);
-    const mostMs = cpuMsMax + Math.min(...turn.map(({ input }) => target.moreMs?.(input) ?? 0));
+    tally.took(tookMs / turn.length, grewBytes, turn.length);
+    const mostMs =
+      cpuMsMax +
+      turn.length * Math.max(1, 2 * tally.meanMs) +
+      Math.min(...turn.map(({ input }) => target.moreMs?.(input) ?? 0));
     if (tookMs <= mostMs && grewBytes <= growthBytesMax) continue;
     for (const { number, input } of turn)
       await judgeAlone(target, input).catch((cause) => {
@@ -152,8 +156,11 @@ function judge<T>(
 ): string | undefined {
   const before = weighed ? heapBytes() : 0;
   const from = performance.now();
+  const fromCpu = process.cpuUsage();
   const error = outcome(target, input);
-  const tookMs = performance.now() - from;
+  let tookMs = performance.now() - from;
+  // Time that went by is quickly read; what others took of it does not count.
+  if (tookMs > longMs) tookMs = Math.min(tookMs, cpuMsSince(fromCpu));
   const grewBytes = weighed ? heapBytes() - before : 0;
   tally?.took(tookMs, grewBytes);
   if (error !== undefined) {

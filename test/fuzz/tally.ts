@@ -1,9 +1,13 @@
 /** What became of the cases of one target: taken, refused and why, the slowest and the largest; with `FUZZ_CASES` it is told in a line. */
 import { expect } from "vitest";
+import { cpuMsSince } from "./machine.ts";
 
 export class Tally {
+  private readonly from = process.cpuUsage();
   private readonly codes = new Map<string, number>();
   private cases = 0;
+  private timed = 0;
+  private totalMs = 0;
   private slowestMs = 0;
   private mostBytes = 0;
 
@@ -13,8 +17,15 @@ export class Tally {
     if (code !== undefined) this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
   }
 
-  /** How long a case took, noise of the machine included, and what was not let go of at its end. */
-  took(ms: number, bytes: number): void {
+  /** What a case takes in the mean, milliseconds. */
+  get meanMs(): number {
+    return this.totalMs / Math.max(1, this.timed);
+  }
+
+  /** How long a case, or each of several, took, noise of the machine included, and what was not let go of at its end. */
+  took(ms: number, bytes: number, cases = 1): void {
+    this.timed += cases;
+    this.totalMs += ms * cases;
     this.slowestMs = Math.max(this.slowestMs, ms);
     this.mostBytes = Math.max(this.mostBytes, bytes);
   }
@@ -33,7 +44,7 @@ export class Tally {
     if (process.env.FUZZ_CASES === undefined) return;
     const codes = [...this.codes].map(([code, count]) => `${code} ${count}`).sort();
     const taken = Math.round(this.taken * this.cases);
-    const figures = `slowest ${this.slowestMs.toFixed(1)} ms, most ${(this.mostBytes / (1 << 20)).toFixed(1)} MiB`;
+    const figures = `${(cpuMsSince(this.from) / this.cases).toFixed(2)} ms each, slowest ${this.slowestMs.toFixed(1)} ms, most ${(this.mostBytes / (1 << 20)).toFixed(1)} MiB`;
     console.log(
       `${expect.getState().currentTestName}: ${this.cases} cases, taken ${taken}, ${codes.join(", ") || "none refused"}; ${figures}`,
     );
