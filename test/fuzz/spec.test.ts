@@ -8,6 +8,7 @@ import type { SwarmError } from "../../protocol/kernel/errors.ts";
 import { readCluster } from "../../sim/cluster.ts";
 import { readScenario } from "../../sim/scenario.ts";
 import { readWorkload } from "../../sim/workload.ts";
+import type { Dice } from "./dice.ts";
 import { fuzz, weigh } from "./fuzz.ts";
 import { hostileText } from "./text.ts";
 
@@ -49,10 +50,17 @@ function placed(_: string, error: SwarmError): void {
 /** The package that reads YAML takes its time for every kilobyte of it, honest or not. */
 const moreMs = (text: string): number => text.length / 100;
 
+/** Mostly of the small ones and short; now and then of all, and as long as it may be. */
+function drawn(dice: Dice, small: readonly string[], all: readonly string[], maxChars: number): string {
+  if (dice.once(10)) return hostileText(dice, [...small, ...all], dice.once(10) ? maxChars : 4000);
+  return hostileText(dice, small, 1000);
+}
+
 test("altered specs are specs, or are refused at a place", () => {
-  const samples = [...textsIn("examples", ".yaml"), small, small, anchors];
+  const examples = textsIn("examples", ".yaml");
+  const short = [...examples.filter((text) => text.length < 600), small, small.slice(0, 430), anchors];
   fuzz({
-    make: (dice) => hostileText(dice, samples, 100_000),
+    make: (dice) => drawn(dice, short, examples, 100_000),
     run: (text) => void parseSpec(text, "x.yaml"),
     refused: placed,
     moreMs,
@@ -60,19 +68,26 @@ test("altered specs are specs, or are refused at a place", () => {
   expect(({} as Record<string, unknown>).polluted).toBeUndefined();
 });
 
+/** Whole, and small: to read a text takes its time by its length, and what is altered in a long one is seldom reached. */
+const tiny = {
+  scenarios: textsIn("scenarios", ".yaml").filter((text) => text.length < 430),
+  clusters: [
+    '{"name":"c","latency_s":0.002,"nodes":[{"id":"n0","speed":1,"slots":4,"labels":["x86_64"],"bandwidth_Bps":1000},{"id":"n1","speed":0.5,"slots":2,"labels":[],"bandwidth_Bps":9}]}',
+  ],
+  workloads: [
+    '{"name":"w","source":"s","licence":"l","tasks":[{"id":"a","deps":[],"seconds":0.4,"inputs":[20,9],"output_bytes":48,"kind":"cc","label":"a.o"},{"id":"b","deps":["a"],"seconds":1,"inputs":[],"output_bytes":0,"kind":"ld","label":"b"}]}',
+  ],
+};
+
 test.each([
   ["scenarios", "scenarios", ".yaml", readScenario],
   ["clusters", "clusters", ".json", readCluster],
   ["workloads", "workloads", ".json", readWorkload],
 ] as const)("altered %s are what they should be, or are refused at a place", (_, folder, ends, read) => {
-  const tiny = {
-    scenarios: "workload: fan 3\n",
-    clusters: "name: c\nnodes: []\n",
-    workloads: "name: w\ntasks: []\n",
-  };
-  const samples = [...textsIn(folder, ends).map((text) => text.slice(0, 1500)), tiny[folder]];
+  for (const text of tiny[folder]) read(text, "x.yaml");
+  const long = textsIn(folder, ends).map((text) => text.slice(0, 1500));
   fuzz({
-    make: (dice) => hostileText(dice, samples, 50_000),
+    make: (dice) => drawn(dice, tiny[folder], long, 50_000),
     run: (text) => void read(text, "x.yaml"),
     refused: placed,
     moreMs,
