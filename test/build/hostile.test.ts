@@ -156,7 +156,7 @@ describe("what an action made", () => {
     const x = await openExecution("none");
     const work = path.join(x.home, "made");
     mkdirSync(path.join(work, "o"), { recursive: true });
-    for (let i = 0; i < 3000; i++) writeFileSync(path.join(work, "o", `${i}`), "equal");
+    for (let i = 0; i < 1000; i++) writeFileSync(path.join(work, "o", `${i}`), "equal");
     let turns = 0;
     let turning = true;
     const turn = () => {
