@@ -128,6 +128,8 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
   rotate: [{}],
   invite: [{ roles: ["builder"], ttlMs: 1000 }],
   doctor: [{}],
+  fleet: [{}],
+  reach: [{}],
   stop: [{}],
 };
 const names = Object.keys(routes) as RouteName[];
