@@ -248,10 +248,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
       {
         stepped: (input) => {
-          if (input.kind === "gossip" && input.message.kind === "vitals") {
-            const { members, peers } = core.desk;
-            wrongClocks.heard(input.from, members.nameOf(input.from), peers.clockAheadMs(input.from));
-          }
+          const { members, peers } = core.desk;
+          const told =
+            input.kind === "clock"
+              ? input.peer
+              : input.kind === "gossip" && input.message.kind === "vitals"
+                ? input.from
+                : undefined;
+          if (told !== undefined && members.has(told))
+            wrongClocks.heard(told, members.nameOf(told), peers.clockAheadMs(told));
           for (const wake of waiters) wake();
           const twice = core.desk.room.limitedBy === "clone";
           if (twice === saidTwice) return;

@@ -276,7 +276,9 @@ export type Input =
       readonly ask: Ask;
       readonly source: string;
     }
-  | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId };
+  | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId }
+  /** What the wall clock of a peer reads, as it said at the door: heard also of one that is not let in. */
+  | { readonly kind: "clock"; readonly peer: PeerId; readonly wallMs: number };
 
 export type Effect =
   /** Sign and answer at once with `signed`. */

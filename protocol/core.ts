@@ -226,6 +226,9 @@ export class Core {
         return this.holder.executed(input.claim, input.outcome);
       case "command":
         return this.command(input.id, input.command);
+      case "clock":
+        if (desk.members.has(input.peer)) desk.peers.clockTold(input.peer, input.wallMs - desk.now.wallMs);
+        return;
       case "presented":
       case "redeemed":
       case "asked":

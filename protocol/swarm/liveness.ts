@@ -119,6 +119,13 @@ export class Peers {
     this.heard(vitals.peer, monoMs);
   }
 
+  /** It said at the door what its clock reads, so far ahead of this one: one word is enough, for it was not long on its way. */
+  clockTold(peer: PeerId, aheadMs: number): void {
+    const p = this.at(peer);
+    p.aheadMs = aheadMs;
+    p.offBeats = Math.abs(aheadMs) > clockOffMsMin ? clockOffBeats : 0;
+  }
+
   up(peer: PeerId, inc: Incarnation, slots: number, folds: readonly number[]): void {
     const p = this.at(peer);
     if (p.inc !== undefined && incarnationCounter(inc) < incarnationCounter(p.inc)) return;

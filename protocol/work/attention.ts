@@ -118,4 +118,5 @@ export class Attention {
 export const isHearsay = (input: Input): boolean =>
   input.kind === "tick" ||
   input.kind === "gossip" ||
+  input.kind === "clock" ||
   (input.kind === "message" && input.message.kind === "ledger");

@@ -49,6 +49,15 @@ test("a wall clock that differs is named once three beats in a row say so, with 
   expect(peers.clockAheadMs(bob)).toBeUndefined();
 });
 
+test("what a peer says of its clock at the door is believed at once, either way", () => {
+  const peers = new Peers(born);
+  peers.clockTold(bob, -3_600_000);
+  expect(peers.clockAheadMs(bob)).toBe(-3_600_000);
+  peers.clockTold(bob, 900);
+  expect(peers.clockAheadMs(bob)).toBeUndefined();
+  expect(peers.status(bob, 3, born)).toBe("unseen");
+});
+
 test("a large swarm beats slower, and its members are given the time", () => {
   const peers = new Peers(born);
   expect([1, 40, 41, 200].map((members) => peers.beatMs(members))).toEqual([1000, 1000, 1025, 5000]);
