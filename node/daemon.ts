@@ -22,7 +22,7 @@ import type { Control } from "./control/api.ts";
 import { serveControl } from "./control/server.ts";
 import { distributionOf } from "./distribution.ts";
 import { Doctor } from "./doctor/doctor.ts";
-import type { Home } from "./home.ts";
+import { type Home, keepName } from "./home.ts";
 import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import type { Log } from "./log.ts";
@@ -231,6 +231,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const down = new Promise<Ending>((resolve) => {
       saidDown = resolve;
     });
+    let { name: calledHere } = home;
+    const heedName = () => {
+      const name = core.desk.members.nameOf(identity.peer);
+      if (name === undefined || name === calledHere) return;
+      calledHere = name;
+      log.info({ name }, "this node has another name");
+      keepName(home, name).catch((error) => log.warn({ err: error }, "its name could not be kept"));
+    };
     const wrongClocks = new WrongClocks(log);
     const runtime = new Runtime(
       core,
@@ -270,12 +278,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
             error,
             "a write failed; until it succeeds the node says nothing but that it lives, and takes no work",
           ),
-        membersChanged: () => later.mesh?.membersChanged(),
+        membersChanged: () => {
+          later.mesh?.membersChanged();
+          heedName();
+        },
         stopped: saidDown,
       },
     );
     closers.push(() => runtime.halt());
     runtime.start(restored);
+    heedName();
     const former = core.desk.members.former(identity.peer);
     if (former?.parting.why === "rotated") saidDown("rotated");
     else if (former) throw formerly(former, core.desk.members.nameOf(former.parting.by));

@@ -93,6 +93,10 @@ export async function renameHome(home: Home, name: string): Promise<Home> {
   return openHome(home.dir);
 }
 
+/** The swarm calls this node otherwise by now; to be called by its daemon, which has the home. */
+export const keepName = ({ dir, swarm }: Home, name: string): Promise<void> =>
+  saveHome(dir, { version: homeVersion, name, ...(swarm ? { swarm } : {}) });
+
 /**
  * Founds a swarm called `name` with this home as its first admin. The root key lies in `rootKeyFile` afterwards; it is
  * needed again only to rescue the swarm and belongs offline. Throws `already-a-member`, `home-locked`, `usage`.

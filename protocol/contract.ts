@@ -158,6 +158,8 @@ export type MemberOperation =
   /** `disown`: nothing it ever said counts any more, not what is known of it by now either. */
   | { readonly op: "revoke"; readonly peer: PeerId; readonly force?: boolean; readonly disown?: boolean }
   | { readonly op: "renew"; readonly peer: PeerId }
+  /** Another name for a node; what it said and built stays its own. */
+  | { readonly op: "rename"; readonly peer: PeerId; readonly name: string }
   /** This node goes for good. */
   | { readonly op: "leave"; readonly force?: boolean }
   /** This node goes on under another key. */

@@ -550,7 +550,7 @@ export class Runtime {
       kind,
       swarm: config.swarm,
       swarmName: members.swarmName,
-      name: config.name,
+      name: members.nameOf(config.self) ?? config.name,
       members: members.size,
       seen: members.all().filter(({ peer }) => this.core.desk.status(peer) === "alive").length,
       wallMs: this.ports.clock.now().wallMs,

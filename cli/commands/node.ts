@@ -1,8 +1,9 @@
-/** `swarmd node list`, `node show NAME`, `node reach`: the machines of the swarm. */
+/** `swarmd node list|show|reach|rename|forget`: the machines of the swarm. */
 import type { NodeView } from "../../node/control/api.ts";
 import { targetsOf } from "../../protocol/build/toolchain.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { Command, Context } from "../command.ts";
+import type { Command, Context, Options } from "../command.ts";
+import { confirm } from "../confirm.ts";
 import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
 import { printReach } from "../reach-table.ts";
 import { notFound, selectNode } from "../select.ts";
@@ -11,30 +12,81 @@ import { bytesText, durationText } from "../units.ts";
 
 export const node: Command = {
   name: "node",
-  args: "<list|show|reach> [name]",
-  description: "List the nodes of the swarm, show one, or who reaches whom",
-  examples: ["node list", "node list --json", "node show pc", "node reach"],
-  async run(context, [what, word]) {
-    if (what === "list" && word === undefined) return list(context);
-    if (what === "show") {
-      if (word === undefined)
-        throw new SwarmError("usage", "node show takes the name of a node", {
-          remedy: `the nodes: ${context.commandLine(["node", "list"])}`,
-        });
-      return show(context, selectNode(await context.control.nodes(), word));
+  args: "<list|show|reach|rename|forget> [name] [new-name]",
+  description: "List the nodes of the swarm, show one, who reaches whom; rename one, forget one that is gone",
+  options: [{ flags: "--yes", description: "Do not ask before a node is forgotten" }],
+  examples: [
+    "node list",
+    "node list --json",
+    "node show pc",
+    "node reach",
+    "node rename pc attic",
+    "node forget laptop --yes",
+  ],
+  async run(context, [what, word, given], options) {
+    const named = what === "show" || what === "rename" || what === "forget";
+    if (!named && what !== "list" && what !== "reach") {
+      const known = ["list", "show", "reach", "rename", "forget"].map((one) => `node ${one}`);
+      const refusal = notFound("command", `node ${what}`, known, "swarmd help node");
+      throw new SwarmError("usage", refusal.message, { remedy: refusal.remedy });
     }
-    if (what === "reach" && word === undefined) return reach(context);
-    if (what === "list" || what === "reach")
+    if (!named && word !== undefined)
       throw new SwarmError("usage", `node ${what} takes no name`, { remedy: "node show NAME" });
-    const refusal = notFound(
-      "command",
-      `node ${what}`,
-      ["node list", "node show", "node reach"],
-      "node list, node show NAME, node reach",
-    );
-    throw new SwarmError("usage", refusal.message, { remedy: refusal.remedy });
+    if (given !== undefined && what !== "rename")
+      throw new SwarmError("usage", `node ${what} takes one name`);
+    if (what === "list") return list(context);
+    if (what === "reach") return reach(context);
+    if (word === undefined || (what === "rename" && given === undefined))
+      throw new SwarmError(
+        "usage",
+        what === "rename"
+          ? "node rename takes the name of a node, and the new one"
+          : `node ${what} takes the name of a node`,
+        { remedy: `the nodes: ${context.commandLine(["node", "list"])}` },
+      );
+    const view = selectNode(await context.control.nodes(), word);
+    if (what === "show") return show(context, view);
+    return what === "rename" ? rename(context, view, given!) : forget(context, view, options);
   },
 };
+
+/** An admin's word; what the node said and built goes on as its own. */
+async function rename({ control, output, json }: Context, view: NodeView, name: string): Promise<number> {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+    throw new SwarmError("usage", `${JSON.stringify(name)} cannot name a node`, {
+      remedy: "use lower-case letters, digits and inner dashes, at most 63",
+    });
+  await control.member({ op: "rename", peer: view.peerId, name });
+  if (json) output.json({ ok: true, node: name, before: view.name });
+  else output.line(`${view.name} is called ${name} from here on, its history with it`);
+  return 0;
+}
+
+/** For a machine that will not come back: it is revoked; its results stay. One that is there leaves by itself. */
+async function forget(
+  context: Context,
+  { name, peerId, state }: NodeView,
+  options: Options,
+): Promise<number> {
+  const { control, output, json } = context;
+  if (state === "self")
+    throw new SwarmError("usage", "a node does not forget itself", {
+      remedy: context.commandLine(["leave"]),
+    });
+  if (state !== "dead" && state !== "unseen")
+    throw new SwarmError("refused", `${name} is not gone: it is ${state}`, {
+      remedy: `let it go there: swarmd leave; or throw it out: ${context.commandLine(["member", "revoke", name])}`,
+    });
+  const question = `${name} would be a member no more, and comes back only by a new ticket, under a key of its own; what it built stays. Go on?`;
+  if (!options.yes && !(await confirm(context, question, ["node", "forget", name, "--yes"]))) {
+    output.note("nothing was changed");
+    return 0;
+  }
+  await control.member({ op: "revoke", peer: peerId }, { reason: "its machine is gone" });
+  if (json) output.json({ ok: true, forgotten: name });
+  else output.line(`${name} is forgotten; what it built stays`);
+  return 0;
+}
 
 async function list(context: Context): Promise<number> {
   const nodes = await context.control.nodes();

@@ -134,6 +134,7 @@ const operation: z.ZodType<Operation, unknown> = z.union([
   z.strictObject({ op: z.literal("drain"), peer, now: z.boolean().optional() }),
 ]);
 
+const nodeNamePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const memberOperation: z.ZodType<MemberOperation, unknown> = z.union([
   z.strictObject({ op: z.literal("approve"), peer, roles: roleList.optional() }),
   z.strictObject({ op: z.enum(["deny", "renew"]), peer }),
@@ -144,6 +145,7 @@ const memberOperation: z.ZodType<MemberOperation, unknown> = z.union([
     force: z.boolean().optional(),
     disown: z.boolean().optional(),
   }),
+  z.strictObject({ op: z.literal("rename"), peer, name: z.string().regex(nodeNamePattern) }),
   z.strictObject({ op: z.literal("leave"), force: z.boolean().optional() }),
 ]);
 

@@ -43,7 +43,10 @@ interface Version {
 /** What is known of one who was ever admitted. */
 export interface Standing {
   readonly peer: PeerId;
+  /** As admitted, or as renamed since. */
   readonly name: string;
+  /** Of the renaming that holds; 0 before the first. */
+  readonly nameSerial: number;
   /** Wall milliseconds, with renewals. */
   readonly notAfterMs: number;
   /** The entry that admits it. */
@@ -277,6 +280,10 @@ class Court {
       { readonly said: SignedEntry; readonly event: EventOf<"member.admitted"> }[]
     >();
     const renewals = new Map<PeerId, { readonly said: SignedEntry; readonly notAfterMs: number }[]>();
+    const renamings = new Map<
+      PeerId,
+      { readonly said: SignedEntry; readonly event: EventOf<"member.renamed"> }[]
+    >();
     const successions: { readonly said: SignedEntry; readonly peer: PeerId }[] = [];
     for (const acts of this.acts.values())
       for (const { said, event } of acts) {
@@ -286,6 +293,7 @@ class Court {
           push(admissions, event.peer, { said, event });
         if (event.kind === "member.renewed" && this.valid(said))
           push(renewals, event.peer, { said, notAfterMs: event.notAfterMs });
+        if (event.kind === "member.renamed" && this.valid(said)) push(renamings, event.peer, { said, event });
       }
     const standings = new Map<PeerId, Standing>();
     const partingsOf = (peer: PeerId) =>
@@ -303,7 +311,21 @@ class Court {
         ({ notAfterMs, said: renewal } = one);
       }
       const versions = this.versions.get(peer) ?? [];
-      standings.set(peer, { ...base, peer, notAfterMs, renewal, versions, partings: partingsOf(peer) });
+      const [renaming] = (renamings.get(peer) ?? []).sort(
+        (a, b) => b.event.serial - a.event.serial || byText(a.said.id, b.said.id),
+      );
+      const name = renaming?.event.name ?? base.name;
+      const nameSerial = renaming?.event.serial ?? 0;
+      standings.set(peer, {
+        ...base,
+        peer,
+        name,
+        nameSerial,
+        notAfterMs,
+        renewal,
+        versions,
+        partings: partingsOf(peer),
+      });
     };
     for (const [peer, given] of admissions) {
       const [first] = given.sort(

@@ -154,6 +154,11 @@ export class Members implements Judge {
     return (this.standings.get(peer)?.versions[0]?.serial ?? 0) + 1;
   }
 
+  /** The serial that a further name of a member takes. */
+  nextNameSerial(peer: PeerId): number {
+    return (this.standings.get(peer)?.nameSerial ?? 0) + 1;
+  }
+
   /** A proof that somebody contradicts himself. Returns the fork if something that counted does so no longer. */
   prove(event: EventOf<"fork">): Fork | undefined {
     const fork = this.forks.prove(event);

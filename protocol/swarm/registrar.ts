@@ -146,6 +146,16 @@ export class Registrar {
         const notAfterMs = Math.floor(now.wallMs + certificateMs);
         return { kind: "member.renewed", peer, notAfterMs };
       }
+      case "rename": {
+        this.mustBeAdmin("rename a node");
+        const { peer, name } = operation;
+        const member = this.memberOf(peer);
+        if (member.name !== name && members.freeName(name, peer) !== name)
+          throw new SwarmError("usage", `there is a node ${name} already`, {
+            remedy: "choose another name; those that are taken: swarmd node list",
+          });
+        return { kind: "member.renamed", peer, name, serial: members.nextNameSerial(peer) };
+      }
       case "leave": {
         const member = this.memberOf(config.self);
         if (members.size > 1) this.mustNotBeLast(member, operation.force);

@@ -150,6 +150,13 @@ const schemas = {
   }),
   /** Its connections are good for longer. */
   "member.renewed": z.object({ kind: z.literal("member.renewed"), peer, notAfterMs: ms }),
+  /** It is called so from here on, and so is all it ever said. The highest serial holds. */
+  "member.renamed": z.object({
+    kind: z.literal("member.renamed"),
+    peer,
+    name: nodeName,
+    serial: z.int().positive().max(1e9),
+  }),
   /** The author goes for good: this is its last word. */
   "member.left": z.object({ kind: z.literal("member.left"), reason: text(256).optional() }),
   /** The author goes on under another key, with its name and roles: this is the old key's last word. */
@@ -291,6 +298,7 @@ export const membershipKinds = [
   "member.role",
   "member.revoked",
   "member.renewed",
+  "member.renamed",
   "member.left",
   "member.rotated",
 ] as const satisfies readonly EventKind[];
@@ -311,6 +319,7 @@ export const writers: { readonly [K in EventKind]: readonly Writer[] } = {
   "member.role": ["root", "admin"],
   "member.revoked": ["root", "admin"],
   "member.renewed": ["root", "admin"],
+  "member.renamed": ["root", "admin"],
   "member.left": ["itself"],
   "member.rotated": ["itself"],
   "join.denied": ["admin"],

@@ -290,7 +290,7 @@ export class Desk {
       ...this.sensed,
       peer: this.config.self,
       inc: this.config.inc,
-      name: this.config.name,
+      name: this.members.nameOf(this.config.self) ?? this.config.name,
       version: this.config.version,
       beat: this.beat,
       slots,

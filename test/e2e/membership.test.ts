@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BuildResult, MembersView, RequestView, StatusView } from "../../node/control/api.ts";
 import { until } from "../patience.ts";
@@ -94,5 +95,21 @@ actions:
     const { code: built, stdout } = await following.ended;
     expect(built).toBe(0);
     expect(JSON.parse(stdout) as BuildResult).toMatchObject({ state: "complete", actions: 6 });
+
+    // Another name goes with all that the node did, and stays when it starts again.
+    expect((await farm.run("ann", "node", "rename", "cleo", "ann")).stderr).toContain(
+      "there is a node ann already",
+    );
+    await farm.good("ann", "node", "rename", "cleo", "attic");
+    await until(async () => (await farm.json<StatusView>("cleo", "status")).node.vitals?.name === "attic");
+    expect((await farm.run("ann", "node", "forget", "attic")).code).toBe(4);
+    await until(
+      async () => JSON.parse(await readFile(`${farm.homeOf("cleo")}/home.json`, "utf8")).name === "attic",
+    );
+    await farm.kill("cleo");
+    await until(async () => (await farm.json<StatusView>("ann", "status")).peers[0]?.state === "dead");
+    await farm.good("ann", "node", "forget", "attic", "--yes");
+    expect((await members("ann")).map((m) => m.name)).toEqual(["ann"]);
+    expect((await farm.json<BuildResult>("ann", "watch", "slow")).byNode).toHaveProperty("attic");
   });
 });

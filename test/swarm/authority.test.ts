@@ -382,3 +382,30 @@ test("the root key stands above its contradictions: what founded the swarm stays
   members.prove(proofOf(founding, other) as EventOf<"fork">);
   expect(names(members)).toEqual(["ann"]);
 });
+
+test("a name is the one with the highest serial that an admin gave, in any order, and goes on with a new key", () => {
+  const [ann, bob, cat] = ["ann", "bob", "cat"].map((name) => new Chain(name)) as [Chain, Chain, Chain];
+  const rename = (chain: Chain, name: string, serial: number): Event => ({
+    kind: "member.renamed",
+    peer: chain.peer,
+    name,
+    serial,
+  });
+  const admitted = ann.says(admit("bob"), admit("cat"));
+  const words = [
+    founding,
+    admitted,
+    ann.says(rename(bob, "attic", 1)),
+    ann.says(rename(bob, "cellar", 2)),
+    cat.says(rename(bob, "mine", 9)),
+    bob.says(rename(bob, "own", 9)),
+    bob.says({ kind: "member.rotated", peer: peerNamed("bob again") }),
+  ];
+  const members = fold(words);
+  expect(members.nameOf(bob.peer)).toBe("cellar");
+  expect(members.get(peerNamed("bob again"))?.name).toBe("cellar");
+  expect(members.nextNameSerial(bob.peer)).toBe(3);
+  for (const order of [words.toReversed(), words.toSorted((a, b) => (a.id < b.id ? -1 : 1))])
+    expect(fold(order).nameOf(bob.peer)).toBe("cellar");
+  expect(fold([...words, ann.says(rename(bob, "gone", 2))]).nextNameSerial(bob.peer)).toBe(3);
+});
