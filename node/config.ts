@@ -24,11 +24,21 @@ const address = z.string().transform((text, context) => {
 });
 
 /** What each setting may be; what it is for stands in settings.ts. */
+/** What others are told must be something they can dial. */
+const announced = address.refine(
+  (text) =>
+    /^\/(ip[46]|dns[46]?)\/[^/]+\/tcp\/[1-9][0-9]*(\/p2p\/[^/]+)?$/.test(text) &&
+    !/^\/(ip4\/0\.0\.0\.0|ip6\/::)\//.test(text),
+  {
+    error: ({ input }) => `${JSON.stringify(input)} is nothing that others can dial: name a host and a port`,
+  },
+);
+
 const schema = z.strictObject({
   /** Multiaddrs to listen on. */
   listen: z.array(address).min(1).max(addressesMax),
   /** Multiaddrs that others are told besides those the node finds out itself. */
-  announce: z.array(address).max(addressesMax),
+  announce: z.array(announced).max(addressesMax),
   /** Actions run at once; 0 builds nothing. */
   slots: z.int().min(0).max(4096),
   /** Bytes for all actions together; absent: what the machine has. */

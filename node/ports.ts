@@ -103,6 +103,8 @@ export type Inquiry =
   | { readonly kind: "reach" }
   /** Do you reach me at these addresses of mine? */
   | { readonly kind: "dial"; readonly addresses: readonly string[] }
+  /** I am at these addresses now. */
+  | { readonly kind: "moved"; readonly addresses: readonly string[] }
   /** What does your doctor find? */
   | { readonly kind: "health" };
 
@@ -127,6 +129,7 @@ export interface Try {
 export type InquiryAnswer =
   | { readonly kind: "reach"; readonly ways: readonly Way[] }
   | { readonly kind: "dial"; readonly tries: readonly Try[] }
+  | { readonly kind: "moved" }
   | { readonly kind: "health"; readonly findings: readonly Finding[] };
 
 /** Who answers inquiries of other members for this node. */

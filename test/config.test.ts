@@ -238,3 +238,14 @@ test("any host's name becomes a valid node's name", () => {
   expect(nodeNameOf("ÄÖ")).toBe("node");
   expect(nodeNameOf(`${"a".repeat(62)}-b`)).toBe("a".repeat(62));
 });
+
+test("what is announced must be something that others can dial", async () => {
+  const told = { SWARMD_ANNOUNCE: "192.0.2.7:4701,[2001:db8::7]:4701,builder.example:4701" };
+  expect((await load(told)).announce).toEqual([
+    "/ip4/192.0.2.7/tcp/4701",
+    "/ip6/2001:db8::7/tcp/4701",
+    "/dns/builder.example/tcp/4701",
+  ]);
+  for (const text of ["0.0.0.0:4701", "[::]:4701", "192.0.2.7:0", "/ip4/192.0.2.7/udp/4701"])
+    await expect(load({ SWARMD_ANNOUNCE: text }), text).rejects.toThrow("nothing that others can dial");
+});

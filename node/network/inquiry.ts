@@ -30,6 +30,7 @@ const requestSchema: z.ZodType<Inquiry & { readonly of?: PeerId | undefined }, u
   z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("reach"), of }),
     z.object({ kind: z.literal("dial"), addresses: z.array(address).min(1).max(16), of }),
+    z.object({ kind: z.literal("moved"), addresses: z.array(address).max(16), of }),
     z.object({ kind: z.literal("health"), of }),
   ]);
 const ms = z.number().nonnegative();
@@ -62,6 +63,7 @@ const answerSchema: z.ZodType<InquiryAnswer | { readonly kind: "unreachable" }, 
         )
         .max(findingsMax),
     }),
+    z.object({ kind: z.literal("moved") }),
     z.object({ kind: z.literal("unreachable") }),
   ]);
 
@@ -100,8 +102,9 @@ export function inquiryHandler(options: {
 }
 
 async function passOn(connection: Connection | undefined, inquiry: Inquiry) {
-  // Dialled back is only who asks itself.
-  if (!connection || inquiry.kind === "dial") return { kind: "unreachable" } as const;
+  // Of addresses only their owner speaks.
+  if (!connection || inquiry.kind === "dial" || inquiry.kind === "moved")
+    return { kind: "unreachable" } as const;
   return inquireOf(connection, inquiry).catch(() => ({ kind: "unreachable" }) as const);
 }
 

@@ -1,7 +1,8 @@
 /** The network as a daemon holds it: one host, its links to the other members, and what runs over them. */
+import { networkInterfaces } from "node:os";
 import type { Connection } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { CODE_P2P, type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest, PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../../protocol/ports.ts";
@@ -20,7 +21,8 @@ import { createHost } from "./libp2p.ts";
 import { Links } from "./links.ts";
 import { createLocator } from "./locate.ts";
 import { messagesHandler, messagesProtocol } from "./messages.ts";
-import { bestFirst, isLoopback, PeerBook } from "./peer-book.ts";
+import { nearestFirst } from "./nearness.ts";
+import { dialable, isLoopback, PeerBook } from "./peer-book.ts";
 import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
 import { Press } from "./press.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
@@ -31,6 +33,8 @@ import { dialBack, latencyOf } from "./ways.ts";
 const sweepMs = 5_000;
 /** How often some member is asked whom it knows, for those that join without dialling us. */
 const hearsayMs = 30_000;
+/** How often this machine is asked for its addresses. */
+const watchMs = 3_000;
 const identifyMsMax = 10_000;
 /** So many members are asked to pass on a question to one that is not reached. */
 const throughMax = 3;
@@ -86,6 +90,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const book = await PeerBook.open(options.bookFile, host.peerId.toString() as PeerId, log);
 
   const press = new Press(swarm, options.members ?? (() => []));
+  const nearest = (addresses: readonly Multiaddr[]) => nearestFirst(addresses, networkInterfaces());
+
   const links: Links = new Links({
     handlers,
     gate,
@@ -104,7 +110,12 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     admits: (peer) => !stopped && handlers.knows(peer),
     connected: (peer) => links.to(peer) !== undefined,
     addresses: (peer) => book.addresses(peer),
-    dial: (peer, addresses) => host.dial(addresses.map((address) => multiaddr(`${address}/p2p/${peer}`))),
+    dial: (peer, addresses) =>
+      host.dial(
+        nearest(addresses.map((address) => multiaddr(address))).map((address) =>
+          multiaddr(`${address}/p2p/${peer}`),
+        ),
+      ),
     log,
   });
   const remoteBlobs = createRemoteBlobs({
@@ -124,7 +135,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
         signal: AbortSignal.timeout(identifyMsMax),
       });
       const dialled = connection.direction === "outbound" ? [connection.remoteAddr] : [];
-      book.add(peer, [...dialled, ...bestFirst(listenAddrs)].map(String), {
+      book.add(peer, [...dialled, ...nearest(listenAddrs)].map(String), {
         viaLoopback: isLoopback(connection.remoteAddr),
       });
       await askForPeers(connection);
@@ -143,6 +154,26 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     for (const [peer, addresses] of await peersOf(connection))
       if (book.add(peer, addresses, { viaLoopback, hearsay: true })) dialer.ensure([peer]);
   }
+
+  function heedMove(peer: PeerId, connection: Connection, addresses: readonly string[]) {
+    const known = nearest(addresses.flatMap((text) => dialable(text, peer) ?? [])).map(String);
+    book.add(peer, known, { viaLoopback: isLoopback(connection.remoteAddr) });
+  }
+
+  /** An address of this machine came or went: the others are told, and links that the change broke are given up. */
+  function moved() {
+    const addresses = ownAddresses();
+    log.info({ addresses }, "this machine's addresses have changed");
+    for (const peer of links.peers()) {
+      const connection = links.to(peer)!;
+      inquireOf(connection, { kind: "moved", addresses: addresses.slice(0, 16) }).catch(() => {
+        if (!stopped) connection.abort(new Error("it does not answer since an address changed"));
+      });
+    }
+    for (const peer of book.peers()) if (!links.to(peer)) dialer.now(peer);
+  }
+  const ownAddresses = () =>
+    host.getMultiaddrs().map((address) => address.decapsulateCode(CODE_P2P).toString());
 
   const ways = (): Promise<Way[]> =>
     Promise.all(
@@ -163,6 +194,10 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       if (inquiry.kind === "reach") return { kind: "reach", ways: await ways() };
       if (inquiry.kind === "health") return { kind: "health", findings: clipped(await options.health()) };
       const from = links.to(asker);
+      if (inquiry.kind === "moved") {
+        if (from) heedMove(asker, from, inquiry.addresses);
+        return { kind: "moved" };
+      }
       const sameHost = from !== undefined && isLoopback(from.remoteAddr);
       return { kind: "dial", tries: await dialBack(asker, inquiry.addresses, sameHost) };
     },
@@ -254,6 +289,13 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const sweep = setInterval(() => {
     for (const peer of links.peers()) if (!gossip.reaches(peer)) void identify(links.to(peer)!);
   }, sweepMs);
+  let at = ownAddresses().join();
+  const watch = setInterval(() => {
+    const now = ownAddresses().join();
+    if (now === at) return;
+    at = now;
+    moved();
+  }, watchMs);
   const hearsay = setInterval(() => {
     const peers = links.peers();
     const connection = links.to(peers[Math.floor(Math.random() * peers.length)]!);
@@ -303,6 +345,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       stopped = true;
       clearInterval(sweep);
       clearInterval(hearsay);
+      clearInterval(watch);
       dialer.stop();
       gate.close();
       remoteBlobs.stop();

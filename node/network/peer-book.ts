@@ -40,17 +40,6 @@ export const isLoopback = (address: Multiaddr): boolean => {
   return (name === "ip4" && value?.startsWith("127.") === true) || (name === "ip6" && value === "::1");
 };
 
-const privateIp4 = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/;
-
-/** This host, then the LAN, then the rest; otherwise as given. */
-export function bestFirst(addresses: readonly Multiaddr[]): Multiaddr[] {
-  const rank = (address: Multiaddr) => {
-    if (isLoopback(address)) return 0;
-    return privateIp4.test(address.getComponents()[0]?.value ?? "") ? 1 : 2;
-  };
-  return addresses.toSorted((a, b) => rank(a) - rank(b));
-}
-
 /** Only a scope, which we do not have, would make it an address. */
 const isLinkLocal = (address: Multiaddr): boolean =>
   /^(fe[89ab][0-9a-f]:|169\.254\.)/i.test(address.getComponents()[0]?.value ?? "");

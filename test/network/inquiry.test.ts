@@ -51,4 +51,17 @@ describe("inquiries", () => {
       expect.stringContaining("no TCP address"),
     ]);
   });
+
+  it("who says that it has moved is known at its new addresses, before the old", async () => {
+    const [a, b] = await swarm.pair();
+    await until(() => b.mesh.addressesOf(a.peer).length > 0);
+    const before = b.mesh.addressesOf(a.peer);
+    const addresses = ["/ip4/192.0.2.7/tcp/4701", "/ip4/192.0.2.7/udp/4701", "/ip4/127.0.0.1/tcp/9"];
+    await a.mesh.inquire(b.peer, { kind: "moved", addresses });
+    expect(b.mesh.addressesOf(a.peer)).toEqual([
+      "/ip4/127.0.0.1/tcp/9",
+      "/ip4/192.0.2.7/tcp/4701",
+      ...before,
+    ]);
+  });
 });

@@ -1,10 +1,9 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createLogTo } from "../../node/log.ts";
-import { bestFirst, dialable, PeerBook } from "../../node/network/peer-book.ts";
+import { dialable, PeerBook } from "../../node/network/peer-book.ts";
 import { peerIdOf } from "../../protocol/kernel/ids.ts";
 
 const id = (n: number) => peerIdOf(new Uint8Array(32).fill(n));
@@ -83,20 +82,5 @@ describe("an address", () => {
       [`/dns4/${"a".repeat(300)}/tcp/1`, undefined],
     ];
     for (const [text, expected] of cases) expect(dialable(text, id(2))?.toString(), text).toBe(expected);
-  });
-
-  it("on this host comes before one on the LAN, and that before the rest", () => {
-    const addresses = [
-      "/ip4/100.64.1.2/tcp/1",
-      "/ip4/192.168.1.2/tcp/1",
-      "/ip6/2001:db8::1/tcp/1",
-      "/ip4/127.0.0.1/tcp/1",
-    ];
-    expect(bestFirst(addresses.map((text) => multiaddr(text))).map(String)).toEqual([
-      "/ip4/127.0.0.1/tcp/1",
-      "/ip4/192.168.1.2/tcp/1",
-      "/ip4/100.64.1.2/tcp/1",
-      "/ip6/2001:db8::1/tcp/1",
-    ]);
   });
 });
