@@ -263,8 +263,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
               : input.kind === "gossip" && input.message.kind === "vitals"
                 ? input.from
                 : undefined;
-          if (told !== undefined && members.has(told))
-            wrongClocks.heard(told, members.nameOf(told), peers.clockAheadMs(told));
+          if (told !== undefined) wrongClocks.heard(told, members.nameOf(told), peers.clockAheadMs(told));
           for (const wake of waiters) wake();
           const twice = core.desk.room.limitedBy === "clone";
           if (twice === saidTwice) return;

@@ -279,7 +279,7 @@ export type Input =
       readonly source: string;
     }
   | { readonly kind: "admitted"; readonly id: number; readonly peer: PeerId }
-  /** What the wall clock of a peer reads, as it said at the door: heard also of one that is not let in. */
+  /** What the wall clock of a member reads, as it said at the door: heard also of one that is not let in. */
   | { readonly kind: "clock"; readonly peer: PeerId; readonly wallMs: number };
 
 export type Effect =

@@ -227,8 +227,7 @@ export class Core {
       case "command":
         return this.command(input.id, input.command);
       case "clock":
-        if (desk.members.has(input.peer)) desk.peers.clockTold(input.peer, input.wallMs - desk.now.wallMs);
-        return;
+        return desk.peers.clockTold(input.peer, input.wallMs - desk.now.wallMs);
       case "presented":
       case "redeemed":
       case "asked":

@@ -491,7 +491,7 @@ export class Runtime {
   ): void {
     try {
       const request = readAdmission(bytes);
-      this.input({ kind: "clock", peer, wallMs: request.wallMs });
+      if (this.core.desk.members.has(peer)) this.input({ kind: "clock", peer, wallMs: request.wallMs });
       if (request.kind === "greet") return answer(encodeAdmission(this.greeted("greeted")));
       if (request.kind === "greeted" || request.kind === "pending")
         throw new SwarmError("malformed", "an answer that nobody asked for");
