@@ -9,14 +9,18 @@ import { readUpdate } from "../protocol/work/ledger.ts";
 import type { Invariant } from "./checkers/violation.ts";
 import type { FaultKind } from "./faults.ts";
 import type { Bend, Host } from "./host.ts";
+import { type Mix, mixOf } from "./mix.ts";
 import { fakePeer } from "./signer.ts";
 import type { Swarm } from "./swarm.ts";
+import { layered } from "./workload.ts";
 
 export interface Bug {
   readonly name: string;
   readonly breaks: Invariant;
   /** It shows only where such things happen. */
   readonly faults?: readonly FaultKind[];
+  /** It shows only in more work than a seed draws. */
+  readonly mix?: (seed: number) => Mix;
   /** Plants it before the hosts start; the answer takes it out of what other swarms share. */
   plant(swarm: Swarm): () => void;
 }
@@ -102,6 +106,18 @@ function followDisk({ core }: Runtime, host: Host, { entries, ledgers }: Restore
 const kindOf = (event: unknown): string => (event as Event).kind;
 
 const strange: PeerId = fakePeer("a stranger");
+
+/** One member floods all the while, and the others have work for longer than a seed mostly draws. */
+export function floodedMix(seed: number): Mix {
+  const mix = mixOf(seed, ["byzantine"]);
+  const host = mix.hosts[0]!.name;
+  return {
+    ...mix,
+    works: [{ atMs: 600, host, workload: layered(seed, 12, 12, 1500) }],
+    orders: [],
+    faults: [{ kind: "byzantine", host: mix.villain!, how: "flooding", atMs: 500 }],
+  };
+}
 
 export const bugs: readonly Bug[] = [
   {
@@ -319,6 +335,23 @@ export const bugs: readonly Bug[] = [
     breaks: "nobody idles beside work",
     plant: everyStart(({ core }) => {
       core.scheduler.pump = () => {};
+    }),
+  },
+  {
+    name: "one pace for all members: who floods takes it from the others",
+    breaks: "honest goodput",
+    mix: floodedMix,
+    plant: everyStart(({ core }) => {
+      const pace = inside(inside(inside(core).allowance).pace);
+      let [left, atMonoMs] = [4, 0];
+      pace.admits = (_from: PeerId, kind: string, { monoMs }: Instant) => {
+        if (kind !== "ask") return true;
+        left = Math.min(4, left + (monoMs - atMonoMs) / 5000);
+        atMonoMs = monoMs;
+        if (left < 1) return false;
+        left--;
+        return true;
+      };
     }),
   },
   {

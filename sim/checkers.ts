@@ -6,6 +6,7 @@ import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { Calm } from "./checkers/calm.ts";
 import { ChainChecker } from "./checkers/chains.ts";
 import { ExecutionChecker } from "./checkers/executions.ts";
+import { GoodputChecker } from "./checkers/goodput.ts";
 import { LimitChecker } from "./checkers/limits.ts";
 import { MemberChecker } from "./checkers/members.ts";
 import { type State, StateChecker } from "./checkers/states.ts";
@@ -27,6 +28,7 @@ export class Checkers {
   private readonly listed = new Map<Invariant, number>();
   private readonly dishonest = new Set<PeerId>();
   private readonly executions: ExecutionChecker;
+  private readonly goodput: GoodputChecker;
 
   /** Watches from here on; to be made before the swarm starts. */
   constructor(swarm: Swarm) {
@@ -46,6 +48,7 @@ export class Checkers {
     const limits = new LimitChecker(swarm, dishonest, accuse);
     const members = new MemberChecker(swarm, calm, dishonest, accuse);
     const waits = new WaitChecker(swarm, calm, dishonest, accuse);
+    this.goodput = new GoodputChecker(swarm, calm, dishonest, accuse);
     const steps = new Steps((host, effects, input) => {
       chains.step(host, effects, input);
       states.step(host.name, host.core.desk.builds.values());
@@ -62,6 +65,7 @@ export class Checkers {
       limits.sample();
       members.sample();
       waits.sample();
+      this.goodput.sample();
       swarm.world.after(sampleMs, sample);
     };
     sample();
@@ -75,6 +79,11 @@ export class Checkers {
   /** Executions of an ended build are bounded. Call it once the hosts have settled. */
   checkExecutions(build: BuildId): void {
     this.executions.bounded(build);
+  }
+
+  /** What liars cost the honest is bounded. Call it once, at the end. */
+  checkGoodput(): void {
+    this.goodput.judge();
   }
 
   /** Lists a violation, with the moment. */

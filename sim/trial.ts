@@ -128,6 +128,7 @@ class Trial {
     this.applied = mix.faults.map((fault) => apply(swarm, fault));
     swarm.start();
     this.runTo(mix.troubleMs, () => false);
+    this.checkers.checkGoodput();
   }
 
   /** Phase 2: a core is made whole, the rest stays as it is or gets worse; the core must end everything and agree. */

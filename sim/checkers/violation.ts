@@ -18,6 +18,7 @@ export const invariants = {
   "expires the dead":
     "a claim is taken back by the acting steward, from a holder that is dead or was started anew",
   "nobody idles beside work": "no runnable action waits beside an idle host that may run it",
+  "honest goodput": "beside a liar four fifths of the slots of honest hosts that could work do",
   "nothing waits for ever":
     "whatever is open has a deadline, and no claim is open without anybody working on it",
   "slots kept": "a host runs no more at once than it has slots",

@@ -24,6 +24,24 @@ function runsElsewhere({ core: { desk } }: Host, build: Build, index: number): b
   return others.some((b) => [...b.claims!.openClaims].some((c) => c.key === inputs.key));
 }
 
+/** An action that an idle host knows to be ready and may run; undefined when it is busy or there is none. */
+export function waitingFor(host: Host): string | undefined {
+  const { desk, holder, gate } = host.core;
+  const vitals = desk.vitalsOf(host.peer);
+  if (!vitals || holder.size >= vitals.slots || !desk.members.has(host.peer, "builder")) return undefined;
+  for (const build of desk.liveBuilds()) {
+    const { id, claims, submission } = build;
+    if (!claims || !submission || claims.paused || claims.cancelled) continue;
+    for (const index of claims.actions.ready()) {
+      if (claims.failedAt(index, host.peer) || holder.coolingDown(id, index)) continue;
+      if (gate.refuses(vitals, build, index) !== undefined) continue;
+      if (runsElsewhere(host, build, index)) continue;
+      if (gate.leaves(build, index, vitals, 0) === undefined) return `${claims.action(index).name} of ${id}`;
+    }
+  }
+  return undefined;
+}
+
 export class WaitChecker {
   private readonly swarm: Swarm;
   private readonly calm: Calm;
@@ -57,7 +75,7 @@ export class WaitChecker {
       network.lopsided;
     for (const host of hosts) {
       // The guard keeps slower hosts from work that a faster one would finish sooner: they may idle.
-      const waiting = host.active && host.speed === fastest ? this.waitingFor(host) : undefined;
+      const waiting = host.active && host.speed === fastest ? waitingFor(host) : undefined;
       if (waiting === undefined || quiet) {
         this.idleSinceMs.delete(host.name);
         continue;
@@ -68,25 +86,6 @@ export class WaitChecker {
       this.accuse("nobody idles beside work", `${host.name} idles while ${waiting} is ready`);
       this.idleSinceMs.delete(host.name);
     }
-  }
-
-  /** An action that an idle host knows to be ready and may run; undefined when it is busy or there is none. */
-  private waitingFor(host: Host): string | undefined {
-    const { desk, holder, gate } = host.core;
-    const vitals = desk.vitalsOf(host.peer);
-    if (!vitals || holder.size >= vitals.slots || !desk.members.has(host.peer, "builder")) return undefined;
-    for (const build of desk.liveBuilds()) {
-      const { id, claims, submission } = build;
-      if (!claims || !submission || claims.paused || claims.cancelled) continue;
-      for (const index of claims.actions.ready()) {
-        if (claims.failedAt(index, host.peer) || holder.coolingDown(id, index)) continue;
-        if (gate.refuses(vitals, build, index) !== undefined) continue;
-        if (runsElsewhere(host, build, index)) continue;
-        if (gate.leaves(build, index, vitals, 0) === undefined)
-          return `${claims.action(index).name} of ${id}`;
-      }
-    }
-    return undefined;
   }
 
   private open(): void {

@@ -1,6 +1,6 @@
 /** The checkers' proof: a bug planted into the hosts of a sweep is caught, by the checker that is there for it, within few seeds. */
 import { expect, test } from "vitest";
-import { bugs } from "../../sim/bugs.ts";
+import { bugs, floodedMix } from "../../sim/bugs.ts";
 import { invariants } from "../../sim/checkers/violation.ts";
 import { mixOf } from "../../sim/mix.ts";
 import { runSeed } from "../../sim/trial.ts";
@@ -9,7 +9,7 @@ import { runSeed } from "../../sim/trial.ts";
 function caughtAt(bug: (typeof bugs)[number], most: number): number | undefined {
   for (let seed = 1; seed <= most; seed++) {
     const { violations } = runSeed(seed, {
-      mix: mixOf(seed, bug.faults),
+      mix: bug.mix?.(seed) ?? mixOf(seed, bug.faults),
       plant: (swarm) => bug.plant(swarm),
       untilBroken: bug.breaks,
     });
@@ -28,6 +28,11 @@ test.each(bugs.map((bug) => [bug.name, bug] as const))(
 
 test("every invariant has a bug that breaks it", () => {
   expect(new Set(bugs.map((b) => b.breaks))).toEqual(new Set(Object.keys(invariants)));
+});
+
+test("a member that floods costs the others less than a fifth of their time", () => {
+  const { violations } = runSeed(1, { mix: floodedMix(1), untilBroken: "honest goodput" });
+  expect(violations).toEqual([]);
 });
 
 test("what was planted is taken out again: the same seed without the bug holds", () => {
