@@ -113,7 +113,7 @@ export function floodedMix(seed: number): Mix {
   const host = mix.hosts[0]!.name;
   return {
     ...mix,
-    works: [{ atMs: 600, host, workload: layered(seed, 12, 12, 1500) }],
+    works: [{ atMs: 600, host, workload: layered(seed, 9, 9, 1500) }],
     orders: [],
     faults: [{ kind: "byzantine", host: mix.villain!, how: "flooding", atMs: 500 }],
   };
