@@ -226,6 +226,9 @@ three-6b86b273ff  complete  2030-01-01 00:00  alpha   3/3  300 ms
 three-5feceb66ff  complete  2030-01-01 00:00  alpha   3/3  300 ms
 `,
     );
+    const few = await terminal.run("history", "three", "--limit", "1");
+    expect(few.stdout.split("\n")).toHaveLength(3);
+    expect(JSON.parse(await terminal.good("history", "three", "--json"))).toHaveLength(2);
     expect(JSON.parse(await terminal.good("history", "three", "--limit", "1", "--json"))).toMatchObject([
       { build: "three-6b86b273ff" },
     ]);
