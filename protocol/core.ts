@@ -259,7 +259,7 @@ export class Core {
     this.sealer.seal();
     this.copies.pump();
     this.history.pump();
-    this.forget(this.retirement.pump());
+    this.retired(this.retirement.pump());
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
   }
 
@@ -445,7 +445,7 @@ export class Core {
 
   private review(build: Build, touched: readonly Claim[], entries: readonly SignedEntry[]): void {
     for (const claim of touched) {
-      this.gate.noted(build, claim, this.expiry.saysIll(claim));
+      this.gate.noted(claim, this.expiry.saysIll(claim));
       this.expiry.touched(build, claim);
       this.history.learn(build, claim);
       if (claim.done) this.preparer.learn(build, claim);
@@ -460,7 +460,7 @@ export class Core {
       this.holder.reviewAll(build);
       this.expiry.forget();
       if (build.claims?.sealed) this.history.ended();
-      this.forget(this.retirement.retire());
+      this.retired(this.retirement.retire());
     }
   }
 
@@ -589,6 +589,11 @@ export class Core {
       this.desk.builds.set(id, build);
     }
     return build;
+  }
+
+  private retired(builds: readonly Build[]): void {
+    for (const build of builds) this.witness.forget(build.facts());
+    this.forget(builds);
   }
 
   private forget(builds: readonly Build[]): void {

@@ -90,6 +90,11 @@ export class Chains {
     return this.chains.get(chainOf(author, inc))?.head?.id;
   }
 
+  /** The id of the known entry of the timeline at a place of a chain. */
+  idAt(author: PeerId, inc: Incarnation, seq: number): EntryId | undefined {
+    return this.chains.get(chainOf(author, inc))?.ids.get(seq);
+  }
+
   /** All heads, in the order of author and incarnation. */
   heads(): Head[] {
     return [...this.chains.entries()]

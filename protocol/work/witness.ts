@@ -1,5 +1,6 @@
 /** Whose word counts: tells everybody of members that contradict themselves, and this node itself when it may no longer speak. */
 import type { Ending } from "../contract.ts";
+import { chainOf } from "../kernel/ids.ts";
 import { type Entry, entryKey, type SignedEntry } from "../timeline/entry.ts";
 import type { EventOf } from "../timeline/events.ts";
 import { proofOf } from "../timeline/forks.ts";
@@ -19,6 +20,8 @@ export class Witness {
   private readonly told = new Set<string>();
   /** Entries that contradict a known one, by the place of that one, until it was read. */
   private readonly doubts = new Map<string, SignedEntry>();
+  /** Entries of the builds in memory, by chain and place: no ledger alone shows that its author said another thing in another one. */
+  private readonly places = new Map<string, Map<number, SignedEntry>>();
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -31,6 +34,31 @@ export class Witness {
     const { config, now, rivals, voice } = this.desk;
     voice.hear(hlc, now.wallMs);
     if (author === config.self) rivals.said(inc, now.monoMs);
+    this.compare(said);
+  }
+
+  /** Entries of a build that is no longer in memory. */
+  forget(entries: readonly SignedEntry[]): void {
+    for (const { entry, id } of entries) {
+      const chain = chainOf(entry.author, entry.inc);
+      const places = this.places.get(chain);
+      if (places?.get(entry.seq)?.id === id) places.delete(entry.seq);
+      if (places?.size === 0) this.places.delete(chain);
+    }
+  }
+
+  /** Holds an entry against what its author said at the same place elsewhere: in another ledger, or in the timeline. */
+  private compare(said: SignedEntry): void {
+    const { author, inc, seq, build } = said.entry;
+    const chain = chainOf(author, inc);
+    const places = this.places.get(chain);
+    const known = places?.get(seq);
+    if (known && known.id !== said.id) this.heard(known, said);
+    if (build === undefined || known) return;
+    if (places) places.set(seq, said);
+    else this.places.set(chain, new Map([[seq, said]]));
+    const told = this.desk.chains.idAt(author, inc, seq);
+    if (told !== undefined && told !== said.id) this.clashes(said, seq);
   }
 
   /** An entry contradicts the one that is known at `seq` of its chain: that one is read, to prove it by both. */

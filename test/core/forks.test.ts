@@ -125,3 +125,38 @@ test("what a forked start said before still counts, another start of its author 
   expect([counts(0, inc), counts(1, inc), counts(9, inc)]).toEqual([true, false, false]);
   expect(counts(0, "78-00000078")).toBe(true);
 });
+
+test.each<[string, (cores: Cores, builds: readonly [BuildId, BuildId]) => [string, SignedEntry][]]>([
+  [
+    "two ledgers",
+    (cores, [one, other]) => [
+      ["ann", says(cores, 0, "a", one)],
+      ["bob", says(cores, 0, "b", other)],
+    ],
+  ],
+  [
+    "the timeline and then a ledger",
+    (cores, [one]) => [
+      ["ann", says(cores, 0, "a")],
+      ["bob", says(cores, 0, "b", one)],
+    ],
+  ],
+  [
+    "a ledger and then the timeline",
+    (cores, [one]) => [
+      ["ann", says(cores, 0, "a", one)],
+      ["bob", says(cores, 0, "b")],
+    ],
+  ],
+])("two entries at one place, told in different scopes, are found: %s", (_, stories) => {
+  const cores = begin();
+  const builds = [cores.submit("ann", graph), cores.submit("bob", graphOf({ other: [] }))] as const;
+  for (const [to, entry] of stories(cores, builds)) {
+    if (entry.entry.build) tells(cores, to, entry.entry.build, [entry]);
+    else cores.hand(eve, to, { kind: "entries", entries: [entry] });
+    cores.runFor(2000);
+  }
+  expect(cores.runUntil(() => knowing(cores).length === 3, 30_000)).toBe(true);
+  for (const { core } of cores.nodes.filter((n) => n.up))
+    expect(core.desk.members.forks.all()).toMatchObject([{ author: eve, inc, seq: 0 }]);
+});
