@@ -23,7 +23,13 @@ export function teach({ hosts }: Swarm): void {
   const speeds = new Map(
     hosts.map(({ peer, speed }) => [peer, { sum: weight * Math.log(speed), weight }] as const),
   );
-  const history = encodeHistory({ speeds, groups: new Map(), actions: new Map(), learned: [] });
+  const history = encodeHistory({
+    speeds,
+    groups: new Map(),
+    actions: new Map(),
+    records: new Map(),
+    learned: [],
+  });
   for (const { disk } of hosts) disk.prepare([], history);
 }
 

@@ -16,6 +16,7 @@ import { Archive } from "./archive.ts";
 import type { Build } from "./build.ts";
 import { Estimates } from "./estimates.ts";
 import { Heat } from "./heat.ts";
+import { Records } from "./records.ts";
 import { Room } from "./room.ts";
 import { firstOf, type Weighted } from "./steward.ts";
 
@@ -36,6 +37,8 @@ export class Desk {
   readonly peers: Peers;
   readonly rivals: Rivals;
   readonly estimates = new Estimates();
+  /** How actions of each kind went on each node. */
+  readonly records = new Records();
   readonly voice: Voice;
   /** How much this node takes now, and what it foresees of its own heat; judged by the gate. */
   readonly room: Room;

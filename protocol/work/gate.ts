@@ -14,7 +14,6 @@ import { Grounding } from "./grounding.ts";
 import type { Holder } from "./holder.ts";
 import { Leaning } from "./leaning.ts";
 import { isOwn, type Scored } from "./modes.ts";
-import { Records } from "./records.ts";
 import { type Ranked, Shares } from "./shares.ts";
 import { isPrimary, Standby } from "./standby.ts";
 import { firstOf } from "./steward.ts";
@@ -47,7 +46,6 @@ export class Gate {
   private readonly desk: Desk;
   private readonly holder: Holder;
   private readonly grounding = new Grounding();
-  private readonly records = new Records();
   private readonly shares = new Shares();
   private readonly standby = new Standby();
   private readonly leaning: Leaning;
@@ -64,7 +62,7 @@ export class Gate {
   constructor(desk: Desk, holder: Holder) {
     this.desk = desk;
     this.holder = holder;
-    this.leaning = new Leaning(desk, this.records);
+    this.leaning = new Leaning(desk);
   }
 
   /** Judges how much this node takes now, and who must be grounded. Whether others should hear at once that it takes more or less. */
@@ -91,24 +89,16 @@ export class Gate {
   }
 
   /** A claim about which something was learned: how it ended tells of its holder. `idled`: it was taken back, for its holder did nothing with it. */
-  noted(build: Build, claim: Claim, idled: boolean): void {
+  noted(claim: Claim, idled: boolean): void {
     const { desk } = this;
-    const action = build.claims!.action(claim.action);
-    const { group } = action;
-    const { name } = build.graph!;
     if (claim.done) {
       if (!this.grounding.fresh(claim.id)) return;
-      if (claim.done.usage) {
-        const expectedMs = desk.estimates.of(name, action) / desk.estimates.speedOf(claim.holder);
-        this.records.done(name, group, claim.holder, claim.done.usage.wallMs, expectedMs);
-      }
       this.grounding.succeeded(claim.holder, claim.holderInc, desk.now.monoMs);
       if (claim.done.usage) this.longestMs = Math.max(this.longestMs, claim.done.usage.wallMs);
     } else if (idled) {
       if (!claim.forgiven && desk.settled && this.grounding.fresh(claim.id)) this.failed(claim);
     } else if (claim.fail && !claim.forgiven && desk.settled && this.grounding.fresh(claim.id)) {
       // What failed before this node was up says nothing of now.
-      this.records.failed(name, group, claim.holder);
       if (claim.fail.cause === "infrastructure") this.failed(claim);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * What this node learned of durations and speeds, beyond one start: a bounded table derived from the facts of builds, handed out to be kept once a
+ * What this node learned of durations, speeds and failures, beyond one start: a bounded table derived from the facts of builds, handed out to be kept once a
  * build has ended and when the node goes down. What is lost of it is learned anew; bytes that are no such table are ignored.
  */
 import { z } from "zod";
@@ -10,6 +10,7 @@ import type { Build } from "./build.ts";
 import type { Claim } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 import { type Estimates, type Known, type Mean, speedWeightMax } from "./estimates.ts";
+import type { Runs } from "./records.ts";
 
 /** The table takes no more than this; the builds that were seen longest ago are left out first. */
 export const historyBytesMax = 4 << 20;
@@ -22,6 +23,9 @@ const speedBytes = 64;
 const meanBytes = 40;
 const actionBytes = 16;
 const buildBytes = 64;
+const recordBytes = 96;
+/** Records take no more than this share of the table. */
+const recordShareMax = 0.25;
 
 const amount = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const name = z.string().max(1024);
@@ -45,6 +49,10 @@ const table = z.object({
       actions: z.array(z.tuple([name, amount])),
     }),
   ),
+  /** Build, group and peer (a line each), runs done, runs failed, sum of the logarithms of expected over taken. */
+  records: z
+    .array(z.tuple([z.string().max(4096), z.int().nonnegative(), z.int().nonnegative(), z.number()]))
+    .default([]),
   /** Builds whose results are in it. */
   learned: z.array(z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v))).max(learnedMax),
 });
@@ -52,11 +60,13 @@ type Table = z.infer<typeof table>;
 
 /** What a table says. */
 export interface Remembered extends Known {
+  /** How actions of each kind went on each node. */
+  readonly records: ReadonlyMap<string, Readonly<Runs>>;
   /** Builds whose results are in it. */
   readonly learned: readonly BuildId[];
 }
 
-/** The table as bytes, at most `maxBytes`: all speeds, then as much of the builds seen last as there is room for. */
+/** The table as bytes, at most `maxBytes`: all speeds, records met last, then as much of the builds seen last as there is room for. */
 export function encodeHistory(known: Remembered, maxBytes = historyBytesMax): Uint8Array {
   const builds = new Map<
     string,
@@ -71,6 +81,14 @@ export function encodeHistory(known: Remembered, maxBytes = historyBytesMax): Ui
   };
   for (const [peer, { sum, weight }] of [...known.speeds].reverse())
     if (fits(speedBytes)) speeds.push([peer, sum, weight]);
+  const records: Table["records"] = [];
+  let recordsLeft = left * recordShareMax;
+  for (const [key, { done, failed, logRatio }] of [...known.records].reverse()) {
+    const bytes = recordBytes + Buffer.byteLength(key);
+    recordsLeft -= bytes;
+    if (recordsLeft < 0 || !fits(bytes)) break;
+    records.push([key, done, failed, logRatio]);
+  }
   const means = new Map<string, [string, Mean][]>();
   for (const [key, mean] of known.groups) {
     const [build, group] = apart(key);
@@ -102,6 +120,7 @@ export function encodeHistory(known: Remembered, maxBytes = historyBytesMax): Ui
   const body: Table = {
     v: 1,
     speeds: speeds.reverse(),
+    records: records.reverse(),
     builds: [...builds]
       .reverse()
       .map(([build, { groups, actions }]) => ({ name: build, groups, actions: actions.reverse() })),
@@ -121,8 +140,9 @@ export function decodeHistory(bytes: Uint8Array): Remembered | undefined {
   }
   const parsed = table.safeParse(body);
   if (!parsed.success) return undefined;
-  const { speeds, builds, learned } = parsed.data;
+  const { speeds, builds, learned, records } = parsed.data;
   return {
+    records: new Map(records.map(([key, done, failed, logRatio]) => [key, { done, failed, logRatio }])),
     speeds: new Map(speeds.map(([peer, sum, weight]) => [peer, { sum, weight }])),
     groups: new Map(
       builds.flatMap((b) =>
@@ -141,7 +161,7 @@ const apart = (key: string): [string, string] => {
 
 export class History {
   private readonly desk: Desk;
-  /** Claims whose durations were taken into the estimates. */
+  /** Claims whose ends were learned from. */
   private readonly claims = new Set<ClaimId>();
   /** Builds of which results on this disk are in the table that was restored. */
   private readonly learned = new Set<BuildId>();
@@ -158,21 +178,31 @@ export class History {
     const known = decodeHistory(bytes);
     if (!known) return;
     this.estimates.know(known);
+    this.desk.records.know(known.records);
     for (const build of known.learned) this.learned.add(build);
   }
 
   /** A build's graph is here, and with it what is known of its claims: those on disk may have been learned from before. */
   opened(build: Build, claims: readonly Claim[]): void {
-    if (this.learned.has(build.id)) for (const claim of claims) if (claim.done) this.claims.add(claim.id);
+    if (this.learned.has(build.id))
+      for (const claim of claims) if (claim.done || claim.fail) this.claims.add(claim.id);
   }
 
   /** A claim about which something new is known. */
   learn(build: Build, claim: Claim): void {
     const usage = claim.done?.usage;
-    if (!usage || this.claims.has(claim.id)) return;
+    const failed = !claim.done && claim.fail !== undefined && !claim.forgiven;
+    if ((!usage && !failed) || this.claims.has(claim.id)) return;
     this.claims.add(claim.id);
     this.fresh = true;
-    this.estimates.note(build.graph!.name, build.claims!.action(claim.action), claim.holder, usage.wallMs);
+    const { records } = this.desk;
+    const { name } = build.graph!;
+    const { holder } = claim;
+    const action = build.claims!.action(claim.action);
+    if (!usage) return records.failed(name, action.group, holder);
+    const expectedMs = this.estimates.of(name, action) / this.estimates.speedOf(holder);
+    records.done(name, action.group, holder, usage.wallMs, expectedMs);
+    this.estimates.note(name, action, holder, usage.wallMs);
   }
 
   /** A build has ended: what it taught is kept soon. */
@@ -192,7 +222,9 @@ export class History {
     this.fresh = false;
     const learned = [...new Set([...this.learned, ...this.desk.builds.keys()])];
     const { speeds, groups, actions } = this.estimates;
-    this.desk.emit({ kind: "keep-history", history: encodeHistory({ speeds, groups, actions, learned }) });
+    const records = this.desk.records.runs;
+    const history = encodeHistory({ speeds, groups, actions, records, learned });
+    this.desk.emit({ kind: "keep-history", history });
   }
 
   deadline(): number {

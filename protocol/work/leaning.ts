@@ -5,7 +5,6 @@ import type { Vitals } from "../swarm/vitals.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { type Scored, score } from "./modes.ts";
-import type { Records } from "./records.ts";
 
 /** How long a node leaves an action to an idle one that suits it better by half of the scale or more. The modes without a hold leave that to the plan. */
 const holdMsOf: Readonly<Record<Mode, number>> = {
@@ -38,12 +37,10 @@ interface View {
 
 export class Leaning {
   private readonly desk: Desk;
-  private readonly records: Records;
   private looked: View | undefined;
 
-  constructor(desk: Desk, records: Records) {
+  constructor(desk: Desk) {
     this.desk = desk;
-    this.records = records;
   }
 
   /** The moment is another: nodes are looked at again once something is asked. */
@@ -53,14 +50,14 @@ export class Leaning {
 
   /** A node's score for an action, in this node's mode. */
   score(build: Build, index: number, vitals: Vitals): Scored {
-    const { estimates, config } = this.desk;
+    const { estimates, records, config } = this.desk;
     const { name } = build.graph!;
     const action = build.claims!.action(index);
     const speed = estimates.speedOf(vitals.peer);
     return score(config.scheduling, vitals, action, {
       local: localShare(build, index, vitals.peer),
       speed: Math.min(1, speed / this.view().fastest),
-      history: this.records.of(name, action.group, vitals.peer),
+      history: records.of(name, action.group, vitals.peer),
       runMs: estimates.of(name, action) / speed,
     });
   }

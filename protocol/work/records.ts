@@ -8,7 +8,8 @@ const failureWeight = 4;
 /** Runs that the first impression counts as. */
 const doubt = 2;
 
-interface Runs {
+/** Runs of one kind on one node. */
+export interface Runs {
   done: number;
   failed: number;
   /** Sum of log(expected / taken). */
@@ -16,7 +17,14 @@ interface Runs {
 }
 
 export class Records {
-  private readonly runs = new Map<string, Runs>();
+  /** By build, group and peer, a line each. */
+  readonly runs = new Map<string, Runs>();
+
+  /** What was kept of an earlier start. */
+  know(runs: ReadonlyMap<string, Runs>): void {
+    for (const [key, { done, failed, logRatio }] of [...runs].slice(-recordsMax))
+      this.runs.set(key, { done, failed, logRatio });
+  }
 
   /** A run was done in `ms`, where by the group's mean and the node's speed `expectedMs` were to be expected. */
   done(build: string, group: string, peer: PeerId, ms: number, expectedMs: number): void {

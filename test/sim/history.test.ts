@@ -60,10 +60,12 @@ test("fresh daemons submit the second build of a spec with the durations of the 
 test("what is learned once is not learned again from the same results after a restart", () => {
   const { swarm } = built();
   const known = () => {
-    const { groups, speeds } = swarm.host("bob").core.desk.estimates;
-    return { groups: [...groups], speeds: [...speeds] };
+    const { estimates, records } = swarm.host("bob").core.desk;
+    const { groups, speeds } = estimates;
+    return { groups: [...groups], speeds: [...speeds], records: [...records.runs] };
   };
   const before = known();
+  expect(before.records.length).toBeGreaterThan(0);
   expect(before.groups.length).toBeGreaterThan(0);
   restart(swarm, "kill");
   expect(known()).toEqual(before);

@@ -4,6 +4,7 @@ import { encode } from "../../protocol/kernel/codec.ts";
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import { Estimates } from "../../protocol/work/estimates.ts";
 import { decodeHistory, encodeHistory, historyBytesMax } from "../../protocol/work/history.ts";
+import { Records, type Runs } from "../../protocol/work/records.ts";
 import { peerNamed } from "../contract/chain.ts";
 
 const peers = ["ann", "bob", "cat"].map(peerNamed);
@@ -12,6 +13,7 @@ const tableOf = ({ groups, actions, speeds }: Estimates, learned: readonly Build
   groups,
   actions,
   speeds,
+  records: new Map<string, Runs>(),
   learned,
 });
 const restored = (bytes: Uint8Array): Estimates => {
@@ -62,6 +64,27 @@ describe("history", () => {
     expect(again.known("middle", action("compile/0", "other"))).toBeUndefined();
     expect(again.known("old", action("compile/99", "compile"))).toBeUndefined();
     expect(again.speeds).toEqual(estimates.speeds);
+  });
+
+  test("how actions of each kind went on each node comes back; of more than there is room for the last met stay", () => {
+    const records = new Records();
+    for (let i = 0; i < 100; i++) {
+      records.done("demo", `group ${i}`, peers[i % 3]!, 2000, 1000);
+      if (i % 2 === 0) records.failed("demo", `group ${i}`, peers[i % 3]!);
+    }
+    const kept = (maxBytes?: number) => {
+      const again = new Records();
+      const table = { ...tableOf(new Estimates()), records: records.runs };
+      again.know(decodeHistory(encodeHistory(table, maxBytes))!.records);
+      return again;
+    };
+    expect([...kept().runs]).toEqual([...records.runs]);
+    expect(kept().of("demo", "group 4", peers[1]!)).toBe(records.of("demo", "group 4", peers[1]!));
+    const few = kept(20_000).runs;
+    expect(few.size).toBeGreaterThan(5);
+    expect([...few]).toEqual([...records.runs].slice(-few.size));
+    const old = { v: 1, speeds: [], builds: [], learned: [] };
+    expect(decodeHistory(encode(old))!.records.size).toBe(0);
   });
 
   test("names as long as they may be stay within the bound", () => {
