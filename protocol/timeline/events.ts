@@ -34,6 +34,11 @@ const role = z.enum(roles);
 /** The last entries of an author that count, one for each of its starts; so many fit an entry. */
 export const lastWordsMax = 360;
 const lastWords = z.array(z.object({ inc, seq: z.int().nonnegative(), id: hash })).max(lastWordsMax);
+/** A short sum over the results of its dependencies that an action takes; absent where it has none. */
+const took = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/)
+  .optional();
 const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
 
 /** One output of an action. A folder's digest is that of its root Directory (REAPI). */
@@ -202,6 +207,7 @@ const schemas = {
       .array(z.tuple([action, hash]))
       .max(100_000)
       .optional(),
+    took,
     /** Place in a bundle: this claim starts when those before it have ended. */
     turn: z.int().nonnegative().optional(),
     twin: z.boolean().optional(),
@@ -226,6 +232,7 @@ const schemas = {
       .array(z.tuple([action, hash]))
       .max(100_000)
       .optional(),
+    took,
   }),
   fail: z.object({
     kind: z.literal("fail"),

@@ -27,6 +27,7 @@ import {
   type Why,
 } from "../timeline/events.ts";
 import { type ActionState, Actions } from "./actions.ts";
+import { standsOn } from "./grounds.ts";
 
 export interface Claim {
   readonly id: ClaimId;
@@ -39,6 +40,8 @@ export interface Claim {
   readonly turn: number;
   readonly twin: boolean;
   readonly pins: readonly (readonly [ActionName, EntryId])[];
+  /** Sum over the results it takes. */
+  readonly took: string | undefined;
   readonly why: Why | undefined;
   started: boolean;
   done: { readonly resultHash: EntryId; readonly usage: Usage | undefined } | undefined;
@@ -92,10 +95,23 @@ interface Remark {
   readonly said: Said;
 }
 
+/** A result that somebody spoke of, and what it was made from. */
+interface Spoken {
+  readonly key: Digest;
+  readonly result: ActionResult;
+  readonly source: string;
+  readonly holder: PeerId;
+  readonly grounds: Pick<Claim, "pins" | "took">;
+  /** Absent for what came from the cache. */
+  readonly claim?: Claim;
+}
+
 interface ActionFacts {
   /** Made anew when one is added: a list that grows takes room for many, and most actions have one claim. */
   claims: readonly Claim[];
   readonly results: Map<EntryId, Result>;
+  /** Made from what does not count, or is not known yet. */
+  groundless: Spoken[];
   lost: ReadonlySet<string>;
   cached: boolean;
   /** Who made other results of its key, in other builds. */
@@ -107,7 +123,7 @@ interface ActionFacts {
 const hashes = new WeakMap<ActionResult, EntryId>();
 
 /** Two results are equal when their outputs are. A result never changes: its hash is found once. */
-function resultHash(result: ActionResult): EntryId {
+export function hashOf(result: ActionResult): EntryId {
   let hash = hashes.get(result);
   if (hash === undefined) {
     hash = hashOfOutputs(result);
@@ -170,6 +186,7 @@ export class Claims {
     this.facts = graph.actions.map(() => ({
       claims: none,
       results: new Map(),
+      groundless: [],
       lost: nothing,
       cached: false,
       otherMakers: none,
@@ -375,7 +392,17 @@ export class Claims {
         if (event.told !== undefined && !this.members.served(event.told, "builder")) return;
         this.facts[index]!.cached = true;
         this.foldOtherMakers(index, event.divergent ?? none);
-        this.addResult(index, event.key, event.result, `${entryKey(entry.entry)}#${place}`, event.from);
+        this.addResults(
+          index,
+          {
+            key: event.key,
+            result: event.result,
+            source: `${entryKey(entry.entry)}#${place}`,
+            holder: event.from,
+            grounds: { pins: event.pins ?? none, took: event.took },
+          },
+          touched,
+        );
         return;
       }
       case "lost": {
@@ -424,6 +451,7 @@ export class Claims {
       turn: event.turn ?? 0,
       twin: event.twin ?? false,
       pins: event.pins ?? [],
+      took: event.took,
       why: event.why,
       started: false,
       done: undefined,
@@ -477,9 +505,11 @@ export class Claims {
       if (!claim.fail || event.cause < claim.fail.cause) claim.fail = event;
     } else if (event.kind === "done") {
       if (event.key !== claim.key || !this.fits(claim.action, event.result)) return;
-      const hash = resultHash(event.result);
+      const hash = hashOf(event.result);
       if (!claim.done || hash < claim.done.resultHash) claim.done = { resultHash: hash, usage: event.usage };
-      this.addResult(claim.action, event.key, event.result, claim.id, claim.holder);
+      const { key, result } = event;
+      const said = { key, result, source: claim.id, holder: claim.holder, grounds: claim, claim };
+      this.addResults(claim.action, said, touched);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);
     touched.push(claim);
@@ -513,10 +543,31 @@ export class Claims {
     );
   }
 
-  private addResult(index: number, key: Digest, result: ActionResult, source: string, holder: PeerId): void {
-    const hash = resultHash(result);
+  /** Takes a result in, once what it was made from stands; and then what was made from it. */
+  private addResults(index: number, spoken: Spoken, touched: Claim[]): void {
+    const queue: [number, Spoken][] = [[index, spoken]];
+    for (let next = queue.pop(); next; next = queue.pop()) {
+      const [at, said] = next;
+      if (!this.stands(at, said.grounds)) {
+        this.facts[at]!.groundless.push(said);
+        continue;
+      }
+      if (said !== spoken && said.claim) touched.push(said.claim);
+      if (!this.addResult(at, said)) continue;
+      for (const dependent of this.dependents[at]!) {
+        const facts = this.facts[dependent]!;
+        if (facts.claims.some((c) => c.fail)) this.settle(dependent);
+        for (const waiting of facts.groundless.splice(0)) queue.push([dependent, waiting]);
+      }
+    }
+  }
+
+  /** Returns whether it is one that was not known before. */
+  private addResult(index: number, { key, result, source, holder }: Spoken): boolean {
+    const hash = hashOf(result);
     const { results } = this.facts[index]!;
     let known = results.get(hash);
+    const fresh = known === undefined;
     if (!known) {
       known = { hash, result, key, sources: new Map() };
       results.set(hash, known);
@@ -525,6 +576,21 @@ export class Claims {
     const vouched = known.sources.get(source);
     if (vouched === undefined || holder < vouched) known.sources.set(source, holder);
     this.resultsChanged(index);
+    return fresh;
+  }
+
+  /** Whether what something was made from counts: whoever made it may have been disowned since. */
+  private stands(index: number, { pins, took }: Spoken["grounds"]): boolean {
+    if (took === undefined) return true;
+    const pinned = new Map(pins.map(([name, hash]) => [this.indexOf.get(name), hash]));
+    const known: EntryId[][] = [];
+    for (const dependency of this.dependencies[index]!) {
+      const { results } = this.facts[dependency]!;
+      const pin = pinned.get(dependency);
+      if (results.size === 0 || (pin !== undefined && !results.has(pin))) return false;
+      known.push(pin === undefined ? [...results.keys()].sort(byText) : [pin]);
+    }
+    return standsOn(took, known);
   }
 
   /** Whether an action has a result whose bytes somebody is known to hold. */
@@ -538,7 +604,10 @@ export class Claims {
   private failedForGood(index: number): boolean {
     const { claims } = this.facts[index]!;
     if (claims.every((c) => c.fail === undefined)) return false;
-    const failures = claims.filter((c) => c.fail?.cause === "deterministic" && !c.forgiven);
+    // What failed on something forged says nothing of the action.
+    const failures = claims.filter(
+      (c) => c.fail?.cause === "deterministic" && !c.forgiven && this.stands(index, c),
+    );
     return (
       new Set(failures.map((c) => c.holder)).size >= deterministicMembersToBlock ||
       failures.length >= this.action(index).attemptsMax

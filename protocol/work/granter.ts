@@ -10,7 +10,7 @@ import { type Courier, unasked } from "./courier.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";
-import { pinsOf } from "./inputs.ts";
+import { groundsOf } from "./inputs.ts";
 import { isTaken, type Outlook, type Seat, Seats } from "./outlook.ts";
 import { Plan } from "./plan.ts";
 import type { Preparer } from "./preparer.ts";
@@ -264,6 +264,7 @@ export class Granter {
         holderInc: holder === config.self ? config.inc : peers.incarnationOf(holder)!,
         twin: true,
         ...(claim.pins.length > 0 ? { pins: claim.pins.map(([name, result]) => [name, result]) } : {}),
+        ...(claim.took === undefined ? {} : { took: claim.took }),
       },
       { urgent: true },
     );
@@ -294,7 +295,6 @@ export class Granter {
     const { config, peers } = this.desk;
     const claims = build.claims!;
     const id = this.desk.newClaimId();
-    const pins = pinsOf(claims, index);
     this.said.add(`${build.id}\n${index}`);
     this.outlook.promise(holder, this.desk.estimates.of(build.graph!.name, claims.action(index)));
     this.desk.say(
@@ -308,7 +308,7 @@ export class Granter {
         holder,
         holderInc: holder === config.self ? config.inc : peers.incarnationOf(holder)!,
         ...(turn > 0 ? { turn } : {}),
-        ...(pins.length > 0 ? { pins } : {}),
+        ...groundsOf(claims, index),
         ...(why ? { why } : {}),
       },
       { urgent: true },

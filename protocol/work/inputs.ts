@@ -5,6 +5,7 @@ import { actionKey, buildTree, platformOf } from "../build/reapi.ts";
 import { emptyDigest } from "../kernel/digest.ts";
 import { type ActionName, byText, type Digest, type EntryId, type PeerId } from "../kernel/ids.ts";
 import type { Claims, Result } from "./claims.ts";
+import { sumOf } from "./grounds.ts";
 
 /** Files below a Directory, by its digest, as far as they were read. */
 export type Trees = ReadonlyMap<Digest, readonly InputFile[]>;
@@ -101,13 +102,23 @@ function pick(claims: Claims, dependency: number, pin: EntryId | undefined): Res
   return claims.resultsOf(dependency).find((r) => r.hash === pin);
 }
 
-/** The pins a claim must carry: dependencies that have more than one result. With one, the key says it all. */
-export function pinsOf(claims: Claims, index: number): [ActionName, EntryId][] {
+/** What a claim, or a result from the cache, says of the results it takes. */
+export interface Grounds {
+  /** Dependencies that have more than one result. With one, the sum says it all. */
+  readonly pins?: [ActionName, EntryId][];
+  readonly took?: string;
+}
+
+/** The grounds that a claim of an action must carry: as its inputs are found at this moment. */
+export function groundsOf(claims: Claims, index: number): Grounds {
   const pins: [ActionName, EntryId][] = [];
+  const taken: EntryId[] = [];
   for (const dependency of claims.dependencies[index]!) {
-    if (claims.resultsOf(dependency).length < 2) continue;
     const result = claims.resultOf(dependency);
-    if (result) pins.push([claims.action(dependency).name, result.hash]);
+    if (!result) return {};
+    taken.push(result.hash);
+    if (claims.resultsOf(dependency).length > 1) pins.push([claims.action(dependency).name, result.hash]);
   }
-  return pins;
+  if (taken.length === 0) return {};
+  return { took: sumOf(taken), ...(pins.length > 0 ? { pins } : {}) };
 }

@@ -7,7 +7,7 @@ import type { Transition } from "./actions.ts";
 import type { Build } from "./build.ts";
 import type { Claim } from "./claims.ts";
 import type { Desk } from "./desk.ts";
-import { inputsOf, pinsOf } from "./inputs.ts";
+import { groundsOf, inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
 import { Seeker } from "./seeker.ts";
 
@@ -205,7 +205,6 @@ export class Preparer {
     // What one of us could not get from there it would not get now: said again, it would be lost again, for ever.
     if (!made || claims.lostAt(index).has(hit.from)) return false;
     p.phase = "hit";
-    const pins = pinsOf(claims, index);
     const { key, result, from, divergent } = hit;
     this.desk.say(build.id, {
       kind: "cached",
@@ -216,7 +215,7 @@ export class Preparer {
       made,
       ...(told === undefined ? {} : { told }),
       ...(divergent && divergent.length > 0 ? { divergent: [...divergent] } : {}),
-      ...(pins.length > 0 ? { pins } : {}),
+      ...groundsOf(claims, index),
     });
     return true;
   }

@@ -2,14 +2,13 @@
 import type { ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Build } from "../../protocol/work/build.ts";
 import type { Desk } from "../../protocol/work/desk.ts";
-import { pinsOf } from "../../protocol/work/inputs.ts";
+import { groundsOf } from "../../protocol/work/inputs.ts";
 
 /** Says that `holder` has a ready action from here on. */
 export function claimFor(desk: Desk, build: Build, index: number, key: Digest, holder: PeerId): ClaimId {
   const { config, peers } = desk;
   const claims = build.claims!;
   const claim = desk.newClaimId();
-  const pins = pinsOf(claims, index);
   desk.say(
     build.id,
     {
@@ -20,7 +19,7 @@ export function claimFor(desk: Desk, build: Build, index: number, key: Digest, h
       key,
       holder,
       holderInc: holder === config.self ? config.inc : peers.incarnationOf(holder)!,
-      ...(pins.length > 0 ? { pins } : {}),
+      ...groundsOf(claims, index),
     },
     { urgent: true },
   );

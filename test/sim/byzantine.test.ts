@@ -1,6 +1,8 @@
 /** Members that lie, and daemons of other versions, among honest ones: what they do shows, what must be refused is, and builds end. */
 import { describe, expect, test } from "vitest";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
+import { Claims } from "../../protocol/work/claims.ts";
+import { inputsOf } from "../../protocol/work/inputs.ts";
 import type { ByzantineWay, Fault } from "../../sim/faults.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm } from "../../sim/swarm.ts";
@@ -66,6 +68,56 @@ describe("a member that lies", () => {
       expect(claimsOf(host, build).state).toBe("complete");
     }
     expect(new Set([ann, cat, dan].map((h) => claimsOf(h, build).digest())).size).toBe(1);
+  });
+
+  /** Actions of which the result was made from other files than the results before it are now. */
+  const unfounded = (host: Host, build: BuildId): number => {
+    const { desk } = host.core;
+    const { inputFiles } = desk.builds.get(build)!;
+    const claims = claimsOf(host, build);
+    return claims.graph.actions.filter((_, index) => {
+      const inputs = inputsOf(claims, index, desk.trees, inputFiles);
+      return inputs.kind === "known" && claims.resultOf(index)?.key !== inputs.key;
+    }).length;
+  };
+
+  /** A forger is disowned once others have made something from what it forged; how many results are unfounded when the build ends. */
+  const disownedLate = (): number => {
+    const { swarm, world, ann, bob, cat } = begin("forged-results", 3);
+    const build = swarm.submit(ann, layered(3, 8, 7, 2_000));
+    const onForged = () => {
+      const claims = claimsOf(cat, build);
+      return claims.graph.actions.filter(
+        (_, index) =>
+          claims.resultOf(index) !== undefined &&
+          !claims.holdersOf(index, claims.resultOf(index)!).includes(bob.peer) &&
+          claims.dependencies[index]!.some((d) =>
+            [...(claims.resultOf(d)?.sources.values() ?? [])].includes(bob.peer),
+          ),
+      ).length;
+    };
+    expect(world.runUntil(() => onForged() > 2, 60_000)).toBe(true);
+    const operation = { op: "revoke", peer: bob.peer, disown: true } as const;
+    ann.command({ kind: "member", operation, reason: "forged" }, () => {});
+    world.runFor(1_000);
+    expect(swarm.finish(build).state).toBe("complete");
+    world.runFor(2_000);
+    return unfounded(cat, build);
+  };
+
+  test("once the forger is disowned, what others made from forged results is made again too", () => {
+    expect(disownedLate()).toBe(0);
+  });
+
+  test("planted: were grounds not looked at, what was made from forged results would stand", () => {
+    const fold = Claims.prototype as unknown as { stands: () => boolean };
+    const { stands } = fold;
+    fold.stands = () => true;
+    try {
+      expect(disownedLate()).toBeGreaterThan(0);
+    } finally {
+      fold.stands = stands;
+    }
   });
 
   test("equivocation: each half of the swarm holds another entry at one place of its chain, and both are told to all", () => {

@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
-import { isOpen } from "../../protocol/work/claims.ts";
+import { type Claims, hashOf, isOpen } from "../../protocol/work/claims.ts";
+import { sumOf } from "../../protocol/work/grounds.ts";
 import {
   Author,
   abandon,
@@ -362,3 +363,71 @@ test("a fact that is known already touches nothing", () => {
   expect(claims.take(entry).map(isOpen)).toEqual([true]);
   expect(claims.take(entry)).toEqual([]);
 });
+
+describe("what was made from a result that counts no more", () => {
+  const [ann, bob, cy] = cast();
+  const made = (name: string, variant = "") => hashOf(resultOf(name, variant));
+  const first = ann.claim("a", bob);
+  const second = ann.claim("b", cy, { took: sumOf([made("a", "forged")]) });
+  const third = ann.claim("c", cy, { took: sumOf([made("b", "from forged")]) });
+  const forged = bob.say(done(first, "forged"));
+  const others = [
+    ann.say(first, second, third),
+    cy.say(done(second, "from forged")),
+    cy.say(done(third, "from that")),
+  ];
+  const states = (claims: Claims) => [a, b, c].map((i) => claims.actions.get(i));
+
+  test("stands as long as that does, in whatever order they come", () => {
+    for (const entries of permutations([forged, ...others])) {
+      const claims = folded(graph, entries);
+      expect(states(claims)).toEqual(["done", "done", "done"]);
+      expect(claims.digest()).toBe(folded(graph, [forged, ...others]).digest());
+    }
+  });
+
+  test("is made again, and in turn what was made from it", () => {
+    const claims = folded(graph, others);
+    expect(states(claims)).toEqual(["claimed", "waiting", "waiting"]);
+    const again = ann.claim("a", cy);
+    claims.take(ann.say(expire(first), again));
+    claims.take(cy.say(done(again)));
+    expect(states(claims)).toEqual(["done", "ready", "waiting"]);
+    const next = ann.claim("b", cy, { took: sumOf([made("a")]) });
+    claims.take(ann.say(next));
+    claims.take(cy.say(done(next)));
+    expect(states(claims)).toEqual(["done", "done", "ready"]);
+    expect(claims.resultsOf(b).map((r) => r.hash)).toEqual([made("b")]);
+  });
+
+  test("stands again when others come to the same result", () => {
+    const claims = folded(graph, others);
+    const again = ann.claim("a", cy);
+    claims.take(ann.say(again));
+    const touched = claims.take(cy.say(done(again, "forged")));
+    expect(states(claims)).toEqual(["done", "done", "done"]);
+    // Whoever learns from results hears of those too.
+    expect(new Set(touched.map((t) => t.id))).toEqual(new Set([again.claim, second.claim, third.claim]));
+  });
+
+  test("blocks nothing by having failed", () => {
+    const [one, two] = [bob, cy].map((who) => ann.claim("b", who, { took: second.took })) as [
+      typeof second,
+      typeof second,
+    ];
+    const failures = [ann.say(first, one, two), bob.say(fail(one)), cy.say(fail(two))];
+    const claims = folded(graph, failures);
+    const again = ann.claim("a", cy);
+    claims.take(ann.say(again));
+    claims.take(cy.say(done(again)));
+    expect(claims.actions.get(b)).toBe("ready");
+    // Seen by one whom the forger still convinces, they count.
+    claims.take(forged);
+    expect(claims.actions.get(b)).toBe("blocked");
+  });
+});
+
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item, at) => permutations(items.toSpliced(at, 1)).map((rest) => [item, ...rest]));
+}
