@@ -201,6 +201,8 @@ export interface CacheHit {
   readonly made: readonly Made[];
   /** Who made other results of this key. */
   readonly divergent?: readonly Made[];
+  /** For others who ask: the entry in which one of those that made it said so. */
+  readonly proof?: SignedEntry;
 }
 
 /** Another member that wants to know, and under which id. */

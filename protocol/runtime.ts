@@ -8,6 +8,7 @@ import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import type { PeerId } from "./kernel/ids.ts";
 import type { EventBatch, NetworkHandlers, Ports, Restored } from "./ports.ts";
+import { prove } from "./proofs.ts";
 import {
   encodeAdmission,
   type Greeted,
@@ -145,6 +146,7 @@ export class Runtime {
     if (message.kind === "beat") return this.gossiped(message.gossip);
     if (this.chokes()) return;
     if ("entries" in message) this.verify(message.entries);
+    if (message.kind === "found") this.verify(message.proofs);
     this.input({ kind: "message", from, message });
   }
 
@@ -387,14 +389,11 @@ export class Runtime {
           this.input({ kind: "tree-read", digest: effect.want.digest, files }),
         );
       case "look-up":
-        return ports.artifacts.lookUp(effect.keys, (hits) =>
-          this.input({
-            kind: "looked-up",
-            keys: effect.keys,
-            hits,
-            ...(effect.asker ? { asker: effect.asker } : {}),
-          }),
-        );
+        return ports.artifacts.lookUp(effect.keys, (hits) => {
+          const { keys, asker } = effect;
+          if (!asker) return this.input({ kind: "looked-up", keys, hits });
+          prove(hits, ports.events, (proven) => this.input({ kind: "looked-up", keys, hits: proven, asker }));
+        });
       case "remember":
         return ports.events.remember(effect.key, effect.result, effect.made);
       case "fetch":

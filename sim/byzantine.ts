@@ -5,8 +5,15 @@ import type { EntryId, Incarnation, PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
 import type { Executor, Network, Ports } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
-import { encodeGossip, encodeMessage, type LedgerUpdate, readMessage } from "../protocol/swarm/message.ts";
+import {
+  encodeGossip,
+  encodeMessage,
+  type LedgerUpdate,
+  type Message,
+  readMessage,
+} from "../protocol/swarm/message.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
+import { inputsOf } from "../protocol/work/inputs.ts";
 import { clientOf, Ledger, readUpdate } from "../protocol/work/ledger.ts";
 import type { Blobs } from "./artifacts.ts";
 import type { ByzantineWay } from "./faults.ts";
@@ -26,6 +33,17 @@ export function byzantine(how: ByzantineWay, random: Random, blobs: Blobs): Bend
         honest: false,
         ports: (host, ports, process) => ({ ...ports, executor: forger(host, process, blobs) }),
       };
+    case "forged-answers": {
+      let own: Ports | undefined;
+      return {
+        honest: false,
+        ports: (_host, ports) => {
+          own = ports;
+          return ports;
+        },
+        runtime: (host, runtime, process) => answerFalsely(host, runtime, process, own!),
+      };
+    }
     case "never-runs":
       return { honest: false, ports: (_host, ports) => ({ ...ports, executor: idler }) };
     case "equivocation":
@@ -95,6 +113,45 @@ function deafen(_host: Host, runtime: Runtime): void {
     input(heard);
   };
 }
+
+/** Says of whatever others look for that somebody made it: another in whose name it signs, nobody, or itself; of its own lies it holds no bytes. */
+function answerFalsely(host: Host, runtime: Runtime, process: Process, { network, signer }: Ports): void {
+  const input = runtime.input.bind(runtime);
+  let lies = 0;
+  runtime.input = (heard) => {
+    if (heard.kind !== "message" || heard.message.kind !== "seek") return input(heard);
+    const { desk } = host.core;
+    const { id, keys } = heard.message;
+    const wanted = new Set<string>(keys);
+    const way = lies % 3;
+    const [victim = host.peer] = othersOf(host);
+    const author = way === 0 ? victim : host.peer;
+    const hits: FoundHit[] = [];
+    const events: Entry["events"][number][] = [];
+    for (const { id: build, claims, inputFiles } of desk.liveBuilds())
+      for (const [index, action] of claims!.graph.actions.entries()) {
+        const inputs = inputsOf(claims!, index, desk.trees, inputFiles);
+        if (inputs.kind !== "known" || !wanted.has(inputs.key) || events.length >= 16) continue;
+        const outputs = action.outputs.map(({ path, kind }) => ({
+          path,
+          kind,
+          digest: digestFrom(sha256Hex(`answered ${build} ${action.name} ${path}`), 1024),
+        }));
+        hits.push({ key: inputs.key, action: action.name, from: host.peer, proof: 0 });
+        events.push({ kind: "done", claim: `${lies}`, key: inputs.key, result: { outputs } });
+      }
+    const build = desk.liveBuilds()[0]?.id;
+    if (build === undefined || events.length === 0) return input(heard);
+    lies++;
+    process.world.record(host.name, "forges", `an answer, way ${way}`);
+    const inc = "8888-00000008" as Incarnation;
+    const proof = signedBy(signer, { ...entryOf(host, author, inc, lies), build, events });
+    const proofs = way === 1 ? [] : [proof];
+    network.send(heard.from, encodeMessage({ kind: "found", id, hits, proofs, last: true }));
+  };
+}
+
+type FoundHit = Extract<Message, { kind: "found" }>["hits"][number];
 
 /** The members beside this one, as it knows them. */
 const othersOf = (host: Host): PeerId[] =>

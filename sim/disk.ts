@@ -120,8 +120,10 @@ class Index {
     const known = this.results.get(key) ?? [];
     this.results.set(key, known);
     const same = known.find((k) => sameOutputs(k.result, result));
+    const nth = same?.made.findIndex((m) => m.by === made.by) ?? -1;
     if (!same) known.push({ result, made: [made] });
-    else if (!same.made.some((m) => m.by === made.by)) same.made.push(made);
+    else if (nth < 0) same.made.push(made);
+    else same.made[nth] = same.made[nth]!.at ? same.made[nth]! : made;
   }
 }
 

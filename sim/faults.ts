@@ -17,6 +17,8 @@ const lasting = { ...at, forMs: ms.optional() };
 export const byzantineWays = [
   /** Says `done` at once, with digests of outputs that it never made. */
   "forged-results",
+  /** Answers whoever looks for a result with one that nobody made: under others' names, without proof, or by its own word. */
+  "forged-answers",
   /** Signs two entries for one place of its chain and shows each to one half of the swarm. */
   "equivocation",
   /** Sends entries, asks and vitals at a high rate. */

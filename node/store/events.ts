@@ -152,8 +152,11 @@ class LevelEvents implements DiskEvents {
     const place = resultPlace(key);
     const known = this.#known(place);
     const same = known.find((k) => sameOutputs(k.result, result));
-    if (same?.made.some((m) => m.by === made.by)) return;
-    if (same) same.made.push(made);
+    const nth = same?.made.findIndex((m) => m.by === made.by) ?? -1;
+    // Where it was said was not always kept.
+    if (nth >= 0 && (same!.made[nth]!.at || !made.at)) return;
+    if (nth >= 0) same!.made[nth] = made;
+    else if (same) same.made.push(made);
     else known.push({ result, made: [made] });
     for (const k of known) k.made.splice(0, k.made.length - madeMax);
     const value = encode(known.slice(-resultsMax));

@@ -16,7 +16,7 @@ import {
 } from "../timeline/events.ts";
 import { type Fork, Forks } from "../timeline/forks.ts";
 import { authorityOf, membershipOf, type Parting, rolesAt, rolesNow, type Standing } from "./authority.ts";
-import { type Said, standsBefore } from "./cuts.ts";
+import { type Said, type Spot, standsBefore } from "./cuts.ts";
 
 export interface Member {
   readonly peer: PeerId;
@@ -40,6 +40,8 @@ export interface Judge {
   may(kind: EventKind, said: Said): boolean;
   /** Whether a peer has this role, or had it once. */
   served(peer: PeerId, role: Role): boolean;
+  /** Whether the word of an author counts at this place. */
+  counts(said: Spot): boolean;
 }
 
 /** A chain of certificates is no longer. */
@@ -110,7 +112,7 @@ export class Members implements Judge {
   }
 
   /** Whether the word of an author counts at this place: no fork, no revocation and no farewell came before. */
-  counts(said: Said): boolean {
+  counts(said: Spot): boolean {
     if (!this.forks.counts(said.entry)) return false;
     const partings = this.standings.get(said.entry.author)?.partings;
     return (

@@ -16,7 +16,7 @@ import {
 } from "../kernel/ids.ts";
 import type { Head } from "../timeline/chain.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
-import { type ActionResult, type Made, made, result, roles, type Why, why } from "../timeline/events.ts";
+import { roles, type Why, why } from "../timeline/events.ts";
 import { type JoinRequest, ticketProofFields } from "./admission.ts";
 import { type Vitals, vitalsSchema } from "./vitals.ts";
 
@@ -106,10 +106,15 @@ export type Message =
       readonly id: string;
       readonly hits: readonly {
         readonly key: Digest;
-        readonly result: ActionResult;
+        /** What it was called there; for people. */
+        readonly action: ActionName;
+        /** Who has its outputs now. */
         readonly from: PeerId;
-        readonly made: readonly Made[];
+        /** Which of the proofs says its result. */
+        readonly proof: number;
       }[];
+      /** Entries in which makers said what they came to. */
+      readonly proofs: readonly SignedEntry[];
       readonly last: boolean;
     }
   /** A beat as it is gossiped, to a member that gossip may not reach: one of two machines under one identity. */
@@ -191,7 +196,10 @@ const messageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("found"),
     id,
-    hits: z.array(z.object({ key: digest, result, from: peer, made: z.array(made).max(8) })).max(seekKeysMax),
+    hits: z
+      .array(z.object({ key: digest, action, from: peer, proof: z.int().nonnegative() }))
+      .max(seekKeysMax),
+    proofs: z.array(bytes).max(messageEntriesMax),
     last: z.boolean(),
   }),
   z.object({ kind: z.literal("beat"), gossip: bytes.refine((b) => b.length <= gossipBytesMax) }),
@@ -226,6 +234,7 @@ const requestSchema = z.object({
 
 function flatten(message: Message | Gossip): unknown {
   if (message.kind === "entries") return { kind: "entries", entries: message.entries.map((e) => e.bytes) };
+  if (message.kind === "found") return { ...message, proofs: message.proofs.map((e) => e.bytes) };
   if (message.kind === "ledger") return { kind: "ledger", build: message.build, update: message.update };
   if (message.kind === "grant")
     return { kind: "grant", id: message.id, build: message.build, update: message.update };
@@ -254,6 +263,7 @@ export function readMessage(raw: Uint8Array, readUpdate: ReadUpdate): Message {
   if (!parsed.success) throw new SwarmError("malformed", "not a message");
   const m = parsed.data;
   if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
+  if (m.kind === "found") return { ...m, proofs: m.proofs.map(readEntry) };
   if (m.kind === "ledger" || m.kind === "grant")
     return { ...m, entries: readUpdate(m.build, m.update, messageEntriesMax) };
   if (m.kind === "sync" && m.ledgers.reduce((sum, l) => sum + l.vector.length, 0) > vectorsBytesMax)

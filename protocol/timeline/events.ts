@@ -56,11 +56,12 @@ export const result = z.object({
   stderr: digest.optional(),
 });
 
-/** Where a result comes from: the member that ran the action, and in which build. */
+/** Where a result comes from: the member that ran the action, in which build, and the place in its chain where it said so. */
 export const made = z.object({
   build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
   action,
   by: peer,
+  at: z.object({ inc, seq: z.int().nonnegative() }).optional(),
 });
 
 /** Measured by the holder, milliseconds and bytes. */

@@ -78,7 +78,7 @@ export class Archive {
     const fresh = entries.filter(
       (e) =>
         !holds(known.places.get(chainOf(e.entry.author, e.entry.inc)), e.entry.seq) &&
-        members.has(e.entry.author) &&
+        members.nameOf(e.entry.author) !== undefined &&
         members.forks.counts(e.entry),
     );
     if (fresh.length === 0) return undefined;
@@ -135,9 +135,7 @@ const markOf = ({ build, sum }: Archived): EntryId => sha256Hex(`${build} ${sum}
 /** Of several seals the one with the lowest id counts, as in the fold. */
 function sealOf(entries: readonly SignedEntry[], members: Members): SignedEntry | undefined {
   const seals = entries.filter(
-    (e) =>
-      e.entry.events.some((raw) => raw.kind === "sealed" && knownEvent(raw)) &&
-      members.has(e.entry.author, "builder"),
+    (e) => e.entry.events.some((raw) => raw.kind === "sealed" && knownEvent(raw)) && members.may("sealed", e),
   );
   return seals.sort((a, b) => byText(a.id, b.id))[0];
 }

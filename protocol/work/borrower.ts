@@ -6,6 +6,7 @@ import { IdSum } from "../timeline/sum.ts";
 import { archivedMax } from "./archive.ts";
 import { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
+import { glean } from "./gleaner.ts";
 import { Ledger } from "./ledger.ts";
 
 /** A peer is told what is archived no more often than this. */
@@ -86,22 +87,29 @@ export class Borrower {
     const wanted = this.wanted.get(id);
     if (desk.archive.has(id)) {
       const record = desk.archive.add(id, entries, desk.members);
-      if (record) desk.emit({ kind: "keep", entries });
-      if (record) desk.emit({ kind: "archive", build: id, record });
+      if (record) {
+        desk.emit({ kind: "keep", entries });
+        desk.emit({ kind: "archive", build: id, record });
+        this.remember(id, entries);
+      }
       if (wanted && desk.archive.get(id)?.sum === wanted.sum) this.done(id);
       return true;
     }
     const asked = this.asked.get(id);
     if (!asked || !wanted) return false;
     asked.untilMonoMs = desk.now.monoMs + answerMs;
-    const members = entries.filter((e) => desk.members.has(e.entry.author));
+    // Whoever left since took part all the same.
+    const members = entries.filter((e) => desk.members.nameOf(e.entry.author) !== undefined);
     desk.emit({ kind: "keep", entries: members });
     asked.build.take(members, desk.members);
     const sum = new IdSum();
     for (const { id: entry } of asked.build.facts()) sum.mix(entry);
     if (sum.text() !== wanted.sum) return true;
     const record = desk.archive.put(asked.build, desk.members);
-    if (record) desk.emit({ kind: "archive", build: id, record });
+    if (record) {
+      desk.emit({ kind: "archive", build: id, record });
+      this.remember(id, asked.build.facts());
+    }
     this.done(id);
     return true;
   }
@@ -133,6 +141,11 @@ export class Borrower {
     let at = this.wanted.size > this.asked.size && this.asked.size < askedMax ? 0 : Number.POSITIVE_INFINITY;
     for (const { untilMonoMs } of this.asked.values()) at = Math.min(at, untilMonoMs);
     return at;
+  }
+
+  /** What was made in a build that this node never saw alive feeds the action cache too. */
+  private remember(id: BuildId, entries: readonly SignedEntry[]): void {
+    for (const one of glean(id, entries, this.desk.members)) this.desk.emit({ kind: "remember", ...one });
   }
 
   private done(id: BuildId): void {

@@ -44,7 +44,14 @@ export interface Claim {
   readonly took: string | undefined;
   readonly why: Why | undefined;
   started: boolean;
-  done: { readonly resultHash: EntryId; readonly usage: Usage | undefined } | undefined;
+  /** `at`: where in its holder's chain. */
+  done:
+    | {
+        readonly resultHash: EntryId;
+        readonly usage: Usage | undefined;
+        readonly at: NonNullable<Made["at"]>;
+      }
+    | undefined;
   fail: EventOf<"fail"> | undefined;
   abandoned: string | undefined;
   expired: string | undefined;
@@ -388,7 +395,7 @@ export class Claims {
         const index = this.indexOf.get(event.action);
         if (index === undefined || !this.may(event, entry) || !this.fits(index, event.result)) return;
         // Whoever made it, or gave his word for it, must still be one whose word counts.
-        if (event.made && !this.members.served(event.made.by, "builder")) return;
+        if (event.made && !this.vouches(event.made)) return;
         if (event.told !== undefined && !this.members.served(event.told, "builder")) return;
         this.facts[index]!.cached = true;
         this.foldOtherMakers(index, event.divergent ?? none);
@@ -428,11 +435,17 @@ export class Claims {
   }
 
   private foldOtherMakers(index: number, made: readonly Made[]): void {
-    const counting = made.map((m) => m.by).filter((peer) => this.members.served(peer, "builder"));
+    const counting = made.filter((m) => this.vouches(m)).map((m) => m.by);
     if (counting.length === 0) return;
     const facts = this.facts[index]!;
     facts.otherMakers = [...new Set([...facts.otherMakers, ...counting])].sort(byText);
     this.divergent.add(index);
+  }
+
+  /** Whether who made a result was a builder, and what it said there counts. */
+  private vouches({ by, at }: Made): boolean {
+    if (!this.members.served(by, "builder")) return false;
+    return at === undefined || this.members.counts({ entry: { author: by, ...at } });
   }
 
   private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
@@ -506,10 +519,12 @@ export class Claims {
     } else if (event.kind === "done") {
       if (event.key !== claim.key || !this.fits(claim.action, event.result)) return;
       const hash = hashOf(event.result);
-      if (!claim.done || hash < claim.done.resultHash) claim.done = { resultHash: hash, usage: event.usage };
+      const { inc, seq } = said.entry;
+      if (!claim.done || hash < claim.done.resultHash)
+        claim.done = { resultHash: hash, usage: event.usage, at: { inc, seq } };
       const { key, result } = event;
-      const said = { key, result, source: claim.id, holder: claim.holder, grounds: claim, claim };
-      this.addResults(claim.action, said, touched);
+      const spoken = { key, result, source: claim.id, holder: claim.holder, grounds: claim, claim };
+      this.addResults(claim.action, spoken, touched);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);
     touched.push(claim);
@@ -535,7 +550,7 @@ export class Claims {
   }
 
   /** Whether a result has exactly the outputs that the action declares. */
-  private fits(index: number, result: ActionResult): boolean {
+  fits(index: number, result: ActionResult): boolean {
     const declared = this.action(index).outputs;
     return (
       result.outputs.length === declared.length &&

@@ -230,7 +230,6 @@ export class Holder {
     if (!h) return;
     const build = this.desk.builds.get(h.build)!;
     const { claim } = h;
-    const cache = build.claims!.action(claim.action).cache;
     h.phase = "reported";
     if (outcome.kind === "done") {
       for (const output of outcome.result.outputs) this.desk.noteLocal(output.digest);
@@ -245,20 +244,6 @@ export class Holder {
         },
         {
           patient: build.claims!.dependents[claim.action]!.length === 0,
-          after: cache
-            ? [
-                {
-                  kind: "remember",
-                  key: claim.key,
-                  result: outcome.result,
-                  made: {
-                    build: build.id,
-                    action: build.claims!.action(claim.action).name,
-                    by: this.desk.config.self,
-                  },
-                },
-              ]
-            : [],
         },
       );
     } else if (outcome.kind === "failed") {

@@ -7,6 +7,7 @@ import type { Transition } from "./actions.ts";
 import type { Build } from "./build.ts";
 import type { Claim } from "./claims.ts";
 import type { Desk } from "./desk.ts";
+import { provenBy } from "./gleaner.ts";
 import { groundsOf, inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
 import { Seeker } from "./seeker.ts";
@@ -99,9 +100,21 @@ export class Preparer {
     this.seeker.sought(from, seek);
   }
 
-  /** Another member says what its cache knows; late words count as long as nobody has the action. */
+  /**
+   * Another builder says what its cache knows, and shows the entries in which makers said so: its own word for theirs proves nothing. Late words count as
+   * long as nobody has the action.
+   */
   found(from: PeerId, answer: Extract<Message, { kind: "found" }>): void {
-    const found = new Map(answer.hits.map((h) => [h.key, h]));
+    const { members } = this.desk;
+    const found = new Map<Digest, CacheHit>();
+    if (members.has(from, "builder"))
+      for (const { key, action, from: holder, proof } of answer.hits) {
+        const entry = answer.proofs[proof];
+        const proven = entry && provenBy(entry, key, action, members);
+        // Whoever made it may hold it, and whoever answers: of a third neither can know for sure.
+        if (!proven || (holder !== from && holder !== proven.made.by)) continue;
+        found.set(key, { key, result: proven.result, from: holder, made: [proven.made] });
+      }
     const keys = new Set(found.keys());
     for (const phase of ["asking", "miss"] as const)
       this.each(phase, keys, (build, index, p, key) => {
@@ -117,9 +130,8 @@ export class Preparer {
     const result = claims.resultsOf(claim.action).find((r) => r.hash === claim.done!.resultHash)?.result;
     if (!cache || !result) return;
     const { key, holder } = claim;
-    const made = { build: build.id, action: name, by: holder };
-    // Its own the holder keeps itself, once it is said.
-    if (holder !== this.desk.config.self) this.desk.emit({ kind: "remember", key, result, made });
+    const made = { build: build.id, action: name, by: holder, at: claim.done!.at };
+    this.desk.emit({ kind: "remember", key, result, made });
     if (this.desk.liveBuilds().length < 2) return;
     for (const phase of ["looking", "asking", "miss"] as const)
       this.each(phase, new Set([key]), (other, index, p) => {
@@ -202,6 +214,7 @@ export class Preparer {
   private take(build: Build, index: number, p: Prepared, hit: CacheHit, told?: PeerId): boolean {
     const claims = build.claims!;
     const made = this.makerOf(hit);
+    if (!claims.fits(index, hit.result)) return false;
     // What one of us could not get from there it would not get now: said again, it would be lost again, for ever.
     if (!made || claims.lostAt(index).has(hit.from)) return false;
     p.phase = "hit";

@@ -4,7 +4,8 @@
  */
 import type { Asker, CacheHit } from "../contract.ts";
 import type { Digest, PeerId } from "../kernel/ids.ts";
-import { type Message, seekKeysMax } from "../swarm/message.ts";
+import { type Message, messageEntriesMax, seekKeysMax } from "../swarm/message.ts";
+import type { SignedEntry } from "../timeline/entry.ts";
 import type { Desk } from "./desk.ts";
 
 /** Answers are waited for so long; what comes later is still of use while nobody took the action. */
@@ -89,22 +90,29 @@ export class Seeker {
     this.desk.emit({ kind: "look-up", keys, asker: { peer: from, id } });
   }
 
-  /** What was looked up for another goes to it, in parts. */
+  /** What was looked up for another and can be proved goes to it, in parts. */
   tell({ peer, id }: Asker, hits: readonly CacheHit[]): void {
     this.askers--;
-    let part: CacheHit[] = [];
+    let found: Found["hits"][number][] = [];
+    let proofs = new Map<SignedEntry, number>();
     let bytes = 0;
     const send = (last: boolean) => {
-      this.desk.emit({ kind: "send", to: peer, message: { kind: "found", id, hits: part, last } });
-      part = [];
+      const message: Found = { kind: "found", id, hits: found, proofs: [...proofs.keys()], last };
+      this.desk.emit({ kind: "send", to: peer, message });
+      found = [];
+      proofs = new Map();
       bytes = 0;
     };
-    for (const { key, result, from, made } of hits) {
-      const size = result.outputs.reduce((sum, o) => sum + 3 * o.path.length + 120, 400 * (1 + made.length));
-      if (size > partBytesMax) continue;
-      if (bytes + size > partBytesMax) send(false);
-      part.push({ key, result, from, made });
-      bytes += size;
+    for (const { key, from, made, proof } of hits) {
+      const by = proof && made.find((m) => m.by === proof.entry.author);
+      if (!by) continue;
+      const size = 200 + by.action.length + proof.bytes.length;
+      if (bytes + size > partBytesMax || proofs.size >= messageEntriesMax / 2) send(false);
+      const place = proofs.get(proof) ?? proofs.size;
+      if (!proofs.has(proof)) bytes += proof.bytes.length;
+      proofs.set(proof, place);
+      found.push({ key, action: by.action, from, proof: place });
+      bytes += 200 + by.action.length;
     }
     send(true);
   }

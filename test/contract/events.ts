@@ -237,6 +237,15 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
       expect(await results()).toEqual([{ result: resultOf("a"), made: [by("ann"), by("bob")] }]);
     });
 
+    test("where a maker said so is added when it is learned later, and stays", async () => {
+      const at = { inc: "1-00000001" as Incarnation, seq: 7 };
+      store.remember(key, resultOf("a"), by("ann"));
+      store.remember(key, resultOf("a"), { ...by("ann"), at });
+      store.remember(key, resultOf("a"), by("ann"));
+      await write({});
+      expect(await results()).toEqual([{ result: resultOf("a"), made: [{ ...by("ann"), at }] }]);
+    });
+
     test("a different result stands beside the first, the newest last", async () => {
       store.remember(key, resultOf("a"), by("ann"));
       store.remember(key, resultOf("b"), by("bob"));

@@ -1,6 +1,7 @@
 /** Members that lie, and daemons of other versions, among honest ones: what they do shows, what must be refused is, and builds end. */
 import { describe, expect, test } from "vitest";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
+import type { Made } from "../../protocol/timeline/events.ts";
 import { Claims } from "../../protocol/work/claims.ts";
 import { inputsOf } from "../../protocol/work/inputs.ts";
 import type { ByzantineWay, Fault } from "../../sim/faults.ts";
@@ -117,6 +118,40 @@ describe("a member that lies", () => {
       expect(disownedLate()).toBeGreaterThan(0);
     } finally {
       fold.stands = stands;
+    }
+  });
+
+  test("answers for the cache count by the word of who made a result alone, and no longer once that one is disowned", () => {
+    const { swarm, world, ann, bob, cat, dan } = begin("forged-answers");
+    const build = swarm.submit(ann, layered(1, 6, 7, 3_000));
+    const found = (host: Host) =>
+      host.core.desk.builds
+        .get(build)!
+        .facts()
+        .flatMap((f) => f.entry.events.filter((e) => e.kind === "cached")) as unknown as {
+        made: Made;
+        told: string;
+      }[];
+    const ways = () =>
+      new Set(world.transcript.kept().flatMap((l) => (l.what === "forges" ? [l.detail] : []))).size;
+    expect(world.runUntil(() => ways() === 3 && found(cat).length > 2, 20_000)).toBe(true);
+    // Signed in another's name: refused as a whole. Without proof: none. Its own word: its own fault.
+    expect([ann, cat, dan].some((h) => h.refusals.some((r) => r.startsWith("unauthentic")))).toBe(true);
+    expect(new Set(found(cat).map(({ made }) => made.by))).toEqual(new Set([bob.peer]));
+    expect(found(cat).every(({ told }) => told === bob.peer)).toBe(true);
+    const operation = { op: "revoke", peer: bob.peer, disown: true } as const;
+    ann.command({ kind: "member", operation, reason: "forged" }, () => {});
+    world.runFor(1_000);
+    expect(swarm.finish(build).state).toBe("complete");
+    world.runFor(2_000);
+    for (const host of [ann, cat, dan]) {
+      expect(unfounded(host, build)).toBe(0);
+      const holders = claimsOf(host, build).graph.actions.flatMap((_, index) =>
+        claimsOf(host, build)
+          .resultsOf(index)
+          .flatMap((r) => [...r.sources.values()]),
+      );
+      expect(holders).not.toContain(bob.peer);
     }
   });
 

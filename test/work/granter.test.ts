@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Effect } from "../../protocol/contract.ts";
-import type { ActionName, BuildId, ClaimId } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, ClaimId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
+import type { Message } from "../../protocol/swarm/message.ts";
+import { type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
 import { madeBy, peerNamed } from "../contract/chain.ts";
 import { Cores, type Node } from "../core/cores.ts";
-import { graphOf, resultOf } from "./facts.ts";
+import { blob, graphOf, resultOf } from "./facts.ts";
 
 const wide = graphOf(Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`w${i}`, []])));
 const one = graphOf({ only: [] });
@@ -240,6 +242,7 @@ describe("others' caches", () => {
         result: resultOf("only"),
         from: node.peer,
         made: made.map((name) => madeBy(peerOf(cores, name))),
+        ...(effect.asker ? { proof: proofOf(cores, peerOf(cores, made[0]!), key) } : {}),
       }));
       const { keys, asker } = effect;
       cores.later(node, 2, { kind: "looked-up", keys, hits, ...(asker ? { asker } : {}) });
@@ -248,6 +251,19 @@ describe("others' caches", () => {
   };
   const peerOf = (cores: Cores, name: string) =>
     cores.nodes.find((n) => n.name === name)?.peer ?? peerNamed(name);
+  const proofOf = (cores: Cores, author: PeerId, key: Digest, result = resultOf("only")): SignedEntry => {
+    const { build } = madeBy(author);
+    const { swarm } = cores.founding.entry;
+    const done = { kind: "done", claim: "1", key, result };
+    const chain = { author, inc: "5-00000005" as Incarnation, seq: 7, prev: null, last: 6 };
+    const { body, id } = sealEntry({ v: 1, swarm, ...chain, hlc: [0, 0], build, events: [done] });
+    return signedEntry(
+      { v: 1, swarm, ...chain, hlc: [0, 0], build, events: [done] },
+      body,
+      id,
+      new Uint8Array(64),
+    );
+  };
 
   test.each(["ann", "bob", "cy"])("what %s alone knows is not made again, whoever is the steward", (who) => {
     const cores = new Cores(three);
@@ -260,6 +276,50 @@ describe("others' caches", () => {
     const steward = cores.nodes.find((n) => n.said("cached").length > 0)!;
     expect(cached!.told).toBe(steward.name === who ? undefined : cores.node(who).peer);
   });
+
+  test.each<
+    [string, (cores: Cores, key: Digest, bob: PeerId) => Partial<Extract<Message, { kind: "found" }>>]
+  >([
+    ["without any proof", (_, key, bob) => ({ hits: [hit(key, bob)] })],
+    [
+      "with another's word about another key",
+      (cores, key, bob) => ({
+        hits: [hit(key, bob)],
+        proofs: [proofOf(cores, cores.node("cy").peer, blob("other key"))],
+      }),
+    ],
+    [
+      "with the word of a stranger",
+      (cores, key, bob) => ({ hits: [hit(key, bob)], proofs: [proofOf(cores, peerNamed("nobody"), key)] }),
+    ],
+    [
+      "with outputs that the action does not make",
+      (cores, key, bob) => ({ hits: [hit(key, bob)], proofs: [proofOf(cores, bob, key, resultOf("else"))] }),
+    ],
+    [
+      "that sends everybody to a third",
+      (cores, key, bob) => ({
+        hits: [hit(key, cores.node("ann").peer)],
+        proofs: [proofOf(cores, bob, key)],
+      }),
+    ],
+  ])("an answer %s is none: the action runs", (_, answer) => {
+    const cores = new Cores(three);
+    cores.rules.drops = (from, to, message) => {
+      if (message.kind === "seek" && to === "bob") {
+        const bob = cores.node("bob").peer;
+        const { id, keys } = message;
+        const found = { id, hits: [], proofs: [], last: true, ...answer(cores, keys[0]!, bob) };
+        cores.hand(bob, from, { kind: "found", ...found });
+      }
+      return message.kind === "found";
+    };
+    const build = cores.submit("ann", one);
+    cores.finish(build);
+    expect(cores.executions).toHaveLength(1);
+    expect(cores.nodes.flatMap((n) => n.said("cached"))).toEqual([]);
+  });
+  const hit = (key: Digest, from: PeerId) => ({ key, from, action: "only" as ActionName, proof: 0 });
 
   test("a whole front is asked about by one message to each", () => {
     const cores = new Cores(three);
@@ -298,7 +358,7 @@ describe("others' caches", () => {
     cores.finish(build);
     const before = cores.node("ann").build(build).claims!.digest();
     for (const id of ["nothing", cores.node("ann").sent("seek")[0]?.message.id ?? "x"])
-      cores.hand(cores.node("bob").peer, "ann", { kind: "found", id, hits: [], last: true });
+      cores.hand(cores.node("bob").peer, "ann", { kind: "found", id, hits: [], proofs: [], last: true });
     cores.runFor(500);
     expect(cores.node("ann").build(build).claims!.digest()).toBe(before);
   });
