@@ -37,7 +37,7 @@ export async function browse(forMs: number): Promise<Found[]> {
         swarm,
         name: swarmName,
         members: Math.max(members, known?.members ?? 0),
-        seen: Math.max(seen + 1, known?.seen ?? 0),
+        seen: Math.max(seen, known?.seen ?? 0),
         doors: [...(known?.doors ?? []), { name, address: answer.value.address }],
       });
     }
