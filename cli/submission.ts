@@ -77,11 +77,11 @@ async function read(
   }
 }
 
-/** Uploads what the daemon lacks and submits, with the spec's own priority if no other is given. Throws what stood in the way. */
+/** Uploads what the daemon lacks and submits, with the spec's own priority if no other is given; `fresh`: without the action cache. Throws what stood in the way. */
 export async function submit(
   context: Context,
   prepared: Prepared,
-  priority = prepared.priority,
+  { priority = prepared.priority, fresh = false }: { priority?: number; fresh?: boolean } = {},
 ): Promise<BuildId> {
   if (prepared.trouble) throw prepared.trouble;
   const { graph, sources } = prepared;
@@ -89,7 +89,12 @@ export async function submit(
   await upload(context, sources, await context.control.missingBlobs([...sources.keys()]));
   prepared.dispose();
   await context.control.putBlob(digest, once(bytes));
-  const { build, word } = await context.control.submit({ name: graph.name, graph: digest, priority });
+  const { build, word } = await context.control.submit({
+    name: graph.name,
+    graph: digest,
+    priority,
+    ...(fresh ? { fresh } : {}),
+  });
   if (word) context.output.note(word);
   return build;
 }

@@ -161,10 +161,10 @@ export function createOperator(parts: OperatorParts): Control {
         throw new SwarmError("blob-missing", `no member that can be reached has the folder ${digest}`);
       return files;
     },
-    submit: async ({ name, graph, priority }) => {
+    submit: async ({ name, graph, priority, fresh }) => {
       const nonce = randomBytes(8).toString("hex");
       const told = await foretoldBlob(graph, blobs, desk.estimates);
-      const reply = await command({ kind: "submit", name, graph: told, nonce, priority });
+      const reply = await command({ kind: "submit", name, graph: told, nonce, priority, fresh });
       return { build: reply.build!, ...(reply.word ? { word: reply.word } : {}) };
     },
     control: async (build, op, options) => movedOf(await command({ kind: "control", build, op, ...options })),

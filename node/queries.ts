@@ -161,6 +161,7 @@ export class Queries {
         wallMs: sealed.wallMs,
         actions: submitted.actions,
         counts: { ...noActions, done: sealed.state === "complete" ? submitted.actions : a.done },
+        ...(submitted.fresh ? { fresh: true } : {}),
       };
     });
     return [...this.builds(), ...archived].sort(
@@ -291,6 +292,7 @@ export class Queries {
         claims?.sealed?.event.wallMs ?? Math.max(0, Math.round(this.core.desk.now.wallMs - submittedAtMs)),
       actions: event.actions,
       counts: countsOf(build),
+      ...(event.fresh ? { fresh: true } : {}),
     };
   }
 

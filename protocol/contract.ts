@@ -100,6 +100,8 @@ export type Command =
       readonly graph: Digest;
       readonly nonce: string;
       readonly priority: number;
+      /** The action cache is not asked. */
+      readonly fresh?: boolean;
     }
   | {
       readonly kind: "control";

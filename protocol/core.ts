@@ -482,6 +482,7 @@ export class Core {
       }
       try {
         const touched = build.open(decodeGraph(bytes), this.desk.estimates, this.desk.members);
+        this.catchUp.graphKnown(build.id);
         this.history.opened(build, touched);
         this.review(build, touched, build.facts());
       } catch (error) {

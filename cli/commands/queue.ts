@@ -64,7 +64,11 @@ async function list(context: Context): Promise<number> {
 
 async function add(context: Context, spec: string, priority: number | undefined): Promise<number> {
   const { prepare, submit } = await import("../submission.ts");
-  const build = await submit(context, await prepare(context, spec), priority);
+  const build = await submit(
+    context,
+    await prepare(context, spec),
+    priority === undefined ? {} : { priority },
+  );
   const builds = await context.control.queue();
   const place = builds.find((one) => one.build === build)?.place;
   if (context.json) context.output.json({ ok: true, build, place: place ?? null, of: builds.length });

@@ -123,6 +123,11 @@ function show(context: Context, view: StatusView) {
         ),
       ),
     );
+  for (const { name, vitals } of [node, ...peers])
+    for (const build of vitals?.blind ?? [])
+      output.line(
+        output.tone("note", plain(`${name} cannot get the graph of ${build}: others hand out its work`)),
+      );
   for (const line of governanceOf(view, (args) => context.commandLine(args)))
     output.line(output.tone("note", plain(line)));
   for (const peer of peers)
@@ -149,7 +154,7 @@ function show(context: Context, view: StatusView) {
           build.build,
           output.tone(
             build.state === "complete" ? "good" : build.state === "failed" ? "bad" : "note",
-            build.state,
+            build.fresh && build.state === "running" ? "running, no cache" : build.state,
           ),
           `${build.counts.done}/${build.actions}`,
           String(build.counts.running),

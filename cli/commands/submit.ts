@@ -42,17 +42,24 @@ export const submit: Command = {
   name: "submit",
   args: "<spec>",
   description: "Submit a build and follow it; Ctrl-C leaves it running",
-  options: [{ flags: "--detach", description: "Do not follow it" }, priorityOption, setOption],
+  options: [
+    { flags: "--detach", description: "Do not follow it" },
+    { flags: "--no-cache", description: "Run everything, also what is known of other builds" },
+    priorityOption,
+    setOption,
+  ],
   examples: [
     "submit specs/examples/hello.yaml",
     "submit build.yaml --detach",
+    "submit build.yaml --no-cache",
     "submit build.yaml --set mode=debug --set level=3",
   ],
   async run(context, [spec], options) {
     const priority = priorityOf(options);
     const { prepare, submit: hand } = await import("../submission.ts");
     const prepared = await prepare(context, spec!, valuesOf(options));
-    const build = await hand(context, prepared, priority);
+    const fresh = options.noCache !== undefined;
+    const build = await hand(context, prepared, { ...(priority === undefined ? {} : { priority }), fresh });
     const { waitingLines } = await import("../unfit.ts");
     if (!context.json)
       for (const line of await waitingLines(context, prepared.graph)) context.output.note(line);
@@ -64,7 +71,11 @@ export const submit: Command = {
       }
       return 0;
     }
-    const result = await follow(context, build, `submitted ${build}`);
+    const result = await follow(
+      context,
+      build,
+      `submitted ${build}${fresh ? "; everything runs, the cache is not asked" : ""}`,
+    );
     return result ? pronounce(context, result) : 130;
   },
 };

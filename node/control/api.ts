@@ -53,6 +53,8 @@ export interface BuildSummary {
   readonly wallMs: number;
   readonly actions: number;
   readonly counts: Readonly<Record<ActionState, number>>;
+  /** It was submitted to run everything: the action cache is not asked. */
+  readonly fresh?: true;
 }
 
 /** The line that `submit --json` ends with, in this order. */
@@ -443,6 +445,8 @@ export interface Control {
     readonly name: string;
     readonly graph: Digest;
     readonly priority: number;
+    /** Runs everything: the action cache is not asked. */
+    readonly fresh?: boolean;
   }): Promise<{ readonly build: BuildId; readonly word?: string }>;
   control(build: BuildId, op: "pause" | "resume" | "cancel", options?: WordOptions): Promise<Moved>;
   /** `retry` and `retry-failures` of a build that ended as failed, or whose toolchains are gone, submit it again. */

@@ -73,7 +73,12 @@ export interface RouteInputs {
   readonly holders: { readonly digest: Digest };
   readonly bring: { readonly digest: Digest };
   readonly getTree: { readonly digest: Digest };
-  readonly submit: { readonly name: string; readonly graph: Digest; readonly priority: number };
+  readonly submit: {
+    readonly name: string;
+    readonly graph: Digest;
+    readonly priority: number;
+    readonly fresh?: boolean;
+  };
   readonly control: {
     readonly build: BuildId;
     readonly op: "pause" | "resume" | "cancel";

@@ -215,6 +215,7 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
       name: z.string().min(1).max(64),
       graph: digest,
       priority: z.int().min(-1000).max(1000),
+      fresh: z.boolean().optional(),
     }),
     run: (control, input) => control.submit(input),
   },

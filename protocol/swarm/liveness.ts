@@ -111,6 +111,7 @@ export class Peers {
     p.beatMonoMs = monoMs;
     const mute = vitals.limitedBy === "disk";
     if (mute !== (p.muteSinceMonoMs !== undefined)) this.changed.add(vitals.peer);
+    if (p.vitals?.blind?.join() !== vitals.blind?.join()) this.changed.add(vitals.peer);
     p.muteSinceMonoMs = mute ? (p.muteSinceMonoMs ?? monoMs) : undefined;
     p.aheadMs = vitals.wallMs === undefined || wallMs === undefined ? 0 : vitals.wallMs - wallMs;
     p.offBeats = Math.abs(p.aheadMs) > clockOffMsMin ? p.offBeats + 1 : 0;

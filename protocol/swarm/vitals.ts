@@ -72,6 +72,8 @@ export interface Vitals extends LocalVitals {
   /** Digest of its timeline frontier and, per live build, of its ledger's state vector. */
   readonly frontier: string;
   readonly ledgers: Readonly<Record<BuildId, string>>;
+  /** Live builds whose graph it has not been able to get for a while: it hands out nothing there. */
+  readonly blind?: readonly BuildId[];
   /** What the ended builds add up to that are no longer in memory. */
   readonly archive?: string;
   /** What its wall clock reads as it beats. Nobody obeys it: a difference is shown. */
@@ -80,6 +82,9 @@ export interface Vitals extends LocalVitals {
 
 /** Of one node, those its owner declared included. */
 export const toolchainsMax = 256;
+
+/** Builds that a beat names as out of sight. */
+export const blindMax = 64;
 
 const shortText = z.string().max(128);
 const count = z.number().nonnegative();
@@ -106,6 +111,10 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
     z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)) as z.ZodType<BuildId, string>,
     shortText,
   ),
+  blind: z
+    .array(z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)))
+    .max(blindMax)
+    .optional(),
   archive: shortText.optional(),
   wallMs: count.optional(),
   cores: count,

@@ -191,6 +191,8 @@ const schemas = {
     fold: z.int().positive(),
     actions: z.int().nonnegative(),
     priority: z.int(),
+    /** Everything in it runs, also what is known of other builds: the action cache is not asked. */
+    fresh: z.literal(true).optional(),
     /** The members that hold the inputs at submit, the submitter first. */
     holders: z.array(peer).min(1).max(16),
   }),

@@ -92,6 +92,11 @@ export class Build {
     return this.submission !== undefined && this.claims !== undefined && this.claims.sealed === undefined;
   }
 
+  /** Whether results of an action may come from other builds. */
+  asksCache(index: number): boolean {
+    return this.claims!.action(index).cache && !this.submission?.event.fresh;
+  }
+
   facts(): readonly SignedEntry[] {
     return this.entries;
   }

@@ -15,6 +15,8 @@ const everybodyMax = 16;
 const fewMax = 6;
 const fewMs = 1000;
 const graphRetryMs = 1000;
+/** Without its graph for so long, a node says that it does not see the build. */
+const blindMs = 5000;
 /** A peer gets a whole ledger, to compare it with its own, no more often than this. */
 const wholeMs = 10_000;
 const wholesMax = 1024;
@@ -31,6 +33,7 @@ export class CatchUp {
   private nextComparedMonoMs = Number.NEGATIVE_INFINITY;
   private readonly synced = new Set<PeerId>();
   private readonly graphs = new Map<BuildId, number>();
+  private readonly missingMonoMs = new Map<BuildId, number>();
   private last: Instant | undefined;
   private fewSinceMonoMs = Number.NEGATIVE_INFINITY;
   private fewLeft = 0;
@@ -80,9 +83,19 @@ export class CatchUp {
     this.wanted.add(peer);
   }
 
-  /** The graph of a build could not be had: ask again in a while. */
+  /** The graph of a build could not be had: ask again in a while. After some time others are told that it is not seen here. */
   graphMissing(build: BuildId): void {
-    this.graphs.set(build, this.desk.now.monoMs + graphRetryMs);
+    const { monoMs } = this.desk.now;
+    this.graphs.set(build, monoMs + graphRetryMs);
+    const sinceMonoMs = this.missingMonoMs.get(build) ?? monoMs;
+    this.missingMonoMs.set(build, sinceMonoMs);
+    if (monoMs >= sinceMonoMs + blindMs) this.desk.sees(build, false);
+  }
+
+  /** The graph of a build is here, or no longer wanted. */
+  graphKnown(build: BuildId): void {
+    this.graphs.delete(build);
+    if (this.missingMonoMs.delete(build)) this.desk.sees(build, true);
   }
 
   /** A peer's beat tells digests of what it knows. */
@@ -178,7 +191,10 @@ export class CatchUp {
       if (now.monoMs < atMonoMs) continue;
       this.graphs.delete(id);
       const build = builds.get(id);
-      if (!build?.submission || build.claims) continue;
+      if (!build?.submission || build.claims) {
+        this.graphKnown(id);
+        continue;
+      }
       const { graph, holders } = build.submission.event;
       this.desk.emit({ kind: "read-blob", want: { digest: graph, from: this.desk.preferred(holders) } });
     }

@@ -8,7 +8,7 @@ import { type Liveness, Peers } from "../swarm/liveness.ts";
 import { type Member, Members } from "../swarm/members.ts";
 import { Orders } from "../swarm/orders.ts";
 import { Rivals, type Standing } from "../swarm/rivals.ts";
-import type { LocalVitals, Vitals } from "../swarm/vitals.ts";
+import { blindMax, type LocalVitals, type Vitals } from "../swarm/vitals.ts";
 import { Chains } from "../timeline/chain.ts";
 import type { Event } from "../timeline/events.ts";
 import { type SayOptions, Voice } from "../voice.ts";
@@ -24,6 +24,8 @@ import { firstOf, type Weighted } from "./steward.ts";
 const localDigestsMax = 200_000;
 /** Files of all folders together: an action takes as many folders as it likes, and needs all of them at once. */
 const treeFilesMax = 300_000;
+
+const nobody: readonly PeerId[] = [];
 
 export class Desk {
   readonly config: CoreConfig;
@@ -67,6 +69,10 @@ export class Desk {
   private listTaken = false;
   /** Stewards by the fold they must know, and by who is left out. */
   private readonly stewardLists = new Map<string | number, readonly Weighted[]>();
+  /** Builds whose graphs this node cannot get, and what others say of themselves. */
+  private readonly blind = new Set<BuildId>();
+  private readonly blindSeen = new Map<PeerId, readonly BuildId[]>();
+  private blindChanged = false;
   private readonly foldsSeen = new Map<PeerId, readonly number[] | undefined>();
   private readonly dead = new Set<PeerId>();
   private live: readonly Build[] = [];
@@ -110,12 +116,14 @@ export class Desk {
       members.revision !== this.membersRevision ||
       this.stopping !== this.stoppingSeen ||
       this.mute !== this.muteSeen ||
+      this.blindChanged ||
       now.monoMs >= this.lapseMonoMs;
     let changed = false;
     if (all) {
       this.membersRevision = members.revision;
       this.stoppingSeen = this.stopping;
       this.muteSeen = this.mute;
+      this.blindChanged = false;
       this.lapseMonoMs = Number.POSITIVE_INFINITY;
       for (const member of members.all()) changed = this.count(member) || changed;
       changed = this.dismiss() || changed;
@@ -201,6 +209,16 @@ export class Desk {
   /** The live member that hands out the claims of `what` (an action, or "" for the build itself). */
   stewardOf(build: BuildId, what: string): PeerId | undefined {
     return firstOf(build, what, this.stewards(build, undefined));
+  }
+
+  /** Whether this node can see what a build is made of: as long as it cannot, others hand out its work. */
+  sees(build: BuildId, sees: boolean): void {
+    if (this.blind.has(build) !== sees) return;
+    if (sees) this.blind.delete(build);
+    else this.blind.add(build);
+    this.blindChanged = true;
+    this.ownVitals = undefined;
+    this.seenList = undefined;
   }
 
   /** Who takes a holder's claim back: the steward; where that is the holder himself the next in order, for nobody judges himself. */
@@ -306,6 +324,7 @@ export class Desk {
       policy: this.config.scheduling.policy,
       reservedBytes: this.reservedBytes,
       foreign: this.sensed.sandbox !== "none" || this.config.unsafeNoSandbox,
+      ...(this.blind.size === 0 ? {} : { blind: [...this.blind].sort(byText).slice(0, blindMax) }),
       frontier: "",
       ledgers: {},
     };
@@ -344,17 +363,24 @@ export class Desk {
   /** Builders that know a build's fold, but for one of them. The same list, until builders change: answers about a list are kept with it. */
   private stewards(build: BuildId, besides: PeerId | undefined): readonly Weighted[] {
     const fold = this.builds.get(build)?.submission?.event.fold;
-    const key = besides === undefined ? (fold ?? 0) : `${fold} ${besides}`;
+    const blind = this.blindSeen.size === 0 ? nobody : this.blindIn(build);
+    const plain = besides === undefined ? (fold ?? 0) : `${fold} ${besides}`;
+    const key = blind.length === 0 ? plain : `${plain} ${build}`;
     let list = this.stewardLists.get(key);
     if (!list) {
       const all = this.builders();
       const may = all.filter(
-        ({ peer }) => peer !== besides && (fold === undefined || this.knowsFold(peer, fold)),
+        ({ peer }) =>
+          peer !== besides && !blind.includes(peer) && (fold === undefined || this.knowsFold(peer, fold)),
       );
       list = may.length === all.length ? all : may;
       this.stewardLists.set(key, list);
     }
     return list;
+  }
+
+  private blindIn(build: BuildId): readonly PeerId[] {
+    return [...this.blindSeen].flatMap(([peer, builds]) => (builds.includes(build) ? [peer] : []));
   }
 
   /** Takes those out that are members no more. Returns whether a builder was among them. */
@@ -364,6 +390,7 @@ export class Desk {
     this.livenessRevision++;
     for (const peer of gone) {
       this.foldsSeen.delete(peer);
+      this.blindSeen.delete(peer);
       this.dead.add(peer);
     }
     const left = this.builderList.filter(({ peer }) => this.members.has(peer));
@@ -379,6 +406,10 @@ export class Desk {
     const learned = folds !== this.foldsSeen.get(peer);
     this.foldsSeen.set(peer, folds);
     const dead = this.status(peer) === "dead";
+    const blind = peer === this.config.self ? [...this.blind] : this.peers.vitals(peer)?.blind;
+    const turned = (blind ?? []).join() !== (this.blindSeen.get(peer) ?? []).join();
+    if (blind && blind.length > 0) this.blindSeen.set(peer, blind);
+    else this.blindSeen.delete(peer);
     const lapseMonoMs = this.peers.count(peer, dead, this.members.size, this.now.monoMs);
     if (peer !== this.config.self) this.lapseMonoMs = Math.min(this.lapseMonoMs, lapseMonoMs);
     if (dead !== this.dead.has(peer)) {
@@ -395,7 +426,7 @@ export class Desk {
     const weight = !hands ? 0 : own ? this.config.slots : this.peers.slotsOf(peer);
     const place = placeOf(this.builderList, peer);
     const listed = this.builderList[place]?.peer === peer ? this.builderList[place] : undefined;
-    if ((listed?.weight ?? 0) === weight) return learned;
+    if ((listed?.weight ?? 0) === weight) return learned || turned;
     if (this.listTaken) this.builderList = [...this.builderList];
     this.listTaken = false;
     this.builderList.splice(place, listed ? 1 : 0, ...(weight > 0 ? [{ peer, weight }] : []));

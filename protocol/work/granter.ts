@@ -96,7 +96,7 @@ export class Granter {
   /** An ask of another node, or of this one. Grants what it can; says why not when it can do nothing, and whether that may change soon. */
   ask(from: PeerId, ask: Ask): { granted: Granted } | { denied: string; steward?: PeerId; soon?: boolean } {
     const build = this.desk.builds.get(ask.build);
-    if (!build?.claims) return { denied: "unknown build" };
+    if (!build?.claims) return { denied: build?.submission ? "its graph is not here" : "unknown build" };
     if (!build.live) return { denied: "sealed" };
     if (!this.desk.settled) return { denied: "catching up" };
     if (build.claims.paused || build.claims.cancelled) return { denied: build.claims.state };
@@ -239,7 +239,7 @@ export class Granter {
     if (reason !== undefined) return reason.slice(0, 100);
     if (claims.failedAt(index, vitals.peer) && this.elsewhere(build, index, vitals.peer))
       return "it failed here before";
-    if (claims.action(index).cache && this.preparer.waitsForAnotherBuild(build.id, key))
+    if (build.asksCache(index) && this.preparer.waitsForAnotherBuild(build.id, key))
       return "the same action runs in another build";
     return undefined;
   }

@@ -161,14 +161,14 @@ export class Holder {
   }
 
   private yields(h: Held, other: Claim): boolean {
-    const mine = this.desk.builds.get(h.build)!.claims!;
+    const mine = this.desk.builds.get(h.build)!;
     return (
       isOpen(h.claim) &&
       h.phase !== "reported" &&
       h.phase !== "stopping" &&
       !h.claim.twin &&
       !other.twin &&
-      mine.action(h.claim.action).cache &&
+      mine.asksCache(h.claim.action) &&
       goesOn(other, h.claim)
     );
   }

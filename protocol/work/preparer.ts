@@ -136,7 +136,7 @@ export class Preparer {
     for (const phase of ["looking", "asking", "miss"] as const)
       this.each(phase, new Set([key]), (other, index, p) => {
         const there = other.claims!;
-        if (other !== build && there.actions.get(index) === "ready" && there.action(index).cache)
+        if (other !== build && there.actions.get(index) === "ready" && other.asksCache(index))
           this.take(other, index, p, { key, result, from: holder, made: [made] });
       });
   }
@@ -244,9 +244,10 @@ export class Preparer {
       for (const tree of inputs.needed) this.desk.askTree(tree.digest, tree.from);
       return;
     }
-    prepared.set(index, { phase: action.cache ? "looking" : "miss", key: inputs.key, asked: false });
-    if (!action.cache) this.revision++;
-    if (action.cache) this.toLookUp.add(inputs.key);
+    const looks = build.asksCache(index);
+    prepared.set(index, { phase: looks ? "looking" : "miss", key: inputs.key, asked: false });
+    if (!looks) this.revision++;
+    if (looks) this.toLookUp.add(inputs.key);
   }
 
   /** What ran in another build has ended there: its result is looked for before the action runs here. */

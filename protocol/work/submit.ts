@@ -163,7 +163,7 @@ export class Submissions {
   }
 
   private say(s: Submission, holders: PeerId[]): void {
-    const { name, graph, nonce, priority } = s.submit;
+    const { name, graph, nonce, priority, fresh } = s.submit;
     s.said = true;
     s.waitingFor = undefined;
     this.desk.say(
@@ -176,6 +176,7 @@ export class Submissions {
         fold: foldVersion,
         actions: s.graph!.actions.length,
         priority,
+        ...(fresh ? { fresh } : {}),
         holders,
       },
       { urgent: true, durable: true },

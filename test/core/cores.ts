@@ -227,13 +227,14 @@ export class Cores {
     return this.replies[id];
   }
 
-  submit(name: string, graph: Graph, priority = 0): BuildId {
+  submit(name: string, graph: Graph, priority = 0, fresh = false): BuildId {
     const { bytes, digest } = encodeGraph(graph);
     this.graphs.set(digest, bytes);
     const node = this.node(name);
     for (const d of [digest, ...graph.files.map((f) => f.digest)]) node.blobs.add(d);
     const nonce = `${this.replies.length}`;
-    const reply = this.command(name, { kind: "submit", name: "demo", graph: digest, nonce, priority });
+    const submit = { kind: "submit", name: "demo", graph: digest, nonce, priority, fresh } as const;
+    const reply = this.command(name, submit);
     if (!reply?.ok) throw new Error(`not taken: ${JSON.stringify(reply)}`);
     return reply.build!;
   }

@@ -321,6 +321,28 @@ describe("others' caches", () => {
   });
   const hit = (key: Digest, from: PeerId) => ({ key, from, action: "only" as ActionName, proof: 0 });
 
+  test("a fresh build asks nobody and runs all it has; what it makes feeds the cache", () => {
+    const cores = new Cores(three);
+    knows(cores, "ann");
+    const build = cores.submit("ann", one, 0, true);
+    cores.finish(build);
+    expect(cores.executions).toHaveLength(1);
+    expect(cores.node("bob").build(build).submission!.event.fresh).toBe(true);
+    expect(cores.nodes.flatMap((n) => n.of("look-up"))).toEqual([]);
+    for (const node of cores.nodes) expect(node.of("remember")).toHaveLength(1);
+  });
+
+  test("a fresh build and another of the same thing, both at once: each of the fresh one's actions runs", () => {
+    const cores = new Cores(three, { run: () => ({ ms: 400 }) });
+    const plain = cores.submit("ann", one);
+    const fresh = cores.submit("bob", one, 5, true);
+    cores.finish(plain);
+    cores.finish(fresh);
+    const claims = cores.node("cy").build(fresh).claims!;
+    expect(claims.wasCached(0)).toBe(false);
+    expect(claims.claimsOf(0).filter((c) => c.done)).toHaveLength(1);
+  });
+
   test("a whole front is asked about by one message to each", () => {
     const cores = new Cores(three);
     const build = cores.submit("ann", wide);
