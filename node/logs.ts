@@ -2,7 +2,7 @@
 import type { Core } from "../protocol/core.ts";
 import type { ActionName, BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
 import type { Build } from "../protocol/work/build.ts";
-import { isOpen } from "../protocol/work/claims.ts";
+import { isOpen } from "../protocol/work/claim.ts";
 import type { LogChunk, LogRequest } from "./control/api.ts";
 import type { Mesh, TailChunk, TailRequest, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";

@@ -18,7 +18,7 @@ import { Attention, isHearsay } from "./work/attention.ts";
 import { Borrower } from "./work/borrower.ts";
 import { Build } from "./work/build.ts";
 import { CatchUp } from "./work/catch-up.ts";
-import { type Claim, isOpen } from "./work/claims.ts";
+import { type Claim, isOpen } from "./work/claim.ts";
 import { Copies } from "./work/copies.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
@@ -94,10 +94,10 @@ export class Core {
     this.submissions = new Submissions(this.desk);
     this.allowance = new Allowance(this.desk);
     this.pulse = new Pulse(this.desk);
-    this.retirement = new Retirement(this.desk, this.holder);
+    this.witness = new Witness(this.desk);
+    this.retirement = new Retirement(this.desk, this.holder, this.witness);
     this.borrower = new Borrower(this.desk);
     this.catchUp = new CatchUp(this.desk, this.borrower);
-    this.witness = new Witness(this.desk);
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
   }
@@ -259,7 +259,7 @@ export class Core {
     this.sealer.seal();
     this.copies.pump();
     this.history.pump();
-    this.retired(this.retirement.pump());
+    this.forget(this.retirement.pump());
     if (this.stopReason !== undefined) this.goDown(this.stopReason);
   }
 
@@ -460,7 +460,7 @@ export class Core {
       this.holder.reviewAll(build);
       this.expiry.forget();
       if (build.claims?.sealed) this.history.ended();
-      this.retired(this.retirement.retire());
+      this.forget(this.retirement.retire());
     }
   }
 
@@ -590,11 +590,6 @@ export class Core {
       this.desk.builds.set(id, build);
     }
     return build;
-  }
-
-  private retired(builds: readonly Build[]): void {
-    for (const build of builds) this.witness.forget(build.facts());
-    this.forget(builds);
   }
 
   private forget(builds: readonly Build[]): void {

@@ -6,7 +6,7 @@ import type { Input } from "../contract.ts";
 import type { BuildId } from "../kernel/ids.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import type { Build } from "./build.ts";
-import { type Claim, isOpen } from "./claims.ts";
+import { type Claim, isOpen } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import type { Preparer } from "./preparer.ts";
 import type { Scheduler } from "./scheduler.ts";

@@ -7,7 +7,8 @@ import type { BuildId, Digest, EntryId, PeerId } from "../kernel/ids.ts";
 import type { Members } from "../swarm/members.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { type EventOf, knownEvent } from "../timeline/events.ts";
-import { type Claim, Claims } from "./claims.ts";
+import type { Claim } from "./claim.ts";
+import { Claims } from "./claims.ts";
 import type { Estimates } from "./estimates.ts";
 import type { Ledger } from "./ledger.ts";
 

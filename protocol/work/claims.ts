@@ -9,7 +9,6 @@ import {
   type ActionName,
   byText,
   type ClaimId,
-  type Digest,
   type EntryId,
   type Incarnation,
   type PeerId,
@@ -17,75 +16,11 @@ import {
 import type { Said } from "../swarm/cuts.ts";
 import type { Judge } from "../swarm/members.ts";
 import { entryKey, type SignedEntry } from "../timeline/entry.ts";
-import {
-  type ActionResult,
-  type Event,
-  type EventOf,
-  knownEvent,
-  type Made,
-  type Usage,
-  type Why,
-} from "../timeline/events.ts";
+import { type ActionResult, type Event, type EventOf, knownEvent, type Made } from "../timeline/events.ts";
 import { type ActionState, Actions } from "./actions.ts";
+import { beats, type Claim, identity, isOpen } from "./claim.ts";
 import { standsOn } from "./grounds.ts";
-
-export interface Claim {
-  readonly id: ClaimId;
-  readonly action: number;
-  readonly attempt: number;
-  readonly key: Digest;
-  readonly holder: PeerId;
-  readonly holderInc: Incarnation;
-  readonly steward: PeerId;
-  readonly turn: number;
-  readonly twin: boolean;
-  readonly pins: readonly (readonly [ActionName, EntryId])[];
-  /** Sum over the results it takes. */
-  readonly took: string | undefined;
-  readonly why: Why | undefined;
-  started: boolean;
-  /** `at`: where in its holder's chain. */
-  done:
-    | {
-        readonly resultHash: EntryId;
-        readonly usage: Usage | undefined;
-        readonly at: NonNullable<Made["at"]>;
-      }
-    | undefined;
-  fail: EventOf<"fail"> | undefined;
-  abandoned: string | undefined;
-  expired: string | undefined;
-  /** A person wants it back: unless it has begun, or in any case. */
-  recalled: "queued" | "running" | undefined;
-  /** A person forgave its failure. */
-  forgiven: boolean;
-}
-
-/** What the fold knows a claim by. A steward that uses one id twice, for two things, has made two claims. */
-const identity = (c: Pick<Claim, "id" | "action" | "key" | "holder" | "holderInc" | "twin">): string =>
-  [c.id, c.action, c.key, c.holder, c.holderInc, c.twin].join("\n");
-
-export const isOpen = (claim: Claim): boolean =>
-  !claim.done && !claim.fail && claim.abandoned === undefined && claim.expired === undefined;
-
-const beats = (action: ActionName, claim: Claim, other: Claim): boolean => {
-  if (claim.started !== other.started) return claim.started;
-  const [mine, its] = [claim, other].map(({ id }) => sha256Hex(`${action}\n${id}`)) as [string, string];
-  return mine < its || (mine === its && identity(claim) < identity(other));
-};
-
-/** Of two open claims of one action key, each in a build of its own, the one that goes on: what the other needs comes from the cache then. */
-export const goesOn = (claim: Claim, other: Claim): boolean =>
-  beats(claim.key as string as ActionName, claim, other);
-
-/** One result of an action and who vouched for it. */
-export interface Result {
-  readonly hash: EntryId;
-  readonly result: ActionResult;
-  readonly key: Digest;
-  /** Source (claim id, or entry key of a `cached`) → the member that held the bytes then. */
-  readonly sources: Map<string, PeerId>;
-}
+import { hashOf, type Result, type Spoken, votesFor } from "./results.ts";
 
 /** Bytes of an action's inputs that others made, and how many of them each of their holders has. */
 export interface Inputs {
@@ -102,17 +37,6 @@ interface Remark {
   readonly said: Said;
 }
 
-/** A result that somebody spoke of, and what it was made from. */
-interface Spoken {
-  readonly key: Digest;
-  readonly result: ActionResult;
-  readonly source: string;
-  readonly holder: PeerId;
-  readonly grounds: Pick<Claim, "pins" | "took">;
-  /** Absent for what came from the cache. */
-  readonly claim?: Claim;
-}
-
 interface ActionFacts {
   /** Made anew when one is added: a list that grows takes room for many, and most actions have one claim. */
   claims: readonly Claim[];
@@ -126,27 +50,6 @@ interface ActionFacts {
   /** As last asked for; gone when what it rests on changes. */
   inputs: Inputs | undefined;
 }
-
-const hashes = new WeakMap<ActionResult, EntryId>();
-
-/** Two results are equal when their outputs are. A result never changes: its hash is found once. */
-export function hashOf(result: ActionResult): EntryId {
-  let hash = hashes.get(result);
-  if (hash === undefined) {
-    hash = hashOfOutputs(result);
-    hashes.set(result, hash);
-  }
-  return hash;
-}
-
-const hashOfOutputs = (result: ActionResult): EntryId =>
-  sha256Hex(
-    encode(
-      [...result.outputs]
-        .sort((a, b) => byText(a.path, b.path))
-        .map((o) => [o.path, o.digest, o.kind, o.executable ?? false]),
-    ),
-  ) as EntryId;
 
 const none: readonly never[] = [];
 const nothing: ReadonlySet<string> = new Set();
@@ -597,14 +500,12 @@ export class Claims {
   /** Whether what something was made from counts: whoever made it may have been disowned since. */
   private stands(index: number, { pins, took }: Spoken["grounds"]): boolean {
     if (took === undefined) return true;
+    const results = this.dependencies[index]!.map((d) => [...this.facts[d]!.results.keys()]);
     const pinned = new Map(pins.map(([name, hash]) => [this.indexOf.get(name), hash]));
-    const known: EntryId[][] = [];
-    for (const dependency of this.dependencies[index]!) {
-      const { results } = this.facts[dependency]!;
-      const pin = pinned.get(dependency);
-      if (results.size === 0 || (pin !== undefined && !results.has(pin))) return false;
-      known.push(pin === undefined ? [...results.keys()].sort(byText) : [pin]);
-    }
+    const known = results.map((hashes, nth) => {
+      const pin = pinned.get(this.dependencies[index]![nth]!);
+      return pin === undefined ? hashes.sort(byText) : hashes.filter((hash) => hash === pin);
+    });
     return standsOn(took, known);
   }
 
@@ -661,14 +562,6 @@ export class Claims {
       }
     }
   }
-}
-
-/** How many members say that they came to a result, or found it in their cache. Whom a `cached` names as holder has said nothing. */
-function votesFor({ sources }: Result): number {
-  const members = new Set<string>();
-  for (const [source, holder] of sources)
-    members.add(source.includes("#") ? source.slice(0, source.indexOf(".")) : holder);
-  return members.size;
 }
 
 const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";

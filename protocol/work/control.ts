@@ -4,7 +4,8 @@ import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId, ClaimId } from "../kernel/ids.ts";
 import type { Event, EventOf } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
-import type { Claim, Claims } from "./claims.ts";
+import type { Claim } from "./claim.ts";
+import type { Claims } from "./claims.ts";
 
 /** What a person's word comes to: the events that say it, and what they do. No event: all is so already. */
 export interface Plan {

@@ -6,9 +6,9 @@ import { sizeOf } from "../kernel/digest.ts";
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { CopyPolicy } from "../swarm/policy.ts";
 import type { Build } from "./build.ts";
-import type { Result } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 import type { Fetches } from "./fetches.ts";
+import type { Result } from "./results.ts";
 
 /** Left to dependents that fetch it anyway. */
 const patienceMs = 1000;

@@ -1,7 +1,7 @@
 /** The acting steward's watch over open claims: it takes back what dead, restarted or silent holders had, and what takes too long. */
 import { type ClaimId, incarnationCounter } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
-import { type Claim, isOpen } from "./claims.ts";
+import { type Claim, isOpen } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 
 /** A claim whose holder has not said `start` after this long is taken back. A holder says it within `startSaidMs`. */

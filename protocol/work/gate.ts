@@ -7,7 +7,7 @@ import type { Said } from "../swarm/cuts.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { EventOf } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
-import type { Claim } from "./claims.ts";
+import type { Claim } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { busy, ineligible, isHeavy, type Shortfall, shortfalls, slotsFor } from "./eligible.ts";
 import { Grounding } from "./grounding.ts";

@@ -5,7 +5,7 @@ import type { Message } from "../swarm/message.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { Why } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
-import type { Claim } from "./claims.ts";
+import type { Claim } from "./claim.ts";
 import { type Courier, unasked } from "./courier.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";

@@ -7,7 +7,7 @@ import { decode, encode } from "../kernel/codec.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import { type BuildId, type ClaimId, isBuildId, isPeerId, type PeerId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
-import type { Claim } from "./claims.ts";
+import type { Claim } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { type Estimates, type Known, type Mean, speedWeightMax } from "./estimates.ts";
 import type { Runs } from "./records.ts";

@@ -5,7 +5,7 @@ import type { ExecuteOutcome, Want } from "../contract.ts";
 import type { BuildId, ClaimId, Digest } from "../kernel/ids.ts";
 import type { Usage } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
-import { type Claim, goesOn, isOpen } from "./claims.ts";
+import { type Claim, goesOn, isOpen } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { slotsFor } from "./eligible.ts";
 import type { Fetches, Needed } from "./fetches.ts";

@@ -4,8 +4,9 @@ import { through } from "../build/links.ts";
 import { actionKey, buildTree, platformOf } from "../build/reapi.ts";
 import { emptyDigest } from "../kernel/digest.ts";
 import { type ActionName, byText, type Digest, type EntryId, type PeerId } from "../kernel/ids.ts";
-import type { Claims, Result } from "./claims.ts";
+import type { Claims } from "./claims.ts";
 import { sumOf } from "./grounds.ts";
+import type { Result } from "./results.ts";
 
 /** Files below a Directory, by its digest, as far as they were read. */
 export type Trees = ReadonlyMap<Digest, readonly InputFile[]>;

@@ -2,7 +2,7 @@
 import type { BuildId, ClaimId, PeerId } from "../kernel/ids.ts";
 import type { Vitals } from "../swarm/vitals.ts";
 import type { Build } from "./build.ts";
-import { type Claim, isOpen } from "./claims.ts";
+import { type Claim, isOpen } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { speedOfClass } from "./estimates.ts";
 

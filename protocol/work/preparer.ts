@@ -5,7 +5,7 @@ import type { Message } from "../swarm/message.ts";
 import type { Made } from "../timeline/events.ts";
 import type { Transition } from "./actions.ts";
 import type { Build } from "./build.ts";
-import type { Claim } from "./claims.ts";
+import type { Claim } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { provenBy } from "./gleaner.ts";
 import { groundsOf, inputsOf } from "./inputs.ts";

@@ -3,6 +3,7 @@ import { byText } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import type { Holder } from "./holder.ts";
+import type { Witness } from "./witness.ts";
 
 /** Ended builds that stay in memory and in sync, and facts of all of them together; those submitted before them are archived. */
 const endedBuildsMax = 50;
@@ -11,12 +12,14 @@ const endedFactsMax = 200_000;
 export class Retirement {
   private readonly desk: Desk;
   private readonly holder: Holder;
+  private readonly witness: Witness;
   /** Some ended build would be archived, if nothing of it were in hand. */
   private lingers = false;
 
-  constructor(desk: Desk, holder: Holder) {
+  constructor(desk: Desk, holder: Holder, witness: Witness) {
     this.desk = desk;
     this.holder = holder;
+    this.witness = witness;
   }
 
   /** What lingered may go by now. */
@@ -44,6 +47,7 @@ export class Retirement {
       left--;
       facts -= build.facts().length;
       desk.builds.delete(build.id);
+      this.witness.forget(build.facts());
       desk.emit({ kind: "archive", build: build.id, record });
       return true;
     });

@@ -1,7 +1,7 @@
 /** Stragglers: a run that lasts much longer than expected gets one twin on an idle node, from the steward of its action; the first result counts. */
 import type { BuildId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
-import { type Claim, isOpen } from "./claims.ts";
+import { type Claim, isOpen } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { isHeavy } from "./eligible.ts";
 import type { Gate } from "./gate.ts";

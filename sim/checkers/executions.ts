@@ -1,7 +1,8 @@
 /** What really ran: no more often than facts and faults allow, no longer than the claim stands, never more than slots. */
 import type { Effect } from "../../protocol/contract.ts";
 import type { BuildId, ClaimId } from "../../protocol/kernel/ids.ts";
-import { type Claims, isOpen } from "../../protocol/work/claims.ts";
+import { isOpen } from "../../protocol/work/claim.ts";
+import type { Claims } from "../../protocol/work/claims.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
 import type { Accuse } from "./violation.ts";

@@ -4,7 +4,7 @@ import type { Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import { type EventOf, knownEvent } from "../../protocol/timeline/events.ts";
 import type { Build } from "../../protocol/work/build.ts";
-import { isOpen } from "../../protocol/work/claims.ts";
+import { isOpen } from "../../protocol/work/claim.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
 import type { Calm } from "./calm.ts";

@@ -1,7 +1,7 @@
 /** Nothing waits that could go on: no runnable action beside an idle host, no open claim that nobody works on. */
 import type { ClaimId } from "../../protocol/kernel/ids.ts";
 import type { Build } from "../../protocol/work/build.ts";
-import { isOpen } from "../../protocol/work/claims.ts";
+import { isOpen } from "../../protocol/work/claim.ts";
 import { inputsOf } from "../../protocol/work/inputs.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";

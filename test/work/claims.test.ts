@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
-import { type Claims, hashOf, isOpen } from "../../protocol/work/claims.ts";
+import { isOpen } from "../../protocol/work/claim.ts";
+import type { Claims } from "../../protocol/work/claims.ts";
 import { sumOf } from "../../protocol/work/grounds.ts";
+import { hashOf } from "../../protocol/work/results.ts";
 import {
   Author,
   abandon,

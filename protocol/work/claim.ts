@@ -1,0 +1,53 @@
+/** A claim as the fold knows it: who may run which action, on what grounds, and what became of it. */
+import { sha256Hex } from "../kernel/digest.ts";
+import type { ActionName, ClaimId, Digest, EntryId, Incarnation, PeerId } from "../kernel/ids.ts";
+import type { EventOf, Made, Usage, Why } from "../timeline/events.ts";
+
+export interface Claim {
+  readonly id: ClaimId;
+  readonly action: number;
+  readonly attempt: number;
+  readonly key: Digest;
+  readonly holder: PeerId;
+  readonly holderInc: Incarnation;
+  readonly steward: PeerId;
+  readonly turn: number;
+  readonly twin: boolean;
+  readonly pins: readonly (readonly [ActionName, EntryId])[];
+  /** Sum over the results it takes. */
+  readonly took: string | undefined;
+  readonly why: Why | undefined;
+  started: boolean;
+  /** `at`: where in its holder's chain. */
+  done:
+    | {
+        readonly resultHash: EntryId;
+        readonly usage: Usage | undefined;
+        readonly at: NonNullable<Made["at"]>;
+      }
+    | undefined;
+  fail: EventOf<"fail"> | undefined;
+  abandoned: string | undefined;
+  expired: string | undefined;
+  /** A person wants it back: unless it has begun, or in any case. */
+  recalled: "queued" | "running" | undefined;
+  /** A person forgave its failure. */
+  forgiven: boolean;
+}
+
+/** What the fold knows a claim by. A steward that uses one id twice, for two things, has made two claims. */
+export const identity = (c: Pick<Claim, "id" | "action" | "key" | "holder" | "holderInc" | "twin">): string =>
+  [c.id, c.action, c.key, c.holder, c.holderInc, c.twin].join("\n");
+
+export const isOpen = (claim: Claim): boolean =>
+  !claim.done && !claim.fail && claim.abandoned === undefined && claim.expired === undefined;
+
+export const beats = (action: ActionName, claim: Claim, other: Claim): boolean => {
+  if (claim.started !== other.started) return claim.started;
+  const [mine, its] = [claim, other].map(({ id }) => sha256Hex(`${action}\n${id}`)) as [string, string];
+  return mine < its || (mine === its && identity(claim) < identity(other));
+};
+
+/** Of two open claims of one action key, each in a build of its own, the one that goes on: what the other needs comes from the cache then. */
+export const goesOn = (claim: Claim, other: Claim): boolean =>
+  beats(claim.key as string as ActionName, claim, other);

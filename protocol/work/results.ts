@@ -1,0 +1,55 @@
+/** Results of actions: when two are one, who vouched for them, and what a member says of one. */
+import { encode } from "../kernel/codec.ts";
+import { sha256Hex } from "../kernel/digest.ts";
+import { byText, type Digest, type EntryId, type PeerId } from "../kernel/ids.ts";
+import type { ActionResult } from "../timeline/events.ts";
+import type { Claim } from "./claim.ts";
+
+/** One result of an action and who vouched for it. */
+export interface Result {
+  readonly hash: EntryId;
+  readonly result: ActionResult;
+  readonly key: Digest;
+  /** Source (claim id, or entry key of a `cached`) → the member that held the bytes then. */
+  readonly sources: Map<string, PeerId>;
+}
+
+/** A result that somebody spoke of, and what it was made from. */
+export interface Spoken {
+  readonly key: Digest;
+  readonly result: ActionResult;
+  readonly source: string;
+  readonly holder: PeerId;
+  readonly grounds: Pick<Claim, "pins" | "took">;
+  /** Absent for what came from the cache. */
+  readonly claim?: Claim;
+}
+
+const hashes = new WeakMap<ActionResult, EntryId>();
+
+/** Two results are equal when their outputs are. A result never changes: its hash is found once. */
+export function hashOf(result: ActionResult): EntryId {
+  let hash = hashes.get(result);
+  if (hash === undefined) {
+    hash = hashOfOutputs(result);
+    hashes.set(result, hash);
+  }
+  return hash;
+}
+
+const hashOfOutputs = (result: ActionResult): EntryId =>
+  sha256Hex(
+    encode(
+      [...result.outputs]
+        .sort((a, b) => byText(a.path, b.path))
+        .map((o) => [o.path, o.digest, o.kind, o.executable ?? false]),
+    ),
+  ) as EntryId;
+
+/** How many members say that they came to a result, or found it in their cache. Whom a `cached` names as holder has said nothing. */
+export function votesFor({ sources }: Result): number {
+  const members = new Set<string>();
+  for (const [source, holder] of sources)
+    members.add(source.includes("#") ? source.slice(0, source.indexOf(".")) : holder);
+  return members.size;
+}
