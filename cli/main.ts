@@ -6,7 +6,7 @@ import { controlClient } from "../node/control/client.ts";
 import { defaultHomeDir, placesOf } from "../node/home-places.ts";
 import { nearest } from "../protocol/build/nearest.ts";
 import { errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
-import { flagOf, quoted, valuesOf } from "./arguments.ts";
+import { camelCase, flagOf, quoted, valuesOf } from "./arguments.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { approve, deny } from "./commands/approve.ts";
 import { artifact } from "./commands/artifact.ts";
@@ -211,6 +211,11 @@ function textOptions(
   const texts: Record<string, true | readonly string[]> = {};
   for (const option of command.options) {
     if (options[option.name] === undefined) continue;
+    if (option.negated) {
+      // Known to the parser by what it turns off, to a command by its own name.
+      if (options[option.name] === false) texts[camelCase(`no-${option.name}`)] = true;
+      continue;
+    }
     texts[option.name] = option.isBoolean ? true : valuesOf(argv, ...option.names);
   }
   return texts;

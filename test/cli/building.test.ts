@@ -202,6 +202,16 @@ describe("plan of what asks for more than a node has", () => {
 });
 
 describe("builds that run and builds that ended", () => {
+  test("with --no-cache all of it runs, and that is said; without it the cache is asked", async () => {
+    const control = await serve();
+    const spec = await writeSpec(terminal);
+    expect(await terminal.good("submit", spec, "--no-cache")).toContain(
+      "submitted three-5feceb66ff; everything runs, the cache is not asked\n",
+    );
+    expect(await terminal.good("submit", spec)).not.toContain("cache is not asked");
+    expect(control.freshness).toEqual([true, false]);
+  });
+
   test("cancel ends a build once", async () => {
     const { pace } = gate();
     await serve({ pace });

@@ -47,6 +47,8 @@ export interface MemoryOptions {
 }
 
 export class MemoryControl implements Control {
+  /** Of each build that was submitted, whether the cache was not to be asked. */
+  readonly freshness: boolean[] = [];
   readonly blobs = new Map<Digest, Uint8Array>();
   readonly trees = new Map<Digest, Awaited<ReturnType<Control["getTree"]>>>();
   readonly fetched = new Set<BuildId>();
@@ -241,7 +243,13 @@ export class MemoryControl implements Control {
     return tree;
   }
 
-  async submit(request: { readonly name: string; readonly graph: Digest; readonly priority: number }) {
+  async submit(request: {
+    readonly name: string;
+    readonly graph: Digest;
+    readonly priority: number;
+    readonly fresh?: boolean;
+  }) {
+    this.freshness.push(request.fresh ?? false);
     const bytes = this.blobs.get(request.graph);
     if (!bytes) throw new SwarmError("blob-missing", "the graph was not uploaded");
     const graph = decodeGraph(bytes);
