@@ -23,7 +23,6 @@ import { Copies } from "./work/copies.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Expiry } from "./work/expiry.ts";
-import { Fetches } from "./work/fetches.ts";
 import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { History } from "./work/history.ts";
@@ -59,7 +58,6 @@ export class Core {
   readonly outlook: Outlook;
   private readonly courier: Courier;
   private readonly twins: Twins;
-  private readonly fetches: Fetches;
   private readonly copies: Copies;
   readonly scheduler: Scheduler;
   private readonly attention: Attention;
@@ -79,16 +77,15 @@ export class Core {
   constructor(config: CoreConfig, now: Instant, hands: Hands = { Courier, Granter, Scheduler }) {
     this.desk = new Desk(config, now);
     this.preparer = new Preparer(this.desk);
-    this.fetches = new Fetches(this.desk);
-    this.copies = new Copies(this.desk, this.fetches);
-    this.holder = new Holder(this.desk, this.fetches);
+    this.copies = new Copies(this.desk);
+    this.holder = new Holder(this.desk);
     this.gate = new Gate(this.desk, this.holder);
     this.courier = new hands.Courier(this.desk);
     this.outlook = new Outlook(this.desk);
     this.granter = new hands.Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
     this.twins = new Twins(this.desk, this.gate, this.outlook, this.granter);
     this.expiry = new Expiry(this.desk);
-    this.sealer = new Sealer(this.desk, this.fetches);
+    this.sealer = new Sealer(this.desk);
     this.scheduler = new hands.Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
@@ -153,7 +150,6 @@ export class Core {
       this.twins.deadline(),
       this.scheduler.deadline(),
       this.submissions.deadline(),
-      this.fetches.deadline(),
       this.copies.deadline(),
       this.catchUp.deadline(),
       this.borrower.deadline(),
@@ -247,7 +243,6 @@ export class Core {
     if (this.gate.look()) this.pulse.soon();
     this.pulse.tick();
     this.submissions.tick();
-    this.fetches.tick();
     this.catchUp.tick();
     this.borrower.tick();
     this.preparer.prepare();
@@ -301,10 +296,9 @@ export class Core {
       case "ask":
         return this.granter.take(from, message);
       case "hold":
-        return this.fetches.hold(from, message);
+        return this.submissions.hold(from, message);
       case "held":
-        this.submissions.held(from, message.id, message.missing);
-        return this.fetches.held(from, message.id, message.missing);
+        return this.submissions.held(from, message.id, message.missing);
       case "seek":
         return this.preparer.sought(from, message);
       case "found":
@@ -492,19 +486,12 @@ export class Core {
   }
 
   private takeTree(digest: Digest, files: readonly InputFile[] | null): void {
-    const holders = this.desk.noteTree(digest, files);
-    if (!this.fetches.treeEnded(digest, holders, files !== null)) return;
-    if (!files) this.desk.giveUpTree(digest);
+    this.desk.noteTree(digest, files);
     this.preparer.treeRead(digest, files !== null);
     this.holder.treeRead(digest, files !== null);
   }
 
   private takeFetched(id: string, missing: readonly Digest[], fetchedBytes: number): void {
-    const ended = this.fetches.ended(id, missing, fetchedBytes);
-    if (ended) this.takeEnded(id, ended.missing, ended.fetchedBytes);
-  }
-
-  private takeEnded(id: string, missing: readonly Digest[], fetchedBytes: number): void {
     const [what, a, b] = id.split(":");
     if (what === "hold")
       this.desk.emit({

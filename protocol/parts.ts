@@ -28,7 +28,6 @@ import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
-import { Fetches } from "./work/fetches.ts";
 import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { Grounding } from "./work/grounding.ts";
@@ -86,7 +85,6 @@ export const parts: readonly Savable[] = [
   Granter,
   Expiry,
   Sealer,
-  Fetches,
   Copies,
   Holder,
   History,

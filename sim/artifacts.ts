@@ -25,6 +25,8 @@ export class Blobs {
   private readonly rotten = new Map<PeerId, Set<Digest>>();
   /** Hosts whose disks take no blob more. */
   private readonly full = new Set<PeerId>();
+  /** Blobs that were brought by a third. */
+  errands = 0;
   /** Rotten or corrupted blobs that were noticed by their digest. */
   refused = 0;
 
@@ -172,7 +174,7 @@ export class Blobs {
     const here = this.intact(self, want.digest);
     const peer = want.from.filter((p) => p !== self)[nth];
     if (here || peer === undefined) {
-      process.after(diskMs, () => done(here));
+      process.after(diskMs, () => (here ? done(true) : this.errand(self, want, done)));
       return;
     }
     const from = this.network.placeOf(self, peer);
@@ -185,6 +187,26 @@ export class Blobs {
       if (this.full.has(self)) return done(false);
       this.shelf(self).add(want.digest);
       done(true);
+    });
+  }
+
+  /** What only those have that cannot be reached from here is brought by one that reaches both: it keeps what it brings. */
+  private errand(self: PeerId, { digest, from }: Want, done: (arrived: boolean) => void): void {
+    const { network } = this;
+    const beyond = from.filter((p) => p !== self && !network.reaches(self, p) && this.has(p, digest));
+    const third = network.reachedBy(self).find((t) => beyond.some((b) => network.reaches(t, b)));
+    if (third === undefined || this.full.has(third) || this.full.has(self)) return done(false);
+    this.errands++;
+    const holder = beyond.find((b) => network.reaches(third, b))!;
+    const size = sizeOf(digest);
+    network.transfer(holder, third, size, (arrived) => {
+      if (arrived !== "whole" || !this.intact(holder, digest)) return done(false);
+      this.shelf(third).add(digest);
+      network.transfer(third, self, size, (come) => {
+        if (come !== "whole" || !this.intact(third, digest)) return done(false);
+        this.shelf(self).add(digest);
+        done(true);
+      });
     });
   }
 

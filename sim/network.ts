@@ -2,7 +2,7 @@
  * The network between hosts: who reaches whom, connections with admission on both sides as the real mesh does it, ordered
  * unicast, unreliable gossip, partitions, and bulk transfers. Addresses are known to everybody; discovery is not simulated.
  */
-import type { PeerId } from "../protocol/kernel/ids.ts";
+import { byText, type PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
 import type { Network, NetworkHandlers } from "../protocol/ports.ts";
 import { gossipBytesMax, messageBytesMax } from "../protocol/swarm/message.ts";
@@ -194,6 +194,11 @@ export class VirtualNetwork {
     const link = this.links.get(a, b);
     const linked = link ? link.up : this.mayCall(a, b);
     return linked && this.passes(a, b) && this.passes(b, a) && this.alive(a) && this.alive(b);
+  }
+
+  /** Whom a daemon reaches, in the order of their places. */
+  reachedBy(place: PeerId): PeerId[] {
+    return [...this.stations.keys()].filter((p) => p !== place && this.reaches(place, p)).sort(byText);
   }
 
   /** Whether a stranger at `a` may come to the door of `b`, and hear an answer. */

@@ -88,14 +88,8 @@ export type Message =
       readonly reason: string;
       readonly steward?: PeerId;
     }
-  /** Please hold these blobs too, or with `folder` the Directories of these trees; `from`: who has them beside the one who asks. */
-  | {
-      readonly kind: "hold";
-      readonly id: string;
-      readonly digests: readonly Digest[];
-      readonly from?: readonly PeerId[];
-      readonly folder?: boolean;
-    }
+  /** Please hold these blobs too: the one who asks has them. */
+  | { readonly kind: "hold"; readonly id: string; readonly digests: readonly Digest[] }
   /** Done; `missing` names those that could not be had. */
   | { readonly kind: "held"; readonly id: string; readonly missing: readonly Digest[] }
   /** Which of these action keys have a result whose outputs can be had? */
@@ -184,13 +178,7 @@ const messageSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("grant"), id, ...ledger }),
   z.object({ kind: z.literal("deny"), id, build, reason: shortText, steward: peer.optional() }),
-  z.object({
-    kind: z.literal("hold"),
-    id,
-    digests: digests(0, holdDigestsMax),
-    from: z.array(peer).max(16).optional(),
-    folder: z.boolean().optional(),
-  }),
+  z.object({ kind: z.literal("hold"), id, digests: z.array(digest).max(50_000) }),
   z.object({ kind: z.literal("held"), id, missing: digests(0, holdDigestsMax) }),
   z.object({ kind: z.literal("seek"), id, keys: digests(1, seekKeysMax) }),
   z.object({

@@ -7,7 +7,6 @@ import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { CopyPolicy } from "../swarm/policy.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
-import type { Fetches } from "./fetches.ts";
 import type { Result } from "./results.ts";
 
 /** Left to dependents that fetch it anyway. */
@@ -38,7 +37,6 @@ interface Candidate {
 
 export class Copies {
   private readonly desk: Desk;
-  private readonly fetches: Fetches;
   /** Transitions that were looked at, per build. */
   private readonly cursors = new Map<BuildId, number>();
   /** In the order in which they are due. */
@@ -46,9 +44,8 @@ export class Copies {
   private fetching: { readonly id: string; readonly digests: readonly Digest[] } | undefined;
   private restUntilMonoMs = Number.NEGATIVE_INFINITY;
 
-  constructor(desk: Desk, fetches: Fetches) {
+  constructor(desk: Desk) {
     this.desk = desk;
-    this.fetches = fetches;
   }
 
   /** Facts were folded: notes what is done and this node's to keep a second time. */
@@ -128,7 +125,7 @@ export class Copies {
     const madeInMs = this.madeInMs(build, action, result);
     if (away.length === 0 || !isWorthCopying(desk.config.scheduling.copies, { madeInMs, bytes })) return;
     this.fetching = { id: `copy:${id}:${action}`, digests: away };
-    this.fetches.begin(
+    this.desk.fetch(
       this.fetching.id,
       away.map((digest) => ({ digest, holders: [holder] })),
     );

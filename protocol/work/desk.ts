@@ -1,6 +1,6 @@
 /** What the machines of the work floor share: who is there, which builds are live, what was learned, and the way out for events and effects. */
 import type { InputFile } from "../build/graph.ts";
-import type { CoreConfig, Effect, Instant } from "../contract.ts";
+import type { CoreConfig, Effect, Instant, Want } from "../contract.ts";
 import { type BuildId, byText, type ClaimId, type Digest, type PeerId } from "../kernel/ids.ts";
 import { Random } from "../kernel/random.ts";
 import { LastWords } from "../swarm/last-words.ts";
@@ -26,6 +26,12 @@ const localDigestsMax = 200_000;
 const treeFilesMax = 300_000;
 
 const nobody: readonly PeerId[] = [];
+
+/** A blob, and who is said to hold it. */
+export interface Needed {
+  readonly digest: Digest;
+  readonly holders: readonly PeerId[];
+}
 
 export class Desk {
   readonly config: CoreConfig;
@@ -86,8 +92,7 @@ export class Desk {
   private heardSince = -1;
   private seenList: Vitals[] | undefined;
   private readonly local = new Set<Digest>();
-  /** And who is said to hold them. */
-  private readonly treesAsked = new Map<Digest, readonly PeerId[]>();
+  private readonly treesAsked = new Set<Digest>();
   private treeFiles = 0;
   private effects: Effect[] = [];
   private ownVitals: Vitals | undefined;
@@ -245,6 +250,13 @@ export class Desk {
     return `${this.config.self}.${this.config.inc}.${this.claimCount++}` as ClaimId;
   }
 
+  /** Brings blobs here, by whatever way there is; returns what is asked of whom first. → `fetched` */
+  fetch(id: string, needs: readonly Needed[]): readonly Want[] {
+    const wants = needs.map(({ digest, holders }) => ({ digest, from: this.preferred(holders) }));
+    this.emit({ kind: "fetch", id, wants });
+    return wants;
+  }
+
   isLocal(digest: Digest): boolean {
     return this.local.has(digest);
   }
@@ -261,33 +273,26 @@ export class Desk {
   /** Asks the shell for a folder's files, once at a time. */
   askTree(digest: Digest, from: readonly PeerId[]): void {
     if (this.treesAsked.has(digest)) return;
-    this.treesAsked.set(digest, from);
+    this.treesAsked.add(digest);
     this.emit({ kind: "read-tree", want: { digest, from: this.preferred(from) } });
   }
 
-  /** A tree that was asked for came, or not. Returns who was said to hold it. */
-  noteTree(digest: Digest, files: readonly InputFile[] | null): readonly PeerId[] {
-    const holders = this.treesAsked.get(digest) ?? [];
-    if (!files) return holders;
+  /** A tree that was asked for came, or there is no way to it; it may be asked for again. */
+  noteTree(digest: Digest, files: readonly InputFile[] | null): void {
     this.treesAsked.delete(digest);
+    if (!files) return;
     this.treeFiles += files.length + 1 - this.forgetTree(digest);
     this.trees.set(digest, files);
     for (const oldest of this.trees.keys()) {
       if (this.treeFiles <= treeFilesMax || oldest === digest) break;
       this.treeFiles -= this.forgetTree(oldest);
     }
-    return holders;
   }
 
   /** What it counted for. */
   private forgetTree(digest: Digest): number {
     const files = this.trees.get(digest);
     return this.trees.delete(digest) ? files!.length + 1 : 0;
-  }
-
-  /** There is no way to a tree that was asked for; it may be asked for again. */
-  giveUpTree(digest: Digest): void {
-    this.treesAsked.delete(digest);
   }
 
   /** Those likely to hold a blob, the living first, then every other living member: somebody may have fetched it. */

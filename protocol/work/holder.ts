@@ -6,9 +6,8 @@ import type { BuildId, ClaimId, Digest } from "../kernel/ids.ts";
 import type { Usage } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import { type Claim, goesOn, isOpen } from "./claim.ts";
-import type { Desk } from "./desk.ts";
+import type { Desk, Needed } from "./desk.ts";
 import { slotsFor } from "./eligible.ts";
-import type { Fetches, Needed } from "./fetches.ts";
 import { inputsOf } from "./inputs.ts";
 import { reportLost } from "./lost.ts";
 import { occupy, overdueShare } from "./outlook.ts";
@@ -44,14 +43,12 @@ interface Held {
 
 export class Holder {
   private readonly desk: Desk;
-  private readonly fetches: Fetches;
   private readonly held = new Map<ClaimId, Held>();
   private readonly cooldowns = new Map<string, number>();
   private readonly fetchFailures = new Map<Digest, number>();
 
-  constructor(desk: Desk, fetches: Fetches) {
+  constructor(desk: Desk) {
     this.desk = desk;
-    this.fetches = fetches;
   }
 
   /** Slots of the claims in hand that still need this node: taken, or soon to be. */
@@ -410,7 +407,7 @@ export class Holder {
     }
     h.phase = "fetching";
     h.fetchFromMonoMs = this.desk.now.monoMs;
-    h.wants = this.fetches.begin(h.claim.id, [...wants.values()]);
+    h.wants = this.desk.fetch(h.claim.id, [...wants.values()]);
   }
 
   private execute(build: Build, h: Held): void {

@@ -2,20 +2,17 @@
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
-import type { Fetches } from "./fetches.ts";
 import { reportLost } from "./lost.ts";
 
 export class Sealer {
   private readonly desk: Desk;
-  private readonly fetches: Fetches;
   /** Blobs being fetched, per build. */
   private readonly gathering = new Map<BuildId, Set<Digest>>();
   /** Said in this step, not yet folded. */
   private readonly said = new Set<BuildId>();
 
-  constructor(desk: Desk, fetches: Fetches) {
+  constructor(desk: Desk) {
     this.desk = desk;
-    this.fetches = fetches;
   }
 
   begin(): void {
@@ -84,7 +81,7 @@ export class Sealer {
     for (const digest of wants.keys()) if (this.desk.isLocal(digest)) wants.delete(digest);
     if (wants.size === 0) return true;
     this.gathering.set(build.id, new Set(wants.keys()));
-    this.fetches.begin(
+    this.desk.fetch(
       `gather:${build.id}`,
       [...wants].map(([digest, holders]) => ({ digest, holders })),
     );

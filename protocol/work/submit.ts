@@ -7,6 +7,7 @@ import type { Command, CommandReply } from "../contract.ts";
 import { sizeOf } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
+import type { Message } from "../swarm/message.ts";
 import { holdDigestsMax } from "../swarm/message.ts";
 import { buildIdOf, foldVersion } from "./build.ts";
 import type { Desk } from "./desk.ts";
@@ -92,6 +93,12 @@ export class Submissions {
       }
       this.askSecond(s);
     }
+  }
+
+  /** Another has a build taken in, and this node is to be the second that holds what it starts from. */
+  hold(peer: PeerId, { id, digests }: Extract<Message, { kind: "hold" }>): void {
+    const wants = digests.map((digest) => ({ digest, from: [peer] }));
+    this.desk.emit({ kind: "fetch", id: `hold:${peer}:${id}`, wants });
   }
 
   /** A second member answered. */
