@@ -188,7 +188,9 @@ function checkOptions(parser: CAC, command: CacCommand | undefined, options: Rec
     const flag = flagOf(name);
     const best = nearest(
       flag,
-      known.flatMap((option) => option.names.map(flagOf)),
+      known.flatMap(({ names, negated }) =>
+        names.map((one) => flagOf(negated ? camelCase(`no-${one}`) : one)),
+      ),
     );
     throw new SwarmError("usage", `there is no option ${flag}${command ? ` for ${command.name}` : ""}`, {
       remedy: best

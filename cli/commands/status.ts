@@ -187,16 +187,18 @@ export function governanceOf(
   command: (args: readonly string[]) => string,
 ): string[] {
   const on = admins.includes(node.name) ? "" : `, on ${admins.join(" or ")}`;
+  // What is to be typed elsewhere does not name this node's home.
+  const typed = on === "" ? command : (args: readonly string[]) => ["swarmd", ...args].join(" ");
   const lines = asking
     .slice(0, askingShown)
-    .map((name) => `${name} asks to join: ${command(["approve", name])}${on}`);
+    .map((name) => `${name} asks to join: ${typed(["approve", name])}${on}`);
   if (asking.length > askingShown)
     lines.push(`and ${asking.length - askingShown} more ask to join: ${command(["approve"])}`);
   if (admins.length !== 1 || swarm.members < 2) return lines;
   const other = [node, ...peers].find(({ name }) => name !== admins[0])?.name ?? "NAME";
   return [
     ...lines,
-    `${admins[0]} is the only admin: without it nobody can be admitted or revoked; make another: ${command(["member", "role", other, "+admin"])}${on}`,
+    `${admins[0]} is the only admin: without it nobody can be admitted or revoked; make another: ${typed(["member", "role", other, "+admin"])}${on}`,
   ];
 }
 

@@ -178,7 +178,7 @@ const messageSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("grant"), id, ...ledger }),
   z.object({ kind: z.literal("deny"), id, build, reason: shortText, steward: peer.optional() }),
-  z.object({ kind: z.literal("hold"), id, digests: z.array(digest).max(50_000) }),
+  z.object({ kind: z.literal("hold"), id, digests: digests(0, holdDigestsMax) }),
   z.object({ kind: z.literal("held"), id, missing: digests(0, holdDigestsMax) }),
   z.object({ kind: z.literal("seek"), id, keys: digests(1, seekKeysMax) }),
   z.object({

@@ -16,7 +16,16 @@ import { keyOf } from "../work/facts.ts";
 import { hostileBytes } from "./bytes.ts";
 import type { Dice } from "./dice.ts";
 import { fuzz, weigh } from "./fuzz.ts";
-import { admissionSamples, build, gossipSamples, inc, messageSamples, messages, vitals } from "./swarm.ts";
+import {
+  admissionSamples,
+  build,
+  gossipSamples,
+  inc,
+  messageSamples,
+  messages,
+  timelineEntries,
+  vitals,
+} from "./swarm.ts";
 import { hostileValue } from "./values.ts";
 
 const wire = plainWire();
@@ -24,6 +33,7 @@ const signer = fakeSigner(fakePeer("cy"));
 const readMessage = (bytes: Uint8Array): void => {
   const message = wire.readMessage(bytes);
   if ("entries" in message) expect(message.entries.length).toBeLessThanOrEqual(messageEntriesMax);
+  if (message.kind === "found") expect(message.proofs.length).toBeLessThanOrEqual(messageEntriesMax);
 };
 const readGossip = (bytes: Uint8Array): void => {
   const gossip = wire.readGossip(bytes, signer);
@@ -85,7 +95,6 @@ const stranger = (i: number) => peerIdOf(sha256(Buffer.from(`stranger ${i}`)));
 const sync = (fields: object) => ({ kind: "sync", heads: [], ledgers: [], reply: true, ...fields });
 const list = <T>(length: number, of: (i: number) => T) => Array.from({ length }, (_, i) => of(i));
 const sum = "0".repeat(16);
-const hit = { result: { outputs: [] }, made: [] };
 const digests = list(holdDigestsMax + 1, (i) => `${keyOf(`${i}`).slice(0, 64)}/1`);
 
 test.each<[string, unknown, string | undefined]>([
@@ -104,9 +113,21 @@ test.each<[string, unknown, string | undefined]>([
       kind: "found",
       id: "f",
       last: true,
-      hits: list(4096, (i) => ({ ...hit, key: digests[i], from: stranger(i) })),
+      hits: list(4096, (i) => ({ key: digests[i], from: stranger(i), action: `${i}`, proof: i })),
+      proofs: list(messageEntriesMax, () => timelineEntries[0]!.bytes),
     },
     undefined,
+  ],
+  [
+    "one more proof of results",
+    {
+      kind: "found",
+      id: "f",
+      last: true,
+      hits: [],
+      proofs: list(messageEntriesMax + 1, () => timelineEntries[0]!.bytes),
+    },
+    "malformed",
   ],
   [
     "a thousand long vectors",

@@ -186,6 +186,14 @@ export const messages: readonly Record<string, unknown>[] = [
   { kind: "deny", id: "1", build, reason: "not ready", steward: bob },
   { kind: "hold", id: "h", digests: [keyOf("a"), keyOf("b")] },
   { kind: "held", id: "h", missing: [keyOf("a")] },
+  { kind: "seek", id: "s", keys: [keyOf("a")] },
+  {
+    kind: "found",
+    id: "s",
+    hits: [{ key: keyOf("a"), action: "a", from: bob, proof: 0 }],
+    proofs: [timelineEntries[0]!.bytes],
+    last: true,
+  },
 ];
 
 export const messageSamples: readonly Uint8Array[] = messages.map(encode);
