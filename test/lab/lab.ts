@@ -40,9 +40,18 @@ export async function missingForLab(): Promise<string | undefined> {
   );
 }
 
+/** What it lacks besides for a machine behind NAT. */
+export async function missingForNat(): Promise<string | undefined> {
+  return run("unshare", ["--net", "nft", "add", "table", "ip", "probe"]).then(
+    () => undefined,
+    () => "nft",
+  );
+}
+
 export class Lab {
   private readonly hub: Machine;
   private readonly plugged = new Map<string, Plugged>();
+  private readonly routers: Machine[] = [];
 
   private constructor(hub: Machine) {
     this.hub = hub;
@@ -75,6 +84,33 @@ export class Lab {
       `link set ${port} master seg0 up`,
     );
     await machine.ip(`addr add ${address}/24 dev eth0`, "link set eth0 up", "route add 224.0.0.0/4 dev eth0");
+    return machine;
+  }
+
+  /** A machine in a network of its own, behind a router that lets it out under the router's address and nobody in. */
+  async addBehindNat(name: string): Promise<Machine> {
+    const router = await this.add(name);
+    const { port } = this.at(name);
+    const machine = await Machine.boot(name);
+    await router.ip(
+      `link add inside type veth peer name eth0 netns ${machine.pid}`,
+      "addr add 192.168.77.1/24 dev inside",
+      "link set inside up",
+    );
+    await machine.ip(
+      "addr add 192.168.77.2/24 dev eth0",
+      "link set eth0 up",
+      "route add default via 192.168.77.1",
+    );
+    await router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward");
+    for (const line of [
+      "add table ip nat",
+      "add chain ip nat out { type nat hook postrouting priority 100 ; }",
+      "add rule ip nat out oifname eth0 masquerade",
+    ])
+      await router.run("nft", line);
+    this.routers.push(router);
+    this.plugged.set(name, { machine, address: "192.168.77.2", port });
     return machine;
   }
 
@@ -141,6 +177,7 @@ export class Lab {
 
   async close(): Promise<void> {
     await Promise.all([...this.plugged.values()].map(({ machine }) => machine.off()));
+    await Promise.all(this.routers.map((router) => router.off()));
     await this.hub.off();
   }
 
