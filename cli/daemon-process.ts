@@ -36,6 +36,9 @@ export const daemonOptions: readonly CommandOption[] = [
  * that all of it can go, at half of what the transfer costs. The launcher says the same.
  */
 const leanFlags = ["--max-semi-space-size=1"];
+/** A small board has little memory: code stays as it was read, old objects have less room, the C library one heap. */
+const smallFlags = [...leanFlags, "--optimize-for-size", "--max-old-space-size=80"];
+const smallEnvironment = { MALLOC_ARENA_MAX: "1", UV_THREADPOOL_SIZE: "2" };
 const startMsMax = 60_000;
 const stopMsMax = 30_000;
 const askMs = 50;
@@ -69,6 +72,8 @@ async function foreground(
   ]);
   let home = await openHome(context.home);
   const config = await configOf(home.places.config, options);
+  if (config.small && !process.execArgv.includes("--optimize-for-size"))
+    becomeSmall(home.dir, context, options);
   const log = createLog({ level: config.logLevel, file: config.logFile });
   let daemon = await startDaemon({ home, config, log, know });
   const manager = openNotifier(process.env, (error) =>
@@ -98,6 +103,17 @@ async function foreground(
   }
 }
 
+/** The same process goes on as a program that takes less memory: that is settled when it starts, and only the settings say it. */
+function becomeSmall(home: string, { json }: Context, options: Options): never {
+  const log =
+    options.logFile === undefined || options.logFile === true ? [] : ["--log-file", options.logFile.at(-1)!];
+  const args = ["run", "--home", home, ...log, ...flagsOf(options), ...(json ? ["--json"] : [])];
+  return process.execve!(process.execPath, [process.execPath, ...smallFlags, mainFile, ...args], {
+    ...process.env,
+    ...smallEnvironment,
+  });
+}
+
 async function detach(context: Context, options: Options): Promise<number> {
   const { name, pid, addresses, log } = await startDetached(context.home, context.control, options);
   if (context.json) context.output.json({ node: name, pid, addresses, log });
@@ -122,15 +138,28 @@ export async function startDetached(home: string, control: Control, options: Opt
   ]);
   const { places, dir, name } = await openHome(home);
   await (await lockHome(dir)).release();
-  const { logFile } = await configOf(places.config, options);
+  const { logFile, small } = await configOf(places.config, options);
   const log = path.resolve(logFile ?? path.join(places.logs, "daemon.log"));
   makeFolder(path.dirname(log), 0o700);
   const begin = (await stat(log).catch(() => undefined))?.size ?? 0;
   const file = openSync(log, "a", 0o600);
   const child = spawn(
     process.execPath,
-    [...leanFlags, mainFile, "run", "--home", dir, "--log-file", log, ...flagsOf(options)],
-    { detached: true, stdio: ["ignore", file, file] },
+    [
+      ...(small ? smallFlags : leanFlags),
+      mainFile,
+      "run",
+      "--home",
+      dir,
+      "--log-file",
+      log,
+      ...flagsOf(options),
+    ],
+    {
+      detached: true,
+      stdio: ["ignore", file, file],
+      env: { ...process.env, ...(small ? smallEnvironment : {}) },
+    },
   );
   closeSync(file);
   let ended: number | undefined;

@@ -39,6 +39,8 @@ const schema = z.strictObject({
   listen: z.array(address).min(1).max(addressesMax),
   /** Multiaddrs that others are told besides those the node finds out itself. */
   announce: z.array(announced).max(addressesMax),
+  /** For a small board: little memory, few writes, only live builds kept. */
+  small: z.boolean(),
   /** Actions run at once; 0 builds nothing. */
   slots: z.int().min(0).max(4096),
   /** Bytes for all actions together; absent: what the machine has. */

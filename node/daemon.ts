@@ -45,6 +45,8 @@ import { WrongClocks } from "./wrong-clocks.ts";
 
 /** How often what was built is looked over for what the swarm is to be told of. */
 const announceMs = 1_000;
+/** On a small board, what nobody waits for is written so seldom: its card wears out by writes. */
+const smallGatherMs = 1_000;
 /** How often what is left of broken transfers is looked over. */
 const leftoversMs = 3_600_000;
 
@@ -121,7 +123,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     const lock = await lockHome(home.dir);
     closers.push(() => lock.release());
-    const events = await openEventStore(places.timeline);
+    const events = await openEventStore(
+      places.timeline,
+      config.small ? { gatherMs: smallGatherMs, keepsOnly: identity.peer } : {},
+    );
     closers.push(() => events.close());
     const blobs = await openBlobStore(places.blobs);
     const [toolchains, restored] = await Promise.all([
@@ -222,6 +227,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         slots: config.slots,
         unsafeNoSandbox: config.unsafeNoSandbox,
         scheduling: schedulingOf(config),
+        ...(config.small ? { small: true } : {}),
       },
       clock.now(),
     );

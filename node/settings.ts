@@ -69,6 +69,11 @@ export const settings = {
     text: "How far actions stand back for other programs: 0 to 19",
     fallback: 0,
   },
+  small: {
+    kind: "switch",
+    text: "For a small board: little memory, few writes to its disk, only live builds kept",
+    fallback: false,
+  },
   diskPath: {
     kind: "text",
     value: "dir",

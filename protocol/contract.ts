@@ -42,6 +42,8 @@ export interface CoreConfig {
   readonly unsafeNoSandbox: boolean;
   /** How this node takes work. */
   readonly scheduling: Scheduling;
+  /** Little is kept of builds that have ended. */
+  readonly small?: boolean;
 }
 
 /** A blob and the members that are likely to hold it, best first. */

@@ -58,11 +58,19 @@ interface Known {
   readonly made: Made[];
 }
 
+/** How a store spares its disk. */
+export interface Sparing {
+  /** What nobody waits for is gathered for so long; it goes down with whatever somebody does wait for. Default 0. */
+  readonly gatherMs?: number;
+  /** Of builds only this author's entries are kept, besides the ledgers of live ones; default: everybody's. */
+  readonly keepsOnly?: PeerId;
+}
+
 /**
  * Opens (or makes) the store in `folder`. Throws `home-locked` while another process has it open, `version-unknown` for a
  * newer format, `home-invalid` for a folder that holds no readable store, `disk-full`.
  */
-export async function openEventStore(folder: string): Promise<DiskEvents> {
+export async function openEventStore(folder: string, sparing: Sparing = {}): Promise<DiskEvents> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
   try {
@@ -72,13 +80,16 @@ export async function openEventStore(folder: string): Promise<DiskEvents> {
     await database.close();
     throw refusalOf(cause, folder);
   }
-  const store = new LevelEvents(database);
+  const store = new LevelEvents(database, sparing);
   await store.countUpdates();
   return store;
 }
 
 class LevelEvents implements DiskEvents {
   readonly #database: Database;
+  readonly #sparing: Sparing;
+  /** Runs while something is gathered that nobody waits for. */
+  #gathering: NodeJS.Timeout | undefined;
   /** Live ledgers, each with the number of its next update. */
   readonly #nextUpdate = new Map<BuildId, number>();
   /** Results on their way to the disk, so that the next `remember` of the key sees them. */
@@ -89,16 +100,18 @@ class LevelEvents implements DiskEvents {
   #doubtful = false;
   #closed = false;
 
-  constructor(database: Database) {
+  constructor(database: Database, sparing: Sparing) {
     this.#database = database;
+    this.#sparing = sparing;
   }
 
   write(batch: EventBatch, done: (error?: Failure) => void): void {
-    const operations: Operation[] = batch.entries.map((entry) => ({
-      type: "put",
-      key: placeOf(entry),
-      value: entry.bytes,
-    }));
+    const { keepsOnly } = this.#sparing;
+    const operations: Operation[] = batch.entries
+      .filter(
+        ({ entry }) => keepsOnly === undefined || entry.build === undefined || entry.author === keepsOnly,
+      )
+      .map((entry) => ({ type: "put", key: placeOf(entry), value: entry.bytes }));
     for (const { build, update } of batch.updates) {
       const n = this.#nextUpdate.get(build) ?? 0;
       this.#nextUpdate.set(build, n + 1);
@@ -112,7 +125,7 @@ class LevelEvents implements DiskEvents {
     for (const { build, record } of batch.archived ?? [])
       operations.push({ type: "put", key: archivePlace(build), value: record });
     if (batch.history) operations.push({ type: "put", key: historyPlace, value: batch.history });
-    this.#enqueue({ operations, durable: batch.durable, done });
+    this.#enqueue({ operations, durable: batch.durable, done }, batch.quiet === true && !batch.durable);
   }
 
   range(
@@ -161,16 +174,14 @@ class LevelEvents implements DiskEvents {
     for (const k of known) k.made.splice(0, k.made.length - madeMax);
     const value = encode(known.slice(-resultsMax));
     this.#unwritten.set(place, value);
-    this.#enqueue({
-      operations: [{ type: "put", key: place, value }],
-      durable: false,
-      done: () => {
-        if (this.#unwritten.get(place) === value) this.#unwritten.delete(place);
-      },
-    });
+    const done = () => {
+      if (this.#unwritten.get(place) === value) this.#unwritten.delete(place);
+    };
+    this.#enqueue({ operations: [{ type: "put", key: place, value }], durable: false, done }, true);
   }
 
   async restore() {
+    this.#flushNow();
     await this.#flushing;
     const entries: SignedEntry[] = [];
     let unreadable = 0;
@@ -204,6 +215,7 @@ class LevelEvents implements DiskEvents {
 
   async close() {
     this.#closed = true;
+    this.#flushNow();
     while (this.#flushing) await this.#flushing;
     await this.#database.close();
   }
@@ -223,13 +235,22 @@ class LevelEvents implements DiskEvents {
     }
   }
 
-  #enqueue(waiting: Waiting): void {
+  /** `isPatient`: nobody waits for it. */
+  #enqueue(waiting: Waiting, isPatient: boolean): void {
     if (this.#closed) {
       queueMicrotask(() => waiting.done({ code: "refused", message: "the event store is closed" }));
       return;
     }
     this.#queue.push(waiting);
-    this.#flushing ??= this.#flush();
+    const { gatherMs = 0 } = this.#sparing;
+    if (isPatient && gatherMs > 0) this.#gathering ??= setTimeout(() => this.#flushNow(), gatherMs);
+    else this.#flushNow();
+  }
+
+  #flushNow(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    if (this.#queue.length > 0) this.#flushing ??= this.#flush();
   }
 
   /** Group commit: whatever was queued while the disk was busy goes down as one batch. */
@@ -267,7 +288,9 @@ class LevelEvents implements DiskEvents {
 
   /** Reads wait for writes under way, so that they never meet a database that is being opened anew. */
   async #read<T>(read: (database: Database) => Promise<T>): Promise<T> {
-    if (this.#doubtful) await this.#flushing;
+    const isGathered = this.#gathering !== undefined;
+    this.#flushNow();
+    if (this.#doubtful || isGathered) await this.#flushing;
     return read(this.#database);
   }
 

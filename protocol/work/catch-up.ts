@@ -107,7 +107,7 @@ export class CatchUp {
       const mine = this.desk.builds.get(id as BuildId);
       if (mine?.ledger.digest() !== vitals.ledgers[id as BuildId]) differs = true;
     }
-    const { archive } = vitals;
+    const archive = this.desk.config.small ? undefined : vitals.archive;
     if (archive !== undefined && archive !== this.desk.archive.digest()) differs = true;
     if (!differs) this.differed.delete(vitals.peer);
     else if (this.differed.has(vitals.peer)) {
@@ -129,7 +129,8 @@ export class CatchUp {
       const fromSeq = forked ? 0 : (their?.seq ?? -1) + 1;
       if (fromSeq <= seq) desk.emit({ kind: "serve", to: from, author, inc, fromSeq, toSeq: seq });
     }
-    if (sync.archive !== undefined && sync.archive !== desk.archive.digest()) this.borrower.tell(from);
+    if (!desk.config.small && sync.archive !== undefined && sync.archive !== desk.archive.digest())
+      this.borrower.tell(from);
     // Whoever works on what has ended hears its end, and everything it missed.
     for (const { build } of sync.ledgers) if (desk.archive.has(build)) this.borrower.lend(from, build);
     const ledgers = new Map(sync.ledgers.map((l) => [l.build, l]));
@@ -222,7 +223,7 @@ export class CatchUp {
         kind: "sync",
         heads: latest(chains.heads()),
         ledgers,
-        archive: this.desk.archive.digest(),
+        ...(this.desk.config.small ? {} : { archive: this.desk.archive.digest() }),
         reply,
       },
     });

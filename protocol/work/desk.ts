@@ -344,7 +344,10 @@ export class Desk {
     for (const build of [...this.builds.values()].sort((a, b) => byText(a.id, b.id)))
       ledgers[build.id] = build.ledger.digest();
     const wallMs = Math.max(0, Math.round(this.now.wallMs));
-    return { ...vitals, frontier: this.chains.digest(), ledgers, archive: this.archive.digest(), wallMs };
+    const frontier = this.chains.digest();
+    // A small board lets go of what has ended before others do, and does not want it back.
+    if (this.config.small) return { ...vitals, frontier, ledgers, wallMs };
+    return { ...vitals, frontier, ledgers, archive: this.archive.digest(), wallMs };
   }
 
   /** The vitals a decision may use: one's own as they are, another's as last heard, but for orders it may not have heard of yet. */

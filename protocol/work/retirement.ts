@@ -8,6 +8,8 @@ import type { Witness } from "./witness.ts";
 /** Ended builds that stay in memory and in sync, and facts of all of them together; those submitted before them are archived. */
 const endedBuildsMax = 50;
 const endedFactsMax = 200_000;
+/** The same on a small board. */
+const small = { endedBuildsMax: 4, endedFactsMax: 10_000 } as const;
 
 export class Retirement {
   private readonly desk: Desk;
@@ -31,12 +33,13 @@ export class Retirement {
   retire(): Build[] {
     const { desk } = this;
     this.lingers = false;
+    const most = desk.config.small ? small : { endedBuildsMax, endedFactsMax };
     const ended = [...desk.builds.values()].filter((b) => b.claims?.sealed).sort(bySubmission);
     let facts = ended.reduce((sum, b) => sum + b.facts().length, 0);
     let left = ended.length;
     return ended.filter((build) => {
       // What came as ranges is in no ledger that others could be told of.
-      if (left <= endedBuildsMax && facts <= endedFactsMax && !build.ranged) return false;
+      if (left <= most.endedBuildsMax && facts <= most.endedFactsMax && !build.ranged) return false;
       // After that nothing may be said in its ledger: another document under this start's name would contradict the first.
       if (this.holder.holds(build.id) || desk.voice.gathers(build.id) || desk.voice.awaitsSignatures) {
         this.lingers = true;

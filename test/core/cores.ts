@@ -32,6 +32,7 @@ const stepsPerMomentMax = 20_000;
 
 export interface Traits {
   readonly slots?: number;
+  readonly small?: boolean;
   readonly roles?: readonly Role[];
   readonly vitals?: Partial<LocalVitals>;
 }
@@ -64,6 +65,7 @@ export class Node {
   readonly name: string;
   readonly peer: PeerId;
   readonly slots: number;
+  readonly small: boolean;
   readonly roles: readonly Role[];
   readonly vitals: LocalVitals;
   core!: Core;
@@ -81,6 +83,7 @@ export class Node {
     this.name = name;
     this.peer = fakePeer(name);
     this.slots = traits.slots ?? 1;
+    this.small = traits.small ?? false;
     this.roles = traits.roles ?? ["builder", "submitter"];
     this.vitals = {
       cores: this.slots,
@@ -185,6 +188,7 @@ export class Cores {
         slots: node.slots,
         unsafeNoSandbox: false,
         scheduling: defaultScheduling,
+        small: node.small,
       },
       this.now(),
     );

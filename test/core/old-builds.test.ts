@@ -20,6 +20,31 @@ test("of ended builds fifty stay in memory, the oldest are dropped, and nobody b
   }
 });
 
+test("a small board lets go of ended builds at once but for four, and neither it nor others ask for them again", () => {
+  const idle = (small: boolean) => {
+    const cores = new Cores({ ann: {}, bob: { small } }, { run: () => ({ ms: 5 }) });
+    const builds = Array.from({ length: 12 }, (_, i) => {
+      const build = cores.submit("ann", one(`a${i}`));
+      cores.finish(build);
+      return build;
+    });
+    cores.runFor(5000);
+    const sent = () => cores.nodes.reduce((sum, node) => sum + node.of("send").length, 0);
+    const before = sent();
+    cores.runFor(30_000);
+    return { cores, builds, sent: sent() - before };
+  };
+  const { cores, builds, sent } = idle(true);
+  expect([...cores.node("bob").core.desk.builds.keys()].sort()).toEqual(builds.slice(8).sort());
+  expect(cores.node("ann").core.desk.builds.size).toBe(12);
+  expect(sent).toBeLessThanOrEqual(idle(false).sent);
+  cores.kill("bob");
+  cores.start("bob");
+  cores.runFor(10_000);
+  expect([...cores.node("bob").core.desk.builds.keys()].sort()).toEqual(builds.slice(8).sort());
+  expect(cores.node("bob").core.borrower.behind).toBe(0);
+});
+
 test("a build stays as long as something of it is still being stopped here", () => {
   const cores = new Cores({ ann: {}, bob: {}, cy: {} });
   const cy = cores.node("cy");

@@ -4,10 +4,11 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "n
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Level } from "level";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type DiskEvents, openEventStore } from "../../node/store/events.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 import type { EventBatch } from "../../protocol/ports.ts";
+import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import { entryAt, madeBy, peerNamed } from "../contract/chain.ts";
 import { eventsContract } from "../contract/events.ts";
 
@@ -258,3 +259,51 @@ function mountable(): boolean {
     return false;
   }
 }
+
+describe("a store that spares its disk", () => {
+  test("gathers what nobody waits for, and writes it with whatever somebody waits for", async () => {
+    const store = await openEventStore(folder, { gatherMs: 3_600_000 });
+    opened.push(store);
+    const landed: string[] = [];
+    const note = (name: string, quiet: boolean, seq: number) =>
+      store.write(batch({ entries: [entryAt(seq)], quiet }), () => landed.push(name));
+    note("quiet", true, 0);
+    note("quiet too", true, 1);
+    expect(landed).toEqual([]);
+    note("awaited", false, 2);
+    await settle(() => landed.length === 3);
+    expect(landed).toEqual(["quiet", "quiet too", "awaited"]);
+  });
+
+  test("knows what it has gathered, and writes it before it is closed", async () => {
+    const store = await openEventStore(folder, { gatherMs: 3_600_000 });
+    const { entry } = entryAt(0);
+    const range = () =>
+      new Promise<number>((resolve) =>
+        store.range(entry.author, entry.inc, 0, 9, (found) => resolve(found.length)),
+      );
+    store.write(batch({ entries: [entryAt(0)], quiet: true }), () => {});
+    expect(await range()).toBe(1);
+    store.write(batch({ entries: [entryAt(1)], quiet: true }), () => {});
+    await store.close();
+    expect((await (await open()).restore()).entries).toHaveLength(2);
+  });
+
+  test("keeps of builds what its own node said, and all that belongs to no build", async () => {
+    const { entry } = entryAt(0);
+    const store = await openEventStore(folder, { keepsOnly: entry.author });
+    opened.push(store);
+    const build = "x-0123456789" as BuildId;
+    const entries = [
+      entryAt(0, { author: "ann", build }),
+      entryAt(0, { author: "bob", build }),
+      entryAt(1, { author: "bob" }),
+    ];
+    expect(await write(store, { entries })).toBe("ok");
+    const of = (one: SignedEntry) =>
+      new Promise<number>((resolve) =>
+        store.range(one.entry.author, one.entry.inc, 0, 9, (found) => resolve(found.length)),
+      );
+    expect([await of(entries[0]!), await of(entries[1]!)]).toEqual([1, 1]);
+  });
+});
