@@ -59,9 +59,13 @@ export class Recall {
         { remedy: "submit its spec again: what is still in the action cache is not built anew" },
       );
     if (desk.config.small && entries.length < archived.entries)
-      throw new SwarmError("not-found", `this node keeps only live builds (small: yes); ${archived.build} has ended`, {
-        remedy: "ask any other member",
-      });
+      throw new SwarmError(
+        "not-found",
+        `this node keeps only live builds (small: yes); ${archived.build} has ended`,
+        {
+          remedy: "ask any other member",
+        },
+      );
     const build = new Build(archived.build, new Ledger(archived.build, 0), desk.now.monoMs);
     const own = entries.filter(({ entry }) => entry.build === archived.build);
     build.take(own, desk.members);

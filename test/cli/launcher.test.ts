@@ -70,6 +70,14 @@ test("the project's own Node comes first, then one beside it, then the system's 
   expect(await launch(`${root}/cli/swarmd`)).toBe(`own ${root}/cli/main.ts`);
 });
 
+test("a Node that is there and does not run, as npm's where there is no glibc, is passed over", async () => {
+  const root = await project(["cli/main.ts"]);
+  await mkdir(`${root}/node_modules/.bin`, { recursive: true });
+  await writeFile(`${root}/node_modules/.bin/node`, "#!/lib/no-such-loader.so\n", { mode: 0o755 });
+  await fakeNode(`${dir}/bin/node`, "system", 24);
+  expect(await launch(`${root}/cli/swarmd`)).toBe(`system ${root}/cli/main.ts`);
+});
+
 test("without a Node that is new enough it ends with 2, the version it found and the remedy", async () => {
   const root = await project(["cli/main.ts"]);
   await fakeNode(`${dir}/bin/node`, "old", 20);
