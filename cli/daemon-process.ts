@@ -36,9 +36,14 @@ export const daemonOptions: readonly CommandOption[] = [
  * that all of it can go, at half of what the transfer costs. The launcher says the same.
  */
 const leanFlags = ["--max-semi-space-size=1"];
-/** A small board has little memory: code stays as it was read, old objects have less room, the C library one heap. */
+/** A small board has little memory: code stays as it was read, old objects have less room, the C library has one heap and gives back what was large. */
 const smallFlags = [...leanFlags, "--optimize-for-size", "--max-old-space-size=80"];
-const smallEnvironment = { MALLOC_ARENA_MAX: "1", UV_THREADPOOL_SIZE: "2" };
+const smallEnvironment = {
+  MALLOC_ARENA_MAX: "1",
+  MALLOC_MMAP_THRESHOLD_: String(128 << 10),
+  MALLOC_TRIM_THRESHOLD_: String(128 << 10),
+  UV_THREADPOOL_SIZE: "2",
+};
 const startMsMax = 60_000;
 const stopMsMax = 30_000;
 const askMs = 50;
