@@ -355,7 +355,11 @@ async function simulated(): Promise<void> {
   ];
   for (const { hosts, actions, large, minutes } of worlds) {
     if (large && !values.large) continue;
-    const args = ["--max-old-space-size=8192", path.join(import.meta.dirname, "world.ts")];
+    const args = [
+      "--max-old-space-size=8192",
+      "--max-semi-space-size=64",
+      path.join(import.meta.dirname, "world.ts"),
+    ];
     const { stdout } = await promisify(execFile)(process.execPath, [...args, `${hosts}`, `${actions}`]);
     const run = JSON.parse(stdout) as WorldRun;
     const beside = `${(run.virtualMs / 1000).toFixed(0)} s of it in ${(run.cpuMs / 1000).toFixed(1)} s of processor, ${run.peakMiB} MiB at most; per host and second ${run.gossipsPerSecond} gossips (${run.gossipBytesPerSecond} B), ${run.unicastsPerSecond} unicasts (${run.unicastBytesPerSecond} B)`;
