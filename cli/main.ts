@@ -10,6 +10,7 @@ import { camelCase, flagOf, quoted, valuesOf } from "./arguments.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { approve, deny } from "./commands/approve.ts";
 import { artifact } from "./commands/artifact.ts";
+import { attest } from "./commands/attest.ts";
 import { cancel } from "./commands/cancel.ts";
 import { config } from "./commands/config.ts";
 import { demo } from "./commands/demo.ts";
@@ -41,6 +42,7 @@ import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
 import { submit } from "./commands/submit.ts";
 import { unground } from "./commands/unground.ts";
+import { verify } from "./commands/verify.ts";
 import { version } from "./commands/version.ts";
 import { watch } from "./commands/watch.ts";
 import { localNext, lookAtHome } from "./local.ts";
@@ -64,6 +66,8 @@ const commands: readonly Command[] = [
   logs,
   fetch,
   artifact,
+  attest,
+  verify,
   cancel,
   queue,
   pause,
@@ -139,10 +143,9 @@ function parserOf(): CAC {
   parser.option("-h, --help", "Explain");
   parser.option("-V, --version", "Print the version");
   for (const command of commands) {
-    const added = parser.command(
-      command.args ? `${command.name} ${command.args}` : command.name,
-      command.description,
-    );
+    // The library has the dots of a list in front.
+    const args = command.args?.replaceAll(/([[<])([a-z]+)\.\.\.([\]>])/g, "$1...$2$3");
+    const added = parser.command(args ? `${command.name} ${args}` : command.name, command.description);
     for (const option of command.options ?? []) added.option(option.flags, option.description);
   }
   return parser;

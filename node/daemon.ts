@@ -33,6 +33,7 @@ import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
+import { signStatement } from "./release/attestation.ts";
 import { schedulingOf } from "./scheduling.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
@@ -405,6 +406,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       doctor,
       mesh: up,
       nextIdentity: () => obtainNextIdentity(places.identity),
+      signStatement: (text) => signStatement(text, identity.peer, identity.seed()),
       changed: (signal) =>
         new Promise((resolve) => {
           const wake = () => {

@@ -1,4 +1,5 @@
 /** What people ask of a daemon: the control interface, made of the runtime, the queries and the stores. It decides nothing about builds. */
+
 import { randomBytes } from "node:crypto";
 import type { ToolSet } from "../protocol/build/tool-sets.ts";
 import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
@@ -22,6 +23,8 @@ import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
 import { reachOf } from "./reach.ts";
 import { Recall } from "./recall.ts";
+import type { Envelope } from "./release/attestation.ts";
+import { attest } from "./release/provenance-queries.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
 import type { Sources } from "./store/sources.ts";
 
@@ -46,6 +49,8 @@ export interface OperatorParts {
   readonly changed: (signal?: AbortSignal) => Promise<void>;
   /** The key this node would change to. */
   readonly nextIdentity: () => Promise<{ readonly peer: PeerId }>;
+  /** Signs a statement with the key of this node. */
+  readonly signStatement: (text: string) => Envelope;
   readonly stop: () => Promise<void>;
 }
 
@@ -151,6 +156,8 @@ export function createOperator(parts: OperatorParts): Control {
       yield* blobs.stream(digest);
     },
     artifact: (word) => found.describe(word),
+    attest: (word) =>
+      attest({ desk, describe: (one) => found.describe(one), sign: parts.signStatement }, word),
     holders: (digest) => found.holders(digest),
     bring: (digest, signal) => found.bring(digest, signal),
     getTree: async (digest) => {

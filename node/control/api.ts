@@ -11,6 +11,7 @@ import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protoco
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
+import type { Envelope } from "../release/attestation.ts";
 
 export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
 
@@ -429,6 +430,8 @@ export interface Control {
   getBlob(digest: Digest): AsyncIterable<Uint8Array>;
   /** What is known of an artifact, by digest, CID or sha2-256 alone; `blob-missing` when its size cannot be found out. */
   artifact(word: string): Promise<ArtifactView>;
+  /** Where it comes from: a statement for each build that made it, signed by this node, the newest first. Throws as `artifact`, and `not-found`. */
+  attest(word: string): Promise<Envelope[]>;
   /** Who holds it, or is said to. */
   holders(digest: Digest): Promise<HolderView[]>;
   /** Brings it to the daemon's disk; the last event says that all is here. Goes on by itself when nobody listens any more. */

@@ -78,6 +78,7 @@ export function controlClient(socketPath: string): Control {
     putBlob: (digest, bytes) => value("putBlob", { digest }, bytes),
     getBlob: (digest) => ask("getBlob", { digest }),
     artifact: (word) => value("artifact", { word }),
+    attest: (word) => value("attest", { word }),
     holders: (digest) => value("holders", { digest }),
     bring: (digest, signal) => lines<BringEvent>(ask("bring", { digest }, { signal })),
     getTree: (digest) => value("getTree", { digest }),

@@ -34,6 +34,7 @@ export const routes = {
   putBlob: { method: "PUT", path: "/1/blob", answer: "json", silenceMsMax: slow },
   getBlob: { method: "GET", path: "/1/blob", answer: "bytes", silenceMsMax: slow },
   artifact: { method: "GET", path: "/1/artifact", answer: "json", silenceMsMax: quick },
+  attest: { method: "GET", path: "/1/attest", answer: "json", silenceMsMax: slow },
   holders: { method: "GET", path: "/1/holders", answer: "json", silenceMsMax: quick },
   bring: { method: "POST", path: "/1/bring", answer: "lines", silenceMsMax: 60_000 },
   getTree: { method: "GET", path: "/1/tree", answer: "json", silenceMsMax: slow },
@@ -70,6 +71,7 @@ export interface RouteInputs {
   readonly putBlob: { readonly digest: Digest };
   readonly getBlob: { readonly digest: Digest };
   readonly artifact: { readonly word: string };
+  readonly attest: { readonly word: string };
   readonly holders: { readonly digest: Digest };
   readonly bring: { readonly digest: Digest };
   readonly getTree: { readonly digest: Digest };

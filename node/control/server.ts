@@ -204,6 +204,10 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({ word: z.string().min(1).max(256) }),
     run: (control, input) => control.artifact(input.word),
   },
+  attest: {
+    input: z.strictObject({ word: z.string().min(1).max(256) }),
+    run: (control, input) => control.attest(input.word),
+  },
   holders: { input: z.strictObject({ digest }), run: (control, input) => control.holders(input.digest) },
   bring: {
     input: z.strictObject({ digest }),

@@ -97,3 +97,11 @@ export const isaLevelOf = (target: string): number =>
 
 /** Which files may satisfy each other's needs: a library serves programs of its own kind alone. */
 export const kindredOf = ({ bits, endian, machine }: ElfFacts): string => `${machine}/${bits}/${endian}`;
+
+/** What every machine has that runs programs of glibc and gcc. */
+export const baseSonames: readonly string[] = [
+  ...["ld-linux-aarch64.so.1", "ld-linux-armhf.so.3", "ld-linux-riscv64-lp64d.so.1", "ld-linux-x86-64.so.2"],
+  ...["ld-linux.so.2", "ld64.so.1", "ld64.so.2", "libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0"],
+  ...["libanl.so.1", "libresolv.so.2", "librt.so.1", "libutil.so.1", "libatomic.so.1", "libgcc_s.so.1"],
+  ...["libgomp.so.1", "libstdc++.so.6"],
+];

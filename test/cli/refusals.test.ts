@@ -124,7 +124,8 @@ describe("help", () => {
         for (const [flag] of example!.matchAll(/--[a-z-]+/g)) expect(flags).toContain(flag);
       }
     }
-  });
+    // A process for each command, all at once.
+  }, 180_000);
 
   test("is what a bare swarmd prints, and --version the version", async () => {
     expect(await terminal.good()).toBe(await terminal.good("help"));
