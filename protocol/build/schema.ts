@@ -298,7 +298,10 @@ const releaseSchema = z.strictObject(
       .string(must("text"))
       .regex(channelPattern, "must be lower-case letters, digits and dashes")
       .default("stable"),
-    format: z.enum(["files"], must("files, the one format there is")).default("files"),
+    format: z
+      .enum(["files", "gentoo", "debian"], must("files, gentoo or debian"))
+      .default("files")
+      .describe("What its clients are: plain files with sums, emerge (gpkg, xpak), apt (deb)."),
     include: listOr(nonEmpty, "the name of an action or a list of them").describe(
       "Actions whose outputs are released.",
     ),
