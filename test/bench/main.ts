@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -11,18 +11,20 @@ import { parseArgs, promisify } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
 import { missingForLab } from "../lab/lab.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
+import type { IndexRun } from "./binhost.ts";
 import { fanOut } from "./fanout.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
 import { joinSeenMs } from "./joining.ts";
 import { receivedBytes, storedBytes } from "./ledger.ts";
 import { figuresOf } from "./schedule.ts";
+import { serving } from "./serving.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
 import { bareMegabytesPerSecond, copyMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
 const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout"];
-const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim"];
+const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost"];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -375,6 +377,34 @@ async function simulated(): Promise<void> {
   }
 }
 
+/** What clients of releases are served, and how fast. */
+async function binhost(folder: string): Promise<void> {
+  const child = path.join(import.meta.dirname, "binhost.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [child, "index", "20000"]);
+  const { tookMs, peakMiB, bytes } = JSON.parse(stdout) as IndexRun;
+  add({
+    what: "index of 20,000 Gentoo packages",
+    value: tookMs / 1000,
+    unit: "s",
+    goal: "≤ 5",
+    met: tookMs <= 5000,
+    beside: `${(bytes / 1e6).toFixed(0)} MB written`,
+  });
+  add({ what: "memory of it", value: peakMiB, unit: "MiB", goal: "≤ 400", met: peakMiB <= 400 });
+  const { smallPerSecond, megabytesPerSecond } = await serving(folder);
+  const beside = "for each second of the server's processor";
+  add({
+    what: "small files served",
+    value: smallPerSecond,
+    unit: "/s",
+    goal: "≥ 2000",
+    met: smallPerSecond >= 2000,
+    beside,
+  });
+  const met = megabytesPerSecond >= 300;
+  add({ what: "large files served", value: megabytesPerSecond, unit: "MB/s", goal: "≥ 300", met, beside });
+}
+
 // Inside the clone, so that inputs are named by relative paths; .swarmd is not tracked.
 const scratch = path.resolve(import.meta.dirname, "../../.swarmd");
 await mkdir(scratch, { recursive: true });
@@ -399,6 +429,7 @@ try {
   if (wanted.includes("fanout")) await fannedOut();
   if (wanted.includes("schedule")) await scheduled();
   if (wanted.includes("sim")) await simulated();
+  if (wanted.includes("binhost")) await binhost(folder);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -110,6 +110,7 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
   putBlob: [{ digest }],
   getBlob: [{ digest }],
   artifact: [{ word: digest }, { word: "bafkreib" }],
+  attest: [{ word: digest }],
   holders: [{ digest }],
   bring: [{ digest }],
   getTree: [{ digest }],
