@@ -368,6 +368,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       queries,
       mesh: up,
       home: home.dir,
+      announced: config.announce,
       limits: executor.limits,
     });
     later.doctor = doctor;

@@ -60,6 +60,34 @@ function secondsText(ms: number): string {
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
+/** Has some members dial what this node announces; one that reaches it is enough for each. */
+export async function checkAnnounced(
+  announced: readonly string[],
+  mesh: Pick<Mesh, "connected" | "inquire">,
+  queries: Pick<Queries, "nameOf">,
+): Promise<Finding[]> {
+  const addresses = announced.map(withoutPeer).slice(0, addressesMax);
+  const peers = mesh.connected().slice(0, diallersMax);
+  if (addresses.length === 0 || peers.length === 0) return [];
+  const asked = await askToDial(peers, addresses, mesh, queries);
+  return addresses.map((address): Finding => {
+    const check = "announced";
+    const tried = asked.flatMap(({ name, tries }) => {
+      const one = tries.find((t) => t.address === address);
+      return one ? [{ name, ...one }] : [];
+    });
+    const good = tried.find(({ latencyMs }) => latencyMs !== undefined);
+    if (good) return { check, level: "ok", text: `${good.name} reaches ${address}` };
+    const why = tried.map((one) => `${one.name}: ${one.why}`).join("; ");
+    return {
+      check,
+      level: "note",
+      text: `nobody that was asked reaches ${address} (${why || "no answer"})`,
+      remedy: "open that port, or announce another address: swarmd run --announce HOST:4701",
+    };
+  });
+}
+
 /** Who runs another version. */
 export function checkVersions(queries: Pick<Queries, "nodes">): Finding {
   const check = "versions";
@@ -85,10 +113,7 @@ export async function checkReach(
 ): Promise<Finding> {
   const check = "dialled back";
   const peers = mesh.connected().slice(0, diallersMax);
-  const addresses = mesh
-    .addresses()
-    .map((address) => address.replace(/\/p2p\/[^/]+$/, ""))
-    .slice(0, addressesMax);
+  const addresses = mesh.addresses().map(withoutPeer).slice(0, addressesMax);
   if (addresses.length === 0)
     return {
       check,
@@ -97,15 +122,7 @@ export async function checkReach(
       remedy: "swarmd run --listen 0.0.0.0:4701",
     };
   if (peers.length === 0) return { check, level: "ok", text: "no other member is connected, to try it" };
-  const asked = await Promise.all(
-    peers.map(async (peer) => {
-      const tries = await mesh
-        .inquire(peer, { kind: "dial", addresses })
-        .then(({ answer }) => answer.tries)
-        .catch((): Try[] => []);
-      return { name: queries.nameOf(peer), tries };
-    }),
-  );
+  const asked = await askToDial(peers, addresses, mesh, queries);
   const good = asked.flatMap(({ name, tries }) => {
     const open = tries.find(({ latencyMs }) => latencyMs !== undefined);
     return open ? [`${name} at ${open.address}`] : [];
@@ -126,3 +143,22 @@ export async function checkReach(
         : "open the port on the router, or tell an address that others reach: swarmd run --announce HOST:4701",
   };
 }
+
+const withoutPeer = (address: string): string => address.replace(/\/p2p\/[^/]+$/, "");
+
+/** What each of these members says of dialling these addresses; nothing where it does not answer. */
+const askToDial = (
+  peers: readonly PeerId[],
+  addresses: readonly string[],
+  mesh: Pick<Mesh, "inquire">,
+  queries: Pick<Queries, "nameOf">,
+): Promise<{ readonly name: string; readonly tries: readonly Try[] }[]> =>
+  Promise.all(
+    peers.map(async (peer) => {
+      const tries = await mesh
+        .inquire(peer, { kind: "dial", addresses })
+        .then(({ answer }) => answer.tries)
+        .catch((): readonly Try[] => []);
+      return { name: queries.nameOf(peer), tries };
+    }),
+  );

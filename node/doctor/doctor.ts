@@ -4,8 +4,9 @@ import type { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Finding, Patient } from "../control/api.ts";
 import type { Mesh } from "../ports.ts";
 import type { Queries } from "../queries.ts";
-import { checkClocks, checkReach, checkVersions } from "./company.ts";
+import { checkAnnounced, checkClocks, checkReach, checkVersions } from "./company.ts";
 import { checkMachine } from "./machine.ts";
+import { checkService } from "./service.ts";
 import { checkState } from "./state.ts";
 
 /** Whoever asks again within this gets the same answer. */
@@ -16,6 +17,8 @@ export interface DoctorParts {
   readonly queries: Queries;
   readonly mesh: Mesh;
   readonly home: string;
+  /** Addresses that its owner has it tell others. */
+  readonly announced: readonly string[];
   /** What binds each action here, in words. */
   readonly limits: string;
 }
@@ -53,13 +56,15 @@ export class Doctor {
   }
 
   private async look(): Promise<Finding[]> {
-    const { core, queries, mesh, home, limits } = this.parts;
+    const { core, queries, mesh, home, limits, announced } = this.parts;
     const machine = await checkMachine(home, portOf(mesh.addresses()));
     const firewall = machine.find(({ check }) => check === "firewall");
     return [
       ...machine,
       ...checkState(core, queries, mesh, limits),
+      checkService(process.env),
       await checkReach(core.desk.config.self, mesh, queries, firewall),
+      ...(await checkAnnounced(announced, mesh, queries)),
       ...checkClocks(core, queries),
       checkVersions(queries),
     ];
