@@ -1,7 +1,7 @@
 /** Small files that must never be seen half written: written beside their place, fsynced, then put there in one step. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
-import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { chown, link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 
@@ -53,6 +53,13 @@ export function makeFolder(folder: string, mode = 0o777): void {
   function unlessThere(cause: unknown) {
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw cause;
   }
+}
+
+/** What root made in a folder of somebody else, as the home of a service is, becomes theirs: a daemon must read what it is told. */
+export async function giveToOwnerOf(folder: string, ...made: readonly string[]): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = await stat(folder);
+  if (uid !== 0) for (const file of made) await chown(file, uid, gid);
 }
 
 /** The text of a small file; undefined when there is none. Throws `too-large` over `maxBytes`. */

@@ -104,12 +104,13 @@ function complain(
 }
 
 async function init(context: Context, file: string): Promise<number> {
-  const { makeFolder, writeFileOnce } = await import("../../node/files.ts");
+  const { giveToOwnerOf, makeFolder, writeFileOnce } = await import("../../node/files.ts");
   makeFolder(context.home, 0o700);
   if (!(await writeFileOnce(file, commentedFile())))
     throw new SwarmError("refused", `${file} is there already`, {
       remedy: `what holds: ${context.commandLine(["config", "show"])}; to begin anew, remove it first`,
     });
+  await giveToOwnerOf(context.home, file);
   if (context.json) context.output.json({ file });
   else context.output.line(`${file}: every setting with its default; take off the # where you want another`);
   return 0;

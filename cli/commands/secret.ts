@@ -2,7 +2,7 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { openSecrets } from "../../node/build/secrets.ts";
-import { writeFileAtomic } from "../../node/files.ts";
+import { giveToOwnerOf, writeFileAtomic } from "../../node/files.ts";
 import { placesOf } from "../../node/home-places.ts";
 import { isSecretName, secretBytesMax, secretBytesMin } from "../../protocol/build/secret.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
@@ -52,6 +52,7 @@ export const secret: Command = {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await chmod(dir, 0o700);
     await writeFileAtomic(file, value, 0o600);
+    await giveToOwnerOf(context.home, dir, file);
     if (context.json) output.json({ set: name });
     else output.line(`${name} is set; actions that name it may run here`);
     return 0;

@@ -1,5 +1,5 @@
 /** Secrets that this node's owner gave it: files of its home that only their owner may read. Their names are told, their values never. */
-import { lstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
 import { isSecretName, secretBytesMax, secretBytesMin } from "../../protocol/build/secret.ts";
 import { byText } from "../../protocol/kernel/ids.ts";
@@ -58,9 +58,15 @@ function troubleOf(name: string, file: string, stats: Stats): { why: string; rem
     return { why: "has no name that a spec can say", remedy: `remove ${file}, or rename it` };
   if (!stats.isFile()) return { why: "is no regular file", remedy };
   if ((stats.mode & 0o077) !== 0) return { why: "may be read by others", remedy: `chmod 600 ${file}` };
-  if (stats.uid !== process.geteuid?.()) return { why: "belongs to another user", remedy };
+  if (stats.uid !== ownerFor(path.dirname(file))) return { why: "belongs to another user", remedy };
   if (stats.size < secretBytesMin)
     return { why: `has fewer than ${secretBytesMin} bytes, too few to keep them out of logs`, remedy };
   if (stats.size > secretBytesMax) return { why: `has more than ${secretBytesMax} bytes`, remedy };
   return undefined;
+}
+
+/** Whose the values must be: this user's, and where root looks at the home of a service, the service's. */
+function ownerFor(dir: string): number | undefined {
+  const self = process.geteuid?.();
+  return self === 0 ? statSync(dir).uid : self;
 }

@@ -1,12 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { installService, uninstallService } from "../../cli/service.ts";
 import { openrcScript, systemdUnit } from "../../cli/service-files.ts";
 import { type Machine, managerOf } from "../../cli/service-manager.ts";
+import { openSecrets } from "../../node/build/secrets.ts";
+import { giveToOwnerOf } from "../../node/files.ts";
 import { projectDir } from "./terminal.ts";
 
 const program = path.join(projectDir, "cli/swarmd");
@@ -194,3 +196,21 @@ test("the manager that runs the machine is found, and its state is told in its o
   expect(() => managerOf(new Paper(0, []), options)).toThrow(/neither systemd nor OpenRC/);
   expect(() => managerOf(one, { ...options, wanted: "runit" })).toThrow(/--manager takes/);
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  "what root makes in the home of a service is the service's (skipped where not root)",
+  async () => {
+    const [file, secrets] = [path.join(home, "config.yaml"), path.join(home, "secrets")];
+    await mkdir(secrets, { mode: 0o700 });
+    await writeFile(path.join(secrets, "token"), "a value of some length", { mode: 0o600 });
+    await writeFile(file, "slots: 1\n", { mode: 0o600 });
+    await chown(home, 54_321, 54_321);
+    expect(openSecrets(secrets).names()).toEqual(["token"]);
+    await giveToOwnerOf(home, file, secrets, path.join(secrets, "token"));
+    for (const one of [file, secrets, path.join(secrets, "token")])
+      expect((await stat(one)).uid).toBe(54_321);
+    expect(openSecrets(secrets).names()).toEqual(["token"]);
+    await chown(path.join(secrets, "token"), 54_322, 54_322);
+    expect(openSecrets(secrets).names()).toEqual([]);
+  },
+);
