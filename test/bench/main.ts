@@ -381,14 +381,14 @@ async function simulated(): Promise<void> {
 async function binhost(folder: string): Promise<void> {
   const child = path.join(import.meta.dirname, "binhost.ts");
   const { stdout } = await promisify(execFile)(process.execPath, [child, "index", "20000"]);
-  const { tookMs, peakMiB, bytes } = JSON.parse(stdout) as IndexRun;
+  const { cpuMs, peakMiB, bytes } = JSON.parse(stdout) as IndexRun;
   add({
     what: "index of 20,000 Gentoo packages",
-    value: tookMs / 1000,
+    value: cpuMs / 1000,
     unit: "s",
     goal: "≤ 5",
-    met: tookMs <= 5000,
-    beside: `${(bytes / 1e6).toFixed(0)} MB written`,
+    met: cpuMs <= 5000,
+    beside: `of processor; ${(bytes / 1e6).toFixed(0)} MB written`,
   });
   add({ what: "memory of it", value: peakMiB, unit: "MiB", goal: "≤ 400", met: peakMiB <= 400 });
   const { smallPerSecond, megabytesPerSecond } = await serving(folder);

@@ -1,5 +1,7 @@
 /** OpenPGP by the program gpg, with a key ring of its own: signs indices and packages, judges signatures. Keys of the user are never looked at. */
 import { spawn } from "node:child_process";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import { findProgram } from "../../build/sandbox.ts";
 
@@ -33,7 +35,11 @@ export class Gpg {
   }
 
   /** The signature beside it, armoured or as bytes. Throws `refused`. */
-  async detached(bytes: Uint8Array, key: string, armour: boolean): Promise<Buffer> {
+  async detached(
+    bytes: Uint8Array | AsyncIterable<Uint8Array>,
+    key: string,
+    armour: boolean,
+  ): Promise<Buffer> {
     return this.signed(armour ? ["--armor", "--detach-sign"] : ["--detach-sign"], bytes, key);
   }
 
@@ -71,7 +77,11 @@ export class Gpg {
     });
   }
 
-  private async signed(how: readonly string[], bytes: Uint8Array, key: string): Promise<Buffer> {
+  private async signed(
+    how: readonly string[],
+    bytes: Uint8Array | AsyncIterable<Uint8Array>,
+    key: string,
+  ): Promise<Buffer> {
     const args = ["--digest-algo", "SHA512", "--pinentry-mode", "loopback", "--passphrase", ""];
     const { code, out, said, status } = await this.run([...args, "--local-user", `${key}!`, ...how], bytes);
     if (code !== 0 || !status.some((line) => line.startsWith("SIG_CREATED "))) {
@@ -83,7 +93,7 @@ export class Gpg {
     return out;
   }
 
-  private run(args: readonly string[], input: Uint8Array) {
+  private run(args: readonly string[], input: Uint8Array | AsyncIterable<Uint8Array>) {
     const child = spawn(
       this.program,
       ["--homedir", this.home, "--batch", "--no-tty", "--no-options", "--status-fd", "3", ...args],
@@ -109,10 +119,12 @@ export class Gpg {
     (child.stdio[3] as NodeJS.ReadableStream).setEncoding("utf8").on("data", (text: string) => {
       status = (status + text).slice(0, 1 << 16);
     });
-    child.stdin!.on("error", () => {}); // it ended early: its status tells
-    child.stdin!.end(input);
+    const source = input instanceof Uint8Array ? Readable.from([input]) : Readable.from(input);
+    const fed = pipeline(source, child.stdin!).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "EPIPE" && cause.code !== "ERR_STREAM_PREMATURE_CLOSE") throw cause;
+    });
     type Ended = { code: number | null; out: Buffer; said: string; status: string[] };
-    return new Promise<Ended>((resolve, reject) => {
+    const ended = new Promise<Ended>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code) =>
         resolve({
@@ -126,6 +138,7 @@ export class Gpg {
         }),
       );
     });
+    return Promise.all([ended, fed]).then(([one]) => one);
   }
 }
 

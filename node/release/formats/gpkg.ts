@@ -35,7 +35,7 @@ const compressions: Readonly<Record<string, Compression>> = {
   ".xz": "xz",
   ".bz2": "bzip2",
 };
-const manifestBytesMax = 1 << 20;
+export const manifestBytesMax = 1 << 20;
 /** gpkg-1, two archives, two signatures, Manifest; one more to be told of. */
 const outerMembersMax = 8;
 
@@ -90,13 +90,17 @@ export async function readGpkg(
   return { kind: "gpkg", metadata: read.metadata, content, ...(armoured && { signed: manifest }) };
 }
 
-const outerMembers = (file: string, sizeBytes: number): AsyncGenerator<Member> =>
+/** The members of a gpkg as they stand in it, folders too. */
+export const outerMembers = (file: string, sizeBytes: number): AsyncGenerator<Member> =>
   tarMembers(createReadStream(file, { highWaterMark: 1 << 18 }), {
     membersMax: outerMembersMax + 1,
     bytesMax: sizeBytes,
   });
 
-const lastPart = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
+export const lastPart = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
+
+/** Whether a name is that of the metadata or the image, packed or not; never of a signature. */
+export const isInner = (name: string): boolean => isArchive(name, "metadata") || isArchive(name, "image");
 
 const isArchive = (name: string, what: string): boolean =>
   name === `${what}.tar` || (name.startsWith(`${what}.tar.`) && !name.endsWith(".sig"));
@@ -142,7 +146,8 @@ async function hashed(member: Member): Promise<Listed> {
   return { sizeBytes, hashes: new Map(hashes.map(([name, hash]) => [name, hash.digest("hex")])) };
 }
 
-async function held(member: Member, maxBytes: number): Promise<Buffer> {
+/** The bytes of a member that is small. Throws `malformed` for a larger one. */
+export async function held(member: Member, maxBytes: number): Promise<Buffer> {
   if (member.sizeBytes > maxBytes) throw malformed(`${shown(member.name)} has ${member.sizeBytes} bytes`);
   const chunks: Uint8Array[] = [];
   for await (const chunk of member.body) chunks.push(chunk);
@@ -150,7 +155,7 @@ async function held(member: Member, maxBytes: number): Promise<Buffer> {
 }
 
 /** The lines of a Manifest, out of its armour if there is one (RFC 4880, 7). */
-function manifestLines(manifest: Uint8Array): string[] {
+export function manifestLines(manifest: Uint8Array): string[] {
   const lines = Buffer.from(manifest).toString("latin1").split(/\r?\n/);
   if (lines[0] !== "-----BEGIN PGP SIGNED MESSAGE-----") return lines.filter((line) => line !== "");
   const from = lines.indexOf("");

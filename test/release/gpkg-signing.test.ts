@@ -1,0 +1,81 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GentooFormat } from "../../node/release/formats/gentoo.ts";
+import { checkSignature } from "../../node/release/formats/gpg.ts";
+import { readGpkg } from "../../node/release/formats/gpkg.ts";
+import { signGpkg } from "../../node/release/formats/gpkg-signing.ts";
+import { Readings } from "../../node/release/formats/readings.ts";
+import { hasApt } from "./apt.ts";
+import { atMs, released } from "./channel.ts";
+import { KeyRing } from "./keys.ts";
+import { demoMetadata, gpkgOf } from "./packages.ts";
+
+describe.skipIf(!hasApt)("signing a gpkg (where gpg is installed)", () => {
+  let dir: string;
+  let ring: KeyRing;
+  let key: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(path.join(tmpdir(), "swarmd-signing-"));
+    await mkdir(path.join(dir, "scratch"));
+    ring = new KeyRing();
+    key = ring.make("garden");
+    await writeFile(path.join(dir, "a"), await gpkgOf());
+  });
+  afterAll(async () => {
+    await ring.remove();
+    await rm(dir, { recursive: true, force: true });
+  });
+  const signing = () => ({ gpg: ring.gpg, key, scratch: path.join(dir, "scratch") });
+
+  test("changes nothing of what it holds, and can be done again", async () => {
+    const [a, b, c] = ["a", "b", "c"].map((name) => path.join(dir, name)) as [string, string, string];
+    await signGpkg(a, b, signing());
+    await signGpkg(b, c, signing());
+    const plain = await readGpkg(a, path.join(dir, "scratch"));
+    expect(plain.signed).toBeUndefined();
+    for (const file of [b, c]) {
+      const { signed, content, metadata } = await readGpkg(file, path.join(dir, "scratch"));
+      expect(content).toEqual(plain.content);
+      expect(metadata).toEqual(plain.metadata);
+      const text = Buffer.from(signed!).toString();
+      expect(text.match(/^DATA \S+/gm)).toHaveLength(4);
+      await checkSignature(ring.gpg, text, [key]);
+    }
+  });
+
+  test("is refused for what is no sound package, or without the key, and leaves nothing", async () => {
+    const before = await readdir(dir);
+    const bad = path.join(dir, "bad");
+    await writeFile(bad, (await readFile(path.join(dir, "a"))).subarray(0, 3000));
+    await expect(signGpkg(bad, path.join(dir, "d"), signing())).rejects.toMatchObject({ code: "malformed" });
+    const stranger = { ...signing(), key: "0".repeat(40) };
+    await expect(signGpkg(path.join(dir, "a"), path.join(dir, "d"), stranger)).rejects.toMatchObject({
+      code: "refused",
+    });
+    expect((await readdir(dir)).filter((name) => name !== "bad")).toEqual(before);
+  });
+
+  test("makes a binhost that takes only what its keys signed leave out all others by name", async () => {
+    const strange = new KeyRing();
+    try {
+      const foreign = { ...signing(), gpg: strange.gpg, key: strange.make("stranger") };
+      const other = path.join(dir, "other");
+      await writeFile(other, await gpkgOf({ metadata: { ...demoMetadata, PF: "other-1" } }));
+      await signGpkg(path.join(dir, "a"), path.join(dir, "good"), signing());
+      await signGpkg(other, path.join(dir, "foreign"), foreign);
+      const files = await released(path.join(dir, "blobs"), {
+        "foreign.gpkg.tar": await readFile(path.join(dir, "foreign")),
+        "good.gpkg.tar": await readFile(path.join(dir, "good")),
+      });
+      const judge = (signed: string) => checkSignature(ring.gpg, signed, [key]);
+      const format = new GentooFormat(new Readings(path.join(dir, "readings")), { judge });
+      const { refused } = await format.index({ channel: "stable", epoch: 1, atMs, files });
+      expect(refused).toMatchObject([{ path: "foreign.gpkg.tar" }]);
+      expect(refused[0]!.reason).toContain("not in the key ring");
+    } finally {
+      await strange.remove();
+    }
+  });
+});
