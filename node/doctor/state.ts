@@ -29,7 +29,8 @@ export function checkState(
           check: "members",
           level: "note",
           text: `${dead.map((n) => n.name).join(", ")} ${dead.length === 1 ? "is" : "are"} away`,
-          remedy: "start the daemon there: swarmd run --detach",
+          remedy:
+            "start the daemon there: swarmd run --detach; of a machine that is gone for good: swarmd node forget NAME",
         },
     { check: "limits of an action", level: "ok", text: limits },
   ];
