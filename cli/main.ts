@@ -17,6 +17,7 @@ import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { drain } from "./commands/drain.ts";
 import { fetch } from "./commands/fetch.ts";
+import { finalize } from "./commands/finalize.ts";
 import { help } from "./commands/help.ts";
 import { history } from "./commands/history.ts";
 import { init } from "./commands/init.ts";
@@ -25,19 +26,23 @@ import { join } from "./commands/join.ts";
 import { leave } from "./commands/leave.ts";
 import { logs } from "./commands/logs.ts";
 import { member } from "./commands/member.ts";
+import { mirror } from "./commands/mirror.ts";
 import { next } from "./commands/next.ts";
 import { node } from "./commands/node.ts";
 import { pause } from "./commands/pause.ts";
 import { plan } from "./commands/plan.ts";
 import { queue } from "./commands/queue.ts";
 import { rebalance } from "./commands/rebalance.ts";
+import { releases } from "./commands/releases.ts";
 import { reset } from "./commands/reset.ts";
 import { resume } from "./commands/resume.ts";
 import { clearFailures, retry, retryFailures, unblock } from "./commands/retry.ts";
+import { rollback } from "./commands/rollback.ts";
 import { run } from "./commands/run.ts";
 import { secret } from "./commands/secret.ts";
 import { service } from "./commands/service.ts";
 import { sim } from "./commands/sim.ts";
+import { staging } from "./commands/staging.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
 import { submit } from "./commands/submit.ts";
@@ -68,6 +73,11 @@ const commands: readonly Command[] = [
   artifact,
   attest,
   verify,
+  staging,
+  finalize,
+  releases,
+  rollback,
+  mirror,
   cancel,
   queue,
   pause,

@@ -8,8 +8,10 @@ import { Core } from "../protocol/core.ts";
 import { hashOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
+import { firstLogOf } from "../protocol/release/ballot.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import type { Former } from "../protocol/swarm/members.ts";
+import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import { Announcer } from "./announcer.ts";
 import { Awake } from "./awake.ts";
 import { createExecutor } from "./build/executor.ts";
@@ -34,6 +36,8 @@ import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
 import { signStatement } from "./release/attestation.ts";
+import { FilesFormat } from "./release/formats/files.ts";
+import { openShowcase } from "./release/showcase.ts";
 import { schedulingOf } from "./scheduling.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
@@ -109,6 +113,10 @@ function formerly({ name, parting }: Former, by: string | undefined): SwarmError
   );
 }
 
+/** Whether this node founded the swarm, as a store of an older version has it that names no log of votes. */
+const founded = (entries: readonly SignedEntry[], self: PeerId): boolean =>
+  entries.some(({ entry }) => entry.events.some((e) => e.kind === "swarm.founded" && e.admin === self));
+
 /** Throws `home-locked`, `not-a-member`, `address-in-use` and what the stores refuse; nothing is left running then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { home, config, log } = options;
@@ -139,6 +147,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       events.restore(),
     ]);
     closers.push(() => toolchains.stop());
+    const voteLog = await events.voteLog(
+      founded(restored.entries, identity.peer) ? firstLogOf(swarm.id) : undefined,
+    );
+    const showcase = await openShowcase({ dir: places.releases, blobs, formats: [new FilesFormat()] });
     const starts = restored.entries
       .filter(({ entry }) => entry.author === identity.peer)
       .map(({ entry }) => incarnationCounter(entry.inc));
@@ -229,6 +241,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         unsafeNoSandbox: config.unsafeNoSandbox,
         scheduling: schedulingOf(config),
         ...(config.small ? { small: true } : {}),
+        voteLog,
       },
       clock.now(),
     );
@@ -260,6 +273,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
         artifacts,
         executor,
+        showcase,
       },
       {
         stepped: (input) => {

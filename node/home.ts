@@ -5,6 +5,7 @@ import path from "node:path";
 import { z } from "zod";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { isHash, type SwarmId } from "../protocol/kernel/ids.ts";
+import { firstLogOf } from "../protocol/release/ballot.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { Members } from "../protocol/swarm/members.ts";
 import { type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
@@ -119,7 +120,8 @@ export async function foundSwarm(
       notAfterMs: nowMs + founderTtlMs,
     });
     const { body, id } = sealEntry(entry);
-    await enter(home, { id: entry.swarm, name }, [signedEntry(entry, body, id, root.signer.sign(id))]);
+    const entries = [signedEntry(entry, body, id, root.signer.sign(id))];
+    await enter(home, { id: entry.swarm, name }, entries, firstLogOf(entry.swarm));
     return { home: await openHome(home.dir), rootKeyFile: path.join(home.places.identity, "root.key") };
   });
 }
@@ -232,10 +234,16 @@ async function whileAlone<T>(home: Home, work: () => Promise<T>): Promise<T> {
 }
 
 /** home.json names the swarm last: an interrupted attempt leaves a home without one, whose store the next attempt clears. */
-async function enter(home: Home, swarm: { id: SwarmId; name: string }, entries: readonly SignedEntry[]) {
+async function enter(
+  home: Home,
+  swarm: { id: SwarmId; name: string },
+  entries: readonly SignedEntry[],
+  voteLog?: string,
+) {
   await rm(home.places.timeline, { recursive: true, force: true });
   const events = await openEventStore(home.places.timeline);
   try {
+    await events.voteLog(voteLog);
     await new Promise<void>((resolve, reject) => {
       events.write({ entries, updates: [], dropped: [], durable: true }, (error) =>
         error ? reject(new SwarmError(error.code, error.message)) : resolve(),

@@ -25,6 +25,7 @@ import { reachOf } from "./reach.ts";
 import { Recall } from "./recall.ts";
 import type { Envelope } from "./release/attestation.ts";
 import { attest } from "./release/provenance-queries.ts";
+import { ReleaseQueries } from "./release-queries.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
 import type { Sources } from "./store/sources.ts";
 
@@ -77,6 +78,13 @@ export function createOperator(parts: OperatorParts): Control {
   };
 
   const recall = new Recall({ ...parts, desk });
+  const releases = new ReleaseQueries({
+    releases: core.releases,
+    blobs,
+    bring,
+    nameOf: (peer) => queries.nameOf(peer),
+    stateOf: (peer) => (peer === desk.config.self ? "self" : desk.status(peer)),
+  });
   const found = new ArtifactQueries({ ...parts, desk });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
@@ -98,6 +106,8 @@ export function createOperator(parts: OperatorParts): Control {
         counts.complete += c.done;
         counts.blocked += c.blocked + c.held;
       }
+      counts.staged = releases.staged();
+      const { channels, mirrors } = releases.view();
       const own = queries.nameOf(desk.config.self);
       const waits = queries.waits();
       return {
@@ -112,6 +122,12 @@ export function createOperator(parts: OperatorParts): Control {
         asking: queries.asking(),
         waits,
         divergent: queries.divergent(),
+        channels: channels.map(({ channel, current, staged, atRisk }) => ({
+          channel,
+          current,
+          staged: staged.length,
+          atRisk,
+        })),
         next: nextAction({
           members: desk.members.size,
           aliveMembers: alive.length,
@@ -121,6 +137,10 @@ export function createOperator(parts: OperatorParts): Control {
             return order ? [{ name, order }] : [];
           }),
           twins: queries.twins(),
+          staged: channels.flatMap(({ channel, staged }) =>
+            staged.length > 0 ? [{ channel, builds: staged.length }] : [],
+          ),
+          mirrors: mirrors.length,
           builds: builds.map((b) => ({
             ...b,
             own: b.submitter === own,
@@ -187,6 +207,12 @@ export function createOperator(parts: OperatorParts): Control {
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
     queue: async () => queries.queue(),
+    releases: async () => releases.view(),
+    releaseManifest: (channel, epoch) => releases.manifest(channel, epoch),
+    release: async (request) => {
+      const { epoch, word } = await command(request);
+      return { ...(epoch === undefined ? {} : { epoch }), ...(word ? { word } : {}) };
+    },
     members: async () => queries.members(),
     member: async (operation, options) => {
       await command({ kind: "member", operation, reason: options?.reason });

@@ -44,6 +44,44 @@ export interface CoreConfig {
   readonly scheduling: Scheduling;
   /** Little is kept of builds that have ended. */
   readonly small?: boolean;
+  /** The name of the log that keeps this node's votes, 16 hex digits; absent: it cannot vote. */
+  readonly voteLog?: string;
+}
+
+/** A file that a mirror lays out. */
+export interface ShownFile {
+  readonly path: string;
+  /** Of a link: that of nothing. */
+  readonly digest: Digest;
+  readonly executable?: true;
+  readonly link?: string;
+}
+
+/**
+ * One durable step of a mirror on its disk. An epoch is made in a folder that nobody sees (begin, fill, index), becomes whole under its number
+ * (keep), and is what `current` means from the one switch on. Each step may be done again.
+ */
+export type PublishStep =
+  | { readonly step: "begin"; readonly channel: string; readonly epoch: number }
+  | {
+      readonly step: "fill";
+      readonly channel: string;
+      readonly epoch: number;
+      readonly files: readonly ShownFile[];
+    }
+  /** What the format of the release adds to its files. */
+  | { readonly step: "index"; readonly channel: string; readonly epoch: number; readonly manifest: Digest }
+  | { readonly step: "keep"; readonly channel: string; readonly epoch: number }
+  | { readonly step: "switch"; readonly channel: string; readonly epoch: number }
+  | { readonly step: "remove"; readonly channel: string; readonly epoch: number };
+
+/** What a mirror found on its disk at its start. */
+export interface Shelved {
+  readonly channel: string;
+  /** Epochs that are whole. */
+  readonly epochs: readonly number[];
+  /** The one that is shown; 0 = none. */
+  readonly current: number;
 }
 
 /** A blob and the members that are likely to hold it, best first. */
@@ -132,6 +170,19 @@ export type Command =
     }
   /** All builders, this node among them, are to read the files of these tools, for exact fingerprints. */
   | { readonly kind: "survey"; readonly tools: readonly string[] }
+  /** This node serves releases from here on, or none any more; with `votes` it may be chosen to vote. */
+  | { readonly kind: "mirror"; readonly op: "add" | "remove"; readonly votes: boolean }
+  /** What is staged becomes the next epoch of a channel. */
+  | { readonly kind: "finalize"; readonly channel: string; readonly reason?: string }
+  /** What an epoch held becomes the next epoch. */
+  | {
+      readonly kind: "rollback";
+      readonly channel: string;
+      readonly epoch: number;
+      readonly reason?: string;
+    }
+  /** What a build staged is not to be released. */
+  | { readonly kind: "drop"; readonly channel: string; readonly build: BuildId; readonly reason: string }
   /** The node goes down: stop what runs, say `node.down`. */
   | { readonly kind: "stop"; readonly reason: string };
 
@@ -180,6 +231,8 @@ export type CommandReply =
       readonly moved?: number;
       readonly lost?: number;
       readonly word?: string;
+      /** The epoch that was made. */
+      readonly epoch?: number;
     }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
 
@@ -230,6 +283,8 @@ export type Input =
   | { readonly kind: "restored-history"; readonly history: Uint8Array }
   /** Boot: records of the builds that ended long ago. */
   | { readonly kind: "restored-archive"; readonly records: readonly Uint8Array[] }
+  /** Boot: what the mirror's disk shows. */
+  | { readonly kind: "restored-epochs"; readonly channels: readonly Shelved[] }
   /** Boot is over: the core says `node.up`. */
   | { readonly kind: "started" }
   | { readonly kind: "connected"; readonly peer: PeerId }
@@ -260,6 +315,12 @@ export type Input =
       readonly id: string;
       readonly missing: readonly Digest[];
       readonly fetchedBytes: number;
+    }
+  | { readonly kind: "stored"; readonly digest: Digest; readonly ok: boolean }
+  | {
+      readonly kind: "published";
+      readonly id: number;
+      readonly error?: { readonly code: ErrorCode; readonly message: string };
     }
   | { readonly kind: "executed"; readonly claim: ClaimId; readonly outcome: ExecuteOutcome }
   | { readonly kind: "command"; readonly id: number; readonly command: Command }
@@ -341,6 +402,10 @@ export type Effect =
   | { readonly kind: "keep-history"; readonly history: Uint8Array }
   /** → `fetched`: bring these to the own disk. Folders' trees come with all that is below them. */
   | { readonly kind: "fetch"; readonly id: string; readonly wants: readonly Want[] }
+  /** → `stored`: put these bytes on the own disk. */
+  | { readonly kind: "store"; readonly digest: Digest; readonly bytes: Uint8Array }
+  /** → `published`: one step of a mirror, on disk before it is answered. */
+  | { readonly kind: "publish"; readonly id: number; readonly step: PublishStep }
   /** → `executed`. */
   | { readonly kind: "execute"; readonly request: ExecuteRequest }
   /** TERM, then KILL after 5 s; `executed` still comes. */

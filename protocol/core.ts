@@ -3,11 +3,13 @@
  * own. The machines stand in a line (members, vitals, ledger, scheduler); a later one reads an earlier one, never the reverse.
  */
 import { decodeGraph, type InputFile } from "./build/graph.ts";
-import type { Command, CommandReply, CoreConfig, Effect, Ending, Input, Instant } from "./contract.ts";
+import type { Command, CommandReply, CoreConfig, Effect, Input, Instant } from "./contract.ts";
+import { Farewell } from "./farewell.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
 import { load, save } from "./kernel/snapshot.ts";
 import { parts } from "./parts.ts";
+import { Releases } from "./release/releases.ts";
 import { partings } from "./swarm/authority.ts";
 import { Door } from "./swarm/door.ts";
 import type { Gossip, LedgerUpdate, Message } from "./swarm/message.ts";
@@ -35,6 +37,7 @@ import { Pulse } from "./work/pulse.ts";
 import { Retirement } from "./work/retirement.ts";
 import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
+import { Stager } from "./work/stager.ts";
 import { Submissions } from "./work/submit.ts";
 import { survey } from "./work/survey.ts";
 import { Twins } from "./work/twins.ts";
@@ -70,9 +73,9 @@ export class Core {
   private readonly witness: Witness;
   private readonly history: History;
   readonly door: Door;
-  private stopReason: string | undefined;
-  private ending: Ending = "asked";
-  private stopSaid = false;
+  readonly releases: Releases;
+  private readonly stager: Stager;
+  private readonly farewell: Farewell;
 
   constructor(config: CoreConfig, now: Instant, hands: Hands = { Courier, Granter, Scheduler }) {
     this.desk = new Desk(config, now);
@@ -97,6 +100,9 @@ export class Core {
     this.catchUp = new CatchUp(this.desk, this.borrower);
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
+    this.releases = new Releases(this.desk);
+    this.stager = new Stager(this.desk, this.releases.staging);
+    this.farewell = new Farewell(this.desk, this.holder, this.history);
   }
 
   /** Takes one input at one moment; what must happen now comes back in order. */
@@ -140,22 +146,14 @@ export class Core {
   }
 
   private nextDecisionMonoMs(): number {
-    return Math.min(
-      this.pulse.deadline(),
-      this.expiry.deadline(),
-      this.holder.deadline(),
-      this.gate.deadline(),
-      this.preparer.deadline(),
-      this.granter.deadline(),
-      this.twins.deadline(),
-      this.scheduler.deadline(),
-      this.submissions.deadline(),
-      this.copies.deadline(),
-      this.catchUp.deadline(),
-      this.borrower.deadline(),
-      this.history.deadline(),
-      this.witness.deadline(),
-    );
+    const { pulse, expiry, holder, gate, preparer, granter, twins, scheduler } = this;
+    const { submissions, copies, catchUp, borrower, history, witness, releases } = this;
+    const some = [pulse, expiry, holder, gate, preparer, granter, twins, scheduler];
+    const others = [submissions, copies, catchUp, borrower, history, witness, releases];
+    let at = Number.POSITIVE_INFINITY;
+    for (const machine of some) at = Math.min(at, machine.deadline());
+    for (const machine of others) at = Math.min(at, machine.deadline());
+    return at;
   }
 
   private take(input: Input): void {
@@ -208,7 +206,14 @@ export class Core {
       case "writing":
         desk.mute = input.fails;
         return;
+      case "stored":
+        this.stager.stored(input.digest, input.ok);
+        return this.releases.hears(input);
+      case "restored-epochs":
+      case "published":
+        return this.releases.hears(input);
       case "blob-read":
+        this.releases.read(input.digest, input.bytes);
         this.submissions.blobRead(input.digest, input.bytes);
         this.openBuilds(input.digest, input.bytes);
         return;
@@ -236,10 +241,10 @@ export class Core {
   private decide(): void {
     if (this.door.membersChanged()) this.membersChanged();
     const verdict = this.witness.verdict();
-    if (verdict && this.stopReason === undefined) this.end(verdict.reason, verdict.ending);
+    if (verdict && !this.farewell.begun) this.farewell.begin(verdict.reason, verdict.ending);
     this.door.tick();
     const parting = this.desk.members.former(this.desk.config.self)?.parting.why;
-    if (parting && this.stopReason === undefined) this.end(partings[parting], parting);
+    if (parting && !this.farewell.begun) this.farewell.begin(partings[parting], parting);
     if (this.gate.look()) this.pulse.soon();
     this.pulse.tick();
     this.submissions.tick();
@@ -254,8 +259,10 @@ export class Core {
     this.sealer.seal();
     this.copies.pump();
     this.history.pump();
+    this.stager.pump();
+    this.releases.pump();
     this.forget(this.retirement.pump());
-    if (this.stopReason !== undefined) this.goDown(this.stopReason);
+    this.farewell.pump();
   }
 
   private start(): void {
@@ -408,8 +415,10 @@ export class Core {
       this.witness.hears(one);
       if (desk.orders.take(one).includes(desk.config.self)) this.ordered();
       const counts = desk.members.counts(one);
-      for (const raw of e.events) {
+      for (const [index, raw] of e.events.entries()) {
         const event = knownEvent(raw);
+        // A vote that was cast stands, whatever becomes of the voter: it may have made a release.
+        if (event) this.releases.take(one, index, event);
         // A proof proves itself, whoever tells of it.
         if (event?.kind === "fork" && this.witness.proved(event)) this.door.changed();
         if (!counts) continue;
@@ -492,6 +501,7 @@ export class Core {
   }
 
   private takeFetched(id: string, missing: readonly Digest[], fetchedBytes: number): void {
+    if (this.releases.fetched(id, missing)) return;
     const [what, a, b] = id.split(":");
     if (what === "hold")
       this.desk.emit({
@@ -526,30 +536,16 @@ export class Core {
         return this.door.command(id, command);
       case "survey":
         return survey(desk, id, command.tools);
+      case "mirror":
+      case "finalize":
+      case "rollback":
+      case "drop":
+        return this.releases.command(id, command);
       case "stop":
-        this.end(command.reason, this.ending);
+        this.farewell.begin(command.reason);
         reply({ ok: true });
         return;
     }
-  }
-
-  private end(reason: string, ending: Ending): void {
-    this.stopReason = reason;
-    this.ending = ending;
-    this.desk.stopping = true;
-  }
-
-  /** Once nothing runs any more the node says so, and that is its last word. */
-  private goDown(reason: string): void {
-    if (this.stopSaid || !this.holder.stopAll()) return;
-    this.stopSaid = true;
-    this.history.keep();
-    this.desk.voice.hurry();
-    this.desk.say(
-      undefined,
-      { kind: "node.down", reason: reason.slice(0, 250) },
-      { urgent: true, after: [{ kind: "stopped", because: this.ending }] },
-    );
   }
 
   private membersChanged(): void {

@@ -1,7 +1,17 @@
 /** The classes of which a core is made, but for the core itself: whoever saves one must be able to name them, whoever loads one to make them. */
 
+import { Farewell } from "./farewell.ts";
 import { Random } from "./kernel/random.ts";
 import type { Savable } from "./kernel/snapshot.ts";
+import { Epochs } from "./release/epochs.ts";
+import { Finalizing } from "./release/finalizing.ts";
+import { Mirrors } from "./release/mirrors.ts";
+import { Papers } from "./release/papers.ts";
+import { Publisher } from "./release/publisher.ts";
+import { Releases } from "./release/releases.ts";
+import { Staging } from "./release/staging.ts";
+import { Stock } from "./release/stock.ts";
+import { Voting } from "./release/voting.ts";
 import { Door } from "./swarm/door.ts";
 import { LastWords } from "./swarm/last-words.ts";
 import { Peers } from "./swarm/liveness.ts";
@@ -48,6 +58,7 @@ import { Scheduler } from "./work/scheduler.ts";
 import { Sealer } from "./work/sealer.ts";
 import { Seeker } from "./work/seeker.ts";
 import { Shares } from "./work/shares.ts";
+import { Stager } from "./work/stager.ts";
 import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
 import { Twins } from "./work/twins.ts";
@@ -105,4 +116,15 @@ export const parts: readonly Savable[] = [
   Pace,
   Witness,
   Door,
+  Stager,
+  Releases,
+  Epochs,
+  Mirrors,
+  Staging,
+  Papers,
+  Stock,
+  Voting,
+  Finalizing,
+  Publisher,
+  Farewell,
 ];

@@ -4,7 +4,15 @@
  */
 
 import type { InputFile } from "./build/graph.ts";
-import type { CacheHit, ExecuteOutcome, ExecuteRequest, Instant, Want } from "./contract.ts";
+import type {
+  CacheHit,
+  ExecuteOutcome,
+  ExecuteRequest,
+  Instant,
+  PublishStep,
+  Shelved,
+  Want,
+} from "./contract.ts";
 import type { ErrorCode } from "./kernel/errors.ts";
 import type { BuildId, ClaimId, Digest, Incarnation, PeerId } from "./kernel/ids.ts";
 import type { LocalVitals } from "./swarm/vitals.ts";
@@ -111,6 +119,8 @@ export interface Artifacts {
   fetch(wants: readonly Want[], done: (missing: Digest[], fetchedBytes: number) => void): void;
   /** A whole blob (≤ 64 MiB) from disk or peers; null when nobody has it. */
   read(want: Want, done: (bytes: Uint8Array | null) => void): void;
+  /** Keeps a blob of this node's own making on its disk; false when there is no room. */
+  put(bytes: Uint8Array, done: (kept: boolean) => void): void;
   /** All files below a Directory, paths relative to it, sorted by path; null when a part cannot be had. */
   readTree(want: Want, done: (files: InputFile[] | null) => void): void;
   /** Action keys whose result is known and whose outputs are all on this disk or with a live member now. */
@@ -131,6 +141,14 @@ export interface Sensors {
   watch(callback: (vitals: LocalVitals) => void): () => void;
 }
 
+/** Where a mirror lays out epochs: what it shows is one whole epoch at every moment, a crash at any point of any step included. */
+export interface Showcase {
+  /** What was there at the start; unfinished epochs are gone. */
+  restored(): readonly Shelved[];
+  /** On disk when it calls back without an error; `blob-missing` and `blob-corrupt` name what the disk lacks, `disk-full` leaves all as it was. */
+  run(step: PublishStep, done: (error?: { code: ErrorCode; message: string }) => void): void;
+}
+
 export interface Ports {
   readonly clock: Clock;
   readonly signer: Signer;
@@ -138,4 +156,5 @@ export interface Ports {
   readonly network: Network;
   readonly artifacts: Artifacts;
   readonly executor: Executor;
+  readonly showcase: Showcase;
 }

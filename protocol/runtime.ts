@@ -3,6 +3,7 @@
  * simulator run this very file, so that what a crash cuts off is the same on both. It decides nothing.
  */
 import { batchBytes, bytesOf, joined } from "./batches.ts";
+import { bootInputs } from "./boot.ts";
 import type { Command, CommandReply, Effect, Ending, Input } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
@@ -86,18 +87,7 @@ export class Runtime {
 
   /** Boot: what was on disk, then `node.up`. */
   start(restored: Restored): void {
-    if (restored.history) this.input({ kind: "restored-history", history: restored.history });
-    if (restored.entries.length > 0) this.input({ kind: "restored-entries", entries: restored.entries });
-    if (restored.archived && restored.archived.length > 0)
-      this.input({ kind: "restored-archive", records: restored.archived });
-    for (const { build, updates } of restored.ledgers)
-      this.input({
-        kind: "restored-ledger",
-        build,
-        updates,
-        entries: updates.flatMap((u) => this.wire.readUpdate(build, u)),
-      });
-    this.input({ kind: "started" });
+    for (const input of bootInputs(restored, this.ports.showcase.restored(), this.wire)) this.input(input);
   }
 
   /** A power cut: nothing more happens here. */
@@ -399,6 +389,14 @@ export class Runtime {
       case "fetch":
         return ports.artifacts.fetch(effect.wants, (missing, fetchedBytes) =>
           this.input({ kind: "fetched", id: effect.id, missing, fetchedBytes }),
+        );
+      case "store":
+        return ports.artifacts.put(effect.bytes, (ok) =>
+          this.input({ kind: "stored", digest: effect.digest, ok }),
+        );
+      case "publish":
+        return ports.showcase.run(effect.step, (error) =>
+          this.input({ kind: "published", id: effect.id, ...(error ? { error } : {}) }),
         );
       case "execute":
         return ports.executor.execute(effect.request, (outcome) =>

@@ -86,6 +86,15 @@ export class Blobs {
     else this.full.delete(host);
   }
 
+  isFull(host: PeerId): boolean {
+    return this.full.has(host);
+  }
+
+  /** The bytes of a blob that has any, wherever it lies. */
+  read(digest: Digest): Uint8Array | undefined {
+    return this.bytesOf(digest);
+  }
+
   /** The blobs on a host's disk, as an image to set it back to. */
   image(host: PeerId): ReadonlySet<Digest> {
     return new Set(this.shelf(host));
@@ -120,6 +129,12 @@ export class Blobs {
         this.bring(process, self, want, (arrived) =>
           done(arrived ? (this.bytesOf(want.digest) ?? null) : null),
         ),
+      put: (bytes, done) =>
+        process.after(diskMs, () => {
+          const full = this.full.has(self);
+          if (!full) this.put(self, bytes);
+          done(!full);
+        }),
       readTree: (want, done) => this.readTree(process, self, want, "", (files) => done(sorted(files))),
       lookUp: (keys, done) => {
         const hits = new Map<Digest, CacheHit>();

@@ -9,6 +9,7 @@ import { ExecutionChecker } from "./checkers/executions.ts";
 import { GoodputChecker } from "./checkers/goodput.ts";
 import { LimitChecker } from "./checkers/limits.ts";
 import { MemberChecker } from "./checkers/members.ts";
+import { ReleaseChecker } from "./checkers/releases.ts";
 import { type State, StateChecker } from "./checkers/states.ts";
 import { Steps } from "./checkers/steps.ts";
 import { StewardChecker } from "./checkers/stewards.ts";
@@ -29,6 +30,7 @@ export class Checkers {
   private readonly dishonest = new Set<PeerId>();
   private readonly executions: ExecutionChecker;
   private readonly goodput: GoodputChecker;
+  readonly releases: ReleaseChecker;
 
   /** Watches from here on; to be made before the swarm starts. */
   constructor(swarm: Swarm) {
@@ -45,6 +47,7 @@ export class Checkers {
       changed: ({ node, build }, digest) => swarm.world.record(node, "state", `${build} ${digest}`),
     });
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
+    this.releases = new ReleaseChecker(swarm, accuse);
     const limits = new LimitChecker(swarm, dishonest, accuse);
     const members = new MemberChecker(swarm, calm, dishonest, accuse);
     const waits = new WaitChecker(swarm, calm, dishonest, accuse);
@@ -55,6 +58,7 @@ export class Checkers {
       this.executions.step(host, effects);
       stewards.step(host, effects, input);
       limits.step(host, effects);
+      this.releases.step(host, effects);
       members.step(host, effects);
     });
     swarm.watch((...step) => steps.told(...step));

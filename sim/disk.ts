@@ -2,6 +2,7 @@
  * A host's disk: the EventStore whose writes take time, whose unsynced tail a power cut may take or tear, that may be full, fail, or
  * rot. It outlives the processes that open it.
  */
+import { sha256Hex } from "../protocol/kernel/digest.ts";
 import { type BuildId, byText, chainOf, type Digest } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
 import type { EventBatch, EventStore, Restored } from "../protocol/ports.ts";
@@ -161,6 +162,7 @@ function writeOf(batch: EventBatch): Write {
 
 export class Disk {
   private readonly world: World;
+  private readonly name: string;
   private readonly random: Random;
   private readonly options: Required<DiskOptions>;
   /** Writes in the order they landed; those before `synced` survive a power cut. */
@@ -179,6 +181,9 @@ export class Disk {
   private lastLandMs = 0;
   private maxBytes: number;
   private readonly failing = new Set<"write" | "read">();
+  /** The name of the log of votes; another one once some of it may be forgotten. */
+  voteLog: string;
+  private logs = 0;
   /** Rotten records that were noticed and left out, and batches of which a power cut left only a part. */
   refused = 0;
   torn = 0;
@@ -186,6 +191,8 @@ export class Disk {
   constructor(world: World, name: string, options: DiskOptions = {}) {
     this.world = world;
     this.random = world.randomFor(`disk of ${name}`);
+    this.name = name;
+    this.voteLog = this.drawLog();
     this.options = { writeMs: 0.2, syncMs: 2, readMs: 0.5, maxBytes: Number.POSITIVE_INFINITY, ...options };
     this.maxBytes = this.options.maxBytes;
   }
@@ -242,6 +249,7 @@ export class Disk {
 
   /** The disk is what it was, and nothing else; only while no process has it open. */
   setBack(image: DiskImage): void {
+    this.voteLog = this.drawLog();
     this.landed = [...image.writes];
     this.synced = this.landed.length;
     this.pending = [];
@@ -364,9 +372,14 @@ export class Disk {
   /** Every read holds what it finds against its checksum: what is rotten is left out from then on. */
   private verify(): void {
     if (this.unnoticed === 0) return;
+    this.voteLog = this.drawLog();
     this.refused += this.unnoticed;
     this.unnoticed = 0;
     this.refold();
+  }
+
+  private drawLog(): string {
+    return sha256Hex(`votes ${this.logs++} of ${this.name}`).slice(0, 16);
   }
 
   private refold(): void {

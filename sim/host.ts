@@ -10,6 +10,7 @@ import {
   type SwarmId,
 } from "../protocol/kernel/ids.ts";
 import type { Ports } from "../protocol/ports.ts";
+import { firstLogOf } from "../protocol/release/ballot.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import { defaultScheduling, type Scheduling } from "../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../protocol/swarm/vitals.ts";
@@ -24,6 +25,7 @@ import type { Executions } from "./executions.ts";
 import { type Behaviour, virtualExecutor } from "./executor.ts";
 import type { NetworkPort, VirtualNetwork } from "./network.ts";
 import { type Ending, Process } from "./process.ts";
+import { HostShowcase } from "./showcase.ts";
 import { fakePeer, fakeSigner } from "./signer.ts";
 import { tell } from "./story.ts";
 import { Thermal, type ThermalOptions } from "./thermal.ts";
@@ -100,6 +102,8 @@ export class Host {
   readonly clock: HostClock;
   readonly disk: Disk;
   readonly cores: Cores;
+  /** What it shows as a mirror. */
+  readonly showcase: HostShowcase;
   /** Incarnations of all starts so far, in order. */
   readonly incarnations: Incarnation[] = [];
   /** How often it was paused or slept, how often it lost its power, and how often its disk was set back. */
@@ -136,7 +140,11 @@ export class Host {
     this.peer = twinOf ?? this.place;
     this.clock = new HostClock(around.world, options.clock);
     this.disk = new Disk(around.world, options.name, options.disk);
+    this.showcase = new HostShowcase(around.blobs, this.place);
     if (!options.stranger) this.disk.prepare(certificates);
+    const founding = certificates[0]?.entry;
+    if (founding?.events.some((e) => e.admin === this.peer) && twinOf === undefined)
+      this.disk.voteLog = firstLogOf(founding.swarm);
     around.world.call(this.place, this.name);
     if (options.bandwidthBytesPerSecond !== undefined)
       around.network.setLine(this.place, options.bandwidthBytesPerSecond);
@@ -224,6 +232,7 @@ export class Host {
         slots,
         unsafeNoSandbox: false,
         scheduling: { ...defaultScheduling, ...this.options.scheduling },
+        voteLog: this.disk.voteLog,
       },
       clock.now(),
       this.options.hands,
@@ -246,6 +255,7 @@ export class Host {
         gossip: (message) => later.port?.gossip(message),
       },
       artifacts: blobs.port(process, place, events, peer),
+      showcase: this.showcase.port(process),
       executor: virtualExecutor(process, {
         self: place,
         cores: this.cores,

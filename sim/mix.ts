@@ -44,6 +44,14 @@ export interface Mix {
   /** How each host ends if it is not taken. */
   readonly endings: Readonly<Record<string, Ending>>;
   readonly twist: Twist;
+  /** Hosts whose owners let them serve releases and vote. */
+  readonly mirrors?: readonly string[];
+  /** People finalize what is staged, or go back to an earlier epoch. */
+  readonly finalizes?: readonly {
+    readonly atMs: number;
+    readonly host: string;
+    readonly rollback: boolean;
+  }[];
 }
 
 /** The mix of a seed. `only`: draw faults of these kinds alone. */

@@ -2,6 +2,7 @@
  * One seed in two phases: faults, with every invariant watched at every step; then a majority is made whole while the rest stays
  * broken for ever, and the whole ones must end all work and agree within a bound.
  */
+import type { Command, CommandReply } from "../protocol/contract.ts";
 import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { knownEvent } from "../protocol/timeline/events.ts";
 import { readVector } from "../protocol/work/ledger.ts";
@@ -124,6 +125,10 @@ class Trial {
   trouble(): void {
     const { swarm, mix } = this;
     for (const work of mix.works) swarm.world.at(work.atMs, () => this.hand(work));
+    for (const name of mix.mirrors ?? [])
+      swarm.world.at(600, () => this.command(name, { kind: "mirror", op: "add", votes: true }));
+    for (const { atMs, host, rollback } of mix.finalizes ?? [])
+      swarm.world.at(atMs, () => this.finalize(host, rollback));
     for (const order of mix.orders) swarm.world.at(order.atMs, () => this.say(order));
     this.applied = mix.faults.map((fault) => apply(swarm, fault));
     swarm.start();
@@ -155,6 +160,7 @@ class Trial {
     if (!this.runTo(world.nowMs + frontierMs, () => this.agreed()))
       checkers.accuse("frontiers meet", `${names.join(", ")} still differ ${frontierMs} ms after the end`);
     this.runTo(world.nowMs + 6_000, () => false);
+    this.release();
     for (const build of this.holders.keys()) if (!this.stopped) checkers.checkExecutions(build);
   }
 
@@ -177,6 +183,48 @@ class Trial {
       (h) => h.active && h.name !== villain && h.name !== goer && !h.options.stranger && h.place === h.peer,
     );
     if (taker) this.builds.push(this.swarm.hand(taker, workload, () => {}));
+  }
+
+  private command(name: string, command: Command, reply: (reply: CommandReply) => void = () => {}): void {
+    const host = this.swarm.host(name);
+    if (host.active) host.command(command, reply);
+  }
+
+  private finalize(host: string, rollback: boolean): void {
+    const epoch = this.checkers.releases.count("stable") - 1;
+    this.command(
+      host,
+      rollback && epoch > 0
+        ? { kind: "rollback", channel: "stable", epoch }
+        : { kind: "finalize", channel: "stable" },
+    );
+  }
+
+  /** Once a majority of the voters is whole, what is staged can be released, and every whole mirror shows it. */
+  private release(): void {
+    const { swarm, checkers, mix } = this;
+    const [first] = this.core;
+    if (!mix.finalizes || !first || this.stopped) return;
+    const epochs = first.core.releases.epochs("stable");
+    const voters = epochs?.voters(epochs.current + 1) ?? [];
+    const here = voters.filter((v) => this.core.some((h) => h.peer === v.peer && h.disk.voteLog === v.log));
+    if (2 * here.length <= voters.length || !epochs) return;
+    const replies: CommandReply[] = [];
+    const ask = (): void =>
+      this.command(first.name, { kind: "finalize", channel: "stable" }, (r) => replies.push(r));
+    ask();
+    this.runTo(swarm.world.nowMs + frontierMs, () => replies.length > 0);
+    const [reply] = replies;
+    if (!reply || (!reply.ok && !reply.message.startsWith("nothing is staged")))
+      checkers.accuse(
+        "releases go on",
+        `${first.name} could not finalize: ${reply && !reply.ok ? reply.message : "no answer"}`,
+      );
+    const mirrors = this.core.filter((h) => h.core.releases.mirrors.get(h.peer));
+    const newest = (): boolean =>
+      mirrors.every((h) => (h.showcase.shown("stable")?.epoch ?? 0) === checkers.releases.count("stable"));
+    if (!this.runTo(swarm.world.nowMs + 2 * frontierMs, newest))
+      checkers.accuse("releases go on", "a whole mirror does not show the newest epoch");
   }
 
   private say({ build, op }: Order): void {

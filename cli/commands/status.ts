@@ -8,7 +8,7 @@ import { localNext, lookAtHome } from "../local.ts";
 import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
 import { plain } from "../output.ts";
 import { exampleSpec, isClone } from "../project.ts";
-import { durationText } from "../units.ts";
+import { countText, durationText } from "../units.ts";
 
 const buildsShown = 8;
 const waitsShown = 5;
@@ -52,6 +52,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       asking: view.asking,
       waits: view.waits,
       divergent: view.divergent,
+      channels: view.channels,
       next: withSpec(view.next),
     };
   } catch (thrown) {
@@ -68,6 +69,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       asking: [],
       waits: [],
       divergent: [],
+      channels: [],
       next: localNext(await lookAtHome(context.home)),
     };
   }
@@ -170,6 +172,12 @@ function show(context: Context, view: StatusView) {
     for (const wait of waits.slice(0, waitsShown))
       output.line(`${output.tone(wait.never ? "bad" : "note", "waits")}: ${plain(waitText(wait))}`);
     if (waits.length > waitsShown) output.line(`and ${waits.length - waitsShown} more (--json has all)`);
+  }
+  for (const { channel, current, staged, atRisk } of view.channels) {
+    output.line();
+    output.line(
+      `${channel}: ${current === 0 ? "nothing released yet" : `epoch ${current}`}${staged > 0 ? `, ${countText(staged, "build")} staged` : ""}${atRisk ? `; ${output.tone("note", plain(atRisk))}` : ""}`,
+    );
   }
   for (const { build, first, actions, nodes } of divergent) {
     const what = `${build} ${first}${actions > 1 ? ` and ${actions - 1} more` : ""}`;

@@ -8,6 +8,8 @@ import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
+import type { Manifest } from "../../protocol/release/manifest.ts";
+import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
@@ -174,7 +176,7 @@ export interface StatusView {
   readonly node: NodeView;
   readonly peers: readonly NodeView[];
   readonly builds: readonly BuildSummary[];
-  /** Over all live builds; `staged` stays 0 until something is released. */
+  /** Over all live builds; `staged`: files that wait to be released. */
   readonly counts: {
     readonly needed: number;
     readonly building: number;
@@ -197,6 +199,13 @@ export interface StatusView {
     readonly first: ActionName;
     readonly actions: number;
     readonly nodes: readonly string[];
+  }[];
+  /** Channels that have released or staged something. */
+  readonly channels: readonly {
+    readonly channel: string;
+    readonly current: number;
+    readonly staged: number;
+    readonly atRisk: string | null;
   }[];
   readonly next: NextAction;
 }
@@ -405,6 +414,72 @@ export interface HolderView {
   readonly lied: number;
 }
 
+/** An epoch of a channel. */
+export interface EpochView {
+  readonly epoch: number;
+  readonly atMs: number;
+  readonly manifest: Digest;
+  /** The name of what was voted on, by which the next epoch refers to it. */
+  readonly value: string;
+  /** Who coordinated it, and in which round. */
+  readonly by: string;
+  readonly round: number;
+  /** Its certificate. */
+  readonly votes: readonly { readonly node: string; readonly entry: string }[];
+  readonly voters: readonly string[];
+  readonly nextVoters: readonly string[];
+  readonly shownBy: readonly string[];
+}
+
+/** What one build staged and nobody released or dropped. */
+export interface StagedView {
+  readonly build: BuildId;
+  readonly items: number;
+  readonly bytes: number;
+  readonly stagedBy: string;
+  /** Empty until its list is here. */
+  readonly paths: readonly string[];
+  /** What is missing to know what it is. */
+  readonly waitsFor?: string;
+  /** Files of it that are not on this disk. */
+  readonly missingHere: number;
+  readonly missingBytes: number;
+}
+
+export interface ChannelView {
+  readonly channel: string;
+  /** 0 = nothing released. */
+  readonly current: number;
+  /** Of the next epoch. */
+  readonly voters: readonly { readonly node: string; readonly peerId: PeerId; readonly state: NodeState }[];
+  /** What the loss of one voter would cost, or has cost already; null: nothing. */
+  readonly atRisk: string | null;
+  /** The oldest first. */
+  readonly epochs: readonly EpochView[];
+  /** Epochs for which voters signed two releases. */
+  readonly conflicts: readonly number[];
+  readonly staged: readonly StagedView[];
+}
+
+export interface MirrorView {
+  readonly node: string;
+  readonly peerId: PeerId;
+  readonly state: NodeState;
+  readonly votes: boolean;
+  /** Per channel the epoch it serves (0 = none) of how many there are, and why it lags. */
+  readonly shows: readonly {
+    readonly channel: string;
+    readonly epoch: number;
+    readonly of: number;
+    readonly lags?: string;
+  }[];
+}
+
+export interface ReleasesView {
+  readonly channels: readonly ChannelView[];
+  readonly mirrors: readonly MirrorView[];
+}
+
 /** How far an artifact is that is being brought here. */
 export interface BringEvent {
   readonly hereBytes: number;
@@ -457,6 +532,12 @@ export interface Control {
   /** Live builds, the one whose turn it is first. */
   queue(): Promise<QueuedBuild[]>;
   /** Who belongs to the swarm, who did, and who would like to. */
+  /** Channels, epochs, what is staged, who votes and who serves. */
+  releases(): Promise<ReleasesView>;
+  /** What an epoch holds; `not-found`, `blob-missing`. */
+  releaseManifest(channel: string, epoch: number): Promise<Manifest>;
+  /** Answers once an epoch is certified; refuses `no-quorum`, `clock-wrong`, `role-missing`, `blob-missing`, `not-found`, `refused`. */
+  release(command: ReleaseCommand): Promise<{ readonly epoch?: number; readonly word?: string }>;
   members(): Promise<MembersView>;
   /** Says something of a member, or of one who would be one; returns once it is on disk here and under way to all. */
   member(operation: MemberOperation, options?: { readonly reason?: string }): Promise<void>;

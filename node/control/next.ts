@@ -29,6 +29,9 @@ export interface NextFacts {
   readonly ordered: readonly { readonly name: string; readonly order: "paused" | "drained" }[];
   /** Of those alive, which run on two machines at once; `own`: this node does. */
   readonly twins?: readonly { readonly name: string; readonly own: boolean }[];
+  /** What waits to be released, by channel, and whether any node serves releases. */
+  readonly staged?: readonly { readonly channel: string; readonly builds: number }[];
+  readonly mirrors?: number;
   /** In any order; only the latest of each name counts, for it is what came of the earlier ones. */
   readonly builds: readonly NextBuild[];
 }
@@ -86,6 +89,17 @@ export function nextAction(facts: NextFacts): NextAction {
       command: ["fetch", unfetched.build],
       why: `${unfetched.name} is complete and its results are not fetched yet`,
     };
+
+  const [staged] = facts.staged ?? [];
+  if (staged) {
+    const waits = `${staged.builds} ${staged.builds === 1 ? "build waits" : "builds wait"} to be released in ${staged.channel}`;
+    return facts.mirrors === 0
+      ? { command: ["mirror", "add"], why: `${waits}, and no node serves releases yet` }
+      : {
+          command: ["finalize", ...(staged.channel === "stable" ? [] : ["--channel", staged.channel])],
+          why: `${waits}; what they are: swarmd staging`,
+        };
+  }
 
   if (!facts.builds.some((build) => build.own))
     return {

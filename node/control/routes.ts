@@ -5,6 +5,7 @@
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
+import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
 import type { Control } from "./api.ts";
 
@@ -42,6 +43,9 @@ export const routes = {
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
   operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
+  releases: { method: "GET", path: "/1/releases", answer: "json", silenceMsMax: quick },
+  releaseManifest: { method: "GET", path: "/1/release", answer: "json", silenceMsMax: slow },
+  release: { method: "POST", path: "/1/release", answer: "json", silenceMsMax: slow },
   members: { method: "GET", path: "/1/members", answer: "json", silenceMsMax: quick },
   member: { method: "POST", path: "/1/member", answer: "json", silenceMsMax: quick },
   rotate: { method: "POST", path: "/1/rotate", answer: "json", silenceMsMax: quick },
@@ -93,6 +97,9 @@ export interface RouteInputs {
     readonly dryRun?: boolean;
   };
   readonly queue: Record<never, never>;
+  readonly releases: Record<never, never>;
+  readonly releaseManifest: { readonly channel: string; readonly epoch: number };
+  readonly release: ReleaseCommand;
   readonly members: Record<never, never>;
   readonly member: { readonly operation: MemberOperation; readonly reason?: string };
   readonly rotate: Record<never, never>;

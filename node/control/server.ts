@@ -20,7 +20,8 @@ import {
   isPeerId,
   type PeerId,
 } from "../../protocol/kernel/ids.ts";
-import { roles } from "../../protocol/timeline/events.ts";
+import type { ReleaseCommand } from "../../protocol/release/releases.ts";
+import { channelPattern, roles } from "../../protocol/timeline/events.ts";
 import type { Control, WireError } from "./api.ts";
 import { bodyBytesMax, digestsMax, type RouteInputs, type RouteName, routes } from "./routes.ts";
 import { shortPath } from "./socket.ts";
@@ -149,6 +150,20 @@ const memberOperation: z.ZodType<MemberOperation, unknown> = z.union([
   z.strictObject({ op: z.literal("leave"), force: z.boolean().optional() }),
 ]);
 
+const channel = z.string().regex(channelPattern, "is no name of a channel");
+const releaseReason = z.string().max(250).optional();
+const releaseCommand: z.ZodType<ReleaseCommand, unknown> = z.union([
+  z.strictObject({ kind: z.literal("mirror"), op: z.enum(["add", "remove"]), votes: z.boolean() }),
+  z.strictObject({ kind: z.literal("finalize"), channel, reason: releaseReason }),
+  z.strictObject({
+    kind: z.literal("rollback"),
+    channel,
+    epoch: z.int().positive().max(1e9),
+    reason: releaseReason,
+  }),
+  z.strictObject({ kind: z.literal("drop"), channel, build, reason: z.string().min(1).max(250) }),
+]);
+
 const handlers: { readonly [K in RouteName]: Handler<K> } = {
   status: { input: nothing, run: (control) => control.status() },
   nodes: { input: nothing, run: (control) => control.nodes() },
@@ -236,6 +251,18 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     run: (control, { operation, ...options }) => control.operate(operation, options),
   },
   queue: { input: nothing, run: (control) => control.queue() },
+  releases: { input: nothing, run: (control) => control.releases() },
+  releaseManifest: {
+    input: z.strictObject({
+      channel,
+      epoch: z
+        .string()
+        .regex(/^[1-9][0-9]{0,8}$/)
+        .transform(Number),
+    }),
+    run: (control, input) => control.releaseManifest(input.channel, input.epoch),
+  },
+  release: { input: releaseCommand, run: (control, input) => control.release(input) },
   members: { input: nothing, run: (control) => control.members() },
   member: {
     input: z.strictObject({ operation: memberOperation, reason: z.string().max(256).optional() }),

@@ -389,6 +389,15 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
     read(want, done) {
       wholeBlob(want).then(done);
     },
+    put(bytes, done) {
+      blobs.put(bytes).then(
+        () => done(true),
+        (cause) => {
+          log.debug({ error: String(cause) }, "a blob of this node's own cannot be kept");
+          done(false);
+        },
+      );
+    },
     readTree(want, done) {
       wholeTree(want).then(done);
     },

@@ -2,7 +2,8 @@
  * The event store: entries, ledger updates, the action cache and the history of one node, in one LevelDB, so that a write is
  * all or nothing. The only door to `level`. Keys and values are specified in specs/store.md.
  */
-import { mkdir } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, stat } from "node:fs/promises";
 import { Level } from "level";
 import { decode, encode } from "../../protocol/kernel/codec.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
@@ -26,6 +27,7 @@ import {
   updatePlaces,
   updatePlacesOf,
   versionPlace,
+  votesPlace,
 } from "./places.ts";
 
 const storeVersion = 1;
@@ -39,6 +41,11 @@ const readAhead = 512;
 export interface DiskEvents extends EventStore {
   /** What an earlier run left here; `unreadable` counts entries that no longer decode, which are left out. */
   restore(): Promise<Restored & { readonly unreadable: number }>;
+  /**
+   * The name of the log of votes that this store keeps: `first`, or one that is drawn, when it has none. A store that was damaged, or put back
+   * from a copy, gets another: whoever may have forgotten a vote votes no more under the old name.
+   */
+  voteLog(first?: string): Promise<string>;
   /** Ends after all writes called before it have been answered. */
   close(): Promise<void>;
 }
@@ -99,6 +106,8 @@ class LevelEvents implements DiskEvents {
   /** A failed write leaves LevelDB's log in doubt: it is opened anew, which drops the torn part, before anything else. */
   #doubtful = false;
   #closed = false;
+  /** Something of it could not be read. */
+  #damaged = false;
 
   constructor(database: Database, sparing: Sparing) {
     this.#database = database;
@@ -192,6 +201,7 @@ class LevelEvents implements DiskEvents {
         else unreadable++;
       }
     }
+    if (unreadable > 0) this.#damaged = true;
     const ledgers = [];
     for (const build of this.#nextUpdate.keys()) {
       const [gte, lt] = updatePlacesOf(build);
@@ -211,6 +221,17 @@ class LevelEvents implements DiskEvents {
       unreadable,
       ...(history ? { history: new Uint8Array(history) } : {}),
     };
+  }
+
+  async voteLog(first?: string): Promise<string> {
+    const folder = String((await stat(this.#database.location)).ino);
+    const kept = await this.#database.get(votesPlace);
+    const [log, place] = kept ? Buffer.from(kept).toString("latin1").split(" ") : [];
+    if (log !== undefined && place === folder && !this.#damaged) return log;
+    const drawn = log === undefined && !this.#damaged && first ? first : randomBytes(8).toString("hex");
+    await this.#database.put(votesPlace, Buffer.from(`${drawn} ${folder}`), { sync: true });
+    this.#damaged = false;
+    return drawn;
   }
 
   async close() {

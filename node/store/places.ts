@@ -14,6 +14,8 @@ const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 1
 export const versionPlace = "version";
 /** What the node learned of durations and speeds. */
 export const historyPlace = "history";
+/** The name of the log of votes, and the folder it was made in. */
+export const votesPlace = "votes";
 /** Records of ended builds, as a half-open range of keys. */
 export const archivePlaces = ["a/", "a0"] as const;
 export const archivePlace = (build: BuildId): string => `a/${build}`;

@@ -29,6 +29,8 @@ export const errorCodes = {
   "sandbox-missing": 4,
   "tool-missing": 4,
   "address-in-use": 4,
+  "no-quorum": 4,
+  "clock-wrong": 4,
   refused: 4,
 } as const;
 

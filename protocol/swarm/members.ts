@@ -57,7 +57,14 @@ export class Members implements Judge {
   readonly forks = new Forks();
   /** Counts up when something about some member changed. */
   revision = 0;
-  private founding: { readonly entry: SignedEntry; readonly name: string; readonly root: PeerId } | undefined;
+  private founding:
+    | {
+        readonly entry: SignedEntry;
+        readonly name: string;
+        readonly root: PeerId;
+        readonly admin: PeerId;
+      }
+    | undefined;
   /** Everything said about members by those who may say something, or might once more is known. */
   private readonly said = new Map<EntryId, SignedEntry>();
   /** Words about members whose author is not (yet) known: facts may come in any order. */
@@ -74,6 +81,11 @@ export class Members implements Judge {
 
   get swarmName(): string {
     return this.founding?.name ?? "";
+  }
+
+  /** The first admin, whom the founding entry names; undefined before that is known. */
+  get founder(): PeerId | undefined {
+    return this.founding?.admin;
   }
 
   get size(): number {
@@ -177,7 +189,7 @@ export class Members implements Judge {
     }
     this.said.set(entry.id, entry);
     const founded = foundingOf(entry);
-    if (founded) this.founding ??= { entry, name: founded.name, root: founded.root };
+    if (founded) this.founding ??= { entry, name: founded.name, root: founded.root, admin: founded.admin };
     this.settle();
     return true;
   }

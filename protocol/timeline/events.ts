@@ -90,6 +90,30 @@ export const why = z.object({
     .optional(),
 });
 
+/** The name of a line of releases. */
+export const channelPattern = /^[a-z0-9][a-z0-9._-]{0,31}$/;
+const channel = z.string().regex(channelPattern);
+const epoch = z.int().positive().max(1e9);
+const round = z
+  .int()
+  .positive()
+  .max(2 ** 32 - 1);
+/** Of one start of one coordinator, so that no lost disk makes it use one twice. A higher round first. */
+const ballot = z.object({ round, by: peer, inc });
+/** The log of one voter's votes, 16 hex digits: a log that was lost has another name. Empty: it keeps none. */
+const voteLog = z.string().regex(/^([0-9a-f]{16})?$/);
+export const votersMax = 7;
+/** What is voted on: the blob of a manifest, what stands before it (null: nothing), and who votes on the next. */
+const proposal = z.object({
+  manifest: digest,
+  parent: hash.nullable(),
+  voters: z
+    .array(z.object({ peer, log: voteLog }))
+    .min(1)
+    .max(votersMax),
+  atMs: ms,
+});
+
 const schemas = {
   // node
   "node.up": z.object({
@@ -288,6 +312,64 @@ const schemas = {
     /** Wall milliseconds from submit to seal, by the sealer's clock; for people. */
     wallMs: ms,
   }),
+  // releases
+  /** Its owner lets the author serve releases, and with `votes` be chosen to vote on them. */
+  "mirror.offered": z.object({ kind: z.literal("mirror.offered"), log: voteLog, votes: z.boolean() }),
+  "mirror.withdrawn": z.object({ kind: z.literal("mirror.withdrawn"), reason: text(256).optional() }),
+  /** What a build releases waits for the next epoch; `set` is the blob that lists it. */
+  "release.staged": z.object({
+    kind: z.literal("release.staged"),
+    channel,
+    build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+    set: digest,
+    items: z.int().nonnegative(),
+    bytes: z.int().nonnegative(),
+    /** By the submitter's clock: of two builds of one name the later holds. */
+    submittedAtMs: ms,
+  }),
+  /** What a build staged is not to be released. */
+  "release.dropped": z.object({
+    kind: z.literal("release.dropped"),
+    channel,
+    build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+    reason: text(256),
+  }),
+  /** A coordinator takes a ballot. */
+  "release.prepared": z.object({ kind: z.literal("release.prepared"), channel, epoch, round }),
+  /** A voter takes part in no lower ballot any more, and what it accepted last. */
+  "release.promised": z.object({
+    kind: z.literal("release.promised"),
+    channel,
+    epoch,
+    ballot,
+    log: voteLog,
+    accepted: z.object({ ballot, proposal }).optional(),
+    /** The voter's wall clock, milliseconds. */
+    wallMs: ms,
+  }),
+  "release.proposed": z.object({ kind: z.literal("release.proposed"), channel, epoch, round, proposal }),
+  /** A vote. A majority of the epoch's voters under one ballot is the certificate of its release. */
+  "release.accepted": z.object({
+    kind: z.literal("release.accepted"),
+    channel,
+    epoch,
+    ballot,
+    log: voteLog,
+    proposal,
+  }),
+  /** Why a voter does not take part, or not yet. */
+  "release.declined": z.object({
+    kind: z.literal("release.declined"),
+    channel,
+    epoch,
+    ballot,
+    why: z.enum(["ballot", "fetching", "missing", "clock", "invalid", "log"]),
+    reason: text(256),
+  }),
+  /** The author serves this epoch. */
+  "release.shown": z.object({ kind: z.literal("release.shown"), channel, epoch, manifest: digest }),
+  /** The author is a mirror and cannot serve this epoch now; it stays with what it serves. */
+  "release.lags": z.object({ kind: z.literal("release.lags"), channel, epoch, reason: text(256) }),
   // what a decision saw
   view: z.object({
     kind: z.literal("view"),
@@ -348,6 +430,17 @@ export const writers: { readonly [K in EventKind]: readonly Writer[] } = {
   recall: ["submitter", "holder"],
   sealed: ["builder"],
   view: ["builder"],
+  "mirror.offered": ["member"],
+  "mirror.withdrawn": ["member"],
+  "release.staged": ["builder"],
+  "release.dropped": ["releaser"],
+  "release.prepared": ["releaser"],
+  "release.promised": ["member"],
+  "release.proposed": ["releaser"],
+  "release.accepted": ["member"],
+  "release.declined": ["member"],
+  "release.shown": ["member"],
+  "release.lags": ["member"],
 };
 
 export type ActionResult = z.infer<typeof result>;

@@ -24,6 +24,11 @@ export const invariants = {
   "slots kept": "a host runs no more at once than it has slots",
   "heat kept": "a host that is too hot takes nothing new",
   "bounded memory": "queues and memory stay within their limits",
+  "one release per epoch": "an epoch has one release, to everybody, and every later coordinator finds it",
+  "mirrors show whole epochs":
+    "what a mirror shows is one certified epoch, all of it, and never an earlier one",
+  "releases go on":
+    "with a majority of voters whole, what is staged is released and shown by every whole mirror",
   "steps end": "no step throws, and time moves on",
   "work ends": "once a majority is whole again every action ends, and so does its build",
   "frontiers meet": "what one whole host knows all whole hosts know within 30 s",

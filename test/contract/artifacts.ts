@@ -58,6 +58,17 @@ export function artifactsContract(name: string, make: () => Promise<ArtifactsFix
       expect(await fetch(wants)).toEqual({ missing: [], fetchedBytes: 0 });
     });
 
+    it("keeps a blob of the node's own making, under its digest", async () => {
+      const bytes = text("made here");
+      const kept = await answer<boolean>((done) => fixture.artifacts.put(bytes, done));
+      expect(kept).toBe(true);
+      expect(fixture.has(digestOf(bytes))).toBe(true);
+      const found = await answer<Uint8Array | null>((done) =>
+        fixture.artifacts.read({ digest: digestOf(bytes), from: [] }, done),
+      );
+      expect(new TextDecoder().decode(found!)).toBe("made here");
+    });
+
     it("reports exactly what nobody asked could give", async () => {
       const [a] = fixture.peers;
       const held = text("held");

@@ -28,6 +28,7 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
+import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
 import { nodeView } from "./nodes.ts";
@@ -103,6 +104,7 @@ export class MemoryControl implements Control {
       asking: [],
       waits: [],
       divergent: [],
+      channels: [],
       next: nextAction({
         members: 1 + peers.length,
         aliveMembers: 1 + peers.length,
@@ -308,6 +310,19 @@ export class MemoryControl implements Control {
       gained: 0,
       share: 1 / live.length,
     }));
+  }
+
+  async releases() {
+    return { channels: [], mirrors: [] };
+  }
+
+  async releaseManifest(channel: string, epoch: number): Promise<never> {
+    throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
+  }
+
+  async release({ kind }: ReleaseCommand) {
+    if (kind === "finalize") throw new SwarmError("refused", "nothing is staged for stable");
+    return {};
   }
 
   async members() {

@@ -10,8 +10,9 @@ import type {
   Input,
 } from "../../protocol/contract.ts";
 import { Core } from "../../protocol/core.ts";
-import { sha256 } from "../../protocol/kernel/digest.ts";
+import { sha256, sha256Hex } from "../../protocol/kernel/digest.ts";
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
+import { firstLogOf } from "../../protocol/release/ballot.ts";
 import { foundingEntry } from "../../protocol/swarm/founding.ts";
 import { encodeMessage, type Message, readMessage } from "../../protocol/swarm/message.ts";
 import { defaultScheduling } from "../../protocol/swarm/policy.ts";
@@ -189,6 +190,7 @@ export class Cores {
         unsafeNoSandbox: false,
         scheduling: defaultScheduling,
         small: node.small,
+        voteLog: node === this.nodes[0] ? firstLogOf(swarm) : sha256Hex(`votes of ${name}`).slice(0, 16),
       },
       this.now(),
     );
@@ -389,6 +391,12 @@ export class Cores {
         if (bytes) node.blobs.add(digest);
         return this.later(node, latencyMs, { kind: "blob-read", digest, bytes });
       }
+      case "store":
+        this.graphs.set(effect.digest, effect.bytes);
+        node.blobs.add(effect.digest);
+        return this.later(node, latencyMs, { kind: "stored", digest: effect.digest, ok: true });
+      case "publish":
+        return this.later(node, latencyMs, { kind: "published", id: effect.id });
       case "read-tree": {
         const { digest } = effect.want;
         return this.later(node, latencyMs, {

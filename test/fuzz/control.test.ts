@@ -121,6 +121,14 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
     { operation: { op: "reset", build }, reason: "why" },
   ],
   queue: [{}],
+  releases: [{}],
+  releaseManifest: [{ channel: "stable", epoch: "1" }],
+  release: [
+    { kind: "mirror", op: "add", votes: true },
+    { kind: "finalize", channel: "stable", reason: "why" },
+    { kind: "rollback", channel: "stable", epoch: 1 },
+    { kind: "drop", channel: "stable", build, reason: "why" },
+  ],
   members: [{}],
   member: [
     { operation: { op: "role", peer: someone, roles: ["builder"] } },

@@ -1,12 +1,15 @@
 /** The checkers' proof: a bug planted into the hosts of a sweep is caught, by the checker that is there for it, within few seeds. */
 import { expect, test } from "vitest";
-import { bugs, floodedMix } from "../../sim/bugs.ts";
+import { type Bug, bugs, floodedMix } from "../../sim/bugs.ts";
 import { invariants } from "../../sim/checkers/violation.ts";
 import { mixOf } from "../../sim/mix.ts";
+import { releaseBugs } from "../../sim/release-bugs.ts";
 import { runSeed } from "../../sim/trial.ts";
 
+const all: readonly Bug[] = [...bugs, ...releaseBugs];
+
 /** The first seed in which a bug's invariant breaks, counted from 1; undefined when it is none of the first `most`. */
-function caughtAt(bug: (typeof bugs)[number], most: number): number | undefined {
+function caughtAt(bug: Bug, most: number): number | undefined {
   for (let seed = 1; seed <= most; seed++) {
     const { violations } = runSeed(seed, {
       mix: bug.mix?.(seed) ?? mixOf(seed, bug.faults),
@@ -18,7 +21,7 @@ function caughtAt(bug: (typeof bugs)[number], most: number): number | undefined 
   return undefined;
 }
 
-test.each(bugs.map((bug) => [bug.name, bug] as const))(
+test.each(all.map((bug) => [bug.name, bug] as const))(
   "caught: %s",
   (_, bug) => {
     expect(caughtAt(bug, 500)).toBeDefined();
@@ -27,7 +30,7 @@ test.each(bugs.map((bug) => [bug.name, bug] as const))(
 );
 
 test("every invariant has a bug that breaks it", () => {
-  expect(new Set(bugs.map((b) => b.breaks))).toEqual(new Set(Object.keys(invariants)));
+  expect(new Set(all.map((b) => b.breaks))).toEqual(new Set(Object.keys(invariants)));
 });
 
 test("a member that floods costs the others less than a fifth of their time", () => {

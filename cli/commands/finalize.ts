@@ -1,0 +1,27 @@
+/** `swarmd finalize`: what is staged becomes the next epoch of a channel, everywhere or not at all. */
+import { type Command, optionText } from "../command.ts";
+
+export const channelOption = { flags: "--channel <name>", description: "The channel; stable if not said" };
+export const defaultChannel = "stable";
+
+export const finalize: Command = {
+  name: "finalize",
+  description: "Make what is staged the next epoch of a channel, on all mirrors",
+  options: [channelOption, { flags: "--reason <text>", description: "Recorded in the release" }],
+  examples: ["finalize", "finalize --channel testing", 'finalize --reason "security fixes" --json'],
+  async run(context, _, options) {
+    const channel = optionText(options, "channel") ?? defaultChannel;
+    const reason = optionText(options, "reason");
+    const { epoch, word } = await context.control.release({
+      kind: "finalize",
+      channel,
+      ...(reason ? { reason } : {}),
+    });
+    if (context.json) context.output.json({ ok: true, channel, epoch, ...(word ? { word } : {}) });
+    else {
+      context.output.line(`epoch ${epoch} of ${channel} is released`);
+      if (word) context.output.note(word);
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,117 @@
+/** `swarmd releases list|show|diff|log`: the epochs of a channel, what each holds, what changed, and who signed it. */
+import type { ChannelView } from "../../node/control/api.ts";
+import { sizeOf } from "../../protocol/kernel/digest.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { differenceOf } from "../../protocol/release/manifest.ts";
+import { type Command, type Context, optionText } from "../command.ts";
+import { notFound } from "../select.ts";
+import { bytesText } from "../units.ts";
+import { channelOption, defaultChannel } from "./finalize.ts";
+import { epochOf } from "./rollback.ts";
+
+const uses = "swarmd releases list, releases show EPOCH, releases diff FROM TO, releases log";
+
+export const releases: Command = {
+  name: "releases",
+  args: "<list|show|diff|log> [epoch] [to]",
+  description: "List epochs, show what one holds, what changed between two, who voted for each",
+  options: [channelOption],
+  examples: ["releases list", "releases show 3", "releases diff 2 3", "releases log --json"],
+  async run(context, [what, first, second], options) {
+    const { channels } = await context.control.releases();
+    const name = optionText(options, "channel") ?? defaultChannel;
+    const channel = channels.find((c) => c.channel === name);
+    if (what === "list") return list(context, channel);
+    if (what === "log") return log(context, channel);
+    if (what !== "show" && what !== "diff")
+      throw new SwarmError("usage", `releases has no command ${what}`, { remedy: uses });
+    if (!channel || channel.current === 0)
+      throw notFound(
+        "channel",
+        name,
+        channels.filter((c) => c.current > 0).map((c) => c.channel),
+        "release something: swarmd finalize",
+      );
+    const to = first === undefined ? channel.current : epochOf(first);
+    if (what === "show") return show(context, name, to);
+    const from = second === undefined ? to - 1 : to;
+    const until = second === undefined ? to : epochOf(second);
+    return diff(context, name, from, until);
+  },
+};
+
+function list(context: Context, channel: ChannelView | undefined): number {
+  const { output } = context;
+  if (context.json) output.json(channel?.epochs ?? []);
+  else if (!channel || channel.epochs.length === 0) output.line("nothing is released yet");
+  else
+    output.table(
+      [{ title: "EPOCH", right: true }, { title: "DATE" }, { title: "BY" }, { title: "SHOWN BY" }],
+      channel.epochs
+        .toReversed()
+        .map((e) => [String(e.epoch), new Date(e.atMs).toISOString(), e.by, e.shownBy.join(", ") || "-"]),
+    );
+  return 0;
+}
+
+/** The oldest first, each with what proves it. */
+function log(context: Context, channel: ChannelView | undefined): number {
+  const { output } = context;
+  if (context.json) output.json({ epochs: channel?.epochs ?? [], conflicts: channel?.conflicts ?? [] });
+  else {
+    if (!channel || channel.epochs.length === 0) output.line("nothing is released yet");
+    for (const e of channel?.epochs ?? []) {
+      output.line(`epoch ${e.epoch} ${new Date(e.atMs).toISOString()} by ${e.by} in round ${e.round}`);
+      output.line(`  release ${e.value}`);
+      output.line(`  manifest ${e.manifest}`);
+      for (const vote of e.votes) output.line(`  vote of ${vote.node} in entry ${vote.entry}`);
+      output.line(`  next voters ${e.nextVoters.join(", ")}`);
+    }
+    for (const epoch of channel?.conflicts ?? [])
+      output.line(
+        output.tone(
+          "bad",
+          `voters signed two releases for epoch ${epoch}: nothing is published from there on`,
+        ),
+      );
+  }
+  return 0;
+}
+
+async function show(context: Context, channel: string, epoch: number): Promise<number> {
+  const manifest = await context.control.releaseManifest(channel, epoch);
+  const { output } = context;
+  if (context.json) output.json(manifest);
+  else {
+    output.line(
+      `epoch ${epoch} of ${channel}, ${new Date(manifest.atMs).toISOString()}, ${manifest.items.length} files`,
+    );
+    if (manifest.rollback !== undefined) output.line(`it holds what epoch ${manifest.rollback} held`);
+    if (manifest.reason !== undefined) output.line(`because: ${manifest.reason}`);
+    output.table(
+      [{ title: "FILE" }, { title: "SIZE", right: true }, { title: "BUILD" }],
+      manifest.items.map((i) => [
+        i.link === undefined ? i.path : `${i.path} -> ${i.link}`,
+        bytesText(sizeOf(i.digest)),
+        i.build,
+      ]),
+    );
+  }
+  return 0;
+}
+
+async function diff(context: Context, channel: string, from: number, to: number): Promise<number> {
+  const read = async (epoch: number) =>
+    epoch === 0 ? [] : (await context.control.releaseManifest(channel, epoch)).items;
+  const { added, removed, changed } = differenceOf(await read(from), await read(to));
+  const { output } = context;
+  if (context.json) output.json({ channel, from, to, added, removed, changed });
+  else {
+    for (const item of added) output.line(`+ ${item.path}`);
+    for (const item of removed) output.line(`- ${item.path}`);
+    for (const { to: item } of changed) output.line(`~ ${item.path}`);
+    if (added.length + removed.length + changed.length === 0)
+      output.line(`epochs ${from} and ${to} hold the same`);
+  }
+  return 0;
+}

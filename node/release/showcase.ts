@@ -1,0 +1,183 @@
+/**
+ * A mirror's folder: `<channel>/<epoch>/` holds whole epochs, `<channel>/current` is a link to the one that is shown. An epoch is made
+ * beside them, on disk to the last byte before it is named, and shown by one rename; so a crash at any point leaves what was shown.
+ */
+import {
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import path from "node:path";
+import type { PublishStep, Shelved, ShownFile } from "../../protocol/contract.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Showcase } from "../../protocol/ports.ts";
+import { decodeManifest } from "../../protocol/release/manifest.ts";
+import { codeOf } from "../files.ts";
+import type { DiskBlobs } from "../store/blobs.ts";
+import type { Format } from "./formats/format.ts";
+
+export interface ShowcaseOptions {
+  readonly dir: string;
+  readonly blobs: Pick<DiskBlobs, "has" | "path" | "executablePath" | "recheck" | "read">;
+  /** What each kind of client installs from. */
+  readonly formats: readonly Format[];
+}
+
+const draftOf = (epoch: number): string => `.new-${epoch}`;
+const epochName = /^[1-9][0-9]{0,9}$/;
+
+/** Opens (or makes) the folder; what a crash left unfinished is removed. */
+export async function openShowcase(options: ShowcaseOptions): Promise<Showcase> {
+  const { dir } = options;
+  await mkdir(dir, { recursive: true });
+  const found: Shelved[] = [];
+  for (const channel of (await readdir(dir)).sort(inOrder)) {
+    const folder = path.join(dir, channel);
+    if (!(await lstat(folder)).isDirectory()) continue;
+    const names = await readdir(folder);
+    for (const name of names)
+      if (/^\.(new|old|current)-/.test(name))
+        await rm(path.join(folder, name), { recursive: true, force: true });
+    const epochs = names.filter((name) => epochName.test(name)).map(Number);
+    const shown = await readlink(path.join(folder, "current")).catch(() => "0");
+    const current = epochs.includes(Number(shown)) ? Number(shown) : 0;
+    found.push({ channel, epochs: epochs.sort((a, b) => a - b), current });
+  }
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    restored: () => found,
+    run(step, done) {
+      turn = turn
+        .then(() => take(options, step))
+        .then(
+          () => done(),
+          (cause) => {
+            const { code, message } = refusalOf(cause);
+            done({ code, message });
+          },
+        );
+    },
+  };
+}
+
+async function take(options: ShowcaseOptions, step: PublishStep): Promise<void> {
+  const folder = path.join(options.dir, step.channel);
+  const draft = path.join(folder, draftOf(step.epoch));
+  const place = path.join(folder, String(step.epoch));
+  switch (step.step) {
+    case "begin":
+      await rm(draft, { recursive: true, force: true });
+      await mkdir(draft, { recursive: true });
+      return;
+    case "fill":
+      for (const file of step.files) await lay(options, draft, file);
+      return;
+    case "index":
+      return index(options, draft, step);
+    case "keep":
+      await rm(place, { recursive: true, force: true });
+      await syncFolders(draft);
+      await rename(draft, place);
+      return syncFolder(folder);
+    case "switch": {
+      const fresh = path.join(folder, `.current-${step.epoch}`);
+      await rm(fresh, { force: true });
+      await symlink(String(step.epoch), fresh);
+      await rename(fresh, path.join(folder, "current"));
+      return syncFolder(folder);
+    }
+    case "remove": {
+      const old = path.join(folder, `.old-${step.epoch}`);
+      await rename(place, old).catch((cause) => {
+        if (codeOf(cause) !== "ENOENT") throw cause;
+      });
+      await rm(old, { recursive: true, force: true });
+      return;
+    }
+  }
+}
+
+/** One file of the release: verified as it is laid out, and on disk. */
+async function lay({ blobs }: ShowcaseOptions, draft: string, file: ShownFile): Promise<void> {
+  const place = path.join(draft, file.path);
+  await mkdir(path.dirname(place), { recursive: true });
+  await rm(place, { force: true });
+  if (file.link !== undefined) return symlink(file.link, place);
+  if (!blobs.has(file.digest)) throw new SwarmError("blob-missing", `${file.path} is not on this disk`);
+  if (!(await blobs.recheck(file.digest)))
+    throw new SwarmError("blob-corrupt", `${file.path} was no longer what its digest says`);
+  const source = file.executable ? await blobs.executablePath(file.digest) : blobs.path(file.digest);
+  // A hard link shares the blob, which never changes; another file system needs a copy.
+  await link(source, place).catch(async (cause) => {
+    if (codeOf(cause) !== "EXDEV" && codeOf(cause) !== "EPERM" && codeOf(cause) !== "EMLINK") throw cause;
+    await copyFile(source, place);
+  });
+  await sync(place);
+}
+
+async function index(
+  options: ShowcaseOptions,
+  draft: string,
+  step: Extract<PublishStep, { step: "index" }>,
+): Promise<void> {
+  const manifest = decodeManifest(await options.blobs.read(step.manifest));
+  const { channel, epoch, atMs, items } = manifest;
+  const format = options.formats.find((f) => f.name === manifest.format);
+  if (!format)
+    throw new SwarmError("version-unknown", `this program knows no format ${manifest.format}`, {
+      remedy: "install a newer swarmd on this mirror",
+    });
+  const files = items
+    .filter((item) => item.link === undefined)
+    .map((item) => ({ path: item.path, digest: item.digest, file: path.join(draft, item.path) }));
+  const indexed = await format.index({ channel, epoch, atMs, files });
+  for (const { path: name, content } of indexed.files) {
+    const place = path.join(draft, name);
+    await mkdir(path.dirname(place), { recursive: true });
+    await rm(place, { force: true });
+    if (content instanceof Uint8Array) {
+      await writeFile(place, content, { mode: 0o444 });
+      // Clients ask for what is newer than they have, by this date.
+      await utimes(place, atMs / 1000, atMs / 1000);
+    } else await link(content.sameAs.file, place);
+    await sync(place);
+  }
+}
+
+/** All folders below, the deepest first. */
+async function syncFolders(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await syncFolders(path.join(folder, entry.name));
+  await syncFolder(folder);
+}
+
+const syncFolder = (folder: string): Promise<void> => sync(folder);
+
+async function sync(place: string): Promise<void> {
+  const handle = await open(place, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function refusalOf(cause: unknown): SwarmError {
+  if (cause instanceof SwarmError) return cause;
+  const code = codeOf(cause);
+  const { message } = cause as Error;
+  return code === "ENOSPC" || code === "EDQUOT"
+    ? new SwarmError("disk-full", "no room on the disk of the releases")
+    : new SwarmError("home-invalid", `the folder of the releases cannot be written: ${message}`);
+}
+
+const inOrder = (a: string, b: string): number => (a < b ? -1 : 1);

@@ -1,0 +1,176 @@
+/** What an epoch holds, and what a build stages: lists of artifacts, each one canonical blob that all members read alike. Formats in specs/release.md. */
+import { z } from "zod";
+import { leadsTo } from "../build/links.ts";
+import { isPath } from "../build/path.ts";
+import { decode, encode } from "../kernel/codec.ts";
+import { isDigest } from "../kernel/digest.ts";
+import { SwarmError } from "../kernel/errors.ts";
+import {
+  type ActionName,
+  type BuildId,
+  byText,
+  type Digest,
+  type EntryId,
+  isBuildId,
+  isHash,
+  isPeerId,
+  type PeerId,
+  type SwarmId,
+} from "../kernel/ids.ts";
+import { channelPattern } from "../timeline/events.ts";
+
+const listBytesMax = 64 << 20;
+export const itemsMax = 200_000;
+/** Builds that were ever released in a channel: the latest count, older ones are not staged again anyway. */
+const buildsMax = 100_000;
+const valuesMax = 8_000_000;
+
+const path = z.string().max(1024).refine(isPath);
+const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v));
+
+/** A file of a release at its place in the channel, and where it comes from. */
+const itemSchema = z.strictObject({
+  path,
+  /** Of a link: that of nothing. */
+  digest,
+  executable: z.literal(true).optional(),
+  /** The text of a link, which leads to something in the same release. */
+  link: z.string().max(1024).optional(),
+  build,
+  action: z.string().min(1).max(512) as unknown as z.ZodType<ActionName>,
+  /** Members whose results were equal when it was staged. */
+  nodes: z
+    .array(z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)))
+    .max(16)
+    .optional(),
+});
+export type ReleaseItem = z.infer<typeof itemSchema>;
+
+const channel = z.string().regex(channelPattern);
+const format = z.string().min(1).max(32);
+
+const stagedSchema = z.strictObject({
+  v: z.literal(1),
+  channel,
+  build,
+  format,
+  items: z.array(itemSchema).max(itemsMax),
+});
+/** What one build releases. */
+export type StagedSet = z.infer<typeof stagedSchema>;
+
+const manifestSchema = z.strictObject({
+  v: z.literal(1),
+  swarm: z.custom<SwarmId>((v) => typeof v === "string" && isHash(v)),
+  channel,
+  epoch: z.int().positive(),
+  /** The name of the proposal that made the epoch before; null for the first. */
+  parent: z.custom<EntryId>((v) => typeof v === "string" && isHash(v)).nullable(),
+  /** By the coordinator's clock, and at least six seconds after the epoch before. */
+  atMs: z.int().nonnegative(),
+  format,
+  /** By path. */
+  items: z.array(itemSchema).max(itemsMax),
+  /** All builds whose artifacts this epoch or one before it took in. */
+  builds: z.array(build).max(buildsMax),
+  /** It holds what this epoch held. */
+  rollback: z.int().positive().optional(),
+  reason: z.string().max(256).optional(),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** A client asks for what is newer than it has by five seconds. */
+export const epochStepMs = 6000;
+
+export const encodeSet = (set: StagedSet): Uint8Array => encode(set);
+export const encodeManifest = (manifest: Manifest): Uint8Array => encode(manifest);
+
+/** Throws `malformed` for bytes that are no list of what a build stages, `too-large`. */
+export function decodeSet(bytes: Uint8Array): StagedSet {
+  const parsed = stagedSchema.safeParse(decode(bytes, listBytesMax, valuesMax));
+  if (!parsed.success) throw new SwarmError("malformed", "not a list of what a build stages");
+  checkItems(parsed.data.items);
+  return parsed.data;
+}
+
+/** Throws `malformed` for bytes that are no manifest, or one that contradicts itself; `too-large`. */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  const parsed = manifestSchema.safeParse(decode(bytes, listBytesMax, valuesMax));
+  if (!parsed.success) throw new SwarmError("malformed", "not the manifest of a release");
+  checkItems(parsed.data.items);
+  return parsed.data;
+}
+
+/** What formats put at the top of an epoch. */
+const reservedNames: ReadonlySet<string> = new Set([
+  "SHA256SUMS",
+  "manifest.json",
+  "Packages",
+  "Packages.gz",
+  "blobs",
+  "pool",
+  "dists",
+]);
+
+/** Paths stand in order, each once, none below a file nor where an index stands; links lead to something inside. */
+function checkItems(items: readonly ReleaseItem[]): void {
+  for (const { path } of items)
+    if (reservedNames.has(path.split("/")[0]!) || path.startsWith("."))
+      throw new SwarmError("malformed", `${path} is the name of something that a release makes itself`);
+  const places = new Set(items.map((item) => item.path));
+  for (const [at, item] of items.entries()) {
+    const before = items[at - 1];
+    if (before && byText(before.path, item.path) >= 0)
+      throw new SwarmError("malformed", `${item.path} does not stand in order`);
+    for (let cut = item.path.lastIndexOf("/"); cut > 0; cut = item.path.lastIndexOf("/", cut - 1))
+      if (places.has(item.path.slice(0, cut)))
+        throw new SwarmError("malformed", `${item.path} lies below a file`);
+    if (item.link !== undefined && leadsTo(item.path, item.link) === undefined)
+      throw new SwarmError("malformed", `the link ${item.path} leads out of the release`);
+  }
+}
+
+/** The name of the spec that a build was submitted under. */
+const nameOfBuild = (id: BuildId): string => id.slice(0, -11);
+
+/**
+ * What a channel holds once these sets, the oldest first, were added: the set of a build takes the place of all that an earlier build of its
+ * name released, and a path belongs to who released it last.
+ */
+export function merged(base: readonly ReleaseItem[], sets: readonly StagedSet[]): ReleaseItem[] {
+  let items = new Map(base.map((item) => [item.path, item]));
+  for (const set of sets) {
+    const name = nameOfBuild(set.build);
+    items = new Map([...items].filter(([, item]) => nameOfBuild(item.build) !== name));
+    for (const item of set.items) items.set(item.path, item);
+  }
+  return [...items.values()].sort((a, b) => byText(a.path, b.path));
+}
+
+/** The blobs that a mirror must have before it serves these, each once. */
+export const blobsOf = (items: readonly ReleaseItem[]): Digest[] => [
+  ...new Set(items.filter((item) => item.link === undefined).map((item) => item.digest)),
+];
+
+export interface Difference {
+  readonly added: readonly ReleaseItem[];
+  readonly removed: readonly ReleaseItem[];
+  readonly changed: readonly { readonly from: ReleaseItem; readonly to: ReleaseItem }[];
+}
+
+/** What changes from one list to another; who built it does not count. */
+export function differenceOf(from: readonly ReleaseItem[], to: readonly ReleaseItem[]): Difference {
+  const old = new Map(from.map((item) => [item.path, item]));
+  const kept = new Set(to.map((item) => item.path));
+  const same = (a: ReleaseItem, b: ReleaseItem) =>
+    a.digest === b.digest && a.executable === b.executable && a.link === b.link;
+  return {
+    added: to.filter((item) => !old.has(item.path)),
+    removed: from.filter((item) => !kept.has(item.path)),
+    changed: to.flatMap((item) => {
+      const before = old.get(item.path);
+      return before && !same(before, item) ? [{ from: before, to: item }] : [];
+    }),
+  };
+}

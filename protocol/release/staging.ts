@@ -1,0 +1,83 @@
+/** What waits to be released: a fold over what builds staged and what was dropped. What a manifest took in waits no longer. */
+import { type BuildId, byText, type Digest, type PeerId } from "../kernel/ids.ts";
+import type { Members } from "../swarm/members.ts";
+import type { SignedEntry } from "../timeline/entry.ts";
+import type { Event, EventOf } from "../timeline/events.ts";
+
+export interface Staged {
+  readonly build: BuildId;
+  readonly set: Digest;
+  readonly items: number;
+  readonly bytes: number;
+  readonly submittedAtMs: number;
+  /** Who said so, and has the list. */
+  readonly by: PeerId;
+}
+
+interface Said<K extends "release.staged" | "release.dropped"> {
+  readonly entry: SignedEntry;
+  readonly event: EventOf<K>;
+}
+
+export class Staging {
+  private readonly members: Pick<Members, "may">;
+  /** By channel, build and entry. */
+  private readonly staged = new Map<string, Map<BuildId, Said<"release.staged">[]>>();
+  private readonly drops = new Map<string, Map<BuildId, Said<"release.dropped">[]>>();
+
+  constructor(members: Pick<Members, "may">) {
+    this.members = members;
+  }
+
+  take(entry: SignedEntry, event: Event): void {
+    if (event.kind === "release.staged") note(this.staged, event.channel, event.build, { entry, event });
+    else if (event.kind === "release.dropped") note(this.drops, event.channel, event.build, { entry, event });
+  }
+
+  channels(): string[] {
+    return [...this.staged.keys()].sort(byText);
+  }
+
+  /** What a build staged, as the first of those says who may; in the order of entry ids. */
+  of(channel: string, build: BuildId): Staged | undefined {
+    const said = this.staged
+      .get(channel)
+      ?.get(build)
+      ?.filter(({ entry }) => this.members.may("release.staged", entry))
+      .sort((a, b) => byText(a.entry.id, b.entry.id))[0];
+    if (!said) return undefined;
+    const { set, items, bytes, submittedAtMs } = said.event;
+    return { build, set, items, bytes, submittedAtMs, by: said.entry.entry.author };
+  }
+
+  /** Why a build's artifacts are not to be released; undefined when nobody who may said so. */
+  droppedBecause(channel: string, build: BuildId): string | undefined {
+    const said = this.drops
+      .get(channel)
+      ?.get(build)
+      ?.filter(({ entry }) => this.members.may("release.dropped", entry))
+      .sort((a, b) => byText(a.entry.id, b.entry.id))[0];
+    return said?.event.reason;
+  }
+
+  /** What waits in a channel, in the order of submission; `taken`: builds that are released. */
+  pending(channel: string, taken: ReadonlySet<BuildId>): Staged[] {
+    return [...(this.staged.get(channel)?.keys() ?? [])]
+      .filter((build) => !taken.has(build) && this.droppedBecause(channel, build) === undefined)
+      .flatMap((build) => this.of(channel, build) ?? [])
+      .sort((a, b) => a.submittedAtMs - b.submittedAtMs || byText(a.build, b.build));
+  }
+}
+
+function note<T extends { readonly entry: SignedEntry }>(
+  channels: Map<string, Map<BuildId, T[]>>,
+  channel: string,
+  build: BuildId,
+  said: T,
+): void {
+  const builds = channels.get(channel) ?? new Map<BuildId, T[]>();
+  channels.set(channel, builds);
+  const known = builds.get(build) ?? [];
+  builds.set(build, known);
+  if (!known.some((k) => k.entry.id === said.entry.id)) known.push(said);
+}

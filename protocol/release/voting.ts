@@ -1,0 +1,124 @@
+/**
+ * A voter: promises to the highest ballot, votes for what it proposes, and has each on disk before anybody hears of it. It votes only with
+ * all blobs of the release on its own disk, and only while it keeps the log of votes under which it was named.
+ */
+import type { Event, EventOf } from "../timeline/events.ts";
+import { type Ballot, ballotText, byBallot, type Proposal } from "./ballot.ts";
+import type { Bench } from "./bench.ts";
+import type { Epochs } from "./epochs.ts";
+import { blobsOf } from "./manifest.ts";
+import type { Papers } from "./papers.ts";
+import { objectionTo, objectionToManifest } from "./policy.ts";
+import type { Stock } from "./stock.ts";
+
+type Why = EventOf<"release.declined">["why"];
+
+export class Voting {
+  private readonly bench: Bench;
+  private readonly papers: Papers;
+  private readonly stock: Stock;
+  /** What was said last of each kind in a channel: nothing is said twice. */
+  private readonly said = new Map<string, string>();
+
+  constructor(bench: Bench, papers: Papers, stock: Stock) {
+    this.bench = bench;
+    this.papers = papers;
+    this.stock = stock;
+  }
+
+  /** Answers what was not answered yet. */
+  review(epochs: Epochs): void {
+    const { config } = this.bench;
+    const epoch = epochs.current + 1;
+    if (epochs.conflicts.size > 0 || !epochs.voters(epoch)?.some((v) => v.peer === config.self)) return;
+    const top = epochs.highestPrepared(epoch);
+    const log = config.voteLog;
+    if (log === undefined || !epochs.voter(epoch, config.self, log)) {
+      if (top)
+        this.decline(
+          epochs,
+          top,
+          "log",
+          "it lost the log of its votes: it votes again once a release names it",
+        );
+      return;
+    }
+    const state = epochs.stateOf(epoch, config.self);
+    let { promised } = state;
+    if (top && (!promised || byBallot(top, promised) > 0)) {
+      promised = top;
+      this.promise(epochs, top, log, state.accepted);
+    }
+    const proposed = epochs.highestProposed(epoch);
+    if (!proposed) return;
+    const { ballot, proposal } = proposed;
+    if (promised && byBallot(ballot, promised) < 0)
+      return this.decline(epochs, ballot, "ballot", "it promised a higher ballot");
+    if (state.accepted && byBallot(ballot, state.accepted.ballot) <= 0) return;
+    const trouble = this.trouble(epochs, proposal, ballot);
+    if (trouble) return this.decline(epochs, ballot, ...trouble);
+    const { channel } = epochs;
+    this.say(`accepted ${channel}`, `${epoch} ${ballotText(ballot)}`, {
+      kind: "release.accepted",
+      channel,
+      epoch,
+      ballot,
+      log,
+      proposal,
+    });
+  }
+
+  private promise(
+    epochs: Epochs,
+    ballot: Ballot,
+    log: string,
+    accepted: { ballot: Ballot; proposal: Proposal } | undefined,
+  ): void {
+    const { channel } = epochs;
+    const epoch = epochs.current + 1;
+    this.say(`promised ${channel}`, `${epoch} ${ballotText(ballot)}`, {
+      kind: "release.promised",
+      channel,
+      epoch,
+      ballot,
+      log,
+      ...(accepted ? { accepted } : {}),
+      wallMs: Math.max(0, Math.round(this.bench.now.wallMs)),
+    });
+  }
+
+  /** Why it does not vote for this, or not yet. */
+  private trouble(epochs: Epochs, proposal: Proposal, ballot: Ballot): [Why, string] | undefined {
+    const { config, now } = this.bench;
+    const objection = objectionTo(proposal, epochs.tip, now.wallMs);
+    if (objection) return [objection.why, objection.reason];
+    const manifest = this.papers.manifest(proposal.manifest, [ballot.by]);
+    if (manifest === undefined) return ["fetching", "the manifest is on its way"];
+    if (manifest === null) return ["missing", "nobody in reach has the manifest, or it is none"];
+    const place = { swarm: config.swarm, channel: epochs.channel, epoch: epochs.current + 1, proposal };
+    const wrong = objectionToManifest(manifest, place);
+    if (wrong) return [wrong.why, wrong.reason];
+    const blobs = blobsOf(manifest.items);
+    const stock = this.stock.bring(proposal.manifest, blobs, [ballot.by]);
+    if (stock === "here") return undefined;
+    if (stock === "coming") return ["fetching", `it brings ${blobs.length} files to its disk`];
+    return ["missing", `${stock} of ${blobs.length} files cannot be had from any member it reaches`];
+  }
+
+  private decline(epochs: Epochs, ballot: Ballot, why: Why, reason: string): void {
+    const { channel } = epochs;
+    const epoch = epochs.current + 1;
+    this.say(
+      `declined ${channel}`,
+      `${epoch} ${ballotText(ballot)} ${why}`,
+      { kind: "release.declined", channel, epoch, ballot, why, reason },
+      false,
+    );
+  }
+
+  private say(what: string, text: string, event: Event, durable = true): void {
+    if (this.said.get(what) === text) return;
+    this.said.set(what, text);
+    this.bench.say(undefined, event, { urgent: true, durable });
+  }
+}
