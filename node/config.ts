@@ -139,8 +139,7 @@ export async function readSettings({ file, env, flags }: ConfigSources): Promise
   const parsed = schema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) {
     const [key, ...rest] = issue.path as [SettingKey, ...DataPath];
-    const message =
-      issue.code === "invalid_type" ? `takes ${wanted[issue.expected] ?? issue.expected}` : issue.message;
+    const message = wordsOf(issue, rest.length === 0 ? key : undefined);
     const name = [key, ...rest].join(".");
     faults.push({ place: placeOf.get(key)?.(rest) ?? "default", message: `${name}: ${message}` });
   }
@@ -156,7 +155,24 @@ export async function readSettings({ file, env, flags }: ConfigSources): Promise
   return { config, values: config, places, faults };
 }
 
-/** What a value should have been, for people. */
+/** What a value should have been, for people; `key`: of the setting as a whole. */
+function wordsOf(issue: z.core.$ZodIssue, key: SettingKey | undefined): string {
+  if (issue.code === "invalid_type") {
+    const kind = key === undefined ? undefined : settingOf(key).kind;
+    return `takes ${(kind && wantedBy[kind]) ?? wanted[issue.expected] ?? issue.expected}`;
+  }
+  if (issue.code === "invalid_value") return `takes ${issue.values.join(", ")}`;
+  // Those that say more say it in words of their own.
+  if (!/^(Too (big|small)|Invalid)/.test(issue.message)) return issue.message;
+  if (issue.code === "too_big") return `at most ${issue.maximum}`;
+  if (issue.code === "too_small") return `at least ${issue.minimum}`;
+  return issue.message;
+}
+
+const wantedBy: Readonly<Record<string, string>> = {
+  bytes: "a size: 512M or 8G",
+  duration: "a time: 30s, 5m or 1h30m",
+};
 const wanted: Readonly<Record<string, string>> = {
   number: "a number",
   int: "a whole number",

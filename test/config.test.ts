@@ -189,6 +189,17 @@ test("everything that is wrong is told at once, each with its place and the near
   );
 });
 
+test.each<[object, string]>([
+  [{ memory: "8 gigs" }, "--memory: memory: takes a size: 512M or 8G"],
+  [{ ownerIdleMs: "soon" }, "--owner-idle-ms: ownerIdleMs: takes a time: 30s, 5m or 1h30m"],
+  [{ nice: "30" }, "--nice: nice: at most 19"],
+  [{ groundingFailures: "0" }, "--grounding-failures: groundingFailures: at least 1"],
+  [{ suspend: "maybe" }, "--suspend: suspend: takes finish, abandon"],
+  [{ memory: "1M" }, "--memory: memory: at least 64M"],
+])("%j is refused in words", async (flags, message) => {
+  await expect(load({}, flags)).rejects.toMatchObject({ code: "usage", message });
+});
+
 test("each value is told with the place that said it last", async () => {
   await writeFile(file, "slots: 2\nmode: learned\n");
   const { values, places } = await readSettings({ file, env: { SWARMD_SLOTS: "3" }, flags: {} });
