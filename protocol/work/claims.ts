@@ -20,7 +20,7 @@ import { type ActionResult, type Event, type EventOf, knownEvent, type Made } fr
 import { type ActionState, Actions } from "./actions.ts";
 import { beats, type Claim, identity, isOpen } from "./claim.ts";
 import { standsOn } from "./grounds.ts";
-import { hashOf, type Result, type Spoken, votesFor } from "./results.ts";
+import { hashOf, type Result, resultBy, type Spoken, votesFor } from "./results.ts";
 
 /** Bytes of an action's inputs that others made, and how many of them each of their holders has. */
 export interface Inputs {
@@ -38,11 +38,12 @@ interface Remark {
 }
 
 interface ActionFacts {
-  /** Made anew when one is added: a list that grows takes room for many, and most actions have one claim. */
+  /** Lists that are made anew when something is added: one that grows takes room for many, and most actions have one claim. */
   claims: readonly Claim[];
-  readonly results: Map<EntryId, Result>;
+  /** Unequal ones, in the order in which they were heard of. */
+  results: readonly Result[];
   /** Made from what does not count, or is not known yet. */
-  groundless: Spoken[];
+  groundless: readonly Spoken[];
   lost: ReadonlySet<string>;
   cached: boolean;
   /** Who made other results of its key, in other builds. */
@@ -95,8 +96,8 @@ export class Claims {
     this.stuck = new Int32Array(graph.actions.length);
     this.facts = graph.actions.map(() => ({
       claims: none,
-      results: new Map(),
-      groundless: [],
+      results: none,
+      groundless: none,
       lost: nothing,
       cached: false,
       otherMakers: none,
@@ -175,15 +176,14 @@ export class Claims {
 
   resultsOf(index: number): readonly Result[] {
     const { results } = this.facts[index]!;
-    if (results.size === 0) return none;
-    if (results.size === 1) return [...results.values()];
-    return [...results.values()].sort((a, b) => byText(a.hash, b.hash));
+    if (results.length < 2) return results;
+    return [...results].sort((a, b) => byText(a.hash, b.hash));
   }
 
   /** The result that dependents consume: of those somebody still holds the one most members came to, of equals the one with the lowest hash; else any. */
   resultOf(index: number): Result | undefined {
     const { results: known } = this.facts[index]!;
-    if (known.size < 2) return known.values().next().value;
+    if (known.length < 2) return known[0];
     const results = [...this.resultsOf(index)].sort((a, b) => votesFor(b) - votesFor(a));
     return results.find((r) => this.holdersOf(index, r).length > 0) ?? results[0];
   }
@@ -234,7 +234,7 @@ export class Claims {
   lostAt(index: number): Set<PeerId> {
     const { lost, results } = this.facts[index]!;
     const members = new Set<PeerId>();
-    for (const { sources } of results.values())
+    for (const { sources } of results)
       for (const [source, holder] of sources) if (lost.has(source)) members.add(holder);
     return members;
   }
@@ -366,7 +366,7 @@ export class Claims {
       steward: author,
       turn: event.turn ?? 0,
       twin: event.twin ?? false,
-      pins: event.pins ?? [],
+      pins: event.pins ?? none,
       took: event.took,
       why: event.why,
       started: false,
@@ -383,7 +383,7 @@ export class Claims {
       this.doubles.set(claim.id, [...same.slice(1), claim]);
     } else this.claims.set(claim.id, claim);
     const facts = this.facts[index]!;
-    facts.claims = facts.claims.length === 0 ? [claim] : [...facts.claims, claim];
+    facts.claims = facts.claims.concat(claim);
     this.openClaims.add(claim);
     touched.push(claim);
     for (const fact of this.onClaim.get(claim.id) ?? []) this.foldOn(claim, fact.event, fact.said, touched);
@@ -393,7 +393,7 @@ export class Claims {
   private foldOnClaim(id: ClaimId, event: Event, said: Said, touched: Claim[]): void {
     const facts = this.onClaim.get(id);
     const remark = { event, said };
-    this.onClaim.set(id, facts ? [...facts, remark] : [remark]);
+    this.onClaim.set(id, facts ? facts.concat(remark) : [remark]);
     const first = this.claims.get(id);
     if (!first) return;
     this.foldOn(first, event, said, touched);
@@ -467,7 +467,8 @@ export class Claims {
     for (let next = queue.pop(); next; next = queue.pop()) {
       const [at, said] = next;
       if (!this.stands(at, said.grounds)) {
-        this.facts[at]!.groundless.push(said);
+        const facts = this.facts[at]!;
+        facts.groundless = facts.groundless.concat(said);
         continue;
       }
       if (said !== spoken && said.claim) touched.push(said.claim);
@@ -475,7 +476,8 @@ export class Claims {
       for (const dependent of this.dependents[at]!) {
         const facts = this.facts[dependent]!;
         if (facts.claims.some((c) => c.fail)) this.settle(dependent);
-        for (const waiting of facts.groundless.splice(0)) queue.push([dependent, waiting]);
+        for (const waiting of facts.groundless) queue.push([dependent, waiting]);
+        facts.groundless = none;
       }
     }
   }
@@ -483,16 +485,19 @@ export class Claims {
   /** Returns whether it is one that was not known before. */
   private addResult(index: number, { key, result, source, holder }: Spoken): boolean {
     const hash = hashOf(result);
-    const { results } = this.facts[index]!;
-    let known = results.get(hash);
+    const facts = this.facts[index]!;
+    const known = facts.results.find((r) => r.hash === hash);
     const fresh = known === undefined;
     if (!known) {
-      known = { hash, result, key, sources: new Map() };
-      results.set(hash, known);
-      if (results.size > 1) this.divergent.add(index);
+      facts.results = facts.results.concat(resultBy(result, key, source, holder));
+      if (facts.results.length > 1) this.divergent.add(index);
+    } else {
+      const vouched = known.sources.get(source);
+      if (vouched === undefined || holder < vouched) {
+        const sources = new Map(known.sources).set(source, holder);
+        facts.results = facts.results.map((r) => (r === known ? { ...known, sources } : r));
+      }
     }
-    const vouched = known.sources.get(source);
-    if (vouched === undefined || holder < vouched) known.sources.set(source, holder);
     this.resultsChanged(index);
     return fresh;
   }
@@ -500,7 +505,7 @@ export class Claims {
   /** Whether what something was made from counts: whoever made it may have been disowned since. */
   private stands(index: number, { pins, took }: Spoken["grounds"]): boolean {
     if (took === undefined) return true;
-    const results = this.dependencies[index]!.map((d) => [...this.facts[d]!.results.keys()]);
+    const results = this.dependencies[index]!.map((d) => this.facts[d]!.results.map((r) => r.hash));
     const pinned = new Map(pins.map(([name, hash]) => [this.indexOf.get(name), hash]));
     const known = results.map((hashes, nth) => {
       const pin = pinned.get(this.dependencies[index]![nth]!);
@@ -512,7 +517,7 @@ export class Claims {
   /** Whether an action has a result whose bytes somebody is known to hold. */
   private available(index: number): boolean {
     const { results, lost } = this.facts[index]!;
-    for (const result of results.values())
+    for (const result of results)
       for (const source of result.sources.keys()) if (!lost.has(source)) return true;
     return false;
   }
@@ -534,7 +539,7 @@ export class Claims {
     if (this.available(index)) return "done";
     const { claims, results } = this.facts[index]!;
     // Cancel absorbs, but a result stays a result: what was done keeps its state even when its bytes are gone.
-    if (this.cancelled) return results.size > 0 ? "done" : "cancelled";
+    if (this.cancelled) return results.length > 0 ? "done" : "cancelled";
     // Also when it had a result once: bytes that are gone and can be made by nobody would be asked for without end.
     if (claims.length > 0 && this.failedForGood(index)) return "blocked";
     if (this.stuck[index]! > 0) return "held";
@@ -552,6 +557,8 @@ export class Claims {
       const before = this.actions.get(next);
       if (!this.actions.set(next, this.stateOf(next))) continue;
       const after = this.actions.get(next);
+      // What is made is planned for no more.
+      if (after === "done") this.facts[next]!.inputs = undefined;
       const met = Number(after === "done") - Number(before === "done");
       const stuck = Number(isStuck(after)) - Number(isStuck(before));
       if (met === 0 && stuck === 0) continue;

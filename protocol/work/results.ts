@@ -5,13 +5,13 @@ import { byText, type Digest, type EntryId, type PeerId } from "../kernel/ids.ts
 import type { ActionResult } from "../timeline/events.ts";
 import type { Claim } from "./claim.ts";
 
-/** One result of an action and who vouched for it. */
+/** One result of an action and who vouched for it. It never changes: another takes its place. */
 export interface Result {
   readonly hash: EntryId;
   readonly result: ActionResult;
   readonly key: Digest;
   /** Source (claim id, or entry key of a `cached`) → the member that held the bytes then. */
-  readonly sources: Map<string, PeerId>;
+  readonly sources: ReadonlyMap<string, PeerId>;
 }
 
 /** A result that somebody spoke of, and what it was made from. */
@@ -35,6 +35,18 @@ export function hashOf(result: ActionResult): EntryId {
     hashes.set(result, hash);
   }
   return hash;
+}
+
+/** By what an action made, as it was first said: in a world of many hosts all fold the same words. */
+const firstOf = new WeakMap<ActionResult, Result>();
+
+/** A result for which one member vouches. */
+export function resultBy(result: ActionResult, key: Digest, source: string, holder: PeerId): Result {
+  const known = firstOf.get(result);
+  if (known?.key === key && known.sources.get(source) === holder) return known;
+  const made = { hash: hashOf(result), result, key, sources: new Map([[source, holder]]) };
+  if (!known) firstOf.set(result, made);
+  return made;
 }
 
 const hashOfOutputs = (result: ActionResult): EntryId =>
