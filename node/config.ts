@@ -39,6 +39,14 @@ const schema = z.strictObject({
   listen: z.array(address).min(1).max(addressesMax),
   /** Multiaddrs that others are told besides those the node finds out itself. */
   announce: z.array(announced).max(addressesMax),
+  /** Where released files are served; absent: nowhere. */
+  binhostListen: z
+    .string()
+    .regex(
+      /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/,
+      "write host:port, as 0.0.0.0:8480 or [::]:8480",
+    )
+    .optional(),
   /** For a small board: little memory, few writes, only live builds kept. */
   small: z.boolean(),
   /** Actions run at once; 0 builds nothing. */

@@ -38,6 +38,8 @@ import { Queries } from "./queries.ts";
 import { signStatement } from "./release/attestation.ts";
 import { FilesFormat } from "./release/formats/files.ts";
 import { openShowcase } from "./release/showcase.ts";
+import { serveBinhost } from "./release/serve.ts";
+import { shelvesOf } from "./release/shelves.ts";
 import { schedulingOf } from "./scheduling.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
@@ -437,6 +439,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         setImmediate(() => void stop("asked to"));
       },
     });
+    if (config.binhostListen !== undefined) {
+      const binhost = await serveBinhost(config.binhostListen, shelvesOf(places.releases));
+      closers.push(() => binhost.close());
+      log.info({ address: binhost.address }, "released files are served");
+    }
     const server = await serveControl(control, places.controlSocket, {
       onFault: (fault, route) => log.error({ err: fault, route }, "a request failed by a fault of ours"),
     });

@@ -47,6 +47,14 @@ export const settings = {
     otherwise: "yes, unless it listens on loopback alone",
     example: "yes",
   },
+  binhostListen: {
+    kind: "text",
+    value: "host:port",
+    text: "Where released files are served to anyone, read only: 0.0.0.0:8480",
+    fallback: undefined,
+    otherwise: "they are not served",
+    example: '"0.0.0.0:8480"',
+  },
   slots: {
     heading: "What this machine gives",
     kind: "number",

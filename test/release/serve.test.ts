@@ -7,6 +7,7 @@ import { GentooFormat } from "../../node/release/formats/gentoo.ts";
 import { Readings } from "../../node/release/formats/readings.ts";
 import { type BinhostListener, serveBinhost } from "../../node/release/serve.ts";
 import { servedPath } from "../../node/release/served-path.ts";
+import { shelvesOf } from "../../node/release/shelves.ts";
 import { atMs, layOut, released } from "./channel.ts";
 import { readBinhost } from "./gentoo-reader.ts";
 import { demoMetadata, gpkgOf } from "./packages.ts";
@@ -232,6 +233,23 @@ describe("a binhost", () => {
       await expect(serveBinhost(address, none), address).rejects.toMatchObject({ code: "usage" });
     await expect(serveBinhost(listener.address, none)).rejects.toMatchObject({ code: "address-in-use" });
   });
+});
+
+test("the folders of a channel are the epoch that is shown and then all others, the latest first", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "swarmd-shelves-"));
+  try {
+    const { foldersOf } = shelvesOf(folder);
+    expect(foldersOf("stable")).toEqual([]);
+    for (const name of ["stable/9", "stable/10", "stable/.new-11", "stable/x", "secret"])
+      await mkdir(path.join(folder, name), { recursive: true });
+    expect(foldersOf("stable")).toEqual([]);
+    await symlink("9", path.join(folder, "stable/current"));
+    expect(foldersOf("stable").map((one) => path.basename(one))).toEqual(["current", "10", "9"]);
+    for (const channel of ["..", ".", "", "stable/9", "STABLE", "x".repeat(40)])
+      expect(foldersOf(channel), channel).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("a target names a channel and a plain path, or nothing", () => {
