@@ -36,10 +36,10 @@ import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
 import { signStatement } from "./release/attestation.ts";
-import { FilesFormat } from "./release/formats/files.ts";
-import { openShowcase } from "./release/showcase.ts";
+import { knownFormats } from "./release/formats/known.ts";
 import { serveBinhost } from "./release/serve.ts";
 import { shelvesOf } from "./release/shelves.ts";
+import { openShowcase } from "./release/showcase.ts";
 import { schedulingOf } from "./scheduling.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
@@ -152,7 +152,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const voteLog = await events.voteLog(
       founded(restored.entries, identity.peer) ? firstLogOf(swarm.id) : undefined,
     );
-    const showcase = await openShowcase({ dir: places.releases, blobs, formats: [new FilesFormat()] });
+    const showcase = await openShowcase({
+      dir: places.releases,
+      blobs,
+      formats: knownFormats({
+        readings: places.readings,
+        keyRing: places.keyRing,
+        origin: swarm.name,
+      }),
+    });
     const starts = restored.entries
       .filter(({ entry }) => entry.author === identity.peer)
       .map(({ entry }) => incarnationCounter(entry.inc));

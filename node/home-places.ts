@@ -11,6 +11,10 @@ export interface HomePlaces {
   readonly blobs: string;
   readonly staging: string;
   readonly releases: string;
+  /** What was read of packages, by digest; it may be removed. */
+  readonly readings: string;
+  /** A GNUPGHOME of the daemon's own, where its owner made one. */
+  readonly keyRing: string;
   readonly work: string;
   readonly logs: string;
   /** Values that the owner gave for actions that name them. */
@@ -36,6 +40,8 @@ export function placesOf(dir: string): HomePlaces {
     blobs: path.join(dir, "blobs"),
     staging: path.join(dir, "staging"),
     releases: path.join(dir, "releases"),
+    readings: path.join(dir, "readings"),
+    keyRing: path.join(dir, "gnupg"),
     work: path.join(dir, "work"),
     logs: path.join(dir, "logs"),
     secrets: path.join(dir, "secrets"),

@@ -23,6 +23,7 @@ import type { Showcase } from "../../protocol/ports.ts";
 import { decodeManifest } from "../../protocol/release/manifest.ts";
 import { codeOf } from "../files.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
+import { carryOver } from "./carry.ts";
 import type { Format } from "./formats/format.ts";
 
 export interface ShowcaseOptions {
@@ -151,6 +152,14 @@ async function index(
     } else await link(content.sameAs.file, place);
     await sync(place);
   }
+  const channelFolder = path.dirname(draft);
+  const older = (await readdir(channelFolder))
+    .filter((name) => epochName.test(name) && Number(name) < epoch)
+    .sort((a, b) => Number(b) - Number(a));
+  await carryOver(
+    draft,
+    older.map((name) => path.join(channelFolder, name)),
+  );
 }
 
 /** All folders below, the deepest first. */

@@ -77,7 +77,7 @@ describe.skipIf(!hasApt)("apt-get (where apt-get, dpkg-deb, gpg and gpgv are ins
     format = new DebianFormat(readings(), {
       origin: "garden",
       architectures: ["amd64"],
-      signing: { gpg: ring.gpg, key },
+      signing: async () => ({ gpg: ring.gpg, key }),
     });
   });
   afterAll(() => ring.remove());

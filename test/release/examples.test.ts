@@ -105,7 +105,7 @@ describe.skipIf(!machine)("the packages of the examples (on x86_64 machines with
       const ring = new KeyRing();
       try {
         const key = ring.make("garden");
-        const signing = { gpg: ring.gpg, key };
+        const signing = async () => ({ gpg: ring.gpg, key });
         const settings = { origin: "garden", architectures: ["amd64"], signing };
         const folder = await shown(
           new DebianFormat(new Readings(path.join(dir, "readings")), settings),

@@ -16,8 +16,8 @@ export interface DebianSettings {
   readonly suite?: string;
   /** Served even when no package is for them. */
   readonly architectures: readonly string[];
-  /** Absent: no InRelease is written, and clients must be told to trust what is not signed. */
-  readonly signing?: { readonly gpg: Gpg; readonly key: string };
+  /** The key of the moment. Without one no InRelease is written, and clients must be told to trust what is not signed. */
+  readonly signing?: () => Promise<{ readonly gpg: Gpg; readonly key: string } | undefined>;
 }
 
 const component = "main";
@@ -94,7 +94,7 @@ export class DebianFormat implements Format {
     const { origin } = this.settings;
     const release = releaseText({ origin, suite, component, architectures, atMs, description }, named);
     put(`${above}/Release`, release);
-    const { signing } = this.settings;
+    const signing = await this.settings.signing?.();
     if (signing) {
       put(`${above}/Release.gpg`, await signing.gpg.detached(release, signing.key, true));
       put(`${above}/InRelease`, await signing.gpg.clearsigned(release, signing.key));
