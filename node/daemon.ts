@@ -139,6 +139,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       config.small ? { gatherMs: smallGatherMs, keepsOnly: identity.peer } : {},
     );
     closers.push(() => events.close());
+    if (events.migrated)
+      log.info({ ...events.migrated }, "the event store was brought up to this version's format");
     const blobs = await openBlobStore(places.blobs);
     const [toolchains, restored] = await Promise.all([
       openToolchains({

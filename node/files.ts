@@ -94,7 +94,8 @@ async function writeDraft(file: string, content: string | Uint8Array, mode: numb
   return draft;
 }
 
-async function syncFolder(folder: string) {
+/** What was put into a folder, renamed in it or taken out of it stays so. */
+export async function syncFolder(folder: string) {
   const handle = await open(folder, "r");
   try {
     await handle.sync();

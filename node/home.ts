@@ -14,6 +14,7 @@ import { type HomePlaces, placesOf } from "./home-places.ts";
 import { type Identity, obtainIdentity, obtainRootKey } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import { openEventStore } from "./store/events.ts";
+import { version as program } from "./version.ts";
 
 const homeVersion = 1;
 
@@ -44,7 +45,7 @@ const homeFile = z.strictObject({
     .optional(),
 });
 
-/** The home in `dir`; undefined when there is none. Throws `home-invalid` or `version-unknown` for one that cannot be used. */
+/** The home in `dir`; undefined when there is none. Throws `home-invalid` or `store-newer` for one that cannot be used. */
 export async function findHome(dir: string): Promise<Home | undefined> {
   const absolute = path.resolve(dir);
   return explained(absolute, async () => {
@@ -189,8 +190,8 @@ async function loadHome(dir: string, text: string): Promise<Home> {
   const version = (content as { version?: unknown } | null | undefined)?.version;
   if (typeof version === "number" && version > homeVersion)
     throw new SwarmError(
-      "version-unknown",
-      `${dir} has format ${version}; this program knows ${homeVersion}`,
+      "store-newer",
+      `${dir} has format ${version}; this is swarmd ${program}, which knows ${homeVersion}`,
       {
         remedy: "run the version of swarmd that wrote it, or a newer one",
       },

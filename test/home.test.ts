@@ -103,7 +103,7 @@ test("a damaged home.json, a newer one, and a key others may read are refused, e
     await expect(openHome(dir), text).rejects.toMatchObject({ code: "home-invalid", remedy: /./ });
   }
   await writeFile(file, `{"version":2,"name":"ann"}`);
-  await expect(openHome(dir)).rejects.toMatchObject({ code: "version-unknown", remedy: /./ });
+  await expect(openHome(dir)).rejects.toMatchObject({ code: "store-newer", remedy: /./ });
   await writeFile(file, good);
   const key = path.join(home.places.identity, "node.key");
   await chmod(key, 0o640);

@@ -3,7 +3,6 @@
  * all or nothing. The only door to `level`. Keys and values are specified in specs/store.md.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
 import { Level } from "level";
 import { decode, encode } from "../../protocol/kernel/codec.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
@@ -12,11 +11,13 @@ import type { EventBatch, EventStore, Remembered, Restored } from "../../protoco
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import type { ActionResult, Made } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
+import { type Migrated, type Migration, migrations, openBroughtUp } from "./migrations.ts";
 import {
   archivePlace,
   archivePlaces,
   entryOf,
   entryPlace,
+  folderMark,
   historyPlace,
   placeOf,
   resultPlace,
@@ -26,11 +27,10 @@ import {
   updatePlace,
   updatePlaces,
   updatePlacesOf,
-  versionPlace,
+  votesIn,
   votesPlace,
+  votesRecord,
 } from "./places.ts";
-
-const storeVersion = 1;
 
 /** Different results kept for one action key, and makers kept for each; beyond that the oldest go. */
 const resultsMax = 8;
@@ -39,6 +39,8 @@ const resultBytesMax = 64 << 20;
 const readAhead = 512;
 
 export interface DiskEvents extends EventStore {
+  /** The store had an older format and was brought up just now; as it was it lies in `backup`. */
+  readonly migrated: Migrated | undefined;
   /** What an earlier run left here; `unreadable` counts entries that no longer decode, which are left out. */
   restore(): Promise<Restored & { readonly unreadable: number }>;
   /**
@@ -74,25 +76,28 @@ export interface Sparing {
 }
 
 /**
- * Opens (or makes) the store in `folder`. Throws `home-locked` while another process has it open, `version-unknown` for a
- * newer format, `home-invalid` for a folder that holds no readable store, `disk-full`.
+ * Opens (or makes) the store in `folder`. Throws `home-locked` while another process has it open, `store-newer` for a
+ * newer format, `home-invalid` for a folder that holds no readable store, `disk-full`. A store of an older format is brought up by `steps` first;
+ * when that fails it stays as it was.
  */
-export async function openEventStore(folder: string, sparing: Sparing = {}): Promise<DiskEvents> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
-  try {
-    await database.open();
-    await checkVersion(database, folder);
-  } catch (cause) {
-    await database.close();
+export async function openEventStore(
+  folder: string,
+  sparing: Sparing = {},
+  steps: readonly Migration[] = migrations,
+): Promise<DiskEvents> {
+  const { database, migrated } = await openBroughtUp(folder, databaseIn, steps).catch((cause) => {
     throw refusalOf(cause, folder);
-  }
-  const store = new LevelEvents(database, sparing);
+  });
+  const store = new LevelEvents(database, sparing, migrated);
   await store.countUpdates();
   return store;
 }
 
+const databaseIn = (folder: string): Database =>
+  new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
+
 class LevelEvents implements DiskEvents {
+  readonly migrated: Migrated | undefined;
   readonly #database: Database;
   readonly #sparing: Sparing;
   /** Runs while something is gathered that nobody waits for. */
@@ -109,9 +114,10 @@ class LevelEvents implements DiskEvents {
   /** Something of it could not be read. */
   #damaged = false;
 
-  constructor(database: Database, sparing: Sparing) {
+  constructor(database: Database, sparing: Sparing, migrated: Migrated | undefined) {
     this.#database = database;
     this.#sparing = sparing;
+    this.migrated = migrated;
   }
 
   write(batch: EventBatch, done: (error?: Failure) => void): void {
@@ -224,12 +230,11 @@ class LevelEvents implements DiskEvents {
   }
 
   async voteLog(first?: string): Promise<string> {
-    const folder = String((await stat(this.#database.location)).ino);
-    const kept = await this.#database.get(votesPlace);
-    const [log, place] = kept ? Buffer.from(kept).toString("latin1").split(" ") : [];
-    if (log !== undefined && place === folder && !this.#damaged) return log;
+    const folder = await folderMark(this.#database.location);
+    const { log, madeIn } = votesIn(await this.#database.get(votesPlace));
+    if (log !== undefined && madeIn === folder && !this.#damaged) return log;
     const drawn = log === undefined && !this.#damaged && first ? first : randomBytes(8).toString("hex");
-    await this.#database.put(votesPlace, Buffer.from(`${drawn} ${folder}`), { sync: true });
+    await this.#database.put(votesPlace, votesRecord(drawn, folder), { sync: true });
     this.#damaged = false;
     return drawn;
   }
@@ -339,24 +344,6 @@ async function* chunksOf(database: Database, [gte, lt]: readonly [string, string
   }
 }
 
-/** A new store gets our version; one of a newer program is left alone. */
-async function checkVersion(database: Database, folder: string): Promise<void> {
-  const found = await database.get(versionPlace);
-  if (found === undefined) {
-    await database.put(versionPlace, Buffer.from(String(storeVersion)), { sync: true });
-    return;
-  }
-  const version = Number(Buffer.from(found).toString("latin1"));
-  if (version === storeVersion) return;
-  throw new SwarmError(
-    "version-unknown",
-    `${folder} has format ${version}; this program knows ${storeVersion}`,
-    {
-      remedy: "run the version of swarmd that wrote it, or a newer one",
-    },
-  );
-}
-
 /** Equal results have equal outputs; what was printed does not count. */
 function sameOutputs(a: ActionResult, b: ActionResult): boolean {
   return Buffer.compare(encode(a.outputs), encode(b.outputs)) === 0;
@@ -365,8 +352,8 @@ function sameOutputs(a: ActionResult, b: ActionResult): boolean {
 function refusalOf(thrown: unknown, folder: string): SwarmError {
   if (thrown instanceof SwarmError) return thrown;
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
-  const text = cause instanceof Error ? cause.message : String(cause);
-  if (/No space left on device|Disk quota exceeded/.test(text))
+  const why = cause instanceof Error ? cause.message : String(cause);
+  if (/No space left on device|Disk quota exceeded/i.test(why))
     return new SwarmError("disk-full", `no room to write to ${folder}`, {
       remedy: "free some disk space; the daemon goes on by itself",
       cause,
@@ -376,7 +363,7 @@ function refusalOf(thrown: unknown, folder: string): SwarmError {
       remedy: "stop the daemon of this home first: swarmd stop",
       cause,
     });
-  return new SwarmError("home-invalid", `the event store in ${folder} cannot be used: ${text}`, {
+  return new SwarmError("home-invalid", `the event store in ${folder} cannot be used: ${why}`, {
     remedy: "move that folder away; what it held comes back from the other members",
     cause,
   });

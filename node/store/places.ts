@@ -1,4 +1,5 @@
 /** Where things lie in the event store: keys that sort as what they name does, and what an entry is kept as. */
+import { stat } from "node:fs/promises";
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
 import { readEntry, type SignedEntry } from "../../protocol/timeline/entry.ts";
 
@@ -12,10 +13,27 @@ function orderedText(n: number): string {
 const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 16);
 
 export const versionPlace = "version";
+/** The program that wrote here last. */
+export const writerPlace = "writer";
 /** What the node learned of durations and speeds. */
 export const historyPlace = "history";
 /** The name of the log of votes, and the folder it was made in. */
 export const votesPlace = "votes";
+
+export const votesRecord = (log: string, madeIn: string): Uint8Array => Buffer.from(`${log} ${madeIn}`);
+
+/** The log's name, and the mark of the folder it was made in. */
+export function votesIn(record: Uint8Array | undefined): {
+  log?: string | undefined;
+  madeIn?: string | undefined;
+} {
+  const [log, madeIn] = record ? Buffer.from(record).toString("latin1").split(" ") : [];
+  return { log, madeIn };
+}
+
+/** A copy of a folder has another one; a folder that is only called otherwise has the same. */
+export const folderMark = async (folder: string): Promise<string> => String((await stat(folder)).ino);
+
 /** Records of ended builds, as a half-open range of keys. */
 export const archivePlaces = ["a/", "a0"] as const;
 export const archivePlace = (build: BuildId): string => `a/${build}`;

@@ -20,6 +20,7 @@ export const errorCodes = {
   malformed: 4,
   unauthentic: 4,
   "version-unknown": 4,
+  "store-newer": 4,
   "no-eligible-node": 4,
   "blob-missing": 4,
   "blob-corrupt": 4,

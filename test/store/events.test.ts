@@ -172,7 +172,7 @@ test("a store of a newer format is left alone", async () => {
   const level = new Level(folder);
   await level.put("version", "2");
   await level.close();
-  await expect(openEventStore(folder)).rejects.toMatchObject({ code: "version-unknown" });
+  await expect(openEventStore(folder)).rejects.toMatchObject({ code: "store-newer" });
 });
 
 test("a folder that holds no readable store is refused with a remedy", async () => {
