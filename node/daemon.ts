@@ -162,6 +162,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         keyRing: places.keyRing,
         origin: swarm.name,
       }),
+      onRefused: (at, files) => {
+        for (const { path: file, reason, remedy } of files.slice(0, 100))
+          log.warn({ ...at, file, remedy }, `left out of the index: ${reason}`);
+      },
     });
     const starts = restored.entries
       .filter(({ entry }) => entry.author === identity.peer)

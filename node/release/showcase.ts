@@ -24,13 +24,18 @@ import { decodeManifest } from "../../protocol/release/manifest.ts";
 import { codeOf } from "../files.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { carryOver } from "./carry.ts";
-import type { Format } from "./formats/format.ts";
+import type { Format, RefusedFile } from "./formats/format.ts";
 
 export interface ShowcaseOptions {
   readonly dir: string;
   readonly blobs: Pick<DiskBlobs, "has" | "path" | "executablePath" | "recheck" | "read">;
   /** What each kind of client installs from. */
   readonly formats: readonly Format[];
+  /** Hears of the files that a format leaves out of its index, and why. */
+  readonly onRefused?: (
+    at: { readonly channel: string; readonly epoch: number },
+    files: readonly RefusedFile[],
+  ) => void;
 }
 
 const draftOf = (epoch: number): string => `.new-${epoch}`;
@@ -141,6 +146,7 @@ async function index(
     .filter((item) => item.link === undefined)
     .map((item) => ({ path: item.path, digest: item.digest, file: path.join(draft, item.path) }));
   const indexed = await format.index({ channel, epoch, atMs, files });
+  if (indexed.refused.length > 0) options.onRefused?.({ channel, epoch }, indexed.refused);
   for (const { path: name, content } of indexed.files) {
     const place = path.join(draft, name);
     await mkdir(path.dirname(place), { recursive: true });

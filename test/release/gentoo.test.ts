@@ -6,6 +6,7 @@ import { GentooFormat } from "../../node/release/formats/gentoo.ts";
 import { Readings } from "../../node/release/formats/readings.ts";
 import { settled } from "../../node/release/formats/use-conditions.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Digest } from "../../protocol/kernel/ids.ts";
 import { atMs, layOut, released } from "./channel.ts";
 import { type Fetch, readBinhost } from "./gentoo-reader.ts";
 import { demoFiles, demoMetadata, gpkgOf, xpakOf } from "./packages.ts";
@@ -140,6 +141,22 @@ describe("a Gentoo binhost", () => {
     });
     expect(packages).toHaveLength(1);
     expect(refused).toMatchObject([{ path: "signed.gpkg.tar" }]);
+  });
+
+  test("is not written where this machine lacks what it takes: a mirror lags rather than shows less", async () => {
+    const judge = async () => {
+      throw new SwarmError("tool-missing", "the program gpg is not there", { remedy: "install gnupg" });
+    };
+    format = new GentooFormat(new Readings(path.join(dir, "readings")), { judge });
+    const signed = await gpkgOf({
+      manifest: (text) =>
+        `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n${text}-----BEGIN PGP SIGNATURE-----\n`,
+    });
+    await expect(shown({ "signed.gpkg.tar": signed })).rejects.toMatchObject({ code: "tool-missing" });
+    const files = await released(path.join(dir, "blobs"), { "a.gpkg.tar": await gpkgOf() });
+    const other = { ...files[0]!, digest: `${"0".repeat(64)}/1` as Digest };
+    const generation = { channel: "stable", epoch: 1, atMs, files: [other] };
+    await expect(format.index(generation)).rejects.toMatchObject({ code: "blob-corrupt" });
   });
 
   test("a strict client sees each planted fault", async () => {

@@ -4,7 +4,14 @@ import { gzipSync } from "node:zlib";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import { byText } from "../../../protocol/kernel/ids.ts";
 import { type DebianEntry, debianEntry, packagesOf, poolPath, releaseText } from "./debian-index.ts";
-import type { Format, Generation, Indexed, IndexFile, RefusedFile } from "./format.ts";
+import {
+  type Format,
+  type Generation,
+  type Indexed,
+  type IndexFile,
+  type RefusedFile,
+  refusalOf,
+} from "./format.ts";
 import type { Gpg } from "./gpg.ts";
 import { kindOfPackage, type Readings } from "./readings.ts";
 import { shown } from "./tar-members.ts";
@@ -61,12 +68,7 @@ export class DebianFormat implements Format {
         entries.push(entry);
         out.set(at, { path: at, content: { sameAs: file } });
       } catch (error) {
-        if (!(error instanceof SwarmError)) throw error;
-        refused.push({
-          path: file.path,
-          reason: error.message,
-          ...(error.remedy !== undefined && { remedy: error.remedy }),
-        });
+        refused.push(refusalOf(file.path, error));
       }
     }
     const suite = this.settings.suite ?? channel;

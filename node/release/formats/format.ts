@@ -1,4 +1,5 @@
 /** What a format adds to the files of a release so that its clients can install from them: the port that each format is behind. */
+import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import type { Digest } from "../../../protocol/kernel/ids.ts";
 
 /** A file of the release, complete and verified on this disk. */
@@ -44,4 +45,11 @@ export interface Format {
   lasts(path: string): boolean;
   /** The same for the same generation and settings, on every mirror; signatures made here are the exception. */
   index(generation: Generation): Promise<Indexed>;
+}
+
+/** What is wrong with a file itself, as it is told. What this machine lacks (a program, a sound blob) is thrown on: it says nothing of the file. */
+export function refusalOf(path: string, error: unknown): RefusedFile {
+  if (!(error instanceof SwarmError) || (error.code !== "malformed" && error.code !== "unauthentic"))
+    throw error;
+  return { path, reason: error.message, ...(error.remedy !== undefined && { remedy: error.remedy }) };
 }

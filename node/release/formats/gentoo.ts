@@ -3,7 +3,14 @@
 import { hashOf } from "../../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import { byText } from "../../../protocol/kernel/ids.ts";
-import type { Format, Generation, Indexed, IndexFile, RefusedFile } from "./format.ts";
+import {
+  type Format,
+  type Generation,
+  type Indexed,
+  type IndexFile,
+  type RefusedFile,
+  refusalOf,
+} from "./format.ts";
 import { type GentooEntry, gentooEntry, gentooIndex, packedIndex } from "./gentoo-index.ts";
 import { kindOfPackage, type Reading, type Readings } from "./readings.ts";
 import { shown } from "./tar-members.ts";
@@ -60,12 +67,7 @@ export class GentooFormat implements Format {
         entries.push(entry);
         blobs.set(entry.path, { path: entry.path, content: { sameAs: file } });
       } catch (error) {
-        if (!(error instanceof SwarmError)) throw error;
-        refused.push({
-          path: file.path,
-          reason: error.message,
-          ...(error.remedy !== undefined && { remedy: error.remedy }),
-        });
+        refused.push(refusalOf(file.path, error));
       }
     }
     const timestampS = Math.floor(atMs / 1000);
