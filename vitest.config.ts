@@ -18,6 +18,8 @@ export default defineConfig(({ mode }) => ({
               extends: true,
               test: {
                 name: "computing",
+                // What computes ends: only a loop without end gets here, however busy the machine is.
+                testTimeout: 180_000,
                 include: [computing],
                 exclude: [long],
                 maxWorkers: "100%",
