@@ -123,7 +123,7 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     const context = contextOf(parser, home, json);
     if (!parsed) {
-      if (options.version || options.V) return version.run(context, [], {});
+      if (options.version || options.V) return version.run(context, [], { local: true });
       if (args[0] === undefined) {
         checkOptions(parser, undefined, options);
         printHelp(parser);

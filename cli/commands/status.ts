@@ -9,6 +9,7 @@ import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
 import { plain } from "../output.ts";
 import { exampleSpec, isClone } from "../project.ts";
 import { countText, durationText } from "../units.ts";
+import { skewText } from "../versions.ts";
 
 const buildsShown = 8;
 const waitsShown = 5;
@@ -134,6 +135,8 @@ function show(context: Context, view: StatusView) {
     output.line(output.tone("note", plain(line)));
   for (const peer of peers)
     if (peer.clockAheadMs !== undefined) output.line(output.tone("bad", plain(clockText(peer))));
+  const skew = skewText([node, ...peers]);
+  if (skew !== undefined) output.line(output.tone("note", plain(skew)));
   output.line();
   output.table(
     nodeColumns,

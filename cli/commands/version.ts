@@ -1,20 +1,72 @@
-/** `swarmd version`: what runs here. */
-import type { Command } from "../command.ts";
-import { isClone, projectDir, version as projectVersion } from "../project.ts";
+/** `swarmd version`: what is installed here, what the daemon runs, and what the other members run. */
+import type { NodeView } from "../../node/control/api.ts";
+import { version as installed } from "../../node/version.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Command, Context } from "../command.ts";
+import { plain } from "../output.ts";
+import { isClone, projectDir } from "../project.ts";
+import { partsOf, skewText } from "../versions.ts";
 
 export const version: Command = {
   name: "version",
-  description: "Print the version",
-  examples: ["version --json"],
-  async run(context) {
+  description: "Print the version, and those that the members of the swarm run",
+  options: [{ flags: "--local", description: "Only what is installed here: no daemon is asked" }],
+  examples: ["version", "version --local", "version --json"],
+  async run(context, _, options) {
+    const nodes = options.local ? [] : await nodesOf(context);
+    const own = nodes.find(({ state }) => state === "self")?.vitals?.version ?? null;
     if (context.json)
       context.output.json({
-        version: projectVersion,
+        version: partsOf(installed).number,
+        commit: partsOf(installed).commit ?? null,
         node: process.versions.node,
         project: projectDir,
         clone: isClone,
+        daemon: own,
+        members: nodes.map(({ name, peerId, state, vitals }) => ({
+          name,
+          peerId,
+          state,
+          version: vitals ? partsOf(vitals.version).number : null,
+          commit: (vitals && partsOf(vitals.version).commit) ?? null,
+        })),
       });
-    else context.output.line(`swarmd ${projectVersion} (node ${process.versions.node})`);
+    else {
+      context.output.line(`swarmd ${installed} (node ${process.versions.node})`);
+      if (nodes.length > 0) show(context, nodes, own);
+    }
     return 0;
   },
 };
+
+/** None where no daemon runs. */
+async function nodesOf(context: Context): Promise<readonly NodeView[]> {
+  try {
+    return await context.control.nodes();
+  } catch (thrown) {
+    if (thrown instanceof SwarmError && thrown.code === "daemon-unreachable") return [];
+    throw thrown;
+  }
+}
+
+/** A dash stands for what is not known: of a member that was not heard since this daemon started. */
+function show({ output, commandLine }: Context, nodes: readonly NodeView[], own: string | null) {
+  output.line();
+  output.table(
+    [{ title: "NODE" }, { title: "STATE" }, { title: "VERSION" }, { title: "COMMIT" }],
+    nodes.map(({ name, state, vitals }) => {
+      const { number, commit } = vitals ? partsOf(plain(vitals.version)) : { number: "-", commit: "-" };
+      return [name, state, output.tone(vitals?.version === own ? "good" : "note", number), commit ?? "-"];
+    }),
+  );
+  const notes = [
+    ...(own !== null && own !== installed
+      ? [
+          `the daemon runs ${own}, installed is ${installed}: restart it: ${commandLine(["stop"])} && ${commandLine(["run", "--detach"])}`,
+        ]
+      : []),
+    ...[skewText(nodes)].flatMap((text) => text ?? []),
+  ];
+  if (notes.length > 0) output.line();
+  for (const note of notes) output.line(output.tone("note", plain(note)));
+}

@@ -1,0 +1,33 @@
+/** Which members run which version, in words: a swarm works with members one version apart, and goes on best with all on the newest. */
+import type { NodeView } from "../node/control/api.ts";
+import { compareVersions } from "../protocol/build/version.ts";
+import { byText } from "../protocol/kernel/ids.ts";
+
+type Running = Pick<NodeView, "name" | "state" | "vitals">;
+
+/** `0.1.0+245ccb5d12`, as members say it, in its parts. */
+export function partsOf(version: string): { number: string; commit?: string } {
+  const [number = "", commit] = version.split("+");
+  return { number, ...(commit ? { commit } : {}) };
+}
+
+/** The newest first; what differs by its commit alone has no order but that of its text. */
+const byAge = (a: string, b: string) => compareVersions(partsOf(b).number, partsOf(a).number) || byText(a, b);
+
+/** One line where members that are here run several versions, else undefined: who must be brought to which. */
+export function skewText(nodes: readonly Running[]): string | undefined {
+  const here = nodes.filter(({ state, vitals }) => vitals && (state === "self" || state === "alive"));
+  const versions = [...new Set(here.map(({ vitals }) => vitals!.version))].sort(byAge);
+  const [newest] = versions;
+  if (newest === undefined || versions.length === 1) return undefined;
+  const said = versions.map((version) => {
+    const names = here.filter(({ vitals }) => vitals!.version === version).map(({ name }) => name);
+    return `${version} on ${names.join(", ")}`;
+  });
+  const numbers = new Set(versions.map((version) => partsOf(version).number));
+  const remedy =
+    numbers.size > 1
+      ? `bring all to ${partsOf(newest).number}: install it there, then restart the daemon`
+      : "bring all to one commit, then restart their daemons";
+  return `${versions.length} versions run here: ${said.join("; ")}; ${remedy}`;
+}
