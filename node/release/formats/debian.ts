@@ -39,10 +39,6 @@ export class DebianFormat implements Format {
     this.settings = settings;
   }
 
-  lasts(path: string): boolean {
-    return path.startsWith("pool/") || path.includes("/by-hash/");
-  }
-
   /** Packages that are broken, or the second of a name, version and architecture with other content, are refused by name; the rest is indexed. */
   async index({ files, atMs, channel, epoch }: Generation): Promise<Indexed> {
     const refused: RefusedFile[] = [];

@@ -6,10 +6,6 @@ import type { Format, Generation, Indexed, ReleasedFile } from "./format.ts";
 export class FilesFormat implements Format {
   readonly name = "files";
 
-  lasts(): boolean {
-    return false;
-  }
-
   async index({ files, channel, epoch, atMs }: Generation): Promise<Indexed> {
     const sorted = [...files].sort((a, b) => byText(a.path, b.path));
     const manifest = {

@@ -41,8 +41,6 @@ export interface Indexed {
 
 export interface Format {
   readonly name: string;
-  /** Whether a file is named by its content: it stays for clients that hold an older index. */
-  lasts(path: string): boolean;
   /** The same for the same generation and settings, on every mirror; signatures made here are the exception. */
   index(generation: Generation): Promise<Indexed>;
 }

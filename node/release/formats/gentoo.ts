@@ -36,10 +36,6 @@ export class GentooFormat implements Format {
     this.settings = settings;
   }
 
-  lasts(path: string): boolean {
-    return path.startsWith("blobs/");
-  }
-
   /** Packages that are broken, or the second of a name and build id with other content, are refused by name; the rest is indexed. */
   async index({ files, atMs }: Generation): Promise<Indexed> {
     const refused: RefusedFile[] = [];
