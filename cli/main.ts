@@ -18,6 +18,7 @@ import { doctor } from "./commands/doctor.ts";
 import { drain } from "./commands/drain.ts";
 import { fetch } from "./commands/fetch.ts";
 import { finalize } from "./commands/finalize.ts";
+import { gc } from "./commands/gc.ts";
 import { help } from "./commands/help.ts";
 import { history } from "./commands/history.ts";
 import { init } from "./commands/init.ts";
@@ -96,6 +97,7 @@ const commands: readonly Command[] = [
   service,
   unground,
   doctor,
+  gc,
   sim,
   stop,
   leave,

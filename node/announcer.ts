@@ -2,6 +2,7 @@
 import type { Digest } from "../protocol/kernel/ids.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import type { Desk } from "../protocol/work/desk.ts";
+import { rootActionsOf } from "../protocol/work/reachable.ts";
 import type { Providing } from "./network/providing.ts";
 
 /** Of one build, how far its journal was read, and which actions nobody consumes. */
@@ -33,7 +34,7 @@ export class Announcer {
       if (!build.claims) continue;
       let reading = this.#read.get(id);
       if (reading?.claims !== build.claims) {
-        reading = { claims: build.claims, roots: rootsOf(build.claims), cursor: 0 };
+        reading = { claims: build.claims, roots: rootActionsOf(build.claims), cursor: 0 };
         this.#read.set(id, reading);
       }
       this.#follow(reading);
@@ -55,14 +56,4 @@ export class Announcer {
       else this.#providing.later(here);
     }
   }
-}
-
-/** What is released, else what nobody consumes. */
-function rootsOf({ graph, dependencies }: Claims): Set<number> {
-  const released = graph.actions.flatMap(({ name }, index) =>
-    graph.release?.include.includes(name) ? [index] : [],
-  );
-  if (released.length > 0) return new Set(released);
-  const consumed = new Set(dependencies.flat());
-  return new Set(graph.actions.keys().filter((index) => !consumed.has(index)));
 }

@@ -68,6 +68,13 @@ const schema = z.strictObject({
   logLevel: z.enum(["error", "warn", "info", "debug"]),
   /** The file system whose room the node watches; absent: the home's. */
   diskPath: z.string().startsWith("/").max(4096).optional(),
+  /** Bytes for artifacts; absent: a tenth of the disk. */
+  artifactBytesMax: z
+    .int("a size is written as 512M or 8G")
+    .min(16 << 20, "at least 16M")
+    .optional(),
+  /** Bytes that artifacts leave free; absent: by the disk's size. */
+  diskFreeBytesMin: z.int("a size is written as 512M or 8G").min(0).optional(),
   /** Looks for members on the LAN; absent: unless it listens on loopback alone. */
   mdns: z.boolean().optional(),
   /** Tools beside the well-known ones. */

@@ -5,13 +5,14 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Ending } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
-import { hashOf } from "../protocol/kernel/digest.ts";
+import { hashOf, sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
 import { firstLogOf } from "../protocol/release/ballot.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import type { Former } from "../protocol/swarm/members.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import { rootsOf } from "../protocol/work/reachable.ts";
 import { Announcer } from "./announcer.ts";
 import { Awake } from "./awake.ts";
 import { createExecutor } from "./build/executor.ts";
@@ -41,9 +42,11 @@ import { serveBinhost } from "./release/serve.ts";
 import { shelvesOf } from "./release/shelves.ts";
 import { openShowcase } from "./release/showcase.ts";
 import { schedulingOf } from "./scheduling.ts";
+import { readDisk } from "./sensors/disk.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
 import { openBlobStore } from "./store/blobs.ts";
+import { Collector } from "./store/collector.ts";
 import { openEventStore } from "./store/events.ts";
 import { Rechecks } from "./store/rechecks.ts";
 import { Sources } from "./store/sources.ts";
@@ -365,7 +368,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     const providing = new Providing({
       locator: up.locator,
-      has: (digest) => blobs.has(digest),
+      // to look whether it is still here is no use of it
+      has: (digest) => blobs.bytesHere(digest) === sizeOf(digest),
       log,
       after: (ms, callback) => {
         const timer = setTimeout(callback, ms).unref();
@@ -375,6 +379,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     later.providing = providing;
     closers.push(() => providing.stop());
     const announcer = new Announcer(core.desk, providing, (digest) => blobs.has(digest));
+    const collector = new Collector({
+      blobs,
+      roots: () => rootsOf(core.desk, core.releases),
+      disk: () => readDisk(places.blobs),
+      bytesMax: config.artifactBytesMax,
+      freeBytesMin: config.diskFreeBytesMin,
+      gone(digests) {
+        runtime.input({ kind: "collected", digests });
+        for (const digest of digests)
+          providing
+            .withdraw(digest)
+            .catch((error) => log.debug({ digest, err: error }, "its record stays until it is forgotten"));
+      },
+      log,
+      nowMs: () => clock.now().wallMs,
+    });
+    collector.start();
+    closers.push(() => collector.stop());
     const awake = new Awake((why) => {
       log.warn(
         { why, remedy: "let it sleep: suspend: abandon" },
@@ -430,6 +452,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       runtime,
       queries,
       blobs,
+      collector,
       artifacts,
       events,
       sources,

@@ -10,6 +10,7 @@ import type { Runtime } from "../protocol/runtime.ts";
 import { surveyToolsMax } from "../protocol/swarm/message.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { Claims } from "../protocol/work/claims.ts";
+import { excessOf } from "../protocol/work/collection.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
 import { ArtifactQueries } from "./artifact-queries.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
@@ -27,12 +28,15 @@ import type { Envelope } from "./release/attestation.ts";
 import { attest } from "./release/provenance-queries.ts";
 import { ReleaseQueries } from "./release-queries.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
+import type { Collector } from "./store/collector.ts";
 import type { Sources } from "./store/sources.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
 /** So long a submit waits for nodes that read the files of their toolchains. */
 const exactMsMax = 120_000;
+/** Blobs that an answer about room names. */
+const collectedMax = 1000;
 const ticketMsMax = 24 * 3600_000;
 
 export interface OperatorParts {
@@ -43,6 +47,7 @@ export interface OperatorParts {
   readonly artifacts: Artifacts;
   readonly events: Pick<EventStore, "range">;
   readonly sources: Sources;
+  readonly collector: Pick<Collector, "collect">;
   readonly tails: TailSource;
   readonly doctor: Doctor;
   readonly mesh: Mesh;
@@ -254,6 +259,18 @@ export function createOperator(parts: OperatorParts): Control {
     doctor: () => parts.doctor.examine(),
     fleet: () => parts.doctor.fleet(),
     reach: () => reachOf(core, queries, mesh),
+    collect: async ({ dryRun = false, unusedMs }) => {
+      const { fill, goes, goesBytes, kept } = await parts.collector.collect({ dryRun, unusedMs });
+      return {
+        dryRun,
+        goes: goes.slice(0, collectedMax),
+        count: goes.length,
+        bytes: goesBytes,
+        kept,
+        ...fill,
+        shortBytes: Math.max(0, excessOf(fill) - goesBytes),
+      };
+    },
     stop: parts.stop,
   };
 }

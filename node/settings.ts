@@ -90,6 +90,22 @@ export const settings = {
     otherwise: "the home's",
     example: "/srv",
   },
+  artifactBytesMax: {
+    kind: "bytes",
+    value: "size",
+    text: "Disk for artifacts: 50G; before they take more, those that nothing needs go",
+    fallback: undefined,
+    otherwise: "a tenth of the disk",
+    example: "50G",
+  },
+  diskFreeBytesMin: {
+    kind: "bytes",
+    value: "size",
+    text: "Room that artifacts leave to others",
+    fallback: undefined,
+    otherwise: "5G; of a disk of less than 50G a tenth",
+    example: "5G",
+  },
   sandbox: { kind: "text", value: "kind", text: "auto, bubblewrap or none", fallback: "auto" },
   unsafeNoSandbox: {
     kind: "switch",

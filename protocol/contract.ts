@@ -302,6 +302,8 @@ export type Input =
       readonly seq: number;
       readonly entries: readonly SignedEntry[];
     }
+  /** The own disk no longer has these blobs: they made room. */
+  | { readonly kind: "collected"; readonly digests: readonly Digest[] }
   | { readonly kind: "blob-read"; readonly digest: Digest; readonly bytes: Uint8Array | null }
   | { readonly kind: "tree-read"; readonly digest: Digest; readonly files: readonly InputFile[] | null }
   | {

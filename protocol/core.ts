@@ -203,6 +203,9 @@ export class Core {
       case "sensed":
         desk.sense(input.vitals);
         return;
+      case "collected":
+        for (const digest of input.digests) desk.forgetLocal(digest);
+        return;
       case "writing":
         desk.mute = input.fails;
         return;

@@ -486,6 +486,34 @@ export interface BringEvent {
   readonly sizeBytes: number;
 }
 
+/** What went from the daemon's disk to make room, or would. */
+export interface CollectionView {
+  readonly dryRun: boolean;
+  /** What goes first is named first: at most 1000 of `count`. */
+  readonly goes: readonly {
+    readonly digest: Digest;
+    readonly bytes: number;
+    /** By this machine's clock. */
+    readonly usedMs: number;
+  }[];
+  readonly count: number;
+  readonly bytes: number;
+  /** What stays, by why: live builds, releases, own builds, used just now, or there is room for it. */
+  readonly kept: Readonly<
+    Record<
+      "live" | "released" | "own" | "recent" | "room",
+      { readonly count: number; readonly bytes: number }
+    >
+  >;
+  /** Before anything went. */
+  readonly usedBytes: number;
+  readonly usedBytesMax: number;
+  readonly freeBytes: number;
+  readonly freeBytesMin: number;
+  /** Bytes that should go besides, and cannot. */
+  readonly shortBytes: number;
+}
+
 /** Refusals come back as `SwarmError` with their code on both sides. */
 export interface Control {
   status(): Promise<StatusView>;
@@ -550,6 +578,11 @@ export interface Control {
   fleet(): Promise<Patient[]>;
   /** Who reaches whom, as each member says of itself. */
   reach(): Promise<ReachView>;
+  /**
+   * Removes artifacts that nothing needs, as many as room is short for; with `unusedMs` all that nobody used for so long. `dryRun` only
+   * says which.
+   */
+  collect(options: { readonly dryRun?: boolean; readonly unusedMs?: number }): Promise<CollectionView>;
   stop(): Promise<void>;
 }
 

@@ -96,6 +96,7 @@ export function controlClient(socketPath: string): Control {
     doctor: () => value("doctor", {}),
     fleet: () => value("fleet", {}),
     reach: () => value("reach", {}),
+    collect: (options) => value("collect", options),
     stop: () => value("stop", {}),
   };
 }

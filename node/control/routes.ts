@@ -53,6 +53,7 @@ export const routes = {
   doctor: { method: "GET", path: "/1/doctor", answer: "json", silenceMsMax: 120_000 },
   fleet: { method: "GET", path: "/1/fleet", answer: "json", silenceMsMax: 120_000 },
   reach: { method: "GET", path: "/1/reach", answer: "json", silenceMsMax: 60_000 },
+  collect: { method: "POST", path: "/1/collect", answer: "json", silenceMsMax: slow },
   stop: { method: "POST", path: "/1/stop", answer: "json", silenceMsMax: 60_000 },
 } as const satisfies Record<RouteName, Route>;
 
@@ -107,6 +108,7 @@ export interface RouteInputs {
   readonly doctor: Record<never, never>;
   readonly fleet: Record<never, never>;
   readonly reach: Record<never, never>;
+  readonly collect: { readonly dryRun?: boolean; readonly unusedMs?: number };
   readonly stop: Record<never, never>;
 }
 

@@ -121,6 +121,7 @@ const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v), "is n
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 const nothing = z.strictObject({});
 
+const unusedMsMax = 100 * 365 * 86_400_000;
 const roleList = z.array(z.enum(roles)).min(1).max(roles.length);
 const wordOptions = { reason: z.string().max(256).optional(), dryRun: z.boolean().optional() };
 const operation: z.ZodType<Operation, unknown> = z.union([
@@ -282,6 +283,13 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
   doctor: { input: nothing, run: (control) => control.doctor() },
   fleet: { input: nothing, run: (control) => control.fleet() },
   reach: { input: nothing, run: (control) => control.reach() },
+  collect: {
+    input: z.strictObject({
+      dryRun: z.boolean().optional(),
+      unusedMs: z.int().min(0).max(unusedMsMax).optional(),
+    }),
+    run: (control, options) => control.collect(options),
+  },
   stop: { input: nothing, run: (control) => control.stop() },
 };
 

@@ -59,7 +59,8 @@ export function checkState(
           check: "room",
           level: "bad",
           text: "the disk is nearly full: it takes no work",
-          remedy: "free some space on the disk of the home",
+          remedy:
+            "free some space on the disk of the home; what artifacts take of it: swarmd gc --unused 0s --dry-run",
         }
       : { check: "room", level: "ok", text: `${Math.floor(vitals.diskFreeBytes / 2 ** 30)} GiB free` },
   );
@@ -131,6 +132,8 @@ function takingOf({ slots, slotsMax, limitedBy, policy, labels, fenced }: Vitals
 }
 
 const remedies: Partial<Record<Limit, string>> = {
+  disk: "free some space: it cannot write what it has to say; the reason stands in its log",
+  space: "free some space; what artifacts take, and which of them can go: swarmd gc --dry-run",
   clone:
     "its home was copied and runs on two machines: stop one, and let it enter by a key of its own: swarmd join TICKET --home DIR",
   hot: "cool it, or give it fewer slots: swarmd run --slots N",

@@ -26,6 +26,7 @@ import {
   copyFile,
   type FileHandle,
   open,
+  readdir,
   readFile,
   rename,
   rm,
@@ -43,6 +44,7 @@ import {
 } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
+import type { Held } from "../../protocol/work/collection.ts";
 import { codeOf } from "../files.ts";
 import type { BlobStore, PiecedBlob } from "../ports.ts";
 import { Gathering, readAt } from "./gathering.ts";
@@ -58,6 +60,8 @@ export const blobTimeSeconds = 315_619_200;
 const smallBytesMax = 256 << 10;
 const chunkBytes = 1 << 20;
 const partialDaysMax = 7;
+/** Use within this time of the last is not noted again. */
+const usedMsMin = 60_000;
 /** Lists of pieces kept in memory, at most 1 MiB each. */
 const listsMax = 16;
 
@@ -75,8 +79,14 @@ export interface DiskBlobs extends BlobStore {
    * with all the rest (one by one costs more than hashing). Throws `refused` for anything but a regular file.
    */
   takeFile(file: string): Promise<Digest>;
-  /** Removes what was kept of transfers that nobody went on with for a week; how many files went. */
+  /** Removes what was kept of transfers that nobody went on with for a week, and what was set aside as long ago; how many files went. */
   clearLeftovers(nowMs: number): number;
+  /** All that is whole here, with what is made of it. */
+  list(): Promise<Held[]>;
+  /** Removes one, unless it was used since it was listed; whether it went. */
+  drop(held: Held): boolean;
+  /** Bytes stored since the start. */
+  readonly writtenBytes: number;
   /** Reads it all again: false when it is not here, or was not what its name says and is set aside. */
   recheck(digest: Digest): Promise<boolean>;
   /**
@@ -109,6 +119,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   /** Digests whose partial file a transfer of this process is writing. */
   const incoming = new Set<Digest>();
   const gatherings = new Map<Digest, Gathering>();
+  let writtenBytes = 0;
   /** Lists of what was asked for last, or that are being made. */
   const known = new Map<Digest, Promise<Uint8Array>>();
 
@@ -128,7 +139,12 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
         !busy.has(name.replace(/\.pieces(\.list)?$/, "")),
     );
     for (const name of old) rmSync(path.join(partials, name), { force: true });
-    return old.length;
+    const wrong = readdirSync(aside).filter((name) => {
+      const found = statSync(path.join(aside, name), { throwIfNoEntry: false });
+      return found !== undefined && nowMs - found.ctimeMs > partialDaysMax * 86_400_000;
+    });
+    for (const name of wrong) rmSync(path.join(aside, name), { force: true });
+    return old.length + wrong.length;
   }
 
   function intact(file: string, digest: Digest): boolean {
@@ -158,11 +174,50 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   function existing(digest: Digest): string {
     const file = placeOf(digest);
     if (!intact(file, digest)) throw missing(digest);
+    use(file);
     return file;
+  }
+
+  /** The time of the last change of its inode is when it was used last: to link it is a use, to read it (as backups do) is none. */
+  function use(file: string) {
+    try {
+      if (Date.now() - statSync(file).ctimeMs > usedMsMin) utimesSync(file, blobTimeSeconds, blobTimeSeconds);
+    } catch {
+      // it can be used all the same
+    }
+  }
+
+  async function list(): Promise<Held[]> {
+    const held: Held[] = [];
+    for (let i = 0; i < 256; i++) {
+      const first = i.toString(16).padStart(2, "0");
+      for (const name of await readdir(path.join(root, first))) {
+        if (!/^[0-9a-f]{62}$/.test(name)) continue;
+        const file = `${root}/${first}/${name}`;
+        const found = statSync(file, { throwIfNoEntry: false });
+        if (!found?.isFile()) continue;
+        const digest = digestFrom(first + name, found.size);
+        const bytes = [file, `${file}.x`, listOf(digest)].reduce((sum, part) => sum + bytesOn(part), 0);
+        held.push({ digest, bytes, usedMs: found.ctimeMs });
+      }
+    }
+    return held;
+  }
+
+  /** The name goes first: whoever reads the file still, or has it linked, goes on with it. */
+  function drop({ digest, usedMs }: Held): boolean {
+    const file = placeOf(digest);
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found?.ctimeMs !== usedMs || digest === emptyDigest) return false;
+    rmSync(file);
+    known.delete(digest);
+    for (const made of [`${file}.x`, listOf(digest)]) rmSync(made, { force: true });
+    return true;
   }
 
   /** The last steps of every way in: mode, time, durability, then the name. */
   async function settle(file: string, digest: Digest, mode = 0o444, place = placeOf(digest)) {
+    writtenBytes += sizeOf(digest);
     if (sizeOf(digest) <= smallBytesMax && !fsync) {
       // Three trips to another thread cost a small file more than all else that is done with it.
       chmodSync(file, mode);
@@ -180,6 +235,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     const file = draft();
     try {
       if (bytes.length <= smallBytesMax && !fsync) {
+        writtenBytes += bytes.length;
         writeFileSync(file, bytes, { flag: "wx", mode: 0o444 });
         utimesSync(file, blobTimeSeconds, blobTimeSeconds);
         renameSync(file, placeOf(digest));
@@ -203,8 +259,10 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     try {
       await copyFile(file, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
       const digest = await hashFile(copy);
-      if (intact(placeOf(digest), digest)) await rm(copy);
-      else await settle(copy, digest);
+      if (intact(placeOf(digest), digest)) {
+        use(placeOf(digest));
+        await rm(copy);
+      } else await settle(copy, digest);
       return digest;
     } catch (cause) {
       await rm(copy, { force: true });
@@ -326,8 +384,17 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   }
 
   return {
-    has: (digest) => intact(placeOf(digest), digest),
+    has(digest) {
+      const here = intact(placeOf(digest), digest);
+      if (here) use(placeOf(digest));
+      return here;
+    },
     path: existing,
+    list,
+    drop,
+    get writtenBytes() {
+      return writtenBytes;
+    },
     async executablePath(digest) {
       const source = existing(digest);
       const place = `${source}.x`;
@@ -369,11 +436,12 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     },
     async put(bytes) {
       const digest = digestOf(bytes);
-      if (!intact(placeOf(digest), digest)) await store(bytes, digest);
+      if (intact(placeOf(digest), digest)) use(placeOf(digest));
+      else await store(bytes, digest);
       return digest;
     },
     async putStream(digest, bytes, from = 0) {
-      if (intact(placeOf(digest), digest)) return;
+      if (intact(placeOf(digest), digest)) return use(placeOf(digest));
       const shared = incoming.has(digest);
       if (from !== 0 && (shared || from !== keptBytes(digest)))
         throw new SwarmError("refused", `nothing of ${digest} is kept up to byte ${from}`);
@@ -435,7 +503,8 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       if (requireRegular(file).nlink !== 1) return copyIn(file);
       try {
         const digest = await hashFile(file);
-        if (!intact(placeOf(digest), digest)) await settle(file, digest);
+        if (intact(placeOf(digest), digest)) use(placeOf(digest));
+        else await settle(file, digest);
         return digest;
       } catch (cause) {
         // Another disk, or a folder that nothing may be taken out of.
@@ -444,6 +513,12 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       }
     },
   };
+}
+
+/** What a file takes of the disk; 0 for none. */
+function bytesOn(file: string): number {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found ? Math.max(found.size, found.blocks * 512) : 0;
 }
 
 /** After these nothing of a transfer is worth keeping. */

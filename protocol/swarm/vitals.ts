@@ -58,7 +58,7 @@ export interface Vitals extends LocalVitals {
   readonly slotsMax?: number;
   /** Slots taken. */
   readonly running: number;
-  /** Why `slots` are fewer than declared: `disk`, `clone`, `hot`, `pressure`, `owner`, `standby`, `paused`, `drained`, `grounded`, `stopping`. */
+  /** Why `slots` are fewer than declared: `disk`, `space`, `clone`, `hot`, `pressure`, `owner`, `standby`, `paused`, `drained`, `grounded`, `stopping`. */
   readonly limitedBy?: string;
   readonly labels: readonly string[];
   readonly fenced: boolean;

@@ -111,7 +111,8 @@ export class Copies {
     const claims = build?.claims;
     const result = claims?.resultOf(action);
     if (!build || !claims || !result || claims.cancelled || claims.actions.get(action) !== "done") return;
-    if (desk.room.limitedBy === "disk" || !this.isMine(build, action)) return;
+    if (desk.room.limitedBy === "disk" || desk.room.limitedBy === "space" || !this.isMine(build, action))
+      return;
     const holder = claims.holdersOf(action, result)[0]!;
     if (desk.status(holder) === "dead" || !this.isNeeded(build, action, holder)) return;
     const digests = this.bytesOf(result, holder);

@@ -92,6 +92,7 @@ const later = (text: string, share = 0): Shortfall => ({ text, never: false, sha
 
 const limits: Readonly<Record<string, string>> = {
   disk: "cannot write to its disk",
+  space: "is out of disk",
   clone: "runs twice, on two machines",
   hot: "is too hot",
   pressure: "is under pressure",
@@ -168,9 +169,9 @@ const checks: readonly Check[] = [
   },
   ({ foreign, peer }, _, submitter) =>
     !foreign && peer !== submitter ? never("has no sandbox and takes only its own work", 0.5) : undefined,
-  ({ diskFreeBytes, diskTotalBytes }, { requires }) => {
+  ({ diskFreeBytes, diskTotalBytes, limitedBy }, { requires }) => {
     const bytes = Math.max(diskFreeBytesMin, requires?.diskBytes ?? 0);
-    if (diskFreeBytes >= bytes) return undefined;
+    if (diskFreeBytes >= bytes || (limitedBy === "space" && bytes === diskFreeBytesMin)) return undefined;
     if (diskFreeBytes < diskFreeBytesMin && bytes === diskFreeBytesMin) return later("is out of disk");
     const text = `has ${size(diskFreeBytes)} of disk free, ${size(bytes)} are needed`;
     return diskTotalBytes < bytes ? never(text, diskTotalBytes / bytes) : later(text, diskFreeBytes / bytes);

@@ -1,7 +1,8 @@
-/** How many slots this node gives to work now, and what takes the rest: its owner, heat, pressure, people's orders, its own failures. */
+/** How many slots this node gives to work now, and what takes the rest: a full disk, its owner, heat, pressure, people's orders, its own failures. */
 import type { Order } from "../swarm/orders.ts";
 import type { Scheduling } from "../swarm/policy.ts";
 import type { LocalVitals } from "../swarm/vitals.ts";
+import { diskFreeBytesMin } from "./eligible.ts";
 
 /** Heat counts as gone so far below the limit, pressure below this share of it, each for this share of the time that made it count. */
 const heatHysteresisCelsius = 5;
@@ -9,9 +10,14 @@ const pressureHysteresis = 0.75;
 const recoveryShare = 0.5;
 /** Where the owner comes first, pressure counts after so long at the latest. */
 const ownerPressedMs = 2000;
+/** A disk that was out of room has some again at this multiple of the least. */
+const diskHysteresis = 1.25;
 
 export type Limit =
+  /** What it says cannot be written: it hands out nothing either. */
   | "disk"
+  /** Too little room for what actions write. */
+  | "space"
   | "clone"
   | "hot"
   | "pressure"
@@ -58,6 +64,7 @@ export class Room {
   /** Slots it begins work in: what it took before it was paused it still does. */
   startable: number;
   limitedBy: Limit | undefined;
+  private spaceShort = false;
   private readonly heat = calm();
   private readonly pressure = calm();
   private nextMonoMs = Number.POSITIVE_INFINITY;
@@ -88,10 +95,14 @@ export class Room {
       !pressedByCpuAlone(c.sensed, c.scheduling) &&
       c.nowMonoMs >= overSinceMonoMs + 2 * sustainedMs;
 
+    if (c.sensed)
+      this.spaceShort = c.sensed.diskFreeBytes < diskFreeBytesMin * (this.spaceShort ? diskHysteresis : 1);
+
     const { declared } = c;
     const half = Math.ceil(declared / 2);
     const limits: [Limit, number][] = [
       ["disk", c.mute ? 0 : declared],
+      ["space", this.spaceShort ? 0 : declared],
       ["clone", c.twins ? 0 : declared],
       ["stopping", c.stopping ? 0 : declared],
       ["drained", c.order === "drained" ? 0 : declared],

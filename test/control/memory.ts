@@ -375,6 +375,29 @@ export class MemoryControl implements Control {
     return { rows: [{ node, peerId, state, ways: [] }] };
   }
 
+  async collect({ dryRun = false, unusedMs }: Parameters<Control["collect"]>[0]) {
+    const sum = (all: readonly Uint8Array[]) => ({
+      count: all.length,
+      bytes: all.reduce((bytes, { length }) => bytes + length, 0),
+    });
+    const none = sum([]);
+    const all = sum([...this.blobs.values()]);
+    const goes = [...this.blobs].map(([digest, { length }]) => ({ digest, bytes: length, usedMs: 0 }));
+    const spared = unusedMs === undefined;
+    if (!spared && !dryRun) this.blobs.clear();
+    return {
+      dryRun,
+      goes: spared ? [] : goes,
+      ...(spared ? none : all),
+      kept: { live: none, released: none, own: none, recent: none, room: spared ? all : none },
+      usedBytes: all.bytes,
+      usedBytesMax: 50e9,
+      freeBytes: 210e9,
+      freeBytesMin: 5e9,
+      shortBytes: 0,
+    };
+  }
+
   async stop() {
     this.stopped = true;
   }

@@ -139,6 +139,7 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
   doctor: [{}],
   fleet: [{}],
   reach: [{}],
+  collect: [{ dryRun: true }, { unusedMs: 86_400_000 }],
   stop: [{}],
 };
 const names = Object.keys(routes) as RouteName[];

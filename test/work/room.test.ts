@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { defaultScheduling } from "../../protocol/swarm/policy.ts";
 import type { LocalVitals } from "../../protocol/swarm/vitals.ts";
+import { diskFreeBytesMin } from "../../protocol/work/eligible.ts";
 import { type Circumstances, Room } from "../../protocol/work/room.ts";
 import { isPrimary, Standby } from "../../protocol/work/standby.ts";
 import { vitalsOf } from "./vitals.ts";
@@ -42,6 +43,8 @@ test.each<[string, Partial<LocalVitals>, Partial<Circumstances>, number, number]
     1,
     1,
   ],
+  ["space", { diskFreeBytes: diskFreeBytesMin - 1 }, {}, 0, 0],
+  ["disk", {}, { mute: true }, 0, 0],
   ["standby", {}, { standsBy: true }, 0, 0],
   ["paused", {}, { order: "paused" }, 0, 8],
   ["drained", {}, { order: "drained" }, 0, 0],
@@ -158,4 +161,14 @@ test("where the owner comes first, pressure takes half of the slots after two se
   expect([slotsAt(0, 41), slotsAt(1.9, 41), room.deadline(), slotsAt(2, 41)]).toEqual([8, 8, 2000, 4]);
   expect([slotsAt(119, 41), slotsAt(120, 41)]).toEqual([4, 0]);
   expect([slotsAt(121, 0), slotsAt(150, 0), slotsAt(151, 0)]).toEqual([4, 4, 8]);
+});
+
+test("a disk that was out of room has some again only once there is clearly more than the least", () => {
+  const room = new Room(8);
+  const shares = [1, 0.9, 1, 1.2, 1.25, 1.1, 0.99];
+  const limits = shares.map((share) => {
+    room.look(at(0, { diskFreeBytes: diskFreeBytesMin * share }));
+    return room.limitedBy;
+  });
+  expect(limits).toEqual([undefined, "space", "space", "space", undefined, undefined, "space"]);
 });

@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import type { Digest } from "../../protocol/kernel/ids.ts";
+import { type Need, rootsOf } from "../../protocol/work/reachable.ts";
+import { Cores } from "../core/cores.ts";
+import { graphOf } from "./facts.ts";
+
+/** What one node needs, each with why. */
+function needsOf(cores: Cores, name: string): Map<string, Need> {
+  const { core } = cores.node(name);
+  const needs = new Map<string, Need>();
+  for (const { digest, need } of rootsOf(core.desk, core.releases))
+    if (!needs.has(digest)) needs.set(digest, need);
+  return needs;
+}
+
+function outputsOf(cores: Cores, name: string, build: ReturnType<Cores["submit"]>): Digest[] {
+  const claims = cores.node(name).build(build).claims!;
+  return claims.graph.actions.flatMap((_, index) =>
+    claims.resultsOf(index).flatMap(({ result }) => result.outputs.map(({ digest }) => digest)),
+  );
+}
+
+test("a live build needs its graph and all its results on every node; once it has ended, its end where it was submitted", () => {
+  const cores = new Cores({ ann: {}, bob: {} });
+  let begun = 0;
+  cores.rules.run = () => (++begun > 1 ? { ms: 5000 } : undefined);
+  const build = cores.submit("ann", graphOf({ a: [], b: ["a"] }));
+  cores.runUntil(() =>
+    ["ann", "bob"].every((name) => cores.node(name).build(build).claims?.actions.counts.done === 1),
+  );
+  const { graph } = cores.node("ann").build(build).submission!.event;
+  const [a] = outputsOf(cores, "bob", build);
+  for (const name of ["ann", "bob"]) {
+    expect(needsOf(cores, name).get(graph)).toBe("live");
+    expect(needsOf(cores, name).get(a!)).toBe("live");
+  }
+  cores.finish(build);
+  cores.runFor(5000);
+  const [, b] = outputsOf(cores, "ann", build);
+  const own = needsOf(cores, "ann");
+  expect([graph, a!, b!].map((digest) => own.get(digest))).toEqual(["own", undefined, "own"]);
+  expect([...needsOf(cores, "bob")]).toEqual([]);
+});
+
+test("of own builds of one name the latest is needed alone", () => {
+  const cores = new Cores({ ann: {} });
+  const graphs = [graphOf({ a: [] }), graphOf({ a: [], b: [] })];
+  const digests = graphs.map((graph) => {
+    const build = cores.submit("ann", graph);
+    cores.finish(build);
+    cores.runFor(1000);
+    return cores.node("ann").build(build).submission!.event.graph;
+  });
+  const needs = needsOf(cores, "ann");
+  expect(digests.map((digest) => needs.get(digest))).toEqual([undefined, "own"]);
+});
+
+test("what made room is no longer taken for being here", () => {
+  const cores = new Cores({ ann: {} });
+  const build = cores.submit("ann", graphOf({ a: [] }));
+  cores.finish(build);
+  const { desk } = cores.node("ann").core;
+  const claims = cores.node("ann").build(build).claims!;
+  const { digest } = claims.resultOf(0)!.result.outputs[0]!;
+  expect(desk.isLocal(digest)).toBe(true);
+  cores.step(cores.node("ann"), { kind: "collected", digests: [digest] });
+  expect(desk.isLocal(digest)).toBe(false);
+});
