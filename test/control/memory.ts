@@ -31,6 +31,7 @@ import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
+import { collectionOf } from "./collection.ts";
 import { nodeView } from "./nodes.ts";
 
 const seed = new Uint8Array(32).fill(7);
@@ -375,27 +376,8 @@ export class MemoryControl implements Control {
     return { rows: [{ node, peerId, state, ways: [] }] };
   }
 
-  async collect({ dryRun = false, unusedMs }: Parameters<Control["collect"]>[0]) {
-    const sum = (all: readonly Uint8Array[]) => ({
-      count: all.length,
-      bytes: all.reduce((bytes, { length }) => bytes + length, 0),
-    });
-    const none = sum([]);
-    const all = sum([...this.blobs.values()]);
-    const goes = [...this.blobs].map(([digest, { length }]) => ({ digest, bytes: length, usedMs: 0 }));
-    const spared = unusedMs === undefined;
-    if (!spared && !dryRun) this.blobs.clear();
-    return {
-      dryRun,
-      goes: spared ? [] : goes,
-      ...(spared ? none : all),
-      kept: { live: none, released: none, own: none, recent: none, room: spared ? all : none },
-      usedBytes: all.bytes,
-      usedBytesMax: 50e9,
-      freeBytes: 210e9,
-      freeBytesMin: 5e9,
-      shortBytes: 0,
-    };
+  async collect(options: Parameters<Control["collect"]>[0]) {
+    return collectionOf(this.blobs, options);
   }
 
   async stop() {
