@@ -3,23 +3,33 @@ import type { Effect, Input, Instant } from "../protocol/contract.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import type { Restored } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
+import type { Message } from "../protocol/swarm/message.ts";
 import type { Event } from "../protocol/timeline/events.ts";
 import { Claims } from "../protocol/work/claims.ts";
 import { readUpdate } from "../protocol/work/ledger.ts";
 import type { Invariant } from "./checkers/violation.ts";
 import type { FaultKind } from "./faults.ts";
 import type { Bend, Host } from "./host.ts";
-import { type Mix, mixOf } from "./mix.ts";
+import type { Mix } from "./mix.ts";
+import {
+  answeredMix,
+  floodedMix,
+  forgedMix,
+  jumpingMix,
+  orphanedMix,
+  repeatedMix,
+  strandedMix,
+  tornMix,
+} from "./mixes.ts";
 import { fakePeer } from "./signer.ts";
 import type { Swarm } from "./swarm.ts";
-import { layered } from "./workload.ts";
 
 export interface Bug {
   readonly name: string;
   readonly breaks: Invariant;
   /** It shows only where such things happen. */
   readonly faults?: readonly FaultKind[];
-  /** It shows only in more work than a seed draws. */
+  /** It shows only where more comes together than a seed draws. */
   readonly mix?: (seed: number) => Mix;
   /** Plants it before the hosts start; the answer takes it out of what other swarms share. */
   plant(swarm: Swarm): () => void;
@@ -107,18 +117,6 @@ const kindOf = (event: unknown): string => (event as Event).kind;
 
 const strange: PeerId = fakePeer("a stranger");
 
-/** One member floods all the while, and the others have work for longer than a seed mostly draws. */
-export function floodedMix(seed: number): Mix {
-  const mix = mixOf(seed, ["byzantine"]);
-  const host = mix.hosts[0]!.name;
-  return {
-    ...mix,
-    works: [{ atMs: 600, host, workload: layered(seed, 9, 9, 1500) }],
-    orders: [],
-    faults: [{ kind: "byzantine", host: mix.villain!, how: "flooding", atMs: 500 }],
-  };
-}
-
 export const bugs: readonly Bug[] = [
   {
     name: "one register per action: a later claim hides a result",
@@ -196,20 +194,53 @@ export const bugs: readonly Bug[] = [
     }),
   },
   {
+    name: "who lacks bytes that nobody has waits for them: `lost` is never said",
+    breaks: "work ends",
+    mix: orphanedMix,
+    plant: everyStart(({ core: { holder } }) => {
+      const fetched = holder.fetched.bind(holder);
+      holder.fetched = (id, missing, bytes) => {
+        if (missing.length === 0) fetched(id, missing, bytes);
+      };
+    }),
+  },
+  {
+    name: "an answer of another's cache is taken as it comes, whoever signed it",
+    breaks: "answers are proved",
+    mix: answeredMix,
+    plant: everyStart((runtime) => {
+      const part = inside(runtime);
+      const heard = part.heard!.bind(runtime) as (from: PeerId, message: Message) => void;
+      const believes = (from: PeerId, message: Message): void =>
+        message.kind === "found" ? runtime.input({ kind: "message", from, message }) : heard(from, message);
+      Object.assign(runtime, { heard: believes });
+    }),
+  },
+  {
+    name: "what a cache says is not looked at: all is built again",
+    breaks: "nothing built twice",
+    mix: repeatedMix,
+    plant: everyStart(({ core: { preparer } }) => {
+      const lookedUp = preparer.lookedUp.bind(preparer);
+      preparer.lookedUp = (keys, _, asker) => lookedUp(keys, [], asker);
+    }),
+  },
+  {
     name: "an incarnation is used again and nothing remembered",
     breaks: "no honest fork",
+    mix: tornMix,
     plant: sameIncarnation(() => {}),
   },
   {
     name: "a restart goes on in the chain where its torn disk ends",
     breaks: "no honest fork",
-    faults: ["power"],
+    mix: tornMix,
     plant: sameIncarnation(followDisk),
   },
   {
     name: "signatures are not looked at",
     breaks: "own prefix",
-    faults: ["byzantine"],
+    mix: forgedMix,
     plant: everyStart((runtime) => {
       inside(runtime).verify = () => undefined;
     }),
@@ -231,7 +262,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "leases run by the wall clock",
     breaks: "expires the dead",
-    faults: ["clock-jump"],
+    mix: jumpingMix,
     plant: everyStart(({ core: { desk } }) => {
       const heard = new Map<PeerId, number>();
       const { peers } = desk;
@@ -287,7 +318,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "a holder does not care that it lost",
     breaks: "one winner",
-    faults: ["pause", "cut", "flap", "suspend"],
+    mix: strandedMix,
     plant: everyStart(({ core: { holder } }) => {
       inside(holder).reconsider = () => undefined;
     }),

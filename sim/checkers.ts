@@ -3,6 +3,7 @@
  * has ended. What they find is listed, with the moment; it is a bug in the daemon's own code, or a fault nobody allowed for.
  */
 import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
+import { CacheChecker } from "./checkers/cache.ts";
 import { Calm } from "./checkers/calm.ts";
 import { ChainChecker } from "./checkers/chains.ts";
 import { ExecutionChecker } from "./checkers/executions.ts";
@@ -49,6 +50,7 @@ export class Checkers {
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
     this.releases = new ReleaseChecker(swarm, accuse);
     const limits = new LimitChecker(swarm, dishonest, accuse);
+    const cache = new CacheChecker(swarm, calm, dishonest, accuse);
     const members = new MemberChecker(swarm, calm, dishonest, accuse);
     const waits = new WaitChecker(swarm, calm, dishonest, accuse);
     this.goodput = new GoodputChecker(swarm, calm, dishonest, accuse);
@@ -57,6 +59,7 @@ export class Checkers {
       states.step(host.name, host.core.desk.builds.values());
       this.executions.step(host, effects);
       stewards.step(host, effects, input);
+      cache.step(host, effects);
       limits.step(host, effects);
       this.releases.step(host, effects);
       members.step(host, effects);

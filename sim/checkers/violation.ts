@@ -17,6 +17,9 @@ export const invariants = {
   "grants once synced": "a daemon that was started grants and asks only after it heard what the others know",
   "expires the dead":
     "a claim is taken back by the acting steward, from a holder that is dead or was started anew",
+  "answers are proved": "what a member takes from the cache its maker said, unless the maker lies",
+  "nothing built twice":
+    "an action is not granted whose result was there, within reach, before its build was submitted",
   "nobody idles beside work": "no runnable action waits beside an idle host that may run it",
   "honest goodput": "beside a liar four fifths of the slots of honest hosts that could work do",
   "nothing waits for ever":
