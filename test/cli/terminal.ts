@@ -9,6 +9,9 @@ import { type ControlServer, serveControl } from "../../node/control/server.ts";
 
 export const projectDir = path.resolve(import.meta.dirname, "../..");
 
+/** The command line of this tree. */
+export const mainFile = path.join(projectDir, "cli/main.ts");
+
 /** A hundred starts of the same program: what Node learns of it in the first serves the others. */
 const compileCache = path.join(projectDir, "node_modules/.cache/swarmd-compile");
 
@@ -68,8 +71,9 @@ export class Terminal {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
     through: readonly string[] = [],
+    program = mainFile,
   ): Running {
-    const [command, ...rest] = [...through, process.execPath, path.join(projectDir, "cli/main.ts"), ...args];
+    const [command, ...rest] = [...through, process.execPath, program, ...args];
     const child = spawn(command!, rest, {
       cwd: this.dir,
       env: {

@@ -1,7 +1,7 @@
 /** Some machines of a farm, played on this one: a home, a daemon process and a port each, and a terminal to type in. */
 
 import path from "node:path";
-import { type Running, Terminal } from "../cli/terminal.ts";
+import { mainFile, type Running, Terminal } from "../cli/terminal.ts";
 import { until } from "../patience.ts";
 
 /** Loopback only, any free port, nobody else on the LAN. */
@@ -41,7 +41,12 @@ export class Farm {
 
   begin(name: string, ...args: readonly string[]): Running {
     const settings = { ...manners, SWARMD_NAME: name, ...this.settingsOf(name) };
-    return this.terminal.start([...args, "--home", this.homeOf(name)], settings, this.throughOf(name));
+    return this.terminal.start(
+      [...args, "--home", this.homeOf(name)],
+      settings,
+      this.throughOf(name),
+      this.programOf(name),
+    );
   }
 
   run(name: string, ...args: readonly string[]) {
@@ -72,9 +77,19 @@ export class Farm {
     return {};
   }
 
+  /** The program of a machine. */
+  protected programOf(_name: string): string {
+    return mainFile;
+  }
+
   /** A command line that runs others on a machine. */
   protected throughOf(_name: string): readonly string[] {
     return [];
+  }
+
+  /** Resolves when a daemon that was told to stop has. */
+  async ended(name: string): Promise<void> {
+    await this.daemons.get(name)?.ended;
   }
 
   /** kill -9. */
