@@ -25,7 +25,7 @@ const reads = 3;
 const direct = 0x10;
 const markBytes = 4;
 
-/** The vocabulary, as it is encoded; its order is that of what stands nearest to a message last. */
+/** The vocabulary, as it is encoded: it stays as it is, for older and newer members read by it; other words are another first byte. Its order is that of what stands nearest to a message last. */
 const words = Buffer.concat(
   [
     {
@@ -143,9 +143,9 @@ export class Press {
     this.#reads.delete(peer);
   }
 
-  /** As all of `to` can read it. What goes to as many `hearers` as there are other members says so: nobody need pass it on. */
+  /** As all of `to` can read it: bare, while one of them has not said that it reads at all. What goes to as many `hearers` as there are other members says so: nobody need pass it on. */
   press(message: Uint8Array, to: readonly PeerId[], hearers?: number): Uint8Array {
-    if (message.length < pressBytesMin) return message;
+    if (message.length < pressBytesMin || !to.every((peer) => this.#reads.has(peer))) return message;
     const { mark, bytes } = this.#latest;
     const named = to.length > 0 && to.every((peer) => this.#reads.get(peer) === mark);
     const head = named ? [Uint8Array.of(byMembers), Buffer.from(mark, "hex")] : [Uint8Array.of(bySwarm)];
