@@ -5,14 +5,14 @@ import { chown, link, open, readFile, rename, rm, stat } from "node:fs/promises"
 import path from "node:path";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 
-/** Replaces `file` (or makes it) with `content`, durably. `mode` as in open(2). */
+/** Replaces `file` (or makes it) with `content`, durably. `mode` as in open(2). Throws `disk-full`: then it is as it was. */
 export async function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o600) {
   const draft = await writeDraft(file, content, mode);
   await rename(draft, file);
   await syncFolder(path.dirname(file));
 }
 
-/** Makes `file` durably; false, and nothing is touched, when it exists. */
+/** Makes `file` durably; false, and nothing is touched, when it exists. Throws `disk-full`. */
 export async function writeFileOnce(
   file: string,
   content: string | Uint8Array,
@@ -81,17 +81,24 @@ export const codeOf = (thrown: unknown): string | undefined =>
 
 async function writeDraft(file: string, content: string | Uint8Array, mode: number): Promise<string> {
   const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  const handle = await open(draft, "wx", mode);
   try {
-    await handle.writeFile(content);
-    await handle.sync();
+    const handle = await open(draft, "wx", mode);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return draft;
   } catch (cause) {
     await rm(draft, { force: true });
-    throw cause;
-  } finally {
-    await handle.close();
+    const code = codeOf(cause);
+    if (code !== "ENOSPC" && code !== "EDQUOT") throw cause;
+    throw new SwarmError("disk-full", `no room on the disk to write ${file}`, {
+      remedy: "free some disk space",
+      cause,
+    });
   }
-  return draft;
 }
 
 /** What was put into a folder, renamed in it or taken out of it stays so. */

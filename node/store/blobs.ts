@@ -195,7 +195,8 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
         if (!/^[0-9a-f]{62}$/.test(name)) continue;
         const file = `${root}/${first}/${name}`;
         const found = statSync(file, { throwIfNoEntry: false });
-        if (!found?.isFile()) continue;
+        // the empty blob takes no room, and is always there
+        if (!found?.isFile() || found.size === 0) continue;
         const digest = digestFrom(first + name, found.size);
         const bytes = [file, `${file}.x`, listOf(digest)].reduce((sum, part) => sum + bytesOn(part), 0);
         held.push({ digest, bytes, usedMs: found.ctimeMs });
@@ -208,7 +209,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
   function drop({ digest, usedMs }: Held): boolean {
     const file = placeOf(digest);
     const found = statSync(file, { throwIfNoEntry: false });
-    if (found?.ctimeMs !== usedMs || digest === emptyDigest) return false;
+    if (found?.ctimeMs !== usedMs) return false;
     rmSync(file);
     known.delete(digest);
     for (const made of [`${file}.x`, listOf(digest)]) rmSync(made, { force: true });

@@ -1,0 +1,229 @@
+/** Writes in every way that a node has onto a disk with ever less room, and says line by line what came of it. Run in a mount namespace of its own. */
+import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { writeFileAtomic, writeFileOnce } from "../../node/files.ts";
+import { openBlobStore } from "../../node/store/blobs.ts";
+import { openEventStore } from "../../node/store/events.ts";
+import { ListMaker, pieceAt, pieceCountOf } from "../../node/store/pieces.ts";
+import { digestOf } from "../../protocol/kernel/digest.ts";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
+import { entryAt } from "../contract/chain.ts";
+
+export interface Line {
+  readonly way: string;
+  readonly slackBytes: number;
+  /** What was answered: `stored`, or a code. */
+  readonly answer: string;
+  /** What it left that is neither the old nor the new, in words. */
+  readonly torn: readonly string[];
+  /** Answer to the same once there was room again. */
+  readonly after: string;
+}
+
+const [mount, elsewhere] = process.argv.slice(2) as [string, string];
+const ballast = path.join(mount, "ballast");
+const slacks = [0, 4 << 10, 16 << 10, 60 << 10, 300 << 10, 1 << 20, 3 << 20, 10 << 20];
+
+function fill(slackBytes: number) {
+  const { bsize, bavail } = statfsSync(mount);
+  writeFileSync(ballast, new Uint8Array(Math.max(0, bsize * bavail - slackBytes)));
+}
+const empty = () => rmSync(ballast, { force: true });
+const codeOf = (thrown: unknown): string => String((thrown as { code?: unknown }).code ?? thrown);
+const answerTo = (tried: Promise<unknown>): Promise<string> => tried.then(() => "stored", codeOf);
+
+/** Bytes that are like no other's, and that no file system makes smaller. */
+function bytesOf(seed: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let i = 0, x = seed * 2654435761 + 1; i < size; i++) {
+    x = (x * 1103515245 + 12345) % 2 ** 31;
+    bytes[i] = x >> 16;
+  }
+  return bytes;
+}
+
+interface Way {
+  write(bytes: Uint8Array): Promise<unknown>;
+  /** What is not as it was before or as it should be now. */
+  check(bytes: Uint8Array, stored: boolean): string[] | Promise<string[]>;
+}
+
+async function tryWay(way: string, { write, check }: Way, size: number) {
+  for (const [n, slackBytes] of slacks.entries()) {
+    for (const held of await blobs.list()) blobs.drop(held);
+    const bytes = bytesOf(n + way.length * 100, size);
+    fill(slackBytes);
+    const answer = await answerTo(write(bytes));
+    const torn = await check(bytes, answer === "stored");
+    empty();
+    const after = await answerTo(write(bytes));
+    torn.push(...(await check(bytes, after === "stored")));
+    console.log(JSON.stringify({ way, slackBytes, answer, torn, after } satisfies Line));
+  }
+}
+
+const store = path.join(mount, "blobs");
+const blobs = await openBlobStore(store);
+// Most of the disk is full for good: what fills the rest is made anew for each try.
+writeFileSync(path.join(mount, "others"), new Uint8Array(36 << 20));
+const source = path.join(elsewhere, "source");
+
+async function checkBlob(bytes: Uint8Array, stored: boolean): Promise<string[]> {
+  const digest = digestOf(bytes);
+  const torn = readdirSync(path.join(store, "tmp")).map((name) => `a draft is left: ${name}`);
+  if (blobs.has(digest) !== stored) torn.push(stored ? "it is not here" : "it is here after all");
+  else if (stored && digestOf(await blobs.read(digest)) !== digest) torn.push("it is something else");
+  if (!stored && readdirSync(path.join(store, "partial")).length > 0) torn.push("a part is left");
+  return torn;
+}
+const blobWay = (write: Way["write"]): Way => ({ write, check: checkBlob });
+
+async function* inChunks(bytes: Uint8Array) {
+  for (let at = 0; at < bytes.length; at += 64 << 10) yield bytes.subarray(at, at + (64 << 10));
+}
+
+for (const size of [50_000, 1_000_000])
+  await tryWay(
+    `put ${size}`,
+    blobWay((bytes) => blobs.put(bytes)),
+    size,
+  );
+await tryWay(
+  "putStream",
+  blobWay((bytes) => blobs.putStream(digestOf(bytes), inChunks(bytes))),
+  1_000_000,
+);
+await tryWay(
+  "putFile",
+  blobWay((bytes) => {
+    writeFileSync(source, bytes);
+    return blobs.putFile(source);
+  }),
+  500_000,
+);
+await tryWay(
+  "takeFile",
+  blobWay((bytes) => {
+    writeFileSync(source, bytes);
+    return blobs.takeFile(source);
+  }),
+  500_000,
+);
+await tryWay(
+  "gather",
+  blobWay((bytes) => {
+    const digest = digestOf(bytes);
+    const maker = new ListMaker(digest);
+    maker.update(bytes);
+    return blobs.gather(digest, maker.list(), async (gathering) => {
+      for (let index = pieceCountOf(digest) - 1; index >= 0; index--) {
+        const at = pieceAt(digest, index);
+        await gathering.put(index, bytes.subarray(at.offset, at.offset + at.bytes));
+      }
+    });
+  }),
+  9_000_000,
+);
+await tryWay(
+  "executablePath",
+  {
+    async write(bytes) {
+      const digest = digestOf(bytes);
+      if (!blobs.has(digest)) {
+        const slackBytes = statfsSync(mount).bavail * statfsSync(mount).bsize;
+        empty();
+        await blobs.put(bytes);
+        fill(slackBytes);
+      }
+      await blobs.executablePath(digest);
+    },
+    async check(bytes, stored) {
+      const torn = readdirSync(path.join(store, "tmp")).map((name) => `a draft is left: ${name}`);
+      const digest = digestOf(bytes);
+      if (stored && digestOf(readFileSync(await blobs.executablePath(digest))) !== digest)
+        torn.push("it is something else");
+      return torn;
+    },
+  },
+  500_000,
+);
+
+const small = path.join(mount, "small");
+let before = "the old one".repeat(3000);
+await writeFileAtomic(small, before);
+await tryWay(
+  "writeFileAtomic",
+  {
+    write: (bytes) => writeFileAtomic(small, Buffer.from(bytes).toString("hex")),
+    check(bytes, stored) {
+      const now = readFileSync(small, "utf8");
+      const wanted = stored ? Buffer.from(bytes).toString("hex") : before;
+      before = now;
+      return [
+        ...(now === wanted ? [] : ["neither the old nor the new"]),
+        ...readdirSync(mount)
+          .filter((name) => name.startsWith(".") || name.startsWith("small."))
+          .map((name) => `a draft is left: ${name}`),
+      ];
+    },
+  },
+  40_000,
+);
+await tryWay(
+  "writeFileOnce",
+  {
+    write: (bytes) => writeFileOnce(path.join(mount, `once-${digestOf(bytes).slice(0, 8)}`), bytes),
+    check(bytes, stored) {
+      const name = `once-${digestOf(bytes).slice(0, 8)}`;
+      const names = readdirSync(mount);
+      const odd = names.filter((other) => other.includes("once") && !/^once-[0-9a-f]{8}$/.test(other));
+      const is = names.includes(name);
+      if (is !== stored) odd.push(stored ? "it is not here" : "it is here after all");
+      if (is && Buffer.compare(readFileSync(path.join(mount, name)), bytes) !== 0)
+        odd.push("it is half written");
+      return odd;
+    },
+  },
+  40_000,
+);
+
+// The log of the database is cut at any place: what was answered as written is there, whatever came after.
+for (const slackBytes of slacks) {
+  const folder = path.join(mount, "timeline");
+  const build = "a-0123456789" as BuildId;
+  let events = await openEventStore(folder);
+  const write = (seq: number, update?: Uint8Array) =>
+    new Promise<string>((resolve) =>
+      events.write(
+        {
+          entries: [entryAt(seq)],
+          updates: update ? [{ build, update }] : [],
+          dropped: [],
+          durable: true,
+        },
+        (error) => resolve(error ? error.code : "stored"),
+      ),
+    );
+  const kept: number[] = [];
+  fill(slackBytes);
+  let answer = "stored";
+  for (let seq = 0; answer === "stored" && seq < 2000; seq++) {
+    answer = await write(seq, bytesOf(seq, 32 << 10));
+    if (answer === "stored") kept.push(seq);
+  }
+  empty();
+  const after = await write(5000);
+  await events.close();
+  events = await openEventStore(folder);
+  const { entries, ledgers } = await events.restore();
+  const found = new Set(entries.map(({ entry }) => entry.seq));
+  const torn = [...kept, 5000].filter((seq) => !found.has(seq)).map((seq) => `entry ${seq} is gone`);
+  const updates = ledgers.flatMap((ledger) => ledger.updates);
+  for (const [n, update] of updates.slice(0, kept.length).entries())
+    if (Buffer.compare(update, bytesOf(kept[n]!, 32 << 10)) !== 0) torn.push(`update ${n} is something else`);
+  if (updates.length < kept.length) torn.push(`${kept.length - updates.length} updates are gone`);
+  await events.close();
+  console.log(JSON.stringify({ way: "events", slackBytes, answer, torn, after } satisfies Line));
+  await rm(folder, { recursive: true });
+}
