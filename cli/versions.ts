@@ -3,7 +3,7 @@ import type { NodeView } from "../node/control/api.ts";
 import { compareVersions } from "../protocol/build/version.ts";
 import { byText } from "../protocol/kernel/ids.ts";
 
-type Running = Pick<NodeView, "name" | "state" | "vitals">;
+type Running = Pick<NodeView, "name" | "version" | "vitals">;
 
 /** `0.1.0+245ccb5d12`, as members say it, in its parts. */
 export function partsOf(version: string): { number: string; commit?: string } {
@@ -11,17 +11,24 @@ export function partsOf(version: string): { number: string; commit?: string } {
   return { number, ...(commit ? { commit } : {}) };
 }
 
+/** What a node runs; an older daemon tells it of those alone whose beats it hears. */
+export const versionOf = ({ version, vitals }: Pick<NodeView, "version" | "vitals">): string | undefined =>
+  version ?? vitals?.version;
+
 /** The newest first; what differs by its commit alone has no order but that of its text. */
 const byAge = (a: string, b: string) => compareVersions(partsOf(b).number, partsOf(a).number) || byText(a, b);
 
-/** One line where members that are here run several versions, else undefined: who must be brought to which. */
+/** One line where members run several versions, else undefined: who must be brought to which. One that is away counts by what it said last. */
 export function skewText(nodes: readonly Running[]): string | undefined {
-  const here = nodes.filter(({ state, vitals }) => vitals && (state === "self" || state === "alive"));
-  const versions = [...new Set(here.map(({ vitals }) => vitals!.version))].sort(byAge);
+  const known = nodes.flatMap((node) => {
+    const version = versionOf(node);
+    return version ? [{ name: node.name, version }] : [];
+  });
+  const versions = [...new Set(known.map(({ version }) => version))].sort(byAge);
   const [newest] = versions;
   if (newest === undefined || versions.length === 1) return undefined;
   const said = versions.map((version) => {
-    const names = here.filter(({ vitals }) => vitals!.version === version).map(({ name }) => name);
+    const names = known.filter((one) => one.version === version).map(({ name }) => name);
     return `${version} on ${names.join(", ")}`;
   });
   const numbers = new Set(versions.map((version) => partsOf(version).number));

@@ -311,7 +311,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           if (twice) log.error({ remedy: twins.remedy }, twins.what);
           else log.info("no other machine speaks under this identity any more");
         },
-        refused: (peer, error) => log.warn({ peer, code: error.code, err: error.message }, "refused"),
+        refused(peer, error) {
+          const theirs = peer && later.mesh?.versionOf(peer);
+          const skewed =
+            theirs === undefined || theirs === version
+              ? {}
+              : {
+                  theirVersion: theirs,
+                  ownVersion: version,
+                  remedy: "bring both to one version: swarmd version",
+                };
+          log.warn({ peer, code: error.code, err: error.message, ...skewed }, "refused");
+        },
         trouble: (error) =>
           log.error(
             error,

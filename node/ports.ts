@@ -146,6 +146,8 @@ export interface Mesh extends Network {
   addresses(): string[];
   /** Known addresses per member, from the peer book. */
   addressesOf(peer: PeerId): string[];
+  /** The version of the program that a member said it runs when it was last connected; undefined when it did not say. */
+  versionOf(peer: PeerId): string | undefined;
   /** Remembers and dials addresses of members; keeps trying with back-off as long as they are admitted. */
   know(peer: PeerId, addresses: readonly string[]): void;
   /** The set of members changed: connections of those no longer admitted are closed, new members are dialled. */

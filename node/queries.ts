@@ -43,9 +43,9 @@ function countsOf({ claims, submission }: Build): Record<ActionState, number> {
 
 export class Queries {
   private readonly core: Core;
-  private readonly mesh: Pick<Mesh, "addresses" | "addressesOf">;
+  private readonly mesh: Pick<Mesh, "addresses" | "addressesOf" | "versionOf">;
 
-  constructor(core: Core, mesh: Pick<Mesh, "addresses" | "addressesOf">) {
+  constructor(core: Core, mesh: Pick<Mesh, "addresses" | "addressesOf" | "versionOf">) {
     this.core = core;
     this.mesh = mesh;
   }
@@ -60,6 +60,9 @@ export class Queries {
     return desk.members.all().map((member) => {
       const own = member.peer === desk.config.self;
       const aheadMs = desk.peers.clockAheadMs(member.peer);
+      const version = own
+        ? desk.config.version
+        : (desk.vitalsOf(member.peer)?.version ?? this.mesh.versionOf(member.peer));
       return {
         name: member.name,
         peerId: member.peer,
@@ -67,6 +70,7 @@ export class Queries {
         roles: member.roles,
         addresses: own ? this.mesh.addresses() : this.mesh.addressesOf(member.peer),
         vitals: desk.vitalsOf(member.peer) ?? null,
+        ...(version === undefined ? {} : { version }),
         ...(aheadMs === undefined ? {} : { clockAheadMs: Math.round(aheadMs) }),
         running: this.runningOn(member.peer),
       };

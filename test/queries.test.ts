@@ -20,7 +20,7 @@ test("a complete build stays complete with all its actions, also where bytes are
   );
   swarm.world.runFor(3_000);
   expect(ann.core.desk.builds.get(id)!.claims!.actions.counts.done).toBe(2);
-  const mesh = { addresses: () => [], addressesOf: () => [] };
+  const mesh = { addresses: () => [], addressesOf: () => [], versionOf: () => undefined };
   const [seen] = new Queries(ann.core, mesh).builds();
   expect(seen).toMatchObject({ state: "complete", counts: { done: 3, ready: 0 } });
 });

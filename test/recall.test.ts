@@ -6,7 +6,7 @@ import type { BuildId } from "../protocol/kernel/ids.ts";
 import { Cores } from "./core/cores.ts";
 import { graphOf } from "./work/facts.ts";
 
-const mesh = { addresses: () => [], addressesOf: () => [] };
+const mesh = { addresses: () => [], addressesOf: () => [], versionOf: () => undefined };
 
 /** A swarm in which one build ended so long ago that nobody has it in memory. */
 function old() {

@@ -9,6 +9,7 @@ import { printReach } from "../reach-table.ts";
 import { notFound, selectNode } from "../select.ts";
 import { toolsText } from "../toolchains.ts";
 import { bytesText, durationText } from "../units.ts";
+import { versionOf } from "../versions.ts";
 
 export const node: Command = {
   name: "node",
@@ -100,7 +101,7 @@ async function list(context: Context): Promise<number> {
       ...nodeRow(context.output, one),
       one.vitals ? policyText(one.vitals) : "-",
       one.vitals?.sandbox ?? "-",
-      one.vitals?.version ?? "-",
+      versionOf(one) ?? "-",
       one.addresses[0]?.replace(/\/p2p\/[^/]+$/, "") ?? "-",
     ]),
   );

@@ -5,7 +5,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { plain } from "../output.ts";
 import { isClone, projectDir } from "../project.ts";
-import { partsOf, skewText } from "../versions.ts";
+import { partsOf, skewText, versionOf } from "../versions.ts";
 
 export const version: Command = {
   name: "version",
@@ -14,7 +14,8 @@ export const version: Command = {
   examples: ["version", "version --local", "version --json"],
   async run(context, _, options) {
     const nodes = options.local ? [] : await nodesOf(context);
-    const own = nodes.find(({ state }) => state === "self")?.vitals?.version ?? null;
+    const self = nodes.find(({ state }) => state === "self");
+    const own = (self && versionOf(self)) ?? null;
     if (context.json)
       context.output.json({
         version: partsOf(installed).number,
@@ -23,13 +24,17 @@ export const version: Command = {
         project: projectDir,
         clone: isClone,
         daemon: own,
-        members: nodes.map(({ name, peerId, state, vitals }) => ({
-          name,
-          peerId,
-          state,
-          version: vitals ? partsOf(vitals.version).number : null,
-          commit: (vitals && partsOf(vitals.version).commit) ?? null,
-        })),
+        members: nodes.map((one) => {
+          const { name, peerId, state } = one;
+          const theirs = versionOf(one);
+          return {
+            name,
+            peerId,
+            state,
+            version: theirs ? partsOf(theirs).number : null,
+            commit: (theirs && partsOf(theirs).commit) ?? null,
+          };
+        }),
       });
     else {
       context.output.line(`swarmd ${installed} (node ${process.versions.node})`);
@@ -49,14 +54,15 @@ async function nodesOf(context: Context): Promise<readonly NodeView[]> {
   }
 }
 
-/** A dash stands for what is not known: of a member that was not heard since this daemon started. */
+/** A dash stands for what is not known: of a member that was not met since this daemon started. */
 function show({ output, commandLine }: Context, nodes: readonly NodeView[], own: string | null) {
   output.line();
   output.table(
     [{ title: "NODE" }, { title: "STATE" }, { title: "VERSION" }, { title: "COMMIT" }],
-    nodes.map(({ name, state, vitals }) => {
-      const { number, commit } = vitals ? partsOf(plain(vitals.version)) : { number: "-", commit: "-" };
-      return [name, state, output.tone(vitals?.version === own ? "good" : "note", number), commit ?? "-"];
+    nodes.map((one) => {
+      const theirs = versionOf(one);
+      const { number, commit } = partsOf(plain(theirs ?? "-"));
+      return [one.name, one.state, output.tone(theirs === own ? "good" : "note", number), commit ?? "-"];
     }),
   );
   const notes = [

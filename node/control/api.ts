@@ -25,6 +25,8 @@ export interface NodeView {
   readonly addresses: readonly string[];
   /** null until its first beat is heard. */
   readonly vitals: Vitals | null;
+  /** Of the program it runs, as it beats or as it said when it connected: also of one whose beats are not understood. Absent where it is not known. */
+  readonly version?: string;
   /** Its wall clock is so far ahead of this node's (behind, below 0): one of the two is wrong. Absent where they agree. */
   readonly clockAheadMs?: number;
   readonly running: readonly {

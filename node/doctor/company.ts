@@ -92,14 +92,14 @@ export async function checkAnnounced(
 export function checkVersions(queries: Pick<Queries, "nodes">): Finding {
   const check = "versions";
   const nodes = queries.nodes();
-  const own = nodes.find(({ state }) => state === "self")?.vitals?.version;
-  const others = nodes.filter(({ vitals, state }) => vitals && state !== "dead" && vitals.version !== own);
+  const own = nodes.find(({ state }) => state === "self")?.version;
+  const others = nodes.filter(({ version }) => version !== undefined && version !== own);
   if (own === undefined || others.length === 0)
     return { check, level: "ok", text: own === undefined ? "not known yet" : `all run ${own}` };
   return {
     check,
     level: "note",
-    text: `this node runs ${own}, ${others.map(({ name, vitals }) => `${name} ${vitals!.version}`).join(", ")}`,
+    text: `this node runs ${own}, ${others.map(({ name, version }) => `${name} ${version}`).join(", ")}`,
     remedy: "bring all to the newest: install it there, then restart the daemon",
   };
 }

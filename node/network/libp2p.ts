@@ -9,6 +9,7 @@ import { tls } from "@libp2p/tls";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import { version } from "../version.ts";
 import type { Gate } from "./gate.ts";
 import { type GossipSub, gossipService } from "./gossip.ts";
 import { type KadDHT, locateService } from "./locate.ts";
@@ -16,6 +17,12 @@ import { sealing } from "./sealing.ts";
 
 /** Under this name all daemons of a LAN answer, whatever their swarm: who belongs to it is judged at the door. */
 const lanService = "_swarmd._udp.local";
+
+const program = "swarmd";
+
+/** The version in what a member says it is; undefined for another program, or one that keeps it to itself. */
+export const versionIn = (agent: string | undefined): string | undefined =>
+  /^swarmd\/([0-9A-Za-z.+-]{1,64})$/.exec(agent ?? "")?.[1];
 
 export type Host = Libp2pHost<{ identify: Identify; ping: Ping; gossip: GossipSub; dht: KadDHT }>;
 
@@ -37,7 +44,7 @@ export interface HostOptions {
 /** The parts that any of our hosts has: one encrypted, multiplexed transport. */
 const transport = async (privateKey: Uint8Array, clocksApart?: (aheadMs: number) => void) => ({
   privateKey: await generateKeyPairFromSeed("Ed25519", privateKey),
-  nodeInfo: { name: "swarmd", userAgent: "swarmd" },
+  nodeInfo: { name: "swarmd", userAgent: `${program}/${version}` },
   transports: [tcp()],
   // the second is for those of an earlier version
   connectionEncrypters: [sealing(clocksApart ? { clocksApart } : {}), tls()],

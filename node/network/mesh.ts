@@ -17,7 +17,7 @@ import { Dialer } from "./dialer.ts";
 import { Gate, peerOf } from "./gate.ts";
 import { openGossip } from "./gossip.ts";
 import { clipped, inquireOf, inquiriesMax, inquiryHandler, inquiryProtocol } from "./inquiry.ts";
-import { createHost } from "./libp2p.ts";
+import { createHost, versionIn } from "./libp2p.ts";
 import { Links } from "./links.ts";
 import { createLocator } from "./locate.ts";
 import { messagesHandler, messagesProtocol } from "./messages.ts";
@@ -102,6 +102,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       const other = links.to(peer);
       if (other) void identify(other);
       else dialer.lost(peer, linkedMs);
+      if (!gate.admits(peer)) versions.delete(peer);
       if (!gate.admits(peer)) host.peerStore.delete(peerIdFromString(peer)).catch(() => {});
     },
   });
@@ -131,9 +132,12 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     identifying.add(connection);
     const peer = peerOf(connection);
     try {
-      const { listenAddrs } = await host.services.identify.identify(connection, {
+      const { listenAddrs, agentVersion } = await host.services.identify.identify(connection, {
         signal: AbortSignal.timeout(identifyMsMax),
       });
+      const version = versionIn(agentVersion);
+      if (version === undefined) versions.delete(peer);
+      else versions.set(peer, version);
       const dialled = connection.direction === "outbound" ? [connection.remoteAddr] : [];
       book.add(peer, [...dialled, ...nearest(listenAddrs)].map(String), {
         viaLoopback: isLoopback(connection.remoteAddr),
@@ -147,6 +151,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     }
   }
   const identifying = new Set<Connection>();
+  /** Of members that told; one that is a member no more is forgotten with its addresses. */
+  const versions = new Map<PeerId, string>();
 
   /** A member's peer book, for those that are not in ours. */
   async function askForPeers(connection: Connection) {
@@ -330,6 +336,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     },
     addresses: () => host.getMultiaddrs().map(String),
     addressesOf: (peer) => [...book.addresses(peer)],
+    versionOf: (peer) => versions.get(peer),
     know(peer, addresses) {
       book.add(peer, addresses, { viaLoopback: true });
       dialer.now(peer);

@@ -9,7 +9,7 @@ import { Terminal } from "./terminal.ts";
 
 const member = (name: string, version: string | null, state: NodeView["state"] = "alive"): NodeView => {
   const view = nodeView(name, 1, []);
-  return { ...view, state, vitals: version === null ? null : { ...view.vitals!, version } };
+  return { ...view, state, vitals: null, ...(version === null ? {} : { version }) };
 };
 
 test("all on one version, or nobody heard yet: nothing is said", () => {
@@ -29,8 +29,10 @@ test("one number of several commits is named as such", () => {
   expect(skewText(nodes)).toContain("bring all to one commit");
 });
 
-test("who is away does not count", () => {
-  expect(skewText([member("ann", "0.9.0", "self"), member("bob", "0.8.0", "dead")])).toBeUndefined();
+test("who is away, or does not make itself understood, counts by what it said when it connected", () => {
+  expect(skewText([member("ann", "0.9.0", "self"), member("bob", "0.8.0", "dead")])).toContain(
+    "0.8.0 on bob",
+  );
 });
 
 test("a version has a number and perhaps a commit", () => {

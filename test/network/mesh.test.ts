@@ -1,6 +1,7 @@
 /** The real network, in one process on loopback. */
 import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { version } from "../../node/version.ts";
 import { hashOf } from "../../protocol/kernel/digest.ts";
 import { networkContract } from "../contract/network.ts";
 import { gossipReachesAll, TestSwarm, until } from "./swarm.ts";
@@ -44,6 +45,14 @@ describe("the mesh", () => {
     for (const from of members) for (const to of members) if (from !== to) swarm.introduce(from, to);
     await gossipReachesAll(members);
     for (const m of members) expect(m.links.filter(({ kind }) => kind === "disconnected")).toEqual([]);
+  });
+
+  it("knows which version a member runs that it has met, also when that one is away", async () => {
+    const [a, b] = await swarm.pair();
+    await until(() => a.mesh.versionOf(b.peer) === version && b.mesh.versionOf(a.peer) === version);
+    await swarm.end(a);
+    await until(() => b.connected().length === 0);
+    expect(b.mesh.versionOf(a.peer)).toBe(version);
   });
 
   it("finds through one member all that it knows, as soon as they are admitted", async () => {
