@@ -37,6 +37,15 @@ export function nodeRow(output: Output, { name, state, vitals }: NodeView): stri
   ];
 }
 
+/** In words, of a node that its disk keeps from work; undefined for any other. `makeRoom`: the command that shows what may go. */
+export function diskText({ name, vitals }: NodeView, makeRoom: string): string | undefined {
+  if (vitals?.limitedBy === "space")
+    return `${name} has only ${bytesText(vitals.diskFreeBytes)} of disk free: it takes no work and serves on; free some space there (what artifacts take of it: ${makeRoom})`;
+  if (vitals?.limitedBy === "disk")
+    return `${name} cannot write to its disk: it takes no work and hands out none; its log says why, mostly the disk is full`;
+  return undefined;
+}
+
 /** In words, of a node whose wall clock differs from this one's. */
 export const clockText = ({ name, clockAheadMs: ms = 0 }: Pick<NodeView, "name" | "clockAheadMs">): string =>
   `the clock of ${name} is ${durationText(Math.abs(ms))} ${ms < 0 ? "behind" : "ahead of"} this node's: set the wrong one right (timedatectl)`;

@@ -40,12 +40,16 @@ export const gc: Command = {
       ...(unusedMs === undefined ? {} : { unusedMs }),
     });
     if (context.json) context.output.json(view);
-    else print(context, view, Date.now());
+    else print(context, view, { unusedMs, nowMs: Date.now() });
     return 0;
   },
 };
 
-function print({ output, commandLine }: Context, view: CollectionView, nowMs: number): void {
+function print(
+  { output, commandLine }: Context,
+  view: CollectionView,
+  { unusedMs, nowMs }: { readonly unusedMs: number | undefined; readonly nowMs: number },
+): void {
   const { dryRun, goes, count, bytes, kept, shortBytes } = view;
   if (dryRun)
     for (const one of goes.slice(0, namedMax))
@@ -71,6 +75,6 @@ function print({ output, commandLine }: Context, view: CollectionView, nowMs: nu
     output.note(
       `${bytesText(shortBytes)} more should go, but all that is left is needed or was used just now; let artifacts take more, or free space: ${commandLine(["config", "show"])}`,
     );
-  else if (count === 0 && kept.room.count > 0)
+  else if (unusedMs === undefined && count === 0 && kept.room.count > 0)
     output.note(`there is room; to remove it all the same: ${commandLine(["gc", "--unused", "7d"])}`);
 }

@@ -5,7 +5,7 @@ import { specWord } from "../../node/control/next.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { localNext, lookAtHome } from "../local.ts";
-import { clockText, nodeColumns, nodeRow } from "../node-table.ts";
+import { clockText, diskText, nodeColumns, nodeRow } from "../node-table.ts";
 import { plain } from "../output.ts";
 import { exampleSpec, isClone } from "../project.ts";
 import { countText, durationText } from "../units.ts";
@@ -131,6 +131,11 @@ function show(context: Context, view: StatusView) {
       output.line(
         output.tone("note", plain(`${name} cannot get the graph of ${build}: others hand out its work`)),
       );
+  for (const one of [node, ...peers]) {
+    const makeRoom = one === node ? context.commandLine(["gc", "--dry-run"]) : "swarmd gc --dry-run";
+    const line = diskText(one, makeRoom);
+    if (line !== undefined) output.line(output.tone("bad", plain(line)));
+  }
   for (const line of governanceOf(view, (args) => context.commandLine(args)))
     output.line(output.tone("note", plain(line)));
   for (const peer of peers)
