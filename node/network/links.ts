@@ -8,10 +8,13 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { PeerId } from "../../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../../protocol/ports.ts";
 import type { Log } from "../log.ts";
+import { version } from "../version.ts";
 import { exchange, judge } from "./admission.ts";
 import { admissionMsMax, type Gate, peerOf } from "./gate.ts";
 import { type Line, openLine } from "./messages.ts";
 import type { Press } from "./press.ts";
+
+const foreignWords = `it speaks no protocol of this version, which is ${version}: bring both to one version`;
 
 /** Connections of strangers at the door at once. */
 const strangersMax = 128;
@@ -23,6 +26,8 @@ interface Link {
   door: ReturnType<typeof setTimeout> | undefined;
   state: "door" | "opening" | "linked" | "closed";
   line?: Line;
+  /** It is admitted, and has no messages protocol that this version has. */
+  foreign?: true;
   linkedAtMs: number;
 }
 
@@ -36,6 +41,10 @@ export interface LinksOptions {
   readonly log: Log;
   /** A connection became a link: what else runs on it may start. */
   readonly linked: (connection: Connection) => void;
+  /** A member speaks no protocol that this version speaks: who it is, and which version it runs, may still be asked. */
+  readonly foreign: (connection: Connection) => void;
+  /** Which version a peer said it runs. */
+  readonly versionOf: (peer: PeerId) => string | undefined;
   /** A connection is gone; `linkedMs` is how long it was a link (0: never). */
   readonly closed: (peer: PeerId, linkedMs: number) => void;
 }
@@ -60,7 +69,10 @@ export class Links {
       this.refuse(connection, "too many strangers at the door");
       return;
     }
-    link.door = setTimeout(() => this.refuse(connection, "not admitted in time"), admissionMsMax);
+    link.door = setTimeout(
+      () => this.refuse(connection, link.foreign ? foreignWords : "not admitted in time"),
+      admissionMsMax,
+    );
     this.settle(connection);
     if (connection.direction === "outbound") void this.#present(link);
   }
@@ -75,7 +87,11 @@ export class Links {
       (error) => {
         // what redeems a ticket is admitted, has no messages to hear, and hangs up by itself
         this.#options.log.debug({ peer: link.peer, err: error }, "no line could be opened");
-        if (link.state === "opening") link.state = "door";
+        if (link.state !== "opening") return;
+        link.state = "door";
+        if ((error as Error).name !== "UnsupportedProtocolError") return;
+        link.foreign = true;
+        this.#options.foreign(connection);
       },
     );
   }
@@ -85,7 +101,10 @@ export class Links {
     const link = this.#links.get(connection);
     if (!link || link.state === "closed") return;
     const address = connection.remoteAddr.toString();
-    this.#options.log.info({ peer: link.peer, address, why }, "a connection was refused");
+    const theirs = this.#options.versionOf(link.peer);
+    const skewed =
+      theirs === undefined || theirs === version ? {} : { theirVersion: theirs, ownVersion: version };
+    this.#options.log.info({ peer: link.peer, address, why, ...skewed }, "a connection was refused");
     this.ended(connection);
     connection.abort(new SwarmError("not-a-member", why));
   }

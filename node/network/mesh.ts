@@ -98,6 +98,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     press,
     log,
     linked: (connection) => void identify(connection),
+    foreign: (connection) => void identify(connection),
+    versionOf: (peer) => versions.get(peer),
     closed(peer, linkedMs) {
       const other = links.to(peer);
       if (other) void identify(other);

@@ -11,6 +11,7 @@ import { createLibp2p } from "libp2p";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { frame, readFrame } from "../../node/network/frames.ts";
 import { redeem } from "../../node/network/redeem.ts";
+import { version } from "../../node/version.ts";
 import { encode } from "../../protocol/kernel/codec.ts";
 import { Random } from "../../protocol/kernel/random.ts";
 import { admissionBytesMax } from "../../protocol/swarm/admission.ts";
@@ -24,6 +25,7 @@ async function stranger(name: string) {
   const { seed, peer } = await key(name);
   const host = await createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", seed),
+    nodeInfo: { userAgent: "swarmd/9.0.0" },
     addresses: { listen: [] },
     transports: [tcp()],
     connectionEncrypters: [tls()],
@@ -112,6 +114,22 @@ describe("a stranger", () => {
       }),
     );
   }, 15_000);
+
+  it("that is a member of another version, without a protocol of this one, is sent away with both versions named", async () => {
+    a.members.add(outside.peer);
+    const connection = await dial(outside.host, a);
+    await new Promise<void>((resolve) => connection.addEventListener("close", () => resolve()));
+    expect(a.log).toContainEqual(
+      expect.objectContaining({
+        msg: "a connection was refused",
+        peer: outside.peer,
+        why: `it speaks no protocol of this version, which is ${version}: bring both to one version`,
+        theirVersion: "9.0.0",
+        ownVersion: version,
+      }),
+    );
+    expect(a.mesh.versionOf(outside.peer)).toBe("9.0.0");
+  }, 60_000);
 
   it("is heard, with what it sent too early, once it is admitted", async () => {
     const blob = a.store(Buffer.from("no secret any more"));
