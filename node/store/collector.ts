@@ -1,5 +1,6 @@
 /** Makes room among the blobs before the disk is full: measures, asks what is needed, and removes what the collection says goes. */
 import { decodeDirectory } from "../../protocol/build/reapi.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import { decodeManifest, decodeSet } from "../../protocol/release/manifest.ts";
 import { type Collection, collect, excessOf, type Fill, recentMs } from "../../protocol/work/collection.ts";
@@ -172,11 +173,15 @@ export class Collector {
     return needs;
   }
 
-  /** What is none, or cannot be read, has nothing below it. */
+  /** What is none has nothing below it. Throws what the disk says: while a list cannot be read nobody knows what is needed. */
   async #below(digest: Digest, kind: "folder" | "set" | "manifest"): Promise<Omit<Root, "need">[]> {
-    const bytes = await this.#options.blobs.read(digest).catch(() => undefined);
+    const bytes = await this.#options.blobs.read(digest).catch((cause) => {
+      if (cause instanceof SwarmError && (cause.code === "blob-missing" || cause.code === "blob-corrupt"))
+        return undefined;
+      throw cause;
+    });
+    if (!bytes) return [];
     try {
-      if (!bytes) return [];
       if (kind === "folder") {
         const { files, directories } = decodeDirectory(bytes);
         return [
@@ -188,8 +193,9 @@ export class Collector {
       return items.flatMap((item) =>
         item.link === undefined ? [{ digest: item.digest, kind: "blob" as const }] : [],
       );
-    } catch {
-      return [];
+    } catch (cause) {
+      if (cause instanceof SwarmError) return [];
+      throw cause;
     }
   }
 }

@@ -5,8 +5,10 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type DiskBlobs, openBlobStore } from "../../node/store/blobs.ts";
 import { Collector, type CollectorOptions } from "../../node/store/collector.ts";
 import { encodeDirectory } from "../../protocol/build/reapi.ts";
-import type { Digest } from "../../protocol/kernel/ids.ts";
+import type { ActionName, Digest } from "../../protocol/kernel/ids.ts";
+import { encodeManifest, encodeSet } from "../../protocol/release/manifest.ts";
 import type { Root } from "../../protocol/work/reachable.ts";
+import { build } from "../work/facts.ts";
 
 const hours = 3_600_000;
 const silent = { info() {}, warn() {} };
@@ -77,6 +79,42 @@ test("over the limit what nothing needs goes until there is room, and what is ne
   expect(gone.toSorted()).toEqual(spare.filter((digest) => !left.includes(digest)).toSorted());
 });
 
+test("what a staged set and an epoch's manifest name stays with them", async () => {
+  const [staged, released, spare] = await Promise.all(
+    ["staged", "released", "spare"].map((name) => put(name)),
+  );
+  const itemOf = (digest: Digest) => ({ path: "tool", digest, build, action: "all" as ActionName });
+  const set = await blobs.put(
+    encodeSet({ v: 1, channel: "stable", build, format: "files", items: [itemOf(staged!)] }),
+  );
+  const manifest = await blobs.put(
+    encodeManifest({
+      v: 1,
+      swarm: "a".repeat(64) as never,
+      channel: "stable",
+      epoch: 1,
+      parent: null,
+      atMs: 0,
+      format: "files",
+      items: [itemOf(released!)],
+      builds: [],
+    }),
+  );
+  const { collector } = collectorOf(() => [
+    { digest: set, kind: "set", need: "released" },
+    { digest: manifest, kind: "manifest", need: "released" },
+  ]);
+  const { kept } = await collector.collect({ unusedMs: hours });
+  expect(kept.released.count).toBe(4);
+  expect([set, manifest, staged!, released!, spare!].map((digest) => blobs.has(digest))).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+  ]);
+});
+
 test("a disk that others fill makes room too, by what was stored since without measuring all anew", async () => {
   let diskFreeBytes = 9e8;
   let listed = 0;
@@ -114,4 +152,28 @@ test("what is used while others go stays, and so does what was stored just now",
   expect(goes).toEqual([]);
   expect(kept.recent.count).toBeGreaterThan(0);
   expect(blobs.has(digest)).toBe(true);
+});
+
+test("while a folder cannot be read nothing goes: nobody knows what lies below it", async () => {
+  const file = await put("below");
+  const files = [{ name: "f", digest: file, executable: false }];
+  const folder = await blobs.put(encodeDirectory({ files, directories: [], symlinks: [] }));
+  let readable = false;
+  const failing: CollectorOptions["blobs"] = {
+    list: () => blobs.list(),
+    drop: (held) => blobs.drop(held),
+    writtenBytes: 0,
+    read: (digest) =>
+      readable
+        ? blobs.read(digest)
+        : Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE" })),
+  };
+  const { collector } = collectorOf(() => [{ digest: folder, kind: "folder", need: "live" }], {
+    blobs: failing,
+  });
+  await expect(collector.collect({ unusedMs: 0 })).rejects.toMatchObject({ code: "EMFILE" });
+  expect(blobs.has(file)).toBe(true);
+  readable = true;
+  expect((await collector.collect({ unusedMs: 0 })).kept.live.count).toBe(2);
+  expect(blobs.has(file)).toBe(true);
 });

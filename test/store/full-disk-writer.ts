@@ -1,13 +1,17 @@
 /** Writes in every way that a node has onto a disk with ever less room, and says line by line what came of it. Run in a mount namespace of its own. */
-import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { writeFileAtomic, writeFileOnce } from "../../node/files.ts";
+import { FilesFormat } from "../../node/release/formats/files.ts";
+import { openShowcase } from "../../node/release/showcase.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import { openEventStore } from "../../node/store/events.ts";
 import { ListMaker, pieceAt, pieceCountOf } from "../../node/store/pieces.ts";
-import { digestOf } from "../../protocol/kernel/digest.ts";
+import type { PublishStep } from "../../protocol/contract.ts";
+import { digestOf, hashOf } from "../../protocol/kernel/digest.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
+import { encodeManifest, type ReleaseItem } from "../../protocol/release/manifest.ts";
 import { entryAt } from "../contract/chain.ts";
 
 export interface Line {
@@ -187,6 +191,65 @@ await tryWay(
   },
   40_000,
 );
+
+// A mirror whose blobs lie on another disk: what it shows is the old epoch or the new one, whole.
+const far = await openBlobStore(path.join(elsewhere, "blobs"));
+const shown = path.join(mount, "releases");
+const showcase = await openShowcase({ dir: shown, blobs: far, formats: [new FilesFormat()] });
+let epoch = 0;
+await tryWay(
+  "showcase",
+  {
+    async write(bytes) {
+      epoch++;
+      for (const step of await stepsOf(epoch, bytes))
+        await new Promise<void>((resolve, reject) =>
+          showcase.run(step, (error) => (error ? reject(error) : resolve())),
+        );
+      await new Promise((resolve) =>
+        showcase.run({ step: "remove", channel: "stable", epoch: epoch - 2 }, resolve),
+      );
+    },
+    check(bytes, stored) {
+      const folder = path.join(shown, "stable", "current");
+      if (!existsSync(folder)) return stored ? ["nothing is shown"] : [];
+      const now = readFileSync(path.join(folder, "tool"));
+      const torn = [];
+      if ((digestOf(now) === digestOf(bytes)) !== stored) torn.push("the wrong epoch is shown");
+      const sums = readFileSync(path.join(folder, "SHA256SUMS"), "utf8");
+      if (!sums.includes(hashOf(digestOf(now)))) torn.push("its index is another's");
+      return torn;
+    },
+  },
+  500_000,
+);
+await rm(shown, { recursive: true });
+
+async function stepsOf(epoch: number, bytes: Uint8Array): Promise<PublishStep[]> {
+  const digest = await far.put(bytes);
+  const item = { path: "tool", digest, build: "tool-0123456789", action: "all" } as unknown as ReleaseItem;
+  const manifest = await far.put(
+    encodeManifest({
+      v: 1,
+      swarm: "a".repeat(64) as never,
+      channel: "stable",
+      epoch,
+      parent: null,
+      atMs: 1_764_000_000_000,
+      format: "files",
+      items: [item],
+      builds: [],
+    }),
+  );
+  const at = { channel: "stable", epoch };
+  return [
+    { step: "begin", ...at },
+    { step: "fill", ...at, files: [{ path: item.path, digest }] },
+    { step: "index", ...at, manifest },
+    { step: "keep", ...at },
+    { step: "switch", ...at },
+  ];
+}
 
 // The log of the database is cut at any place: what was answered as written is there, whatever came after.
 for (const slackBytes of slacks) {

@@ -19,6 +19,7 @@ const ways = [
   "executablePath",
   "writeFileAtomic",
   "writeFileOnce",
+  "showcase",
   "events",
 ];
 
