@@ -141,7 +141,7 @@ export async function adoptCertificates(
     for (const { entry, id, sig } of certificates)
       if (!home.identity.signer.verify(entry.author, id, sig))
         throw new SwarmError("unauthentic", "a certificate is not signed by whom it names", {
-          remedy: "join through another member",
+          remedy: `join through another member; where all say the same, their version is too far from ${program} of this machine: compare swarmd version`,
         });
     const members = new Members(swarm);
     members.present(certificates.filter((certificate) => certificate.entry.swarm === swarm));

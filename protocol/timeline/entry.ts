@@ -134,7 +134,7 @@ const readMax = 4096;
 
 /**
  * An entry from bytes somebody sent. What the bytes alone prove is checked, the signature is not: that is the shell's work.
- * Throws `malformed` or `too-large`.
+ * Throws `malformed`, `version-unknown` or `too-large`.
  */
 export function readEntry(bytes: Uint8Array): SignedEntry {
   const name = sha256Hex(bytes);
@@ -152,7 +152,13 @@ function decodeEntry(bytes: Uint8Array): SignedEntry {
   const [body, sig] = outer;
   if (!(body instanceof Uint8Array) || !(sig instanceof Uint8Array) || sig.length !== 64)
     throw new SwarmError("malformed", "not an entry");
-  const parsed = entrySchema.safeParse(decode(body, entryBytesMax));
+  const content = decode(body, entryBytesMax);
+  const parsed = entrySchema.safeParse(content);
+  const v = parsed.success ? 1 : (content as { v?: unknown } | null)?.v;
+  if (typeof v === "number" && v > 1)
+    throw new SwarmError("version-unknown", `an entry of format ${v}; this version reads format 1`, {
+      remedy: "bring this node to the version of the others: swarmd version",
+    });
   if (!parsed.success)
     throw new SwarmError("malformed", `not an entry: ${parsed.error.issues[0]?.path.join(".") ?? ""}`);
   const entry = parsed.data as Entry;

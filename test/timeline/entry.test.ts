@@ -43,7 +43,6 @@ test("the id changes with every field, and not with the signature", () => {
 test("what is no entry is refused by type", () => {
   const wrong: Record<string, unknown> = {
     "no fields": {},
-    "another version": { ...good, v: 2 },
     "a field too many": { ...good, extra: 1 },
     "no events": { ...good, events: [] },
     "too many events": { ...good, events: Array(513).fill({ kind: "x" }) },
@@ -91,6 +90,13 @@ test("any bytes, and any entry with a bit turned, give an entry or a typed refus
     ),
     { numRuns: 2000 },
   );
+});
+
+test("an entry of a newer format is refused as such, whatever else it holds", () => {
+  for (const newer of [{ ...good, v: 2 }, { v: 2 }])
+    expect(() => readEntry(bytesOf(newer))).toThrow(expect.objectContaining({ code: "version-unknown" }));
+  for (const wrong of [{ ...good, v: 0 }, { ...good, v: "2" }, null, [2]])
+    expect(() => readEntry(bytesOf(wrong))).toThrow(expect.objectContaining({ code: "malformed" }));
 });
 
 test("an unknown kind, or a known one with wrong fields, is no event to fold", () => {
