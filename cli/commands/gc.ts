@@ -11,7 +11,7 @@ const namedMax = 20;
 const reasons: Readonly<Record<keyof CollectionView["kept"], string>> = {
   live: "of builds that go on",
   released: "staged or released",
-  own: "of the latest builds submitted here",
+  own: "of the latest builds submitted or sealed here",
   recent: "used just now",
   room: "not needed, but there is room",
 };

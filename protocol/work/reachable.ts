@@ -6,7 +6,7 @@ import type { Build } from "./build.ts";
 import type { Claims } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 
-/** live: a build that has not ended; released: staged, or of an epoch; own: what this node submitted, as far as it is the latest of its name. */
+/** live: a build that has not ended; released: staged, or of an epoch; own: of what this node submitted or sealed, the latest of each name. */
 export const needs = ["live", "released", "own"] as const;
 export type Need = (typeof needs)[number];
 
@@ -27,8 +27,10 @@ export function* rootsOf(desk: Desk, releases: Releases): Generator<Root> {
   const builds = [...desk.builds.values()];
   for (const build of builds) if (isLive(build)) yield* allOf(build);
   yield* releasedOf(releases, releases.mirrors.get(self) ? epochsOfMirror : epochsOfOthers);
-  const ended = builds.filter((build) => !isLive(build) && build.submission?.author === self);
-  for (const build of latestOfEachName(ended)) yield* endOf(build);
+  const ended = builds.filter((build) => build.submission !== undefined && !isLive(build));
+  // Who sealed a build has brought its results together: they may be on no other disk.
+  for (const build of latestOfEachName(ended))
+    if ([build.submission!.author, build.claims!.sealed!.author].includes(self)) yield* endOf(build);
   // Without its graph an archived build cannot be read any more.
   for (const archived of desk.archive.all()) {
     const { submitted, author } = endedOf(archived);
@@ -100,7 +102,7 @@ function* releasedOf(releases: Releases, epochsMax: number): Generator<Root> {
 /** What came later is what came of the earlier ones; of those submitted in one millisecond all count. */
 function latestOfEachName(builds: readonly Build[]): Build[] {
   const latest = new Map<string, number>();
-  const key = ({ submission }: Build) => submission!.event.name;
+  const key = ({ submission }: Build) => `${submission!.author} ${submission!.event.name}`;
   for (const build of builds)
     latest.set(
       key(build),

@@ -39,7 +39,10 @@ test("a live build needs its graph and all its results on every node; once it ha
   const [, b] = outputsOf(cores, "ann", build);
   const own = needsOf(cores, "ann");
   expect([graph, a!, b!].map((digest) => own.get(digest))).toEqual(["own", undefined, "own"]);
-  expect([...needsOf(cores, "bob")]).toEqual([]);
+  // Bob needs as much if it sealed it, else nothing.
+  const sealer = cores.node("bob").build(build).claims!.sealed!.author;
+  const others = needsOf(cores, "bob");
+  expect([...others.keys()].sort()).toEqual(sealer === cores.node("bob").peer ? [...own.keys()].sort() : []);
 });
 
 test("of own builds of one name the latest is needed alone", () => {
@@ -65,4 +68,16 @@ test("what made room is no longer taken for being here", () => {
   expect(desk.isLocal(digest)).toBe(true);
   cores.step(cores.node("ann"), { kind: "collected", digests: [digest] });
   expect(desk.isLocal(digest)).toBe(false);
+});
+
+test("whoever sealed a build keeps its results, also for a submitter that has none of them", () => {
+  const cores = new Cores({ ann: { slots: 0 }, bob: {}, cy: {} });
+  const build = cores.submit("ann", graphOf({ a: [] }));
+  cores.finish(build);
+  cores.runFor(5000);
+  const { sealed } = cores.node("bob").build(build).claims!;
+  const [a] = outputsOf(cores, "bob", build);
+  const keeps = cores.nodes.filter(({ name }) => needsOf(cores, name).has(a!)).map(({ peer }) => peer);
+  expect(keeps.toSorted()).toEqual([...new Set([cores.node("ann").peer, sealed!.author])].toSorted());
+  expect(sealed!.author).not.toBe(cores.node("ann").peer);
 });
