@@ -17,7 +17,9 @@ import {
   forgedMix,
   jumpingMix,
   orphanedMix,
+  overtakenMix,
   repeatedMix,
+  restartedMix,
   strandedMix,
   tornMix,
 } from "./mixes.ts";
@@ -121,6 +123,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "one register per action: a later claim hides a result",
     breaks: "done absorbs",
+    mix: overtakenMix,
     plant: everyFold("stateOf", (claims, plain, [index]) =>
       claims.winnerOf(index!) ? "claimed" : plain(index!),
     ),
@@ -128,6 +131,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "a result of a claim that was taken back does not count",
     breaks: "done absorbs",
+    mix: overtakenMix,
     plant: everyFold(
       "available",
       (claims, plain, [index]) =>
@@ -296,6 +300,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "a restarted steward grants before it has heard the others",
     breaks: "grants once synced",
+    mix: restartedMix,
     plant: everyStart(({ core }) => {
       const catchUp = inside(inside(core).catchUp);
       catchUp.settle = () => {

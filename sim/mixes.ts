@@ -103,6 +103,23 @@ export function jumpingMix(seed: number): Mix {
   return plain(seed, fan(12, 8000), { faults });
 }
 
+/** A holder is cut off for longer than a lease, and has built meanwhile what others are building again when it comes back. */
+export function overtakenMix(seed: number): Mix {
+  return plain(seed, fan(6, 11_000), {
+    faults: [{ kind: "cut", from: [names[seed % names.length]!], atMs: 2_000, forMs: 14_000 }],
+    troubleMs: 18_000,
+  });
+}
+
+/** One of many starts anew while all work. */
+export function restartedMix(seed: number): Mix {
+  const hosts = [...names, "dan", "eve", "fay"].map((name) => ({ name, slots: 1 }));
+  const faults = hosts.map(
+    ({ name }, i): FaultInput => ({ kind: "crash", host: name, atMs: 3_000 + 1_500 * i, backAfterMs: 300 }),
+  );
+  return plain(seed, fan(24, 2000), { hosts, faults });
+}
+
 /** Holders are cut off for longer than a lease, and come back before what they run has ended. */
 export function strandedMix(seed: number): Mix {
   return plain(seed, fan(6, 20_000), {
