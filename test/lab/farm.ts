@@ -6,6 +6,7 @@ import path from "node:path";
 import { type Running, Terminal } from "../cli/terminal.ts";
 import { Farm } from "../e2e/farm.ts";
 import { Lab } from "./lab.ts";
+import type { Lie } from "./liar.ts";
 import { signal } from "./machine.ts";
 
 const port = 4701;
@@ -17,6 +18,7 @@ export class LabFarm extends Farm {
   readonly lab: Lab;
   private readonly settings: Readonly<Record<string, string>>;
   private readonly offClocks = new Set<string>();
+  private readonly liars = new Map<string, Lie>();
   private closing = false;
   private readonly killed = new WeakSet<Running>();
   /** Daemons that ended without being told to, with the end of what they logged. */
@@ -81,6 +83,11 @@ export class LabFarm extends Farm {
     await writeFile(this.clockFileOf(name), `${seconds < 0 ? "-" : "+"}${Math.abs(seconds)}\n`);
   }
 
+  /** From its next start on the machine's daemon is no honest one. */
+  lies(name: string, how: Lie): void {
+    this.liars.set(name, how);
+  }
+
   /** Whether the machine's disk holds these bytes as a blob. */
   holds(name: string, bytes: string): boolean {
     return existsSync(this.blobFileOf(name, bytes));
@@ -129,7 +136,11 @@ export class LabFarm extends Farm {
           FAKETIME_DONT_FAKE_MONOTONIC: "1",
         }
       : {};
-    return { SWARMD_LISTEN: `${this.lab.address(name)}:${port}`, ...this.settings, ...clock };
+    const how = this.liars.get(name);
+    const lie: Record<string, string> = how
+      ? { NODE_OPTIONS: `--import=${path.join(import.meta.dirname, "liar.ts")}`, SWARMD_TEST_LIE: how }
+      : {};
+    return { SWARMD_LISTEN: `${this.lab.address(name)}:${port}`, ...this.settings, ...clock, ...lie };
   }
 
   protected override throughOf(name: string): readonly string[] {
