@@ -8,7 +8,7 @@ import { openShowcase } from "../../node/release/showcase.ts";
 import { type DiskBlobs, openBlobStore } from "../../node/store/blobs.ts";
 import type { PublishStep } from "../../protocol/contract.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
-import { encodeManifest, type ReleaseItem } from "../../protocol/release/manifest.ts";
+import { publishSteps } from "./publishing.ts";
 
 let dir: string;
 let blobs: DiskBlobs;
@@ -20,36 +20,7 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const open = () => openShowcase({ dir: path.join(dir, "shown"), blobs, formats: [new FilesFormat()] });
 
-async function steps(epoch: number, text: string): Promise<PublishStep[]> {
-  const digest = await blobs.put(Buffer.from(text));
-  const item = {
-    path: "bin/tool",
-    digest,
-    build: "tool-0123456789",
-    action: "all",
-  } as unknown as ReleaseItem;
-  const manifest = await blobs.put(
-    encodeManifest({
-      v: 1,
-      swarm: "a".repeat(64) as never,
-      channel: "stable",
-      epoch,
-      parent: null,
-      atMs: 1_764_000_000_000,
-      format: "files",
-      items: [item],
-      builds: [],
-    }),
-  );
-  const at = { channel: "stable", epoch };
-  return [
-    { step: "begin", ...at },
-    { step: "fill", ...at, files: [{ path: item.path, digest }] },
-    { step: "index", ...at, manifest },
-    { step: "keep", ...at },
-    { step: "switch", ...at },
-  ];
-}
+const steps = (epoch: number, text: string) => publishSteps(blobs, epoch, "bin/tool", Buffer.from(text));
 
 test("an epoch is seen whole after its last step, and at no moment before", async () => {
   const run = async (step: PublishStep) => {

@@ -8,11 +8,10 @@ import { openShowcase } from "../../node/release/showcase.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import { openEventStore } from "../../node/store/events.ts";
 import { ListMaker, pieceAt, pieceCountOf } from "../../node/store/pieces.ts";
-import type { PublishStep } from "../../protocol/contract.ts";
 import { digestOf, hashOf } from "../../protocol/kernel/digest.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
-import { encodeManifest, type ReleaseItem } from "../../protocol/release/manifest.ts";
 import { entryAt } from "../contract/chain.ts";
+import { publishSteps } from "../release/publishing.ts";
 
 export interface Line {
   readonly way: string;
@@ -202,7 +201,7 @@ await tryWay(
   {
     async write(bytes) {
       epoch++;
-      for (const step of await stepsOf(epoch, bytes))
+      for (const step of await publishSteps(far, epoch, "tool", bytes))
         await new Promise<void>((resolve, reject) =>
           showcase.run(step, (error) => (error ? reject(error) : resolve())),
         );
@@ -224,32 +223,6 @@ await tryWay(
   500_000,
 );
 await rm(shown, { recursive: true });
-
-async function stepsOf(epoch: number, bytes: Uint8Array): Promise<PublishStep[]> {
-  const digest = await far.put(bytes);
-  const item = { path: "tool", digest, build: "tool-0123456789", action: "all" } as unknown as ReleaseItem;
-  const manifest = await far.put(
-    encodeManifest({
-      v: 1,
-      swarm: "a".repeat(64) as never,
-      channel: "stable",
-      epoch,
-      parent: null,
-      atMs: 1_764_000_000_000,
-      format: "files",
-      items: [item],
-      builds: [],
-    }),
-  );
-  const at = { channel: "stable", epoch };
-  return [
-    { step: "begin", ...at },
-    { step: "fill", ...at, files: [{ path: item.path, digest }] },
-    { step: "index", ...at, manifest },
-    { step: "keep", ...at },
-    { step: "switch", ...at },
-  ];
-}
 
 // The log of the database is cut at any place: what was answered as written is there, whatever came after.
 for (const slackBytes of slacks) {
