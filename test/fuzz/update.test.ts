@@ -66,7 +66,7 @@ test("altered updates are refused or add what their author said, and the honest 
     },
   });
 });
-const outcomes = ["gap", "known", "malformed", "new", "too-large", "unauthentic"];
+const outcomes = ["gap", "known", "malformed", "new", "odds", "too-large", "unauthentic", "version-unknown"];
 const whole = new Ledger(build, 1);
 for (const update of updates) whole.apply(update);
 
@@ -136,11 +136,26 @@ test("each outcome of an update can be told from the others", () => {
   ]);
   const many = Array.from({ length: 513 }, (_, seq) => says("ann", seq, [{ kind: "n" }], build));
   const large = Y.mergeUpdates(updatesOf("ann", many));
-  const told = [updates[1]!, updates[0]!, updates[0]!, foul[0]!, large, unsigned!].map((update) =>
-    offer(ledger, update),
-  );
-  expect(told).toEqual(["gap", "new", "known", "malformed", "too-large", "unauthentic"]);
-  expect([...told].sort()).toEqual(outcomes);
+  const [other] = updatesOf("ann", [says("ann", 0, [{ kind: "other" }], build)]);
+  const next = sealEntry({ ...forged.entry, v: 2 as never });
+  const doc = new Y.Doc({ gc: false });
+  doc.clientID = clientOf(fakePeer("ann"), inc);
+  doc
+    .getMap("entries")
+    .set(entryKey(forged.entry), signedEntry(forged.entry, next.body, next.id, new Uint8Array(64)).bytes);
+  const newer = Y.encodeStateAsUpdate(doc);
+  const offers: [string, Uint8Array][] = [
+    ["gap", updates[1]!],
+    ["new", updates[0]!],
+    ["known", updates[0]!],
+    ["odds", other!],
+    ["malformed", foul[0]!],
+    ["too-large", large],
+    ["unauthentic", unsigned!],
+    ["version-unknown", newer],
+  ];
+  for (const [outcome, update] of offers) expect(offer(ledger, update)).toBe(outcome);
+  expect(offers.map(([outcome]) => outcome).sort()).toEqual(outcomes);
 });
 
 test("samples stand for what members really send", () => {
