@@ -91,15 +91,14 @@ export function nextAction(facts: NextFacts): NextAction {
     };
 
   const [staged] = facts.staged ?? [];
-  if (staged) {
-    const waits = `${staged.builds} ${staged.builds === 1 ? "build waits" : "builds wait"} to be released in ${staged.channel}`;
-    return facts.mirrors === 0
-      ? { command: ["mirror", "add"], why: `${waits}, and no node serves releases yet` }
-      : {
-          command: ["finalize", ...(staged.channel === "stable" ? [] : ["--channel", staged.channel])],
-          why: `${waits}; what they are: swarmd staging`,
-        };
-  }
+  const waits = staged
+    ? `${staged.builds} ${staged.builds === 1 ? "build waits" : "builds wait"} to be released in ${staged.channel}`
+    : "";
+  if (staged && facts.mirrors !== 0)
+    return {
+      command: ["finalize", ...(staged.channel === "stable" ? [] : ["--channel", staged.channel])],
+      why: `${waits}; what they are: swarmd staging`,
+    };
 
   if (!facts.builds.some((build) => build.own))
     return {
@@ -122,7 +121,10 @@ export function nextAction(facts: NextFacts): NextAction {
     why:
       facts.aliveMembers < facts.members
         ? `all builds have ended${absent(facts)}`
-        : "all builds have ended and their results are fetched",
+        : `all builds have ended and their results are fetched${
+            // Whether a machine serves releases is its owner's choice.
+            staged ? `; ${waits}, and no node serves releases (to let this one: swarmd mirror add)` : ""
+          }`,
   };
 }
 
