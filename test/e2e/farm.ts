@@ -57,8 +57,18 @@ export class Farm {
   async good(name: string, ...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(name, ...args);
     if (code !== 0)
-      throw new Error(`${name}: swarmd ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+      throw new Error(
+        `${name}: swarmd ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}${await this.lastWords(name)}`,
+      );
     return stdout;
+  }
+
+  /** Why a daemon that should run does not. */
+  private async lastWords(name: string): Promise<string> {
+    const daemon = this.daemons.get(name);
+    if (!daemon || (daemon.process.exitCode === null && daemon.process.signalCode === null)) return "";
+    const { code, stdout, stderr } = await daemon.ended;
+    return `its daemon has ended with ${code ?? daemon.process.signalCode}:\n${`${stdout}${stderr}`.slice(-4000)}`;
   }
 
   async json<T>(name: string, ...args: readonly string[]): Promise<T> {
