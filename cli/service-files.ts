@@ -1,4 +1,5 @@
 /** What a service manager is given to start the daemon with the machine: a systemd unit, or an OpenRC script. */
+import { systemBinhost } from "../node/home-places.ts";
 import { quoted } from "./arguments.ts";
 
 export interface ServiceOptions {
@@ -64,7 +65,8 @@ export function systemdUnit({ name, program, home, user }: ServiceOptions): stri
       "AmbientCapabilities=",
       "ProtectSystem=strict",
       "ProtectHome=read-only",
-      `ReadWritePaths=${unitWord(home)}`,
+      // The second where its owner makes it, and gives it to the daemon: see binhostPath.
+      `ReadWritePaths=${unitWord(home)} -${systemBinhost}`,
       "PrivateTmp=yes",
       "ProtectKernelModules=yes",
       "ProtectClock=yes",

@@ -47,6 +47,8 @@ const schema = z.strictObject({
       "write host:port, as 0.0.0.0:8480 or [::]:8480",
     )
     .optional(),
+  /** The folder of released epochs; absent: by the home. */
+  binhostPath: z.string().startsWith("/", "write an absolute path").max(4096).optional(),
   /** For a small board: little memory, few writes, only live builds kept. */
   small: z.boolean(),
   /** Actions run at once; 0 builds nothing. */

@@ -26,6 +26,7 @@ import { serveControl } from "./control/server.ts";
 import { distributionOf } from "./distribution.ts";
 import { Doctor } from "./doctor/doctor.ts";
 import { type Home, keepName } from "./home.ts";
+import { defaultBinhostPath } from "./home-places.ts";
 import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import type { Log } from "./log.ts";
@@ -157,8 +158,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const voteLog = await events.voteLog(
       founded(restored.entries, identity.peer) ? firstLogOf(swarm.id) : undefined,
     );
+    const binhostPath = config.binhostPath ?? defaultBinhostPath(home.dir, process.getuid?.() ?? -1);
     const showcase = await openShowcase({
-      dir: places.releases,
+      dir: binhostPath,
       blobs,
       formats: knownFormats({
         readings: places.readings,
@@ -488,7 +490,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     });
     if (config.binhostListen !== undefined) {
-      const binhost = await serveBinhost(config.binhostListen, shelvesOf(places.releases));
+      const binhost = await serveBinhost(config.binhostListen, shelvesOf(binhostPath));
       closers.push(() => binhost.close());
       log.info({ address: binhost.address }, "released files are served");
     }

@@ -23,14 +23,22 @@ export interface HomePlaces {
   readonly controlSocket: string;
 }
 
+const systemHome = "/var/lib/swarmd";
+/** Where binary packages of a Gentoo machine lie by convention, and web servers look for them. */
+export const systemBinhost = "/var/cache/binpkgs";
+
 /** Where the home lies if nobody says: $SWARMD_HOME, the system's place for root, else the XDG state folder. */
 export function defaultHomeDir(env: Readonly<Record<string, string | undefined>>, uid: number): string {
   if (env.SWARMD_HOME) return path.resolve(env.SWARMD_HOME);
   const state = env.XDG_STATE_HOME;
   if (state && path.isAbsolute(state)) return path.join(state, "swarmd");
-  if (uid === 0) return "/var/lib/swarmd";
+  if (uid === 0) return systemHome;
   return path.join(env.HOME || homedir(), ".local", "state", "swarmd");
 }
+
+/** Where released epochs are laid out if nobody says: root's daemon has them where web servers may read them. */
+export const defaultBinhostPath = (home: string, uid: number): string =>
+  home === systemHome && uid === 0 ? systemBinhost : placesOf(home).releases;
 
 export function placesOf(dir: string): HomePlaces {
   return {

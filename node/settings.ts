@@ -55,6 +55,14 @@ export const settings = {
     otherwise: "they are not served",
     example: '"0.0.0.0:8480"',
   },
+  binhostPath: {
+    kind: "text",
+    value: "dir",
+    text: "Where released epochs are laid out, for a web server to read",
+    fallback: undefined,
+    otherwise: "releases in the home; of root's own home /var/cache/binpkgs",
+    example: "/srv/binpkgs",
+  },
   slots: {
     heading: "What this machine gives",
     kind: "number",

@@ -71,11 +71,13 @@ test("each setting has its variable", async () => {
     SWARMD_COPIES: "needed",
     SWARMD_LOG_FILE: "/var/log/swarmd.log",
     SWARMD_BINHOST_LISTEN: "0.0.0.0:8480",
+    SWARMD_BINHOST_PATH: "/srv/binpkgs",
   };
   expect(Object.keys(env).sort()).toEqual(settingKeys.map(environmentNameOf).sort());
   expect(await load(env)).toEqual({
     listen: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
     binhostListen: "0.0.0.0:8480",
+    binhostPath: "/srv/binpkgs",
     announce: ["/dns/build.example/tcp/4701"],
     slots: 0,
     memory: 1.5 * 2 ** 30,

@@ -2,10 +2,11 @@
  * What clients of earlier epochs still ask for stands in the folder of a new one too, under its name of content: so a plain web server that knows
  * `current` alone never answers them with a 404. Each epoch hands on what is its own, so that what was carried ends with its epoch.
  */
-import { copyFile, link, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, link, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { byText } from "../../protocol/kernel/ids.ts";
 import { codeOf } from "../files.ts";
+import { makeFolders } from "./open-folders.ts";
 import { isLasting } from "./served-path.ts";
 
 /** Lists what a folder holds for others. No client is served it: its name begins with a dot. */
@@ -21,6 +22,7 @@ export async function carryOver(fresh: string, kept: readonly string[]): Promise
     for (const root of roots)
       for await (const name of filesBelow(folder, root)) {
         if (!isLasting(name) || others.has(name)) continue;
+        await makeFolders(fresh, name);
         if (await linked(path.join(folder, name), path.join(fresh, name))) carried.add(name);
       }
   }
@@ -31,7 +33,6 @@ export async function carryOver(fresh: string, kept: readonly string[]): Promise
 
 /** False when something stands there already: names of content are equal. */
 async function linked(from: string, to: string): Promise<boolean> {
-  await mkdir(path.dirname(to), { recursive: true });
   try {
     await link(from, to);
     return true;

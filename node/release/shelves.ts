@@ -1,9 +1,9 @@
 /** The folders of released epochs on this disk: `CHANNEL/N` holds an epoch, `CHANNEL/current` is a link to the one that is shown. */
 import { readdirSync } from "node:fs";
 import path from "node:path";
+import { channelPattern } from "../../protocol/timeline/events.ts";
 import type { Shelves } from "./serve.ts";
 
-const channelPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const epochPattern = /^[1-9][0-9]{0,9}$/;
 
 /** Looks each time: epochs come and go while the listener serves. */

@@ -2,11 +2,14 @@
  * A mirror's folder: `<channel>/<epoch>/` holds whole epochs, `<channel>/current` is a link to the one that is shown. An epoch is made
  * beside them, on disk to the last byte before it is named, and shown by one rename; so a crash at any point leaves what was shown.
  */
+
+import { constants } from "node:fs";
 import {
+  access,
+  chmod,
   copyFile,
   link,
   lstat,
-  mkdir,
   open,
   readdir,
   readlink,
@@ -21,10 +24,12 @@ import type { PublishStep, Shelved, ShownFile } from "../../protocol/contract.ts
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Showcase } from "../../protocol/ports.ts";
 import { decodeManifest } from "../../protocol/release/manifest.ts";
+import { channelPattern } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { carryOver } from "./carry.ts";
 import type { Format, RefusedFile } from "./formats/format.ts";
+import { makeFolder, makeFolders } from "./open-folders.ts";
 
 export interface ShowcaseOptions {
   readonly dir: string;
@@ -41,14 +46,22 @@ export interface ShowcaseOptions {
 const draftOf = (epoch: number): string => `.new-${epoch}`;
 const epochName = /^[1-9][0-9]{0,9}$/;
 
-/** Opens (or makes) the folder; what a crash left unfinished is removed. */
+/** Opens (or makes) the folder; what a crash left unfinished is removed, and what is no channel of ours is left alone. Throws `home-invalid`. */
 export async function openShowcase(options: ShowcaseOptions): Promise<Showcase> {
   const { dir } = options;
-  await mkdir(dir, { recursive: true });
   const found: Shelved[] = [];
+  try {
+    await makeFolder(dir);
+    await access(dir, constants.W_OK);
+  } catch (cause) {
+    throw new SwarmError("home-invalid", `released epochs cannot be laid out in ${dir}: ${codeOf(cause)}`, {
+      remedy: "give the folder to the daemon's user, or name another: binhostPath in config.yaml",
+      cause,
+    });
+  }
   for (const channel of (await readdir(dir)).sort(inOrder)) {
     const folder = path.join(dir, channel);
-    if (!(await lstat(folder)).isDirectory()) continue;
+    if (!channelPattern.test(channel) || !(await lstat(folder)).isDirectory()) continue;
     const names = await readdir(folder);
     for (const name of names)
       if (/^\.(new|old|current)-/.test(name))
@@ -82,7 +95,8 @@ async function take(options: ShowcaseOptions, step: PublishStep): Promise<void> 
   switch (step.step) {
     case "begin":
       await rm(draft, { recursive: true, force: true });
-      await mkdir(draft, { recursive: true });
+      await makeFolder(folder);
+      await makeFolder(draft);
       return;
     case "fill":
       for (const file of step.files) await lay(options, draft, file);
@@ -115,7 +129,7 @@ async function take(options: ShowcaseOptions, step: PublishStep): Promise<void> 
 /** One file of the release: verified as it is laid out, and on disk. */
 async function lay({ blobs }: ShowcaseOptions, draft: string, file: ShownFile): Promise<void> {
   const place = path.join(draft, file.path);
-  await mkdir(path.dirname(place), { recursive: true });
+  await makeFolders(draft, file.path);
   await rm(place, { force: true });
   if (file.link !== undefined) return symlink(file.link, place);
   if (!blobs.has(file.digest)) throw new SwarmError("blob-missing", `${file.path} is not on this disk`);
@@ -127,6 +141,7 @@ async function lay({ blobs }: ShowcaseOptions, draft: string, file: ShownFile): 
     if (codeOf(cause) !== "EXDEV" && codeOf(cause) !== "EPERM" && codeOf(cause) !== "EMLINK") throw cause;
     await copyFile(source, place);
   });
+  await chmod(place, file.executable ? 0o555 : 0o444);
   await sync(place);
 }
 
@@ -149,10 +164,11 @@ async function index(
   if (indexed.refused.length > 0) options.onRefused?.({ channel, epoch }, indexed.refused);
   for (const { path: name, content } of indexed.files) {
     const place = path.join(draft, name);
-    await mkdir(path.dirname(place), { recursive: true });
+    await makeFolders(draft, name);
     await rm(place, { force: true });
     if (content instanceof Uint8Array) {
-      await writeFile(place, content, { mode: 0o444 });
+      await writeFile(place, content);
+      await chmod(place, 0o444);
       // Clients ask for what is newer than they have, by this date.
       await utimes(place, atMs / 1000, atMs / 1000);
     } else await link(content.sameAs.file, place);

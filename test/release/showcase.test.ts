@@ -1,55 +1,89 @@
-/** A mirror's folder: nothing is seen before the switch, and what a crash left unfinished is gone at the next start. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+/** A mirror's folder: the contract of its port, and what web servers and owners of such folders count on. */
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FilesFormat } from "../../node/release/formats/files.ts";
 import { openShowcase } from "../../node/release/showcase.ts";
-import { type DiskBlobs, openBlobStore } from "../../node/store/blobs.ts";
-import type { PublishStep } from "../../protocol/contract.ts";
-import type { Digest } from "../../protocol/kernel/ids.ts";
+import { openBlobStore } from "../../node/store/blobs.ts";
+import { showcaseContract } from "../contract/showcase.ts";
 import { publishSteps } from "./publishing.ts";
 
-let dir: string;
-let blobs: DiskBlobs;
-beforeEach(async () => {
-  dir = await mkdtemp(path.join(tmpdir(), "showcase-"));
-  blobs = await openBlobStore(path.join(dir, "blobs"));
-});
-afterEach(() => rm(dir, { recursive: true, force: true }));
-
-const open = () => openShowcase({ dir: path.join(dir, "shown"), blobs, formats: [new FilesFormat()] });
-
-const steps = (epoch: number, text: string) => publishSteps(blobs, epoch, "bin/tool", Buffer.from(text));
-
-test("an epoch is seen whole after its last step, and at no moment before", async () => {
-  const run = async (step: PublishStep) => {
-    const showcase = await open();
-    return new Promise<unknown>((resolve) => showcase.run(step, resolve));
+/** A folder with blobs and what is shown of them. */
+async function place() {
+  const dir = await mkdtemp(path.join(tmpdir(), "showcase-"));
+  const blobs = await openBlobStore(path.join(dir, "blobs"));
+  const shown = path.join(dir, "shown");
+  return {
+    dir,
+    shown,
+    blobs,
+    open: () => openShowcase({ dir: shown, blobs, formats: [new FilesFormat()] }),
+    steps: (epoch: number, text: string) => publishSteps(blobs, epoch, "bin/tool", Buffer.from(text)),
+    close: () => rm(dir, { recursive: true, force: true }),
   };
-  const current = () => readFile(path.join(dir, "shown/stable/current/bin/tool"), "utf8").catch(() => "");
-  const first = await open();
-  for (const step of await steps(1, "one"))
-    expect(await new Promise((resolve) => first.run(step, resolve))).toBe(undefined);
-  expect(await current()).toBe("one");
-  const second = await open();
-  for (const step of (await steps(2, "two")).slice(0, -1)) {
-    expect(await new Promise((resolve) => second.run(step, resolve))).toBe(undefined);
-    expect(await current()).toBe("one");
-  }
-  const again = await open();
-  expect(again.restored()).toEqual([{ channel: "stable", epochs: [1, 2], current: 1 }]);
-  expect(await run({ step: "switch", channel: "stable", epoch: 2 })).toBe(undefined);
-  expect(await current()).toBe("two");
-  await run({ step: "begin", channel: "stable", epoch: 3 });
-  await open();
-  expect((await readdir(path.join(dir, "shown/stable"))).sort()).toEqual(["1", "2", "current"]);
+}
+
+showcaseContract("a mirror's folder", async () => {
+  const { open, steps, blobs, shown, close } = await place();
+  return {
+    open,
+    steps,
+    close,
+    put: (text) => blobs.put(Buffer.from(text)),
+    read: () => readFile(path.join(shown, "stable/current/bin/tool"), "utf8").catch(() => undefined),
+    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 30_000, interval: 1 }),
+  };
 });
 
-test("a file that this disk lacks stops the step by name", async () => {
-  const showcase = await open();
-  const digest = `${"0".repeat(64)}/3` as Digest;
-  const step: PublishStep = { step: "fill", channel: "stable", epoch: 1, files: [{ path: "a", digest }] };
-  const error = await new Promise((resolve) => showcase.run(step, resolve));
-  expect(error).toMatchObject({ code: "blob-missing", message: "a is not on this disk" });
+let here: Awaited<ReturnType<typeof place>>;
+beforeEach(async () => {
+  here = await place();
+});
+afterEach(() => here.close());
+
+const publish = async (epoch: number, text: string) => {
+  const showcase = await here.open();
+  for (const step of await here.steps(epoch, text))
+    expect(await new Promise((resolve) => showcase.run(step, resolve))).toBe(undefined);
+};
+
+test("what is shown may be read by everybody, whatever the daemon's umask", async () => {
+  const before = process.umask(0o077);
+  try {
+    await publish(1, "one");
+    await publish(2, "two");
+  } finally {
+    process.umask(before);
+  }
+  const others = async (name: string) => (await stat(path.join(here.shown, name))).mode & 0o007;
+  for (const folder of [".", "stable", "stable/2", "stable/2/bin"]) expect(await others(folder)).toBe(0o5);
+  for (const file of ["bin/tool", "SHA256SUMS", "manifest.json"])
+    expect(await others(`stable/current/${file}`)).toBe(0o4);
+});
+
+test("what is no channel of the swarm is left as it is, and what a crash left of one is gone", async () => {
+  await mkdir(path.join(here.shown, "Packages.d"), { recursive: true });
+  await mkdir(path.join(here.shown, "app-misc/greet"), { recursive: true });
+  await writeFile(path.join(here.shown, "app-misc/greet/greet-1.gpkg.tar"), "somebody else's");
+  await publish(1, "one");
+  await mkdir(path.join(here.shown, "stable/.new-2/bin"), { recursive: true });
+  const showcase = await here.open();
+  expect(showcase.restored().filter(({ current }) => current > 0)).toEqual([
+    { channel: "stable", epochs: [1], current: 1 },
+  ]);
+  expect((await readdir(path.join(here.shown, "stable"))).sort()).toEqual(["1", "current"]);
+  expect(await readdir(path.join(here.shown, "app-misc/greet"))).toEqual(["greet-1.gpkg.tar"]);
+});
+
+test("a folder that cannot be used is named at the start", async () => {
+  await writeFile(here.shown, "a file");
+  await expect(here.open()).rejects.toMatchObject({
+    code: "home-invalid",
+    remedy: expect.stringContaining("binhostPath"),
+  });
+  await rm(here.shown);
+  await mkdir(here.shown);
+  await chmod(here.shown, 0o755);
+  expect((await here.open()).restored()).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** The simulated ports keep the same promises as the real ones. */
 import { digestFrom, digestOf, sha256Hex } from "../../protocol/kernel/digest.ts";
-import type { PeerId } from "../../protocol/kernel/ids.ts";
+import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import { Blobs } from "../../sim/artifacts.ts";
 import { HostClock } from "../../sim/clock.ts";
 import { Cores } from "../../sim/cores.ts";
@@ -9,6 +9,7 @@ import { Executions } from "../../sim/executions.ts";
 import { virtualExecutor } from "../../sim/executor.ts";
 import { VirtualNetwork } from "../../sim/network.ts";
 import { Process } from "../../sim/process.ts";
+import { HostShowcase } from "../../sim/showcase.ts";
 import { fakePeer, fakeSigner } from "../../sim/signer.ts";
 import { World } from "../../sim/world.ts";
 import { artifactsContract } from "../contract/artifacts.ts";
@@ -17,6 +18,7 @@ import { clockContract } from "../contract/clock.ts";
 import { eventsContract } from "../contract/events.ts";
 import { executorContract } from "../contract/executor.ts";
 import { type NetworkEnd, networkContract } from "../contract/network.ts";
+import { showcaseContract } from "../contract/showcase.ts";
 import { signerContract } from "../contract/signer.ts";
 
 /** Virtual time passes until the condition holds. */
@@ -145,6 +147,42 @@ artifactsContract("the simulated artifacts", async () => {
     },
     has: (digest) => blobs.has(self, digest),
     settle,
+    async close() {},
+  };
+});
+
+showcaseContract("the simulated showcase", async () => {
+  const world = new World({ seed: 1 });
+  const blobs = new Blobs(new VirtualNetwork(world));
+  const self = fakePeer("ann");
+  const showcase = new HostShowcase(blobs, self);
+  const texts = new Map<Digest, string>();
+  let process = new Process(world, "ann");
+  const put = async (text: string) => {
+    const digest = blobs.put(self, new TextEncoder().encode(text));
+    texts.set(digest, text);
+    return digest;
+  };
+  return {
+    open() {
+      process.end("kill");
+      process = new Process(world, "ann");
+      return showcase.port(process);
+    },
+    put,
+    steps: async (epoch, text) => {
+      const at = { channel: "stable", epoch };
+      const files = [{ path: "bin/tool", digest: await put(text) }];
+      return [
+        { step: "begin", ...at },
+        { step: "fill", ...at, files },
+        { step: "index", ...at, manifest: await put(`manifest of ${epoch}`) },
+        { step: "keep", ...at },
+        { step: "switch", ...at },
+      ];
+    },
+    read: async () => texts.get(showcase.shown("stable")?.files[0]?.digest as Digest),
+    settle: settleIn(world),
     async close() {},
   };
 });

@@ -1,0 +1,16 @@
+/** Folders that web servers may read, who run as somebody else: whatever the daemon's umask leaves to others. */
+import { chmod, mkdir } from "node:fs/promises";
+import path from "node:path";
+
+/** As `mkdir -p`, but for what it makes everybody may read. */
+export async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true });
+  if (made !== undefined) await chmod(folder, 0o755);
+}
+
+/** Every folder above a file below `root`. */
+export async function makeFolders(root: string, file: string): Promise<void> {
+  const parts = file.split("/");
+  for (let depth = 1; depth < parts.length; depth++)
+    await makeFolder(path.join(root, ...parts.slice(0, depth)));
+}
