@@ -6,7 +6,7 @@ import { constants, createReadStream, createWriteStream } from "node:fs";
 import { chmod, link, mkdir, open, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
 import { type Entry, openPromise } from "yauzl";
 import { isPath } from "../../protocol/build/path.ts";
@@ -230,11 +230,12 @@ class Target {
   }
 
   async file(name: string, executable: boolean, content: Readable): Promise<void> {
-    content.on("error", () => {}); // also of what is refused by its name before it is read
+    // An error may come before anyone reads, and is kept for whoever reads: yauzl tells it once, and leaves the stream open.
+    content.on("error", (cause) => content.destroy(cause));
     const place = this.place(name);
     if (place === undefined) {
       content.resume();
-      await new Promise((resolve, reject) => content.on("end", resolve).on("error", reject));
+      await finished(content);
       return;
     }
     const at = await this.room(place);

@@ -162,3 +162,17 @@ test("a zip that lies about the size of what is refused anyway is refused, and e
   await expect(unpackArchive(file, path.join(place, "t"), 0)).rejects.toThrow(ArchiveFault);
   await rm(place, { recursive: true });
 });
+
+test("a zip whose first member is damaged is refused, however deep the folder it would go to", async () => {
+  const place = path.join(inside, "damaged");
+  await mkdir(path.join(place, "t"), { recursive: true });
+  const file = path.join(place, "archive");
+  const name = "a/b/c/d/e/f/x";
+  const bytes = Buffer.from(
+    zipOf([{ name, body: Buffer.alloc(500, "x"), mode: 0o100644, flags: 0, says: undefined }]),
+  );
+  bytes[30 + name.length] = 0xff; // a block of no known kind
+  await writeFile(file, bytes);
+  await expect(unpackArchive(file, path.join(place, "t"), 0)).rejects.toThrow(/damaged/);
+  await rm(place, { recursive: true });
+});
