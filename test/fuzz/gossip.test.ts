@@ -48,6 +48,9 @@ const said = (dice: Dice): Uint8Array => {
   return dice.once(4) ? hostileBytes(dice, [whole], 100_000) : whole;
 };
 
+/** What is said on one stream. */
+const wordsEach = 25;
+
 let swarm: TestSwarm;
 let ann: Member;
 let bob: Member;
@@ -95,7 +98,7 @@ test("a member that sends hostile gossip is heard within bounds or cut off, and 
   let connection = await admitted();
   await fuzzSlow({
     // One stream, and what is said on it: whole words, until one of them ends it.
-    make: (dice) => Buffer.concat(Array.from({ length: 25 }, () => said(dice))),
+    make: (dice) => Buffer.concat(Array.from({ length: wordsEach }, () => said(dice))),
     run: async (bytes) => {
       if (connection.status !== "open") connection = await admitted();
       try {
@@ -109,6 +112,8 @@ test("a member that sends hostile gossip is heard within bounds or cut off, and 
         return "cut off";
       }
     },
+    // A case is many inputs, and where it ends the connection, two hosts shake hands anew.
+    moreMs: () => 50 * wordsEach,
     cases: 60,
     casesMax: 2000,
   });
