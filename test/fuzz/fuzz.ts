@@ -18,6 +18,8 @@ const growthBytesMax = 64 << 20;
 /** Reading the heap's size costs more than most cases: it is done for each so many-th, and for all that take long. */
 const weighedEach = 256;
 const longMs = 30;
+/** No case takes a second, however busy the machine. */
+const endlessMs = 120_000;
 /** Machines are noisy: a case is accused when the quickest of so many runs is too slow, even for how slow the machine was meanwhile. */
 const triesMax = 4;
 
@@ -82,7 +84,7 @@ export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
     await Promise.all(
       turn.map(async ({ number, input }) => {
         try {
-          tally.count(await target.run(input));
+          tally.count(await ended(target.run(input)));
         } catch (cause) {
           throw finding(number, input, cause);
         }
@@ -121,6 +123,19 @@ function finding(number: number, input: unknown, cause: unknown): Error {
       `reproduce: FUZZ_SEED=${seed} FUZZ_CASE=${number} npx vitest run ${file} -t ${JSON.stringify(currentTestName)}`,
     { cause },
   );
+}
+
+/** A case that waits for what never comes is a finding, not the end of all that come after it. */
+async function ended<T>(run: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const never = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it has not ended after ${endlessMs / 1000} s`)), endlessMs);
+  });
+  try {
+    return await Promise.race([run, never]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function judgeAlone<T>({ run, moreMs }: SlowTarget<T>, input: T): Promise<void> {
