@@ -81,10 +81,11 @@ export async function fuzzSlow<T>(target: SlowTarget<T>): Promise<Tally> {
       turn.push({ number, input: await target.make(diceOf(number)) });
     const before = heapBytes();
     const from = process.cpuUsage();
+    const patience = AbortSignal.timeout(endlessMs);
     await Promise.all(
       turn.map(async ({ number, input }) => {
         try {
-          tally.count(await ended(target.run(input)));
+          tally.count(await ended(target.run(input), patience));
         } catch (cause) {
           throw finding(number, input, cause);
         }
@@ -126,16 +127,12 @@ function finding(number: number, input: unknown, cause: unknown): Error {
 }
 
 /** A case that waits for what never comes is a finding, not the end of all that come after it. */
-async function ended<T>(run: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const never = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it has not ended after ${endlessMs / 1000} s`)), endlessMs);
+function ended<T>(run: Promise<T>, patience: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const give = () => reject(new Error(`it has not ended after ${endlessMs / 1000} s`));
+    patience.addEventListener("abort", give, { once: true });
+    run.then(resolve, reject);
   });
-  try {
-    return await Promise.race([run, never]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function judgeAlone<T>({ run, moreMs }: SlowTarget<T>, input: T): Promise<void> {
