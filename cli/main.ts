@@ -47,6 +47,7 @@ import { staging } from "./commands/staging.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
 import { submit } from "./commands/submit.ts";
+import { timeline } from "./commands/timeline.ts";
 import { unground } from "./commands/unground.ts";
 import { verify } from "./commands/verify.ts";
 import { version } from "./commands/version.ts";
@@ -90,6 +91,7 @@ const commands: readonly Command[] = [
   rebalance,
   reset,
   history,
+  timeline,
   node,
   drain,
   secret,

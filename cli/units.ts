@@ -27,6 +27,16 @@ export function bytesText(bytes: number): string {
   return `${Math.round(value)} TB`;
 }
 
+/** The day of a moment in local time: `2030-01-31`. */
+export const dayText = (ms: number): string => momentText(ms).slice(0, 10);
+
+/** A moment of a day in local time: `09:05:03.120`. */
+export function clockText(ms: number): string {
+  const at = new Date(ms);
+  const digits = (n: number, count: number) => String(n).padStart(count, "0");
+  return `${momentText(ms).slice(11)}:${digits(at.getSeconds(), 2)}.${digits(at.getMilliseconds(), 3)}`;
+}
+
 /** A moment in local time to the minute: `2030-01-31 09:05`. */
 export function momentText(ms: number): string {
   const at = new Date(ms);

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Ending } from "../protocol/contract.ts";
+import type { Effect, Ending } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { hashOf, sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -118,6 +118,14 @@ function formerly({ name, parting }: Former, by: string | undefined): SwarmError
     { remedy: "to come back it needs a key of its own: swarmd join with another --home" },
   );
 }
+
+/** What a node says or hears for the first time. */
+const entriesIn = (effect: Effect): readonly SignedEntry[] =>
+  effect.kind === "append"
+    ? [effect.entry]
+    : effect.kind === "keep" || effect.kind === "keep-update"
+      ? effect.entries
+      : [];
 
 /** Whether this node founded the swarm, as a store of an older version has it that names no log of votes. */
 const founded = (entries: readonly SignedEntry[], self: PeerId): boolean =>
@@ -267,6 +275,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       clock.now(),
     );
     const waiters = new Set<() => void>();
+    const hearers = new Set<(entries: readonly SignedEntry[]) => void>();
     let saidTwice = false;
     let saidDown: (because: Ending) => void = () => {};
     const down = new Promise<Ending>((resolve) => {
@@ -297,7 +306,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         showcase,
       },
       {
-        stepped: (input) => {
+        stepped: (input, effects) => {
           const { members, peers } = core.desk;
           const told =
             input.kind === "clock"
@@ -307,6 +316,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
                 : undefined;
           if (told !== undefined) wrongClocks.heard(told, members.nameOf(told), peers.clockAheadMs(told));
           for (const wake of waiters) wake();
+          const said = hearers.size === 0 ? [] : effects.flatMap(entriesIn);
+          if (said.length > 0) for (const hear of hearers) hear(said);
           const twice = core.desk.room.limitedBy === "clone";
           if (twice === saidTwice) return;
           saidTwice = twice;
@@ -472,6 +483,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       tails: executor,
       doctor,
       mesh: up,
+      hear(listen) {
+        hearers.add(listen);
+        return () => hearers.delete(listen);
+      },
       nextIdentity: () => obtainNextIdentity(places.identity),
       signStatement: (text) => signStatement(text, identity.peer, identity.seed()),
       changed: (signal) =>

@@ -9,6 +9,7 @@ import type { Artifacts, EventStore } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
 import { surveyToolsMax } from "../protocol/swarm/message.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
+import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { excessOf } from "../protocol/work/collection.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
@@ -30,6 +31,7 @@ import { ReleaseQueries } from "./release-queries.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
 import type { Collector } from "./store/collector.ts";
 import type { Sources } from "./store/sources.ts";
+import { timelineOf } from "./timeline.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
@@ -53,6 +55,8 @@ export interface OperatorParts {
   readonly mesh: Mesh;
   /** Resolves after the next step that may have changed something. */
   readonly changed: (signal?: AbortSignal) => Promise<void>;
+  /** Hears of every entry that comes to this node, or leaves it, until the answer is called. */
+  readonly hear: (listen: (entries: readonly SignedEntry[]) => void) => () => void;
   /** The key this node would change to. */
   readonly nextIdentity: () => Promise<{ readonly peer: PeerId }>;
   /** Signs a statement with the key of this node. */
@@ -211,6 +215,7 @@ export function createOperator(parts: OperatorParts): Control {
       const again = await retryAnew({ desk, bring, read, keep, resolve, command }, operation, dryRun);
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
+    timeline: (request, signal) => timelineOf(request, signal, { ...parts, desk, recall }),
     queue: async () => queries.queue(),
     releases: async () => releases.view(),
     releaseManifest: (channel, epoch) => releases.manifest(channel, epoch),

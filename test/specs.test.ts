@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { createSigner } from "../node/signer.ts";
+import { familyOfKind } from "../protocol/explain/families.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { swarmIdOf } from "../protocol/swarm/members.ts";
 import { decodeTicket, encodeTicket } from "../protocol/swarm/ticket.ts";
@@ -99,4 +100,14 @@ test("links between pages lead somewhere", () => {
       }),
   );
   expect(broken).toEqual([]);
+
+  test("the families of events are those that the page of the timeline lists", () => {
+    const listed = read("specs/timeline.md")
+      .split("\n")
+      .flatMap((line) => {
+        const [, family, kinds] = /^\| `(\w+)` \| [^`]* \| (`.*`) \|$/.exec(line) ?? [];
+        return kinds === undefined ? [] : [...kinds.matchAll(/`([^`]+)`/g)].map((kind) => [kind[1], family]);
+      });
+    expect(Object.fromEntries(listed)).toEqual(familyOfKind);
+  });
 });

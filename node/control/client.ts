@@ -4,7 +4,7 @@ import http from "node:http";
 import net from "node:net";
 import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
-import type { BringEvent, BuildEvent, Control, LogChunk } from "./api.ts";
+import type { BringEvent, BuildEvent, Control, LogChunk, TimelineLine } from "./api.ts";
 import {
   answerBytesMax,
   digestsMax,
@@ -85,6 +85,10 @@ export function controlClient(socketPath: string): Control {
     submit: (request) => value("submit", request),
     control: (build, op, options) => value("control", { build, op, ...options }),
     operate: (operation, options) => value("operate", { operation, ...options }),
+    timeline: ({ kinds, ...request }, signal) =>
+      lines<TimelineLine>(
+        ask("timeline", { ...request, ...(kinds ? { kinds: kinds.join(",") } : {}) }, { signal }),
+      ),
     queue: () => value("queue", {}),
     releases: () => value("releases", {}),
     releaseManifest: (channel, epoch) => value("releaseManifest", { channel, epoch }),

@@ -7,7 +7,7 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
-import type { Control } from "./api.ts";
+import type { Control, TimelineRequest } from "./api.ts";
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT";
@@ -42,6 +42,7 @@ export const routes = {
   submit: { method: "POST", path: "/1/submit", answer: "json", silenceMsMax: slow },
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
   operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
+  timeline: { method: "GET", path: "/1/timeline", answer: "lines", silenceMsMax: 60_000 },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
   releases: { method: "GET", path: "/1/releases", answer: "json", silenceMsMax: quick },
   releaseManifest: { method: "GET", path: "/1/release", answer: "json", silenceMsMax: slow },
@@ -97,6 +98,8 @@ export interface RouteInputs {
     readonly reason?: string;
     readonly dryRun?: boolean;
   };
+  /** Kinds with commas between them. */
+  readonly timeline: Omit<TimelineRequest, "kinds"> & { readonly kinds?: string };
   readonly queue: Record<never, never>;
   readonly releases: Record<never, never>;
   readonly releaseManifest: { readonly channel: string; readonly epoch: number };
@@ -116,6 +119,8 @@ export interface RouteInputs {
 export const bodyBytesMax = 1 << 20;
 /** Of one question for missing blobs; the client asks several times for more. */
 export const digestsMax = 10_000;
+/** Of one answer of the timeline, before what comes. */
+export const timelineLinesMax = 100_000;
 /** Of one line of a stream. */
 export const lineBytesMax = 4 << 20;
 /** Of one JSON answer: the view of a build of 200,000 actions fits. */

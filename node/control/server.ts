@@ -23,7 +23,14 @@ import {
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import { channelPattern, roles } from "../../protocol/timeline/events.ts";
 import type { Control, WireError } from "./api.ts";
-import { bodyBytesMax, digestsMax, type RouteInputs, type RouteName, routes } from "./routes.ts";
+import {
+  bodyBytesMax,
+  digestsMax,
+  type RouteInputs,
+  type RouteName,
+  routes,
+  timelineLinesMax,
+} from "./routes.ts";
 import { shortPath } from "./socket.ts";
 
 export interface ControlServer {
@@ -250,6 +257,18 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
   operate: {
     input: z.strictObject({ operation, ...wordOptions }),
     run: (control, { operation, ...options }) => control.operate(operation, options),
+  },
+  timeline: {
+    input: z.strictObject({
+      build: build.optional(),
+      node: z.string().min(1).max(128).optional(),
+      kinds: z.string().max(1024).optional(),
+      sinceMs: z.coerce.number().int().nonnegative().optional(),
+      limit: z.coerce.number().int().positive().max(timelineLinesMax).optional(),
+      follow: z.enum(["true", "false"]).transform((text) => text === "true"),
+    }),
+    run: (control, { kinds, ...request }, { signal }) =>
+      control.timeline({ ...request, ...(kinds === undefined ? {} : { kinds: kinds.split(",") }) }, signal),
   },
   queue: { input: nothing, run: (control) => control.queue() },
   releases: { input: nothing, run: (control) => control.releases() },

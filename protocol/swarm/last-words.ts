@@ -35,6 +35,13 @@ export class LastWords {
     }
   }
 
+  /** The last place known of every chain. */
+  all(): { readonly author: PeerId; readonly inc: Incarnation; readonly seq: number }[] {
+    return [...this.byAuthor].flatMap(([author, starts]) =>
+      [...starts.values()].map(({ inc, seq }) => ({ author, inc, seq })),
+    );
+  }
+
   /** What is known of an author, as a cut names it: of very many starts those others stand on and the newest. */
   of(author: PeerId): LastWord[] {
     return [...(this.byAuthor.get(author)?.values() ?? [])]

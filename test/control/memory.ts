@@ -302,6 +302,8 @@ export class MemoryControl implements Control {
     return { moved: 1, lost: loses ? this.options.lost : 0, ...(build ? { build } : {}) };
   }
 
+  async *timeline(): AsyncIterable<never> {}
+
   async queue() {
     const live = (await this.builds()).filter(({ state }) => state === "running" || state === "paused");
     return live.map((build, i) => ({
