@@ -100,14 +100,14 @@ test("links between pages lead somewhere", () => {
       }),
   );
   expect(broken).toEqual([]);
+});
 
-  test("the families of events are those that the page of the timeline lists", () => {
-    const listed = read("specs/timeline.md")
-      .split("\n")
-      .flatMap((line) => {
-        const [, family, kinds] = /^\| `(\w+)` \| [^`]* \| (`.*`) \|$/.exec(line) ?? [];
-        return kinds === undefined ? [] : [...kinds.matchAll(/`([^`]+)`/g)].map((kind) => [kind[1], family]);
-      });
-    expect(Object.fromEntries(listed)).toEqual(familyOfKind);
-  });
+test("the families of events are those that the page of the timeline lists", () => {
+  const listed = read("specs/timeline.md")
+    .split("\n")
+    .flatMap((line) => {
+      const [, family, kinds] = /^\| `(\w+)` \| [^`]* \| (`.*`) \|$/.exec(line) ?? [];
+      return kinds === undefined ? [] : [...kinds.matchAll(/`([^`]+)`/g)].map((kind) => [kind[1], family]);
+    });
+  expect(Object.fromEntries(listed)).toEqual(familyOfKind);
 });
