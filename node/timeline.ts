@@ -14,7 +14,7 @@ import type { EventStore } from "../protocol/ports.ts";
 import type { AnyEvent, SignedEntry } from "../protocol/timeline/entry.ts";
 import { knownEvent } from "../protocol/timeline/events.ts";
 import type { Desk } from "../protocol/work/desk.ts";
-import type { TimelineLine, TimelineRequest } from "./control/api.ts";
+import type { TimelineLine, TimelineRequest } from "./control/account.ts";
 import { timelineLinesMax } from "./control/routes.ts";
 import type { Queries } from "./queries.ts";
 import type { Recall } from "./recall.ts";

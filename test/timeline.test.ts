@@ -1,6 +1,6 @@
 /** The timeline as people read it, from what a node has on its disk. */
 import { expect, test } from "vitest";
-import type { TimelineLine, TimelineRequest } from "../node/control/api.ts";
+import type { TimelineLine, TimelineRequest } from "../node/control/account.ts";
 import { Queries } from "../node/queries.ts";
 import { type TimelineParts, timelineOf } from "../node/timeline.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";

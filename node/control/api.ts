@@ -6,7 +6,6 @@
 import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
-import type { Family } from "../../protocol/explain/families.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
@@ -15,6 +14,7 @@ import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
 import type { Envelope } from "../release/attestation.ts";
+import type { TimelineLine, TimelineRequest } from "./account.ts";
 
 export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
 
@@ -294,43 +294,6 @@ export interface FormerView {
   /** Who said so. */
   readonly by: string;
   readonly reason?: string;
-}
-
-/** Which lines of the timeline; all of them where nothing is said. */
-export interface TimelineRequest {
-  readonly build?: BuildId;
-  /** A name or a peer id, also of one that is a member no more. */
-  readonly node?: string;
-  /** Kinds, families, or beginnings of kinds up to a dot. */
-  readonly kinds?: readonly string[];
-  /** By the clocks of those who spoke. */
-  readonly sinceMs?: number;
-  /** The last so many, before those that come. */
-  readonly limit?: number;
-  readonly follow: boolean;
-}
-
-/** An event as it was said, and by whom. */
-export interface TimelineLine {
-  /** By its author's clock. */
-  readonly atMs: number;
-  readonly node: string;
-  readonly peerId: PeerId;
-  readonly inc: string;
-  /** Its entry's place in the author's chain, and its own place in that entry. */
-  readonly seq: number;
-  readonly place: number;
-  readonly entry: string;
-  readonly build?: BuildId;
-  readonly family: Family;
-  readonly kind: string;
-  readonly action?: string;
-  /** In words. */
-  readonly text: string;
-  /** Its author was cut off before: it counts nowhere. */
-  readonly counts?: false;
-  /** Every field; bytes as base64. */
-  readonly event: { readonly kind: string };
 }
 
 /** Somebody who asks to join. */

@@ -4,7 +4,8 @@ import http from "node:http";
 import net from "node:net";
 import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
-import type { BringEvent, BuildEvent, Control, LogChunk, TimelineLine } from "./api.ts";
+import type { TimelineLine } from "./account.ts";
+import type { BringEvent, BuildEvent, Control, LogChunk } from "./api.ts";
 import {
   answerBytesMax,
   digestsMax,

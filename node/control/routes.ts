@@ -7,7 +7,8 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
-import type { Control, TimelineRequest } from "./api.ts";
+import type { TimelineRequest } from "./account.ts";
+import type { Control } from "./api.ts";
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT";
