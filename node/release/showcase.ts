@@ -151,7 +151,7 @@ async function index(
   step: Extract<PublishStep, { step: "index" }>,
 ): Promise<void> {
   const manifest = decodeManifest(await options.blobs.read(step.manifest));
-  const { channel, epoch, atMs, items } = manifest;
+  const { channel, epoch, atMs, header, items } = manifest;
   const format = options.formats.find((f) => f.name === manifest.format);
   if (!format)
     throw new SwarmError("version-unknown", `this program knows no format ${manifest.format}`, {
@@ -160,7 +160,7 @@ async function index(
   const files = items
     .filter((item) => item.link === undefined)
     .map((item) => ({ path: item.path, digest: item.digest, file: path.join(draft, item.path) }));
-  const indexed = await format.index({ channel, epoch, atMs, files });
+  const indexed = await format.index({ channel, epoch, atMs, files, ...(header ? { header } : {}) });
   if (indexed.refused.length > 0) options.onRefused?.({ channel, epoch }, indexed.refused);
   for (const { path: name, content } of indexed.files) {
     const place = path.join(draft, name);

@@ -8,6 +8,7 @@ import { digestOf, isDigest } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { ActionName, Digest } from "../kernel/ids.ts";
 import { isPath } from "./path.ts";
+import { headerSchema, type IndexHeader } from "./released.ts";
 import { secretPattern } from "./secret.ts";
 
 const graphBytesMax = 64 << 20;
@@ -102,6 +103,8 @@ export interface Graph {
   readonly release?: {
     readonly channel: string;
     readonly format: string;
+    /** Fields at the head of the format's index. */
+    readonly header?: IndexHeader;
     readonly include: readonly ActionName[];
   };
 }
@@ -154,7 +157,14 @@ const graphSchema: z.ZodType<Graph> = z.object({
       }),
     )
     .max(graphActionsMax),
-  release: z.object({ channel: z.string(), format: z.string(), include: z.array(actionName) }).optional(),
+  release: z
+    .object({
+      channel: z.string(),
+      format: z.string(),
+      header: headerSchema.optional(),
+      include: z.array(actionName),
+    })
+    .optional(),
 });
 
 export function encodeGraph(graph: Graph): { bytes: Uint8Array; digest: Digest } {

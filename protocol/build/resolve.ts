@@ -2,6 +2,7 @@
  * From a spec and the listing of its input files to the graph of the build: every action, what each one takes and makes.
  * Pure: the same spec and files give the same graph everywhere. All that can be wrong is refused here, before anything runs.
  */
+
 import { SwarmError } from "../kernel/errors.ts";
 import { type ActionName, byText } from "../kernel/ids.ts";
 import { renderDemands } from "./demands.ts";
@@ -16,6 +17,7 @@ import { overlaps } from "./overlaps.ts";
 import { pathTrouble, withoutDot } from "./path.ts";
 import { isPattern, patternTrouble, unescapePattern } from "./patterns.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
+import { reservedBecause } from "./released.ts";
 import { problemAt, type Spec, type SpecAction, type SpecText } from "./spec.ts";
 import {
   type Lookup,
@@ -109,9 +111,7 @@ class Resolver {
       files: this.files,
       sets: this.sets.list,
       actions: ordered,
-      ...(this.spec.release
-        ? { release: { channel: this.spec.release.channel, format: this.spec.release.format, include } }
-        : {}),
+      ...(this.spec.release ? { release: { ...this.spec.release, include } } : {}),
     };
   }
 
@@ -304,7 +304,17 @@ class Resolver {
           message: `the release includes ${item.text}, which makes nothing`,
           hint: "declare its outputs with out:",
         });
-      for (const action of found) include.add(action.name);
+      for (const action of found) {
+        include.add(action.name);
+        for (const { path } of action.outputs) {
+          const why = reservedBecause(path);
+          if (why !== undefined)
+            this.refuse(item.at, {
+              message: `the release includes ${path} of ${action.name}, which cannot be released: ${why}`,
+              hint: "let the action write it to another path",
+            });
+        }
+      }
     }
     return [...include];
   }

@@ -1,5 +1,6 @@
 /** The form of a spec: its keys and their types, as zod checks them and as editors learn them from specs/spec.schema.json. */
 import { z } from "zod";
+import { headerSchema } from "./released.ts";
 import { secretPattern } from "./secret.ts";
 import { targetPattern } from "./toolchain.ts";
 
@@ -302,6 +303,9 @@ const releaseSchema = z.strictObject(
       .enum(["files", "gentoo", "debian"], must("files, gentoo or debian"))
       .default("files")
       .describe("What its clients are: plain files with sums, emerge (gpkg, xpak), apt (deb)."),
+    header: headerSchema
+      .optional()
+      .describe("Fields at the head of Gentoo's index, as ARCH, PROFILE or ACCEPT_KEYWORDS."),
     include: listOr(nonEmpty, "the name of an action or a list of them").describe(
       "Actions whose outputs are released.",
     ),

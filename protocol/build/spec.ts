@@ -1,4 +1,5 @@
 /** A spec: what a person submits, read from YAML and checked in its form. What it means over real files is for `resolve.ts`. */
+
 import { byText } from "../kernel/ids.ts";
 import { demandTexts } from "./demands.ts";
 import { graphActionsMax, type Requirements } from "./graph.ts";
@@ -6,6 +7,7 @@ import { type Assembly, assemble, type Load, type Part } from "./include.ts";
 import { type Cell, cellsOf } from "./matrix.ts";
 import { type Problem, SpecError, type Trouble } from "./problem.ts";
 import { durationMs, sizeBytes } from "./quantities.ts";
+import type { IndexHeader } from "./released.ts";
 import {
   type ActionForm,
   countMax,
@@ -117,6 +119,7 @@ export interface Spec {
   readonly release?: {
     readonly channel: string;
     readonly format: string;
+    readonly header?: IndexHeader;
     readonly include: readonly SpecText[];
   };
 }
@@ -188,6 +191,11 @@ class Reader {
       this.refuse(["actions"], {
         message: "every action is left out by its when",
         hint: this.leftOut[0] && `${this.leftOut[0].name}: ${this.leftOut[0].why}`,
+      });
+    if (form.release?.header && form.release.format !== "gentoo")
+      this.refuse(["release", "header"], {
+        message: `the index of the format ${form.release.format} has no header of its own`,
+        hint: "leave it out, or release packages for Gentoo: format: gentoo",
       });
     if (this.problems.length > 0) throw new SpecError(this.problems);
     return {

@@ -15,6 +15,7 @@ import {
   epochStepMs,
   type Manifest,
   merged,
+  mergedHeader,
   type StagedSet,
 } from "./manifest.ts";
 import type { Mirrors } from "./mirrors.ts";
@@ -244,6 +245,7 @@ export class Finalizing {
     const { wish } = task;
     const { tip } = epochs;
     const { base, old, sets } = from;
+    const header = old ? old.header : mergedHeader(base?.header, sets);
     const manifest: Manifest = {
       v: 1,
       swarm: this.bench.config.swarm,
@@ -252,6 +254,7 @@ export class Finalizing {
       parent: tip?.value ?? null,
       atMs: Math.max(Math.round(this.bench.now.wallMs), (tip?.proposal.atMs ?? 0) + epochStepMs, 0),
       format: sets.at(-1)?.format ?? old?.format ?? base?.format ?? "files",
+      ...(header ? { header } : {}),
       items: old ? old.items : merged(base?.items ?? [], sets),
       builds: [...(base?.builds ?? []), ...(old ? [] : from.builds)],
       ...(wish.rollback === undefined ? {} : { rollback: wish.rollback }),

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { leadsTo } from "../build/links.ts";
 import { isPath } from "../build/path.ts";
+import { headerSchema, type IndexHeader, reservedBecause } from "../build/released.ts";
 import { decode, encode } from "../kernel/codec.ts";
 import { isDigest } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
@@ -55,6 +56,7 @@ const stagedSchema = z.strictObject({
   channel,
   build,
   format,
+  header: headerSchema.optional(),
   items: z.array(itemSchema).max(itemsMax),
 });
 /** What one build releases. */
@@ -70,6 +72,8 @@ const manifestSchema = z.strictObject({
   /** By the coordinator's clock, and at least six seconds after the epoch before. */
   atMs: z.int().nonnegative(),
   format,
+  /** Fields at the head of the format's index. */
+  header: headerSchema.optional(),
   /** By path. */
   items: z.array(itemSchema).max(itemsMax),
   /** All builds whose artifacts this epoch or one before it took in. */
@@ -102,22 +106,12 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   return parsed.data;
 }
 
-/** What formats put at the top of an epoch. */
-const reservedNames: ReadonlySet<string> = new Set([
-  "SHA256SUMS",
-  "manifest.json",
-  "Packages",
-  "Packages.gz",
-  "blobs",
-  "pool",
-  "dists",
-]);
-
 /** Paths stand in order, each once, none below a file nor where an index stands; links lead to something inside. */
 function checkItems(items: readonly ReleaseItem[]): void {
-  for (const { path } of items)
-    if (reservedNames.has(path.split("/")[0]!) || path.startsWith("."))
-      throw new SwarmError("malformed", `${path} is the name of something that a release makes itself`);
+  for (const { path } of items) {
+    const why = reservedBecause(path);
+    if (why !== undefined) throw new SwarmError("malformed", `${path} cannot be released: ${why}`);
+  }
   const places = new Set(items.map((item) => item.path));
   for (const [at, item] of items.entries()) {
     const before = items[at - 1];
@@ -147,6 +141,15 @@ export function merged(base: readonly ReleaseItem[], sets: readonly StagedSet[])
   }
   return [...items.values()].sort((a, b) => byText(a.path, b.path));
 }
+
+/** What the head of a channel's index says: each field as the last build that says it. */
+export const mergedHeader = (
+  base: IndexHeader | undefined,
+  sets: readonly StagedSet[],
+): IndexHeader | undefined => {
+  const fields = [base, ...sets.map((set) => set.header)].flatMap((one) => Object.entries(one ?? {}));
+  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
+};
 
 /** The blobs that a mirror must have before it serves these, each once. */
 export const blobsOf = (items: readonly ReleaseItem[]): Digest[] => [

@@ -50,11 +50,18 @@ export class Stager {
   }
 
   private stage(build: Build): void {
-    const { channel, format } = build.graph!.release!;
+    const { channel, format, header } = build.graph!.release!;
     const items = this.itemsOf(build);
     if (!items) return;
     this.dealt.add(build.id);
-    const bytes = encodeSet({ v: 1, channel, build: build.id, format, items });
+    const bytes = encodeSet({
+      v: 1,
+      channel,
+      build: build.id,
+      format,
+      ...(header ? { header } : {}),
+      items,
+    });
     const digest = digestOf(bytes);
     this.storing.set(digest, {
       kind: "release.staged",

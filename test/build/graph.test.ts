@@ -289,6 +289,24 @@ describe("before anything runs, a build is refused for", () => {
     expect(release("test")).toContain("makes nothing");
   });
 
+  it("a release of names that a release makes itself, or that nobody would be served", () => {
+    const release = (out: string) =>
+      problems(`  pack: {run: x, out: ${out}}\n`, sources, "release: {include: pack}\n")[0];
+    expect(release("Packages.d/a")).toBeUndefined();
+    expect(release("pool/a.deb")).toContain("pool is something that a release makes itself");
+    expect(release("Packages")).toContain("another path");
+    expect(release(".config/a")).toContain("served to nobody");
+  });
+
+  it("a header of an index that has none, or fields that are not for a spec to say", () => {
+    const release = (rest: string) =>
+      problems("  pack: {run: x, out: a}\n", sources, `release: {include: pack, ${rest}}\n`)[0];
+    expect(release("format: gentoo, header: {ARCH: amd64, USE_EXPAND_IMPLICIT: ARCH}")).toBeUndefined();
+    expect(release("format: debian, header: {ARCH: amd64}")).toContain("has no header of its own");
+    expect(release("format: gentoo, header: {TIMESTAMP: '1'}")).toContain("must be one of ACCEPT_KEYWORDS");
+    expect(release('format: gentoo, header: {ARCH: "a\\nb"}')).toContain("must be one line");
+  });
+
   it("two inputs that bring one path", () => {
     expect(problems("  a: {run: x}\n", ["a", "a"])[0]).toContain("two inputs bring a");
     expect(problems("  a: {run: x}\n", ["a", "a/b"])[0]).toContain("the input file a is also a folder");

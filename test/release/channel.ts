@@ -28,9 +28,9 @@ export async function layOut(
   format: Format,
   folder: string,
   files: readonly ReleasedFile[],
-  { epoch = 1, at = atMs, channel = "stable" } = {},
+  { epoch = 1, at = atMs, channel = "stable", header = {} } = {},
 ): Promise<Indexed> {
-  const indexed = await format.index({ channel, epoch, atMs: at, files });
+  const indexed = await format.index({ channel, epoch, atMs: at, header, files });
   for (const { path: name, content } of indexed.files) {
     const place = path.join(folder, name);
     await mkdir(path.dirname(place), { recursive: true });

@@ -15,9 +15,7 @@ let dir: string;
 let format: GentooFormat;
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "swarmd-gentoo-"));
-  format = new GentooFormat(new Readings(path.join(dir, "readings")), {
-    header: new Map([["ARCH", "amd64"]]),
-  });
+  format = new GentooFormat(new Readings(path.join(dir, "readings")));
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
@@ -32,7 +30,10 @@ const from =
 /** Lays out these packages and reads them as a client does. */
 async function shown(files: Readonly<Record<string, Uint8Array>>, name = "one", at = atMs) {
   const folder = path.join(dir, name);
-  const { refused } = await layOut(format, folder, await released(path.join(dir, "blobs"), files), { at });
+  const { refused } = await layOut(format, folder, await released(path.join(dir, "blobs"), files), {
+    at,
+    header: { ARCH: "amd64", ACCEPT_KEYWORDS: "amd64 ~amd64" },
+  });
   return { refused, folder, ...(await readBinhost(from(folder))) };
 }
 
@@ -66,6 +67,7 @@ describe("a Gentoo binhost", () => {
       PROVIDES: "x86_64: libdemo.so.1",
     });
     expect(Object.fromEntries(header)).toMatchObject({
+      ACCEPT_KEYWORDS: "amd64 ~amd64",
       ARCH: "amd64",
       CHOST: "x86_64-pc-linux-gnu",
       PACKAGES: "4",

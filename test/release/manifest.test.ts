@@ -8,6 +8,7 @@ import {
   differenceOf,
   encodeSet,
   merged,
+  mergedHeader,
   type ReleaseItem,
   type StagedSet,
 } from "../../protocol/release/manifest.ts";
@@ -39,6 +40,17 @@ describe("a channel", () => {
       `lib/b ${again}`,
       "share/c third-0000000001",
     ]);
+  });
+
+  test("says at the head of its index what the last build says that says it", () => {
+    const says = (header?: Readonly<Record<string, string>>) => ({
+      ...setOf("tool-0000000002", []),
+      ...(header && { header }),
+    });
+    expect(mergedHeader(undefined, [says(), says()])).toBe(undefined);
+    expect(
+      mergedHeader({ ARCH: "amd64", USE: "a" }, [says({ USE: "b" }), says({ PROFILE: "p" }), says()]),
+    ).toEqual({ ARCH: "amd64", USE: "b", PROFILE: "p" });
   });
 
   test("differs from before by what was added, removed and changed; who built it does not count", () => {

@@ -16,6 +16,8 @@ export interface Generation {
   readonly epoch: number;
   /** The date of the epoch, in ms: at least six seconds after the one before. */
   readonly atMs: number;
+  /** Fields at the head of the index, as specs say them. */
+  readonly header?: Readonly<Record<string, string>>;
   /** Ordered by path. */
   readonly files: readonly ReleasedFile[];
 }

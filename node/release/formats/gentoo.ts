@@ -16,8 +16,6 @@ import { kindOfPackage, type Reading, type Readings } from "./readings.ts";
 import { shown } from "./tar-members.ts";
 
 export interface GentooSettings {
-  /** Further fields of the index's header: ARCH, PROFILE, ACCEPT_KEYWORDS … */
-  readonly header?: ReadonlyMap<string, string>;
   /** Judges the signature of a signed Manifest; throws a `SwarmError` for one that is foreign or no longer holds. Absent: signatures are left to clients. */
   readonly judge?: (signedManifest: string) => Promise<void>;
 }
@@ -37,7 +35,7 @@ export class GentooFormat implements Format {
   }
 
   /** Packages that are broken, or the second of a name and build id with other content, are refused by name; the rest is indexed. */
-  async index({ files, atMs }: Generation): Promise<Indexed> {
+  async index({ files, atMs, header = {} }: Generation): Promise<Indexed> {
     const refused: RefusedFile[] = [];
     const entries: GentooEntry[] = [];
     const blobs = new Map<string, IndexFile>();
@@ -67,7 +65,7 @@ export class GentooFormat implements Format {
       }
     }
     const timestampS = Math.floor(atMs / 1000);
-    const index = gentooIndex(entries, timestampS, this.settings.header);
+    const index = gentooIndex(entries, timestampS, new Map(Object.entries(header)));
     return {
       files: [
         { path: "Packages", content: index },
