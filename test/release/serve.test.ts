@@ -3,9 +3,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Listener } from "../../node/listener.ts";
 import { GentooFormat } from "../../node/release/formats/gentoo.ts";
 import { Readings } from "../../node/release/formats/readings.ts";
-import { type BinhostListener, serveBinhost } from "../../node/release/serve.ts";
+import { serveBinhost } from "../../node/release/serve.ts";
 import { servedPath } from "../../node/release/served-path.ts";
 import { shelvesOf } from "../../node/release/shelves.ts";
 import { atMs, layOut, released } from "./channel.ts";
@@ -13,7 +14,7 @@ import { readBinhost } from "./gentoo-reader.ts";
 import { demoMetadata, gpkgOf } from "./packages.ts";
 
 let dir: string;
-let listener: BinhostListener;
+let listener: Listener;
 let url: string;
 const older: string[] = [];
 beforeAll(async () => {
