@@ -1,14 +1,15 @@
 /** The swarm of the demo: some daemons on this machine, each with its own home, key and port, sharing nothing but loopback. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Control } from "../node/control/api.ts";
 import { controlClient } from "../node/control/client.ts";
 import { placesOf } from "../node/home-places.ts";
-import { type Lock, lockHome } from "../node/lock.ts";
+import { type KnownProcess, lives, processOf, signalKnown } from "../node/known-process.ts";
+import { holderOf, type Lock, lockHome } from "../node/lock.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import { daemonPid, lives, startDetached, stopDaemon } from "./daemon-process.ts";
+import { startDetached, stopDaemon } from "./daemon-process.ts";
 import { lookAtHome } from "./local.ts";
 
 const names = ["ann", "ben", "cleo", "dan", "eva", "finn", "gus", "hana", "ida"] as const;
@@ -31,7 +32,7 @@ export class DemoSwarm {
   readonly nodes: readonly DemoNode[];
   private readonly dir: string;
   private readonly lock: Lock;
-  private readonly pids = new Set<number>();
+  private readonly processes: KnownProcess[] = [];
 
   private constructor(dir: string, count: number, lock: Lock) {
     this.dir = dir;
@@ -90,7 +91,7 @@ export class DemoSwarm {
   async start(nodes: readonly DemoNode[] = this.nodes): Promise<void> {
     await Promise.all(
       nodes.map(async ({ home, control }) => {
-        this.pids.add((await startDetached(home, control, {})).pid);
+        this.processes.push(processOf((await startDetached(home, control, {})).pid));
       }),
     );
   }
@@ -114,18 +115,13 @@ export class DemoSwarm {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map(({ home }) => endLeftover(home)));
-    this.pids.clear();
+    this.processes.length = 0;
     await this.lock.release();
   }
 
   /** The last resort, for a process that ends at once. */
   killAll() {
-    for (const pid of this.pids)
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended by itself.
-      }
+    for (const started of this.processes) signalKnown(started, "SIGKILL");
   }
 }
 
@@ -137,15 +133,12 @@ async function endLeftover(home: string): Promise<void> {
   } catch (thrown) {
     if (!(thrown instanceof SwarmError)) throw thrown;
   }
-  const pid = await daemonPid(home);
-  // The number may belong to something else by now: only a process that was started for this home is ours to end.
-  if (pid === undefined || !(await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).includes(home))
-    return;
+  const holder = await holderOf(home);
+  if (!holder) return;
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    if (!lives(pid)) return;
-    process.kill(pid, signal);
+    if (!signalKnown(holder, signal)) return;
     const until = Date.now() + killMsMax;
-    while (lives(pid) && Date.now() < until) await pause(askMs);
+    while (lives(holder) && Date.now() < until) await pause(askMs);
   }
 }
 

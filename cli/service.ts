@@ -2,8 +2,9 @@
 import { chmod, lstat, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { makeFolder, writeFileAtomic } from "../node/files.ts";
+import { lives } from "../node/known-process.ts";
+import { holderOf } from "../node/lock.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import { daemonPid, lives } from "./daemon-process.ts";
 import { lookAtHome } from "./local.ts";
 import type { Machine, Manager } from "./service-manager.ts";
 
@@ -71,10 +72,10 @@ export async function uninstallService(machine: Machine, manager: Manager): Prom
 
 /** A daemon that somebody started by hand would hold the home; the service's own is started anew. */
 async function stopped(machine: Machine, { manager, home }: Installation): Promise<void> {
-  const pid = await daemonPid(home);
-  if (pid === undefined || !lives(pid)) return;
+  const holder = await holderOf(home);
+  if (!holder || !lives(holder)) return;
   if ((await manager.state(machine)).running) return;
-  throw new SwarmError("home-locked", `a daemon runs already for ${home} (process ${pid})`, {
+  throw new SwarmError("home-locked", `a daemon runs already for ${home} (process ${holder.pid})`, {
     remedy: "stop it first: swarmd stop",
   });
 }

@@ -7,6 +7,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { readSmallFile, writeFileAtomic } from "./files.ts";
+import { type KnownProcess, processOf, processText, readProcess } from "./known-process.ts";
 
 export interface Lock {
   release(): Promise<void>;
@@ -19,15 +20,15 @@ const cannotOpen = 14;
 /** Takes the lock of a home. Throws `home-locked`, naming the process that holds it. */
 export async function lockHome(folder: string): Promise<Lock> {
   // Closing any other descriptor of the locked file would drop the lock (POSIX), so the holder's name has a file of its own.
-  const holderFile = path.join(folder, "lock.pid");
+  const holderFile = holderFileOf(folder);
   const database = openLocked(path.join(folder, "lock"));
   if (!database) {
-    const pid = (await readSmallFile(holderFile, 64))?.trim();
-    throw new SwarmError("home-locked", `${folder} is in use${pid ? ` by process ${pid}` : ""}`, {
+    const holder = await holderOf(folder);
+    throw new SwarmError("home-locked", `${folder} is in use${holder ? ` by process ${holder.pid}` : ""}`, {
       remedy: `stop its daemon: swarmd stop --home ${folder}`,
     });
   }
-  await writeFileAtomic(holderFile, `${process.pid}\n`);
+  await writeFileAtomic(holderFile, processText(processOf(process.pid)));
   let held = true;
   return {
     async release() {
@@ -38,6 +39,14 @@ export async function lockHome(folder: string): Promise<Lock> {
     },
   };
 }
+
+/** The process that holds the lock of a home, as it wrote there; it may be gone, and its number somebody else's. */
+export async function holderOf(folder: string): Promise<KnownProcess | undefined> {
+  const text = await readSmallFile(holderFileOf(folder), 64).catch(() => undefined);
+  return text === undefined ? undefined : readProcess(text);
+}
+
+const holderFileOf = (folder: string): string => path.join(folder, "lock.pid");
 
 /** The database in its exclusive transaction; undefined while another holds it. */
 function openLocked(file: string): DatabaseSync | undefined {

@@ -1,9 +1,10 @@
 /** `swarmd leave`: this node goes for good; it gives back its work first. */
 import { setTimeout as pause } from "node:timers/promises";
+import { lives } from "../../node/known-process.ts";
+import { holderOf } from "../../node/lock.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type Command, type Context, optionText } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { daemonPid, lives } from "../daemon-process.ts";
 import { countText } from "../units.ts";
 
 const askMs = 200;
@@ -43,10 +44,10 @@ export const leave: Command = {
     const how = reason === undefined ? {} : { reason };
     await control.operate({ op: "drain", peer: self, ...(options.now ? { now: true } : {}) }, how);
     if (!options.now) await idle(context, self);
-    const pid = await daemonPid(context.home);
+    const holder = await holderOf(context.home);
     await control.member({ op: "leave", ...(force ? { force } : {}) }, how);
     const until = Date.now() + endMsMax;
-    while (pid !== undefined && lives(pid) && Date.now() < until) await pause(askMs);
+    while (holder && lives(holder) && Date.now() < until) await pause(askMs);
     if (context.json) output.json({ ok: true, left: swarm.name, home: context.home });
     else {
       output.line(`${own.name} has left ${swarm.name}; its daemon has ended`);

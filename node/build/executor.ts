@@ -11,6 +11,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { ClaimId, Digest } from "../../protocol/kernel/ids.ts";
 import type { Executor } from "../../protocol/ports.ts";
 import type { Usage } from "../../protocol/timeline/events.ts";
+import { processOf } from "../known-process.ts";
 import type { Log } from "../log.ts";
 import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
@@ -21,7 +22,14 @@ import { holdsSecret, redactFile } from "./leaks.ts";
 import { type ActionLimits, defaultLimits, describeLimits, launcherLimits } from "./limits.ts";
 import { collectOutputs } from "./outputs.ts";
 import { heldBytes, mayBeOverused, overuseOf } from "./overuse.ts";
-import { childrenOf, groupLives, outOfMemoryKills, peakRssBytes, signal } from "./processes.ts";
+import {
+  childrenOf,
+  clearGroup,
+  outOfMemoryKills,
+  peakRssBytes,
+  signalChild,
+  signalGroup,
+} from "./processes.ts";
 import { Redactor, redactText } from "./redactor.ts";
 import { actionPath, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
 import type { Secrets } from "./secrets.ts";
@@ -147,13 +155,14 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (waiting) return waiting;
     const fresh = startLauncher(helperEnv, sandbox.prefix, enterGroup + launcherLimits(limits), () => {
       launchers.delete(fresh);
-      warden.forget(fresh.pid);
+      warden.forget(known);
       const at = idle.indexOf(fresh);
       if (at >= 0) idle.splice(at, 1);
     });
     if (nice > 0 && fresh.pid > 0) os.setPriority(fresh.pid, Math.max(nice, os.getPriority()));
+    const known = processOf(fresh.pid);
     launchers.add(fresh);
-    warden.watch(fresh.pid);
+    warden.watch(known);
     return fresh;
   }
 
@@ -401,9 +410,9 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     const harsh = run.verdict?.kind === "failed" && run.verdict.overuse === true;
     if (harsh || now - run.endMs >= graceMs) {
       // The outer process of a box ends when the kernel has ended all within.
-      if (session !== undefined) signal(-session, "SIGKILL");
-      else signal(leader, "SIGKILL");
-    } else if (!run.termed && session !== undefined) run.termed = signal(-session, "SIGTERM");
+      if (session !== undefined) signalGroup(session, "SIGKILL");
+      else signalChild(leader, "SIGKILL");
+    } else if (!run.termed && session !== undefined) run.termed = signalGroup(session, "SIGTERM");
   }
 
   function kill(claim: ClaimId, reason: string) {
@@ -539,8 +548,3 @@ function freeBytesOf(folder: string): number {
 }
 
 const sizeOfFile = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-
-/** Ends what an unboxed action left in its process group, and waits (at most a second) until it is gone. */
-async function clearGroup(group: number): Promise<void> {
-  for (let round = 0; round < 200 && signal(-group, "SIGKILL") && groupLives(group); round++) await delay(5);
-}

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { type KnownProcess, lives, processOf } from "../known-process.ts";
 import { quote, quoteAll } from "./shell.ts";
 
 /** A whole job in shell text. Linux takes 2 MiB of arguments and environment together, 128 KiB in one. */
@@ -49,7 +50,7 @@ export interface Job {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** `group`: a plain job's process group, in which it may have left something. */
+/** `group`: the leader of a plain job's process group, in which it may have left something. */
 export type JobEnd =
   | {
       readonly kind: "ended";
@@ -59,10 +60,10 @@ export type JobEnd =
       /** Whether anything was written there. */
       readonly stdout: boolean;
       readonly stderr: boolean;
-      readonly group?: number;
+      readonly group?: KnownProcess;
     }
   /** The command was never run, or the launcher died under it. */
-  | { readonly kind: "lost"; readonly reason: string; readonly group?: number };
+  | { readonly kind: "lost"; readonly reason: string; readonly group?: KnownProcess };
 
 export interface Launcher {
   readonly pid: number;
@@ -93,7 +94,7 @@ export function startLauncher(
   });
   close();
   let current: ((end: JobEnd) => void) | undefined;
-  let leader: number | undefined;
+  let leader: KnownProcess | undefined;
   let lines: string[] = [];
   let rest = "";
   let cpuMsBefore = 0;
@@ -123,7 +124,7 @@ export function startLauncher(
     const parts = (rest + text).split("\n");
     rest = parts.pop() ?? "";
     for (const line of parts) {
-      if (line.startsWith("S ")) leader = Number(line.slice(2));
+      if (line.startsWith("S ")) leader = knownLeader(line.slice(2));
       else if (lines.push(line) === 3) {
         const [, status, stdout, stderr] = lines[0]!.split(" ");
         const total = cpuMsOf(lines[2]!);
@@ -146,7 +147,7 @@ export function startLauncher(
 
   return {
     pid: child.pid ?? 0,
-    leader: () => leader,
+    leader: () => (leader && lives(leader) ? leader.pid : undefined),
     run(job, done) {
       const text = jobText(job);
       if (text.length > jobBytesMax)
@@ -158,6 +159,12 @@ export function startLauncher(
     },
     close: () => child.stdin!.end(),
   };
+}
+
+/** Undefined for what is no number of a process that a shell has started: without one, nothing is signalled. */
+function knownLeader(text: string): KnownProcess | undefined {
+  const pid = /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : 0;
+  return pid > 1 ? processOf(pid) : undefined;
 }
 
 function jobText(job: Job): string {

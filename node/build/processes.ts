@@ -1,5 +1,7 @@
 /** Looking at processes through /proc and signalling them; used when something must be stopped or measured, never per action. */
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { type KnownProcess, processOf } from "../known-process.ts";
 
 function readProc(file: string): string | undefined {
   try {
@@ -26,6 +28,7 @@ const allPids = (): number[] =>
 
 /** Direct children, whichever thread started them. Kernels without the `children` file cost a scan of /proc. */
 export function childrenOf(pid: number): number[] {
+  if (pid <= 0) return []; // it could not be started; those without a parent are not its own
   if (readProc(`/proc/${pid}/task/${pid}/children`) === undefined)
     return allPids().filter((candidate) => statOf(candidate)?.parent === pid);
   return threadsOf(pid).flatMap((thread) =>
@@ -99,10 +102,29 @@ const fieldOf = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+([0-9]+)`, "m").exec(text)?.[1] ?? 0);
 
 /** Whether a live process (zombies aside) is left in a process group. */
-export const groupLives = (group: number): boolean => allPids().some((pid) => statOf(pid)?.group === group);
+const groupLives = (group: number): boolean => allPids().some((pid) => statOf(pid)?.group === group);
 
-/** Signals a process, or with a negative number a process group. False when there is nothing to signal. */
-export function signal(target: number, name: NodeJS.Signals): boolean {
+/** Signals the group of a live descendant of ours. False when it leads none. Below 2 a number means this process's own group, or everything. */
+export const signalGroup = (leader: number, name: NodeJS.Signals): boolean =>
+  leader > 1 && signal(-leader, name);
+
+/** Signals a live descendant of ours that nobody has waited for. False when it is gone. */
+export const signalChild = (pid: number, name: NodeJS.Signals): boolean => pid > 1 && signal(pid, name);
+
+/**
+ * Ends what is left of a process group, its leader may have been waited for, and waits (at most a second) until it is gone. While anything of the
+ * group lives its number belongs to it; a process that has the number and is not the leader shows that nothing does.
+ */
+export async function clearGroup(leader: KnownProcess): Promise<void> {
+  for (let round = 0; round < 200; round++) {
+    const now = processOf(leader.pid).startTicks;
+    if (now !== undefined && now !== leader.startTicks) return;
+    if (!signalGroup(leader.pid, "SIGKILL") || !groupLives(leader.pid)) return;
+    await delay(5);
+  }
+}
+
+function signal(target: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(target, name);
     return true;

@@ -4,10 +4,12 @@
  * left their session are found by a variable in their environment, which a process may have dropped.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import type { KnownProcess } from "../known-process.ts";
 
 /**
- * Launchers are stopped first, so that none starts another action while they are looked through. `$1` is the folder that every
- * unboxed action has in TMPDIR or HOME.
+ * Each launcher is a number and when it started (proc(5), field 22): a process that has the number by now, and started at another time, is
+ * nobody of ours. Launchers are stopped first, so that none starts another action while they are looked through. `$1` is the folder that
+ * every unboxed action has in TMPDIR or HOME.
  */
 const script = `exec 2>/dev/null
 dir=$1; launchers=' '; sessions=' '
@@ -17,6 +19,12 @@ while read -r word; do
     -*) word=\${word#-}; case $launchers in *" $word "*) launchers="\${launchers%% $word *} \${launchers#* $word }";; esac;;
     *) launchers="$launchers$word ";;
   esac
+done
+known=$launchers; launchers=' '
+for l in $known; do
+  read -r line <"/proc/\${l%:*}/stat" || continue
+  set -- \${line##*) }
+  [ "\${20}" = "\${l#*:}" ] && launchers="$launchers\${l%:*} "
 done
 check() {
   [ "$1" = Z ] && return
@@ -49,16 +57,16 @@ const restartMs = 1000;
 
 export interface Warden {
   /** A launcher whose actions are to be killed when the daemon is gone. */
-  watch(pid: number): void;
+  watch(launcher: KnownProcess): void;
   /** It has ended; its pid may soon be somebody else's. */
-  forget(pid: number): void;
+  forget(launcher: KnownProcess): void;
   /** The daemon has cleaned up itself. */
   dismiss(): void;
 }
 
 /** Starts the warden for actions below `dir` (absolute). If it dies it is started again. */
 export function startWarden(dir: string, env: Readonly<Record<string, string>>): Warden {
-  const pids = new Set<number>();
+  const words = new Set<string>();
   let dismissed = false;
   let restart: NodeJS.Timeout | undefined;
   let child = start();
@@ -78,18 +86,20 @@ export function startWarden(dir: string, env: Readonly<Record<string, string>>):
       }, restartMs);
       restart.unref();
     });
-    for (const pid of pids) fresh.stdin!.write(`${pid}\n`);
+    for (const word of words) fresh.stdin!.write(`${word}\n`);
     return fresh;
   }
 
   return {
-    watch(pid) {
-      pids.add(pid);
-      child.stdin!.write(`${pid}\n`);
+    watch(launcher) {
+      const word = wordOf(launcher);
+      if (word === undefined) return;
+      words.add(word);
+      child.stdin!.write(`${word}\n`);
     },
-    forget(pid) {
-      pids.delete(pid);
-      child.stdin!.write(`-${pid}\n`);
+    forget(launcher) {
+      const word = wordOf(launcher);
+      if (word !== undefined && words.delete(word)) child.stdin!.write(`-${word}\n`);
     },
     dismiss() {
       dismissed = true;
@@ -98,3 +108,6 @@ export function startWarden(dir: string, env: Readonly<Record<string, string>>):
     },
   };
 }
+
+const wordOf = ({ pid, startTicks }: KnownProcess): string | undefined =>
+  startTicks === undefined ? undefined : `${pid}:${startTicks}`;
