@@ -2,17 +2,20 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { open, readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../node/config.ts";
 import type { Control } from "../node/control/api.ts";
 import { makeFolder } from "../node/files.ts";
+import { lives } from "../node/known-process.ts";
+import { holderOf } from "../node/lock.ts";
 import { fallbackText, settingKeys, settingOf } from "../node/settings.ts";
 import { type ErrorCode, errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import type { PeerId } from "../protocol/kernel/ids.ts";
 import { flagOf } from "./arguments.ts";
 import type { CommandOption, Context, Options } from "./command.ts";
+import { impatientCode, leaveLastWords } from "./last-words.ts";
 import { mainFile } from "./project.ts";
 
 /** Settings of a running daemon: its name is given when its home is made. */
@@ -80,31 +83,36 @@ async function foreground(
   if (config.small && !process.execArgv.includes("--optimize-for-size"))
     becomeSmall(home.dir, context, options);
   const log = createLog({ level: config.logLevel, file: config.logFile });
-  let daemon = await startDaemon({ home, config, log, know });
-  const manager = openNotifier(process.env, (error) =>
-    log.warn({ err: error.message }, "the service manager cannot be told how this daemon is"),
-  );
-  let asked = false;
-  const hear = (signal: NodeJS.Signals) => {
-    if (asked) process.exit(130);
-    asked = true;
-    manager.stopping();
-    void daemon.stop(signal);
-  };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, hear);
-  const words = `${home.name} runs in the swarm ${home.swarm?.name}, at ${daemon.addresses.join(", ") || "no address"}`;
-  manager.ready(words);
-  if (context.json) context.output.json({ node: home.name, pid: process.pid, addresses: daemon.addresses });
-  else context.output.line(`${words}; Ctrl-C stops it`);
-  for (;;) {
-    const because = await daemon.stopped;
-    if (because === "cloned" || because === "revoked") return errorCodes.refused;
-    if (because === "asked" || because === "left" || asked) return 0;
-    if (because === "rotated") {
-      await changeKeys(home.places.identity, home.identity.peer);
-      home = await openHome(context.home);
+  const lastWords = leaveLastWords(log, process);
+  try {
+    let daemon = await startDaemon({ home, config, log, know });
+    const manager = openNotifier(process.env, (error) =>
+      log.warn({ err: error.message }, "the service manager cannot be told how this daemon is"),
+    );
+    let asked = false;
+    const hear = (signal: NodeJS.Signals) => {
+      if (asked) process.exit(impatientCode);
+      asked = true;
+      manager.stopping();
+      void daemon.stop(signal);
+    };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, hear);
+    const words = `${home.name} runs in the swarm ${home.swarm?.name}, at ${daemon.addresses.join(", ") || "no address"}`;
+    manager.ready(words);
+    if (context.json) context.output.json({ node: home.name, pid: process.pid, addresses: daemon.addresses });
+    else context.output.line(`${words}; Ctrl-C stops it`);
+    for (;;) {
+      const because = await daemon.stopped;
+      if (because === "cloned" || because === "revoked") return errorCodes.refused;
+      if (because === "asked" || because === "left" || asked) return 0;
+      if (because === "rotated") {
+        await changeKeys(home.places.identity, home.identity.peer);
+        home = await openHome(context.home);
+      }
+      daemon = await startDaemon({ home, config, log, know });
     }
-    daemon = await startDaemon({ home, config, log, know });
+  } finally {
+    lastWords.over();
   }
 }
 
@@ -230,29 +238,14 @@ async function tail(file: string, from: number): Promise<string> {
 
 /** Asks the daemon of a home to end and waits until its process is gone. Throws `daemon-unreachable`, `timed-out`. */
 export async function stopDaemon(home: string, control: Control): Promise<void> {
-  const pid = await daemonPid(home);
+  const holder = await holderOf(home);
   await control.stop();
   const until = Date.now() + stopMsMax;
-  while (pid !== undefined && lives(pid)) {
+  while (holder && lives(holder)) {
     if (Date.now() > until)
-      throw new SwarmError("timed-out", `process ${pid} is still there after ${stopMsMax / 1000} s`, {
-        remedy: `end it: kill ${pid}`,
+      throw new SwarmError("timed-out", `process ${holder.pid} is still there after ${stopMsMax / 1000} s`, {
+        remedy: `end it: kill ${holder.pid}`,
       });
     await pause(askMs);
-  }
-}
-
-/** The process that holds the lock of a home, as it wrote there; it may be gone. */
-export async function daemonPid(home: string): Promise<number | undefined> {
-  const pid = Number(await readFile(path.join(home, "lock.pid"), "utf8").catch(() => ""));
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
-}
-
-export function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code === "EPERM";
   }
 }

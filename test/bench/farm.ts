@@ -74,7 +74,9 @@ export class Farm {
   /** Process numbers of the daemons. */
   async pids(): Promise<number[]> {
     return Promise.all(
-      this.homes.map(async (home) => Number.parseInt(await readFile(path.join(home, "lock.pid"), "utf8"), 10)),
+      this.homes.map(async (home) =>
+        Number.parseInt(await readFile(path.join(home, "lock.pid"), "utf8"), 10),
+      ),
     );
   }
 
