@@ -2,10 +2,11 @@
  * What clients of earlier epochs still ask for stands in the folder of a new one too, under its name of content: so a plain web server that knows
  * `current` alone never answers them with a 404. Each epoch hands on what is its own, so that what was carried ends with its epoch.
  */
-import { copyFile, link, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { byText } from "../../protocol/kernel/ids.ts";
 import { codeOf } from "../files.ts";
+import { linkOrCopy } from "./linking.ts";
 import { makeFolders } from "./open-folders.ts";
 import { isLasting } from "./served-path.ts";
 
@@ -23,26 +24,12 @@ export async function carryOver(fresh: string, kept: readonly string[]): Promise
       for await (const name of filesBelow(folder, root)) {
         if (!isLasting(name) || others.has(name)) continue;
         await makeFolders(fresh, name);
-        if (await linked(path.join(folder, name), path.join(fresh, name))) carried.add(name);
+        if (await linkOrCopy(path.join(folder, name), path.join(fresh, name))) carried.add(name);
       }
   }
   if (carried.size > 0)
     await writeFile(path.join(fresh, listName), `${[...carried].sort(byText).join("\n")}\n`, { flush: true });
   return carried.size;
-}
-
-/** False when something stands there already: names of content are equal. */
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (cause) {
-    const code = codeOf(cause);
-    if (code === "EEXIST") return false;
-    if (code !== "EXDEV" && code !== "EPERM" && code !== "EMLINK") throw cause;
-    await copyFile(from, to);
-    return true;
-  }
 }
 
 async function* filesBelow(folder: string, inside: string): AsyncGenerator<string> {

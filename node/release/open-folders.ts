@@ -1,11 +1,13 @@
 /** Folders that web servers may read, who run as somebody else: whatever the daemon's umask leaves to others. */
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import path from "node:path";
+import { makeFolder as makePrivate } from "../files.ts";
 
 /** As `mkdir -p`, but for what it makes everybody may read. */
 export async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true });
-  if (made !== undefined) await chmod(folder, 0o755);
+  if ((await stat(folder).catch(() => undefined))?.isDirectory()) return;
+  makePrivate(folder, 0o755);
+  await chmod(folder, 0o755);
 }
 
 /** Every folder above a file below `root`. */

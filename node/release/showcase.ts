@@ -7,8 +7,6 @@ import { constants } from "node:fs";
 import {
   access,
   chmod,
-  copyFile,
-  link,
   lstat,
   open,
   readdir,
@@ -29,6 +27,7 @@ import { codeOf } from "../files.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { carryOver } from "./carry.ts";
 import type { Format, RefusedFile } from "./formats/format.ts";
+import { linkOrCopy } from "./linking.ts";
 import { makeFolder, makeFolders } from "./open-folders.ts";
 
 export interface ShowcaseOptions {
@@ -136,11 +135,7 @@ async function lay({ blobs }: ShowcaseOptions, draft: string, file: ShownFile): 
   if (!(await blobs.recheck(file.digest)))
     throw new SwarmError("blob-corrupt", `${file.path} was no longer what its digest says`);
   const source = file.executable ? await blobs.executablePath(file.digest) : blobs.path(file.digest);
-  // A hard link shares the blob, which never changes; another file system needs a copy.
-  await link(source, place).catch(async (cause) => {
-    if (codeOf(cause) !== "EXDEV" && codeOf(cause) !== "EPERM" && codeOf(cause) !== "EMLINK") throw cause;
-    await copyFile(source, place);
-  });
+  await linkOrCopy(source, place);
   await chmod(place, file.executable ? 0o555 : 0o444);
   await sync(place);
 }
@@ -171,7 +166,10 @@ async function index(
       await chmod(place, 0o444);
       // Clients ask for what is newer than they have, by this date.
       await utimes(place, atMs / 1000, atMs / 1000);
-    } else await link(content.sameAs.file, place);
+    } else {
+      await linkOrCopy(content.sameAs.file, place);
+      await chmod(place, 0o444);
+    }
     await sync(place);
   }
   const channelFolder = path.dirname(draft);

@@ -155,8 +155,8 @@ describe.skipIf(!hasApt)("apt-get (where apt-get, dpkg-deb, gpg and gpgv are ins
       for (const [signed, says, trusted] of refused)
         await expect(checkSignature(ring.gpg, signed, [trusted ?? key]), says).rejects.toThrow(says);
       await expect(late.gpg.clearsigned(text, expired)).rejects.toThrow("cannot sign");
-      expect(await late.gpg.signingKeys()).toEqual([]);
-      expect(await strange.gpg.signingKeys()).toEqual([foreign]);
+      expect(await late.gpg.signingKeys()).toMatchObject([{ key: expired, usable: false }]);
+      expect(await strange.gpg.signingKeys()).toMatchObject([{ key: foreign, usable: true }]);
     } finally {
       await strange.remove();
       await late.remove();

@@ -22,7 +22,7 @@ export interface Generation {
   readonly files: readonly ReleasedFile[];
 }
 
-/** A file that the format adds: bytes, or another name of a file of the release. */
+/** A file that the format adds: bytes, or another name of a file of the release or of what was made of it, which never changes. */
 export interface IndexFile {
   readonly path: string;
   readonly content: Uint8Array | { readonly sameAs: ReleasedFile };

@@ -15,6 +15,19 @@ export interface Verdict {
   readonly fingerprint?: string;
 }
 
+export interface SigningKey {
+  /** Fingerprint of the primary key. */
+  readonly key: string;
+  /** Seconds of the epoch: no signature of it is older. */
+  readonly madeS: number;
+  /** Neither expired nor revoked. */
+  readonly usable: boolean;
+}
+
+/** A clock that stands still, so that one key makes the same signature of the same bytes wherever it is. */
+const dated = (atS: number | undefined): string[] =>
+  atS === undefined ? [] : ["--faked-system-time", `${atS}!`];
+
 export class Gpg {
   /** The folder of the key ring (GNUPGHOME), mode 0700; its path must be short enough for a socket (about 90 characters). */
   readonly home: string;
@@ -29,9 +42,9 @@ export class Gpg {
     this.home = home;
   }
 
-  /** The text with its signature around it. Throws `refused` when the key cannot sign. */
-  async clearsigned(text: Uint8Array, key: string): Promise<Buffer> {
-    return this.signed(["--clearsign"], text, key);
+  /** The text with its signature around it, dated `atS` where it is given. Throws `refused` when the key cannot sign. */
+  async clearsigned(text: Uint8Array, key: string, atS?: number): Promise<Buffer> {
+    return this.signed([...dated(atS), "--clearsign"], text, key);
   }
 
   /** The signature beside it, armoured or as bytes. Throws `refused`. */
@@ -39,8 +52,9 @@ export class Gpg {
     bytes: Uint8Array | AsyncIterable<Uint8Array>,
     key: string,
     armour: boolean,
+    atS?: number,
   ): Promise<Buffer> {
-    return this.signed(armour ? ["--armor", "--detach-sign"] : ["--detach-sign"], bytes, key);
+    return this.signed([...dated(atS), ...(armour ? ["--armor"] : []), "--detach-sign"], bytes, key);
   }
 
   /** What its signature is worth; the first, when it has several. */
@@ -49,18 +63,20 @@ export class Gpg {
     return verdictOf(status);
   }
 
-  /** The keys it can sign with that are neither expired nor revoked: fingerprints of primary keys. */
-  async signingKeys(): Promise<string[]> {
+  /** The keys that it has the secret of, those that can sign first. */
+  async signingKeys(): Promise<SigningKey[]> {
     const { out } = await this.run(["--with-colons", "--list-secret-keys"], new Uint8Array());
-    const keys: string[] = [];
-    let usable = false;
+    const keys: SigningKey[] = [];
+    let primary: Omit<SigningKey, "key"> | undefined;
     for (const line of out.toString("utf8").split("\n")) {
-      const fields = line.split(":");
-      if (fields[0] === "sec") usable = !"eri".includes(fields[1] || "-");
-      if (fields[0] === "ssb") usable = false;
-      if (fields[0] === "fpr" && usable) keys.push(fields[9]!);
+      const [what, state, , , , made, , , , name] = line.split(":");
+      if (what === "sec") primary = { madeS: Number(made), usable: !"eri".includes(state || "-") };
+      else if (what === "fpr" && primary) {
+        keys.push({ key: name!, ...primary });
+        primary = undefined;
+      }
     }
-    return keys;
+    return keys.sort((a, b) => Number(b.usable) - Number(a.usable));
   }
 
   /** Ends the agent that gpg left running for this key ring. */

@@ -11,6 +11,8 @@ import { held, isInner, lastPart, manifestBytesMax, manifestLines, outerMembers,
 export interface GpkgSigning {
   readonly gpg: Gpg;
   readonly key: string;
+  /** The date of the signatures, in seconds; now where it is absent. With it the same key makes the same bytes everywhere. */
+  readonly atS?: number;
   /** A folder for what is too large to hold. */
   readonly scratch: string;
 }
@@ -19,7 +21,11 @@ export interface GpkgSigning {
  * Writes the signed package to `to`, which is not there yet. Signatures it had are replaced. Throws as `readGpkg`, and `refused` when the key
  * cannot sign; nothing is left then.
  */
-export async function signGpkg(file: string, to: string, { gpg, key, scratch }: GpkgSigning): Promise<void> {
+export async function signGpkg(
+  file: string,
+  to: string,
+  { gpg, key, atS, scratch }: GpkgSigning,
+): Promise<void> {
   await readGpkg(file, scratch);
   const { size } = await stat(file);
   const signatures = new Map<string, Buffer>();
@@ -28,13 +34,14 @@ export async function signGpkg(file: string, to: string, { gpg, key, scratch }: 
     const name = lastPart(member.name);
     if (name === "Manifest") lines = manifestLines(await held(member, manifestBytesMax));
     else if (member.kind === "file" && isInner(name))
-      signatures.set(name, await gpg.detached(member.body, key, false));
+      signatures.set(name, await gpg.detached(member.body, key, false, atS));
   }
   const kept = lines.filter((line) => !/^DATA \S+\.sig /.test(line));
   const added = [...signatures].map(([name, signature]) => manifestLine(`${name}.sig`, signature));
   const manifest = await gpg.clearsigned(
     Buffer.from([...kept, ...added].map((line) => `${line}\n`).join("")),
     key,
+    atS,
   );
   const { readable, controller } = createTarPacker();
   const written = pipeline(Readable.fromWeb(readable as never), createWriteStream(to, { flags: "wx" }));
