@@ -83,16 +83,22 @@ export class Preparer {
     const valid = hits.filter((hit) => this.makerOf(hit));
     if (asker) return this.seeker.tell(asker, valid);
     const found = new Map(valid.map((h) => [h.key, h]));
+    /** What others may know, and what is made of something new: that has hardly been made before. */
     const unknown = new Set<Digest>();
+    const unlikely = new Set<Digest>();
     this.each("looking", new Set(keys), (build, index, p, key) => {
       const hit = found.get(key);
       if (hit && this.take(build, index, p, hit)) return;
-      if (!p.asked) unknown.add(key);
+      if (!p.asked) (takesNew(build, index) ? unlikely : unknown).add(key);
       p.phase = p.asked ? "miss" : "asking";
       p.asked = true;
       if (p.phase === "miss") this.revision++;
     });
-    if (unknown.size > 0 && !this.seeker.seek([...unknown])) this.missed([...unknown]);
+    for (const [some, isUnlikely] of [
+      [[...unknown], false],
+      [[...unlikely], true],
+    ] as const)
+      if (some.length > 0 && !this.seeker.seek(some, isUnlikely)) this.missed(some);
   }
 
   /** Another member asks what this node's cache knows. */
@@ -280,3 +286,7 @@ export class Preparer {
     return prepared;
   }
 }
+
+/** Whether an action takes what was run in its own build, and did not come from the cache. */
+const takesNew = ({ claims }: Build, index: number): boolean =>
+  claims!.dependencies[index]!.some((dependency) => !claims!.wasCached(dependency));

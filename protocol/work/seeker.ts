@@ -3,7 +3,7 @@
  * to each peer for all that became ready together; whoever takes too long is not waited for.
  */
 import type { Asker, CacheHit } from "../contract.ts";
-import type { Digest, PeerId } from "../kernel/ids.ts";
+import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import { type Message, messageEntriesMax, seekKeysMax } from "../swarm/message.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import type { Desk } from "./desk.ts";
@@ -37,10 +37,10 @@ export class Seeker {
     this.desk = desk;
   }
 
-  /** Asks who may know; false when there is nobody to ask. */
-  seek(keys: readonly Digest[]): boolean {
+  /** Asks who may know; of what is `unlikely` to be known only those who know of more than this node. False when there is nobody to ask. */
+  seek(keys: readonly Digest[], unlikely: boolean): boolean {
     const { desk } = this;
-    const peers = this.peers();
+    const peers = this.peers(unlikely);
     if (peers.length === 0) return false;
     for (let at = 0; at < keys.length; at += seekKeysMax) {
       const some = keys.slice(at, at + seekKeysMax);
@@ -118,7 +118,7 @@ export class Seeker {
   }
 
   /** Members that are there and answer, each node beginning with the next after itself, so that not all ask the same. */
-  private peers(): PeerId[] {
+  private peers(thatKnowMore: boolean): PeerId[] {
     const { desk } = this;
     const { self } = desk.config;
     const may = desk.members
@@ -130,10 +130,24 @@ export class Seeker {
           desk.members.has(p, "builder") &&
           desk.peers.isConnected(p) &&
           desk.status(p) === "alive" &&
-          (this.restUntilMonoMs.get(p) ?? 0) <= desk.now.monoMs,
+          (this.restUntilMonoMs.get(p) ?? 0) <= desk.now.monoMs &&
+          (!thatKnowMore || this.knowsMore(p)),
       );
     const after = may.findIndex((p) => p > self);
     const from = Math.max(after, 0);
     return [...may.slice(from), ...may.slice(0, from)].slice(0, peersMax);
+  }
+
+  /** Whether a member may have seen results that this node has not: its last beat tells of ended builds that are not the same here. */
+  private knowsMore(peer: PeerId): boolean {
+    const { archive, builds, peers } = this.desk;
+    const vitals = peers.vitals(peer);
+    if (vitals?.archive !== archive.digest()) return true;
+    for (const id in vitals.ledgers) {
+      const build = builds.get(id as BuildId);
+      // What lives grows all the time, and gossip brings it.
+      if (!build || (!build.live && build.ledger.digest() !== vitals.ledgers[id as BuildId])) return true;
+    }
+    return false;
   }
 }

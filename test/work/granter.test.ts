@@ -356,6 +356,34 @@ describe("others' caches", () => {
     }
   });
 
+  describe("what takes something that was just run", () => {
+    const two = graphOf({ first: [], only: ["first"] });
+    const keysSought = (cores: Cores) =>
+      new Set(cores.nodes.flatMap((n) => n.sent("seek")).flatMap(({ message }) => message.keys));
+
+    test("is sought of nobody who has seen no more than the steward", () => {
+      const cores = new Cores(three);
+      for (const _ of [1, 2]) cores.finish(cores.submit("ann", two, 0, true));
+      cores.runFor(3000);
+      cores.finish(cores.submit("ann", two));
+      expect(cores.executions).toHaveLength(6);
+      expect(keysSought(cores).size).toBe(1);
+    });
+
+    test("is sought of those who tell of builds that did not reach the steward", () => {
+      const cores = new Cores(three);
+      cores.rules.drops = (from, to, { kind }) => [from, to].includes("cy") && kind === "ledger";
+      const before = cores.submit("cy", two);
+      cores.runUntil(() => cores.node("cy").build(before)?.claims?.sealed !== undefined);
+      cores.runFor(3000);
+      cores.rules.drops = (_, __, message) =>
+        message.kind === "ledger" && "build" in message && message.build === before;
+      const build = cores.submit("ann", two);
+      cores.finish(build);
+      expect(keysSought(cores).size).toBe(2);
+    });
+  });
+
   test("what only one made who is no member any more is made again", () => {
     const cores = new Cores(three);
     knows(cores, "bob", ["a stranger"]);
