@@ -190,7 +190,7 @@ export class Granter {
         // Nothing is given away where no slot is free: then no plan need be laid.
         for (const { posts } of this.outlook.classes())
           for (const post of posts)
-            if (post.peer !== desk.config.self && seats.isFree(post)) free.push(seats.of(post.peer)!);
+            if (post.peer !== desk.config.self && seats.isFree(post)) free.push(seats.from(post)!);
         if (free.length === 0) return;
         plan = new Plan(desk, this.gate, this.outlook, seats);
       }

@@ -53,6 +53,8 @@ export class Seat {
 /** What is known of the slots of one node, kept until news change it: plans look at all nodes, and at few of them twice. */
 export interface Post {
   readonly peer: PeerId;
+  /** Counts the posts of one outlook. */
+  readonly at: number;
   /** What it has in hands, in the order in which it was claimed. */
   readonly runs: Map<ClaimId, Run>;
   changedMonoMs: number;
@@ -279,11 +281,18 @@ export class Outlook {
     return ms;
   }
 
-  private postOf(peer: PeerId): Post {
+  /** How many posts there are. */
+  get count(): number {
+    return this.posts.size;
+  }
+
+  /** What is known of a node; nothing as yet, perhaps. */
+  postOf(peer: PeerId): Post {
     let post = this.posts.get(peer);
     if (!post) {
       post = {
         peer,
+        at: this.posts.size,
         runs: new Map(),
         changedMonoMs: Number.NEGATIVE_INFINITY,
         speed: 1,
@@ -330,7 +339,10 @@ const ascending = (a: number, b: number): number => a - b;
 export class Seats {
   private readonly outlook: Outlook;
   private readonly desk: Desk;
-  private readonly made = new Map<PeerId, Seat | undefined>();
+  /** By the number of their post; null: takes nothing now. A plan looks at most nodes again and again. */
+  private readonly made: (Seat | null | undefined)[];
+  /** By the number of their post; NaN: not reckoned. */
+  private readonly soonest: Float64Array;
   private readonly quietMs: number;
 
   /** `quietMs`: a slot of a node is taken to be free no sooner than so long after its last news. */
@@ -338,39 +350,55 @@ export class Seats {
     this.outlook = outlook;
     this.desk = desk;
     this.quietMs = quietMs;
+    this.made = new Array(outlook.count);
+    this.soonest = new Float64Array(outlook.count).fill(Number.NaN);
   }
 
   /** The seat of one who lives and builds; undefined for others. */
   of(peer: PeerId): Seat | undefined {
-    const known = this.made.get(peer);
-    if (known || this.made.has(peer)) return known;
-    const seat = this.outlook.builds(peer) ? this.outlook.seat(peer) : undefined;
+    const post = this.outlook.postOf(peer);
+    return this.made[post.at] ?? (this.outlook.builds(peer) ? this.from(post) : undefined);
+  }
+
+  /** The seat of a living builder; undefined when it takes nothing now. */
+  from({ peer, at }: Post): Seat | undefined {
+    const known = this.made[at];
+    if (known !== undefined) return known ?? undefined;
+    const seat = this.outlook.seat(peer);
     if (seat) this.doubt(seat);
-    this.made.set(peer, seat);
+    this.made[at] = seat ?? null;
     return seat;
   }
 
   /** In place of what would be found. */
   put(seat: Seat): void {
-    this.made.set(seat.peer, seat);
+    this.made[this.outlook.postOf(seat.peer).at] = seat;
   }
 
   /** The seat of a post where one was made, or put, for this plan. */
   at(post: Post): Seat | undefined {
-    return this.made.get(post.peer);
+    return this.made[post.at] ?? undefined;
   }
 
   /** When the first slot of a living builder without a seat comes free, milliseconds from now; Infinity when it takes nothing now. */
   soonestMs(post: Post): number {
-    const slots = this.desk.slotsOf(post.peer);
-    if (slots === 0) return Number.POSITIVE_INFINITY;
-    const soonestMs = this.outlook.soonestMs(post, slots);
-    return this.quietMs === 0 ? soonestMs : Math.max(soonestMs, this.quietMs - this.outlook.quietMs(post));
+    const known = this.soonest[post.at];
+    if (known !== undefined && !Number.isNaN(known)) return known;
+    const soonestMs = this.findSoonestMs(post);
+    this.soonest[post.at] = soonestMs;
+    return soonestMs;
   }
 
   /** Whether a living builder without a seat has a slot free now. */
   isFree(post: Post): boolean {
     return post.runs.size < this.desk.slotsOf(post.peer) && this.soonestMs(post) <= 0;
+  }
+
+  private findSoonestMs(post: Post): number {
+    const slots = this.desk.slotsOf(post.peer);
+    if (slots === 0) return Number.POSITIVE_INFINITY;
+    const soonestMs = this.outlook.soonestMs(post, slots);
+    return this.quietMs === 0 ? soonestMs : Math.max(soonestMs, this.quietMs - this.outlook.quietMs(post));
   }
 
   /** Who has just ended something has perhaps asked for more: that is not known yet. */

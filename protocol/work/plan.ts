@@ -154,7 +154,7 @@ export class Plan {
     for (const { posts } of this.classes)
       for (let i = 0; i < posts.length; i++) {
         const post = posts[(from + i) % posts.length]!;
-        const seat = this.seats.at(post) ?? (promises(post, fetchMs) ? this.seats.of(post.peer) : undefined);
+        const seat = this.seats.at(post) ?? (promises(post, fetchMs) ? this.seats.from(post) : undefined);
         if (seat && consider(seat, fetchMs)) break;
       }
     return best;
