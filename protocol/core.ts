@@ -374,7 +374,7 @@ export class Core {
     const entries = among(update.entries, taken);
     for (const entry of entries) this.allowance.took(entry);
     this.desk.emit({ kind: "keep-update", build: build.id, update: update.update, entries });
-    this.takeFacts(build, entries);
+    this.takeFacts(build, entries, "ledger");
   }
 
   /** An own entry, signed: written, told, folded; then what waited for it. */
@@ -392,7 +392,7 @@ export class Core {
       desk.emit({ kind: "append", entry, update, durable });
       const carried: LedgerUpdate = { build: buildId, update, entries: [entry] };
       desk.emit({ kind: "gossip", message: { kind: "ledger", ...carried } });
-      this.takeFacts(build, [entry]);
+      this.takeFacts(build, [entry], "ledger");
       this.courier.said(build, entry, update);
     }
     for (const effect of after) desk.emit(effect);
@@ -440,11 +440,11 @@ export class Core {
     for (const build of this.desk.builds.values()) if (build.claims) this.holder.reviewAll(build);
   }
 
-  private takeFacts(build: Build, entries: readonly SignedEntry[]): void {
+  private takeFacts(build: Build, entries: readonly SignedEntry[], by: "ledger" | "any" = "any"): void {
     const { desk } = this;
     for (const entry of entries) this.witness.hears(entry);
     const before = build.submission;
-    const touched = build.take(entries, desk.members);
+    const touched = build.take(entries, desk.members, by);
     if (build.submission && !before) this.askGraph(build);
     this.review(build, touched, entries);
   }

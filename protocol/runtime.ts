@@ -564,13 +564,18 @@ export class Runtime {
   }
 
   private verify(entries: readonly SignedEntry[]): void {
-    for (const signed of entries.flatMap((entry): Header[] => [entry, ...provenBy(entry)])) {
-      const { author, swarm } = signed.entry;
-      if (!this.wire.holds(signed, this.ports.signer))
-        throw new SwarmError("unauthentic", `an entry of ${author} has a wrong signature`);
-      if (swarm !== this.core.desk.config.swarm)
-        throw new SwarmError("wrong-swarm", `an entry of ${author} belongs to another swarm`);
+    for (const entry of entries) {
+      this.verifyOne(entry);
+      for (const header of provenBy(entry)) this.verifyOne(header);
     }
+  }
+
+  private verifyOne(signed: Header): void {
+    const { author, swarm } = signed.entry;
+    if (!this.wire.holds(signed, this.ports.signer))
+      throw new SwarmError("unauthentic", `an entry of ${author} has a wrong signature`);
+    if (swarm !== this.core.desk.config.swarm)
+      throw new SwarmError("wrong-swarm", `an entry of ${author} belongs to another swarm`);
   }
 
   /** What a peer sends is refused as a whole when any of it is wrong; nothing of it reaches the core. */

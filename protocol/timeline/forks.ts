@@ -11,11 +11,15 @@ export function proofOf(one: SignedEntry, other: SignedEntry): Event | undefined
 }
 
 /** The headers that an entry carries as proofs: their signatures are to be checked with its own. Throws `malformed`. */
-export const provenBy = ({ entry }: SignedEntry): Header[] =>
-  entry.events.flatMap((raw) => {
+export function provenBy({ entry }: SignedEntry): readonly Header[] {
+  if (!entry.events.some((raw) => raw.kind === "fork")) return none;
+  return entry.events.flatMap((raw) => {
     const event = raw.kind === "fork" ? knownEvent(raw) : undefined;
     return event?.kind === "fork" ? event.headers.map(readHeader) : [];
   });
+}
+
+const none: readonly never[] = [];
 
 /** Where a start of an author began to contradict itself. */
 export interface Fork {

@@ -41,7 +41,8 @@ export class Build {
   /** Some of its entries came as ranges of chains: it had ended elsewhere, and is in memory no longer than needed. */
   ranged = false;
   private readonly entries: SignedEntry[] = [];
-  private readonly known = new Set<EntryId>();
+  /** Ids of all entries, once some came by another way than the ledger, which brings each but once. */
+  private known: Set<EntryId> | undefined;
 
   constructor(id: BuildId, ledger: Ledger, monoMs: number) {
     this.id = id;
@@ -49,15 +50,12 @@ export class Build {
     this.sinceMonoMs = monoMs;
   }
 
-  /** Facts that arrived; returns the claims they concerned. */
-  take(entries: readonly SignedEntry[], members: Members): Claim[] {
-    const fresh: SignedEntry[] = [];
-    for (const entry of entries) {
-      // Updates overlap: a sync brings again what gossip brought.
-      if (this.known.has(entry.id)) continue;
-      this.known.add(entry.id);
+  /** Facts that arrived; returns the claims they concerned. `by`: the ledger took each of them just now, or they may be known. */
+  take(entries: readonly SignedEntry[], members: Members, by: "ledger" | "any" = "any"): Claim[] {
+    if (by === "any") this.known ??= new Set(this.entries.map((e) => e.id));
+    const fresh = this.known ? entries.filter((e) => this.isNew(e.id)) : entries;
+    for (const entry of fresh) {
       this.entries.push(entry);
-      fresh.push(entry);
       this.readSubmission(entry, members);
     }
     // Of two submissions the one that counts may come second.
@@ -100,6 +98,13 @@ export class Build {
 
   facts(): readonly SignedEntry[] {
     return this.entries;
+  }
+
+  private isNew(id: EntryId): boolean {
+    const { known } = this;
+    if (!known || known.has(id)) return known === undefined;
+    known.add(id);
+    return true;
   }
 
   private readSubmission(entry: SignedEntry, members: Members): void {

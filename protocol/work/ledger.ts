@@ -179,7 +179,8 @@ export class Ledger {
   /** Applies an update whose entries passed the firewall and whose signatures hold. */
   apply(update: Uint8Array): Applied {
     const placed = placedOf(update);
-    // One is the rule; several of one client stand in order, so that each begins where the one before ends.
+    if (placed.length === 1) return this.applyOne(placed[0]!, placed, update);
+    // Several of one client stand in order, so that each begins where the one before ends.
     const ends = new Map<number, { readonly clock: number; readonly seq: number }>();
     const apart = new Set<number>();
     const taken: Placed[] = [];
@@ -201,6 +202,21 @@ export class Ledger {
     }
     if (taken.length > 0) this.record(taken, update);
     return { taken: taken.map((t) => t.entry), gap: false, odds };
+  }
+
+  /** As `apply`, of an update that carries one entry: that is the rule. */
+  private applyOne({ range, entry }: Placed, placed: readonly Placed[], update: Uint8Array): Applied {
+    const entries = this.entries.get(range.client);
+    const clock = entries?.length ?? 0;
+    if (range.from > clock) return this.untils.has(range.client) ? nothing : { ...nothing, gap: true };
+    if (range.from < clock) {
+      const odds = entries![range.from]!.id !== entry.id && !this.untils.has(range.client);
+      return odds ? { ...nothing, odds } : nothing;
+    }
+    if (entry.entry.last !== (entries?.at(-1)?.entry.seq ?? -1))
+      return this.untils.has(range.client) ? nothing : { ...nothing, odds: true };
+    this.record(placed, update);
+    return { taken: [entry], gap: false, odds: false };
   }
 
   /** Applies what the disk holds. A record that was written late, or is torn out, leaves a gap: what stands behind it may still come. */

@@ -20,8 +20,8 @@ export class Witness {
   private readonly told = new Set<string>();
   /** Entries that contradict a known one, by the place of that one, until it was read. */
   private readonly doubts = new Map<string, SignedEntry>();
-  /** Entries of the builds in memory, by chain and place: no ledger alone shows that its author said another thing in another one. */
-  private readonly places = new Map<string, Map<number, SignedEntry>>();
+  /** Entries of the builds in memory, by chain, in the order of their places: no ledger alone shows that its author said another thing in another one. */
+  private readonly places = new Map<string, SignedEntry[]>();
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -39,11 +39,11 @@ export class Witness {
 
   /** Entries of a build that is no longer in memory. */
   forget(entries: readonly SignedEntry[]): void {
-    for (const { entry, id } of entries) {
-      const chain = chainOf(entry.author, entry.inc);
-      const places = this.places.get(chain);
-      if (places?.get(entry.seq)?.id === id) places.delete(entry.seq);
-      if (places?.size === 0) this.places.delete(chain);
+    const gone = new Set(entries.map(({ id }) => id));
+    for (const chain of new Set(entries.map(({ entry }) => chainOf(entry.author, entry.inc)))) {
+      const left = (this.places.get(chain) ?? []).filter(({ id }) => !gone.has(id));
+      if (left.length > 0) this.places.set(chain, left);
+      else this.places.delete(chain);
     }
   }
 
@@ -52,11 +52,12 @@ export class Witness {
     const { author, inc, seq, build } = said.entry;
     const chain = chainOf(author, inc);
     const places = this.places.get(chain);
-    const known = places?.get(seq);
+    const at = places ? placeOf(places, seq) : 0;
+    const known = places?.[at]?.entry.seq === seq ? places[at] : undefined;
     if (known && known.id !== said.id) this.heard(known, said);
     if (build === undefined || known) return;
-    if (places) places.set(seq, said);
-    else this.places.set(chain, new Map([[seq, said]]));
+    if (places) places.splice(at, 0, said);
+    else this.places.set(chain, [said]);
     const told = this.desk.chains.idAt(author, inc, seq);
     if (told !== undefined && told !== said.id) this.clashes(said, seq);
   }
@@ -118,4 +119,18 @@ export class Witness {
     const { rivals, peers, members, stopping } = this.desk;
     return stopping ? Number.POSITIVE_INFINITY : rivals.decidedMonoMs(peers.leaseMs(members.size));
   }
+}
+
+/** Where the entry with that place stands in a list in the order of places, or would stand. */
+function placeOf(entries: readonly SignedEntry[], seq: number): number {
+  let low = 0;
+  let high = entries.length;
+  // What is new mostly stands at the end.
+  if (high > 0 && entries[high - 1]!.entry.seq < seq) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (entries[middle]!.entry.seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
