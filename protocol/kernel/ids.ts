@@ -62,7 +62,18 @@ export const isBuildId = (text: string): text is BuildId =>
 export const incarnationCounter = (inc: Incarnation): number => Number.parseInt(inc, 10);
 
 /** A chain belongs to (author, incarnation). */
-export const chainOf = (author: PeerId, inc: Incarnation): string => `${author}.${inc}`;
+export function chainOf(author: PeerId, inc: Incarnation): string {
+  const known = chains.get(author);
+  if (known?.inc === inc) return known.chain;
+  const chain = `${author}.${inc}`;
+  if (chains.size >= chainsMax) chains.clear();
+  chains.set(author, { inc, chain });
+  return chain;
+}
+
+/** The chain of each author that was asked about last: made anew each time, its name would be hashed each time. */
+const chains = new Map<PeerId, { readonly inc: Incarnation; readonly chain: string }>();
+const chainsMax = 4096;
 
 /** Byte order of text, for every sort that a decision or an encoding depends on. Never locale order. */
 export const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

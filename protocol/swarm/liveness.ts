@@ -52,6 +52,8 @@ export class Peers {
   incarnationRevision = 0;
   /** Counts up when somebody is heard of for the first time since this node's start. */
   heardRevision = 0;
+  /** Counts up when some peer says that it takes more or less than before. */
+  slotsRevision = 0;
   private readonly table = new Map<PeerId, Peer>();
   private readonly bootMonoMs: number;
 
@@ -116,6 +118,7 @@ export class Peers {
     p.aheadMs = vitals.wallMs === undefined || wallMs === undefined ? 0 : vitals.wallMs - wallMs;
     p.offBeats = Math.abs(p.aheadMs) > clockOffMsMin ? p.offBeats + 1 : 0;
     this.incarnation(vitals.peer, vitals.inc);
+    if (p.vitals?.slots !== vitals.slots) this.slotsRevision++;
     p.vitals = vitals;
     this.heard(vitals.peer, monoMs);
   }

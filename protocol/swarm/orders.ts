@@ -25,6 +25,8 @@ export class Orders {
   private readonly said = new Map<PeerId, Map<string, Said>>();
   /** Nobody asks anew what has not changed. */
   private readonly known = new Map<PeerId, Order | undefined>();
+  /** Counts up when some node may be under another order. */
+  revision = 0;
 
   constructor(members: Pick<Members, "has" | "may" | "counts">) {
     this.members = members;
@@ -43,6 +45,7 @@ export class Orders {
       if (said.has(place)) return;
       said.set(place, { place, entry, event });
       this.known.delete(event.peer);
+      this.revision++;
       touched.push(event.peer);
     });
     return touched;
@@ -51,6 +54,7 @@ export class Orders {
   /** Members changed: whose word counts may have changed with them. */
   refold(): void {
     this.known.clear();
+    this.revision++;
   }
 
   /** The order a node is under. */

@@ -1,6 +1,11 @@
 /** What a set of entries adds up to, in any order: equal sums stand for equal sets. A difference is noticed by it, never proved. */
 import type { EntryId } from "../kernel/ids.ts";
 
+/** The id that was read last, and its words: each entry is mixed into several sums, and in a world of many hosts into all of theirs. */
+let lastId: EntryId | undefined;
+let lastHigh = 0;
+let lastLow = 0;
+
 export class IdSum {
   private high = 0;
   private low = 0;
@@ -16,8 +21,13 @@ export class IdSum {
 
   /** Adds an entry, or takes it out again. */
   mix(id: EntryId): void {
-    this.high ^= Number.parseInt(id.slice(0, 8), 16);
-    this.low ^= Number.parseInt(id.slice(8, 16), 16);
+    if (id !== lastId) {
+      lastId = id;
+      lastHigh = Number.parseInt(id.slice(0, 8), 16);
+      lastLow = Number.parseInt(id.slice(8, 16), 16);
+    }
+    this.high ^= lastHigh;
+    this.low ^= lastLow;
     this.written = undefined;
   }
 

@@ -23,10 +23,18 @@ interface Kept {
   bytes: number;
 }
 
+/** What a member may still say. */
 interface Left {
   bytes: number;
   starts: number;
   atMonoMs: number;
+}
+
+/** Starts of one author of which something was kept. */
+interface Known {
+  readonly incs: Set<Incarnation>;
+  /** The one of which something was kept last. */
+  last: Incarnation;
 }
 
 export class Allowance {
@@ -34,8 +42,7 @@ export class Allowance {
   /** What was kept of authors that were no members then. */
   private readonly unknown = new Map<PeerId, Kept>();
   private readonly left = new Map<PeerId, Left>();
-  /** Starts of which something was kept. */
-  private readonly starts = new Map<PeerId, Set<Incarnation>>();
+  private readonly starts = new Map<PeerId, Known>();
   private readonly pace = new Pace();
 
   constructor(desk: Desk) {
@@ -51,7 +58,8 @@ export class Allowance {
   admits({ author, inc }: { readonly author: PeerId; readonly inc: Incarnation }): boolean {
     const { config, members } = this.desk;
     if (author === config.self) return true;
-    const isNew = this.starts.get(author)?.has(inc) !== true;
+    const known = this.starts.get(author);
+    const isNew = known?.last !== inc && known?.incs.has(inc) !== true;
     if (members.has(author)) {
       const { bytes, starts } = this.leftOf(author);
       return bytes > 0 && (!isNew || starts >= 1);
@@ -81,13 +89,14 @@ export class Allowance {
     const { author, inc } = entry;
     const { config, members } = this.desk;
     if (author === config.self) return;
-    let starts = this.starts.get(author);
-    if (!starts) {
-      starts = new Set();
-      this.starts.set(author, starts);
+    let known = this.starts.get(author);
+    const isNew = known?.last !== inc && known?.incs.has(inc) !== true;
+    if (!known) {
+      known = { incs: new Set(), last: inc };
+      this.starts.set(author, known);
     }
-    const isNew = !starts.has(inc);
-    if (isNew) starts.add(inc);
+    if (isNew) known.incs.add(inc);
+    known.last = inc;
     if (members.has(author)) {
       const left = this.leftOf(author);
       left.bytes -= bytes.length;
@@ -120,6 +129,7 @@ export class Allowance {
       left = { bytes: member.bytes, starts: member.starts, atMonoMs: monoMs };
       this.left.set(author, left);
     }
+    if (left.atMonoMs === monoMs) return left;
     const seconds = (monoMs - left.atMonoMs) / 1000;
     left.bytes = Math.min(member.bytes, left.bytes + seconds * member.bytesPerSecond);
     left.starts = Math.min(member.starts, left.starts + seconds * member.startsPerSecond);

@@ -188,9 +188,7 @@ export class Granter {
         const own = this.outlook.seat(desk.config.self);
         if (own) seats.put(own);
         // Nothing is given away where no slot is free: then no plan need be laid.
-        for (const { posts } of this.outlook.classes())
-          for (const post of posts)
-            if (post.peer !== desk.config.self && seats.isFree(post)) free.push(seats.from(post)!);
+        for (const post of this.outlook.idle()) if (seats.isFree(post)) free.push(seats.from(post)!);
         if (free.length === 0) return;
         plan = new Plan(desk, this.gate, this.outlook, seats);
       }

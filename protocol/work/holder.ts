@@ -135,15 +135,13 @@ export class Holder {
   /** Looks at claims that are new, or about which something new is known. */
   review(build: Build, touched: readonly Claim[]): void {
     const { self, inc } = this.desk.config;
-    const actions = new Set<number>();
     for (const claim of touched) {
-      actions.add(claim.action);
       if (isOpen(claim)) this.yieldTo(build, claim);
       if (claim.holder !== self || claim.holderInc !== inc) continue;
       if (isOpen(claim) && !this.held.has(claim.id)) this.adopt(build, claim);
     }
     for (const h of this.held.values())
-      if (h.build === build.id && actions.has(h.claim.action)) this.reconsider(build, h);
+      if (h.build === build.id && touched.some((t) => t.action === h.claim.action)) this.reconsider(build, h);
   }
 
   /**

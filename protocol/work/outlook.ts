@@ -69,6 +69,8 @@ export interface Post {
 export interface SpeedClass {
   readonly speed: number;
   readonly posts: readonly Post[];
+  /** Their numbers. */
+  readonly places: Int32Array;
 }
 
 export class Outlook {
@@ -78,6 +80,10 @@ export class Outlook {
   private classRevision = -1;
   private living: ReadonlySet<PeerId> = new Set();
   private readonly posts = new Map<PeerId, Post>();
+  /** By the number of its post: slots of a node that nothing is known to be in, as slots were at that revision. */
+  private open = new Int32Array(0);
+  private openRevision = -1;
+  private openCount = 0;
   /** The longest of what is to be done next at speed 1, per build, and what it was found by. */
   private readonly longest = new Map<
     BuildId,
@@ -108,7 +114,10 @@ export class Outlook {
       const { holder, id, action } = claim;
       if (!isOpen(claim) || !build.live) {
         const post = this.posts.get(holder);
-        if (post?.runs.delete(id)) changed(post, now.monoMs);
+        if (post?.runs.delete(id)) {
+          this.open[post.at]!++;
+          changed(post, now.monoMs);
+        }
         continue;
       }
       const post = this.postOf(holder);
@@ -119,6 +128,7 @@ export class Outlook {
         this.claimed.push({ holder, claim: id, sinceMonoMs: now.monoMs });
       }
       post.runs.set(id, { build: build.id, action, sinceMonoMs: now.monoMs, workMs });
+      this.open[post.at]!--;
       changed(post, now.monoMs);
     }
   }
@@ -130,6 +140,7 @@ export class Outlook {
       for (const [id, run] of post.runs)
         if (run.build === build) {
           post.runs.delete(id);
+          this.open[post.at]!++;
           post.soonestMonoMs = Number.NaN;
         }
   }
@@ -200,9 +211,34 @@ export class Outlook {
       }
       this.found = [...found]
         .sort(([x], [y]) => y - x)
-        .map(([at, posts]) => ({ speed: speedOfClass(at), posts }));
+        .map(([at, posts]) => ({
+          speed: speedOfClass(at),
+          posts,
+          places: Int32Array.from(posts, (post) => post.at),
+        }));
     }
     return this.found;
+  }
+
+  /** Living builders that seem to have a slot free, in the order of `classes`: others surely have none. This node is not among them. */
+  idle(): Post[] {
+    const classes = this.classes();
+    this.countOpen();
+    const idle: Post[] = [];
+    for (const { posts, places } of classes)
+      for (let i = 0; i < places.length; i++)
+        if (this.open[places[i]!]! > 0 && posts[i]!.peer !== this.desk.config.self) idle.push(posts[i]!);
+    return idle;
+  }
+
+  private countOpen(): void {
+    const { desk, posts } = this;
+    const revision = desk.peers.slotsRevision + desk.orders.revision; // each only counts up
+    if (revision === this.openRevision && posts.size === this.openCount) return;
+    this.openRevision = revision;
+    this.openCount = posts.size;
+    if (posts.size > this.open.length) this.open = new Int32Array(2 * posts.size);
+    for (const { peer, at, runs } of posts.values()) this.open[at] = desk.slotsOf(peer) - runs.size;
   }
 
   /** Whether a node is among the living builders. */

@@ -8,55 +8,69 @@ const gossipMs = 1000;
 const carriedBytesMax = 256 << 10;
 const carriedEntriesMax = messageEntriesMax / 2;
 
+/** What was said of one build within that time, oldest first; older ones stand before `first`. */
 interface Said {
-  readonly atMonoMs: number;
-  readonly update: Uint8Array;
-  /** How many it carries. */
-  readonly entries: number;
+  first: number;
+  readonly atMonoMs: number[];
+  /** Undefined: it is not handed on. */
+  readonly authors: (PeerId | undefined)[];
+  readonly updates: Uint8Array[];
+  /** How many entries each carries. */
+  readonly counts: number[];
   /** Made when it is first sent: most of what is heard is never handed on. */
-  sentTo: Set<PeerId> | undefined;
+  readonly sentTo: (Set<PeerId> | undefined)[];
 }
 
+/** So many old ones are left where they are before room is made. */
+const oldMax = 64;
+
 export class Recent {
-  private readonly said = new Map<BuildId, Map<PeerId, Said[]>>();
+  private readonly said = new Map<BuildId, Said>();
 
   note(build: BuildId, author: PeerId, update: Uint8Array, entries: number, monoMs: number): void {
-    let authors = this.said.get(build);
-    if (!authors) {
-      authors = new Map();
-      this.said.set(build, authors);
+    let said = this.said.get(build);
+    if (!said) {
+      said = { first: 0, atMonoMs: [], authors: [], updates: [], counts: [], sentTo: [] };
+      this.said.set(build, said);
     }
-    const list = authors.get(author);
-    if (!list) {
-      authors.set(author, [{ atMonoMs: monoMs, update, entries, sentTo: undefined }]);
-      return;
+    const { atMonoMs, authors, updates, counts, sentTo } = said;
+    while (said.first < atMonoMs.length && atMonoMs[said.first]! < monoMs - gossipMs) said.first++;
+    if (said.first > oldMax && 2 * said.first > atMonoMs.length) {
+      for (const list of [atMonoMs, authors, updates, counts, sentTo]) list.splice(0, said.first);
+      said.first = 0;
     }
-    let old = 0;
-    while (old < list.length && list[old]!.atMonoMs < monoMs - gossipMs) old++;
-    if (old > 0) list.splice(0, old);
-    list.push({ atMonoMs: monoMs, update, entries, sentTo: undefined });
+    atMonoMs.push(monoMs);
+    authors.push(author);
+    updates.push(update);
+    counts.push(entries);
+    sentTo.push(undefined);
   }
 
   /** The author's words came by another way: what was noted of it before has a gap behind it. */
   skip(build: BuildId, author: PeerId): void {
-    this.said.get(build)?.delete(author);
+    const said = this.said.get(build);
+    for (let at = said?.first ?? 0; said && at < said.authors.length; at++)
+      if (said.authors[at] === author) said.authors[at] = undefined;
   }
 
-  /** What these authors said lately and was not handed to `to` before, oldest first; it counts as handed over from here on. */
+  /** What these authors said lately and was not handed to `to` before, each one's oldest first; it counts as handed over from here on. */
   take(build: BuildId, authors: Iterable<PeerId>, to: PeerId, monoMs: number): Uint8Array[] {
     const updates: Uint8Array[] = [];
-    const known = this.said.get(build);
+    const said = this.said.get(build);
+    if (!said) return updates;
     let bytes = 0;
     let count = 0;
     for (const author of authors)
-      for (const said of known?.get(author) ?? []) {
-        if (said.atMonoMs < monoMs - gossipMs || said.sentTo?.has(to)) continue;
-        bytes += said.update.length;
-        count += said.entries;
+      for (let at = said.first; at < said.authors.length; at++) {
+        if (said.authors[at] !== author || said.atMonoMs[at]! < monoMs - gossipMs) continue;
+        if (said.sentTo[at]?.has(to)) continue;
+        const update = said.updates[at]!;
+        bytes += update.length;
+        count += said.counts[at]!;
         if (bytes > carriedBytesMax || count > carriedEntriesMax) return updates;
-        said.sentTo ??= new Set();
-        said.sentTo.add(to);
-        updates.push(said.update);
+        said.sentTo[at] ??= new Set();
+        said.sentTo[at]!.add(to);
+        updates.push(update);
       }
     return updates;
   }

@@ -58,4 +58,21 @@ export class Records {
   }
 }
 
-const key = (build: string, group: string, peer: PeerId): string => `${build}\n${group}\n${peer}`;
+/** Names that were made before, by their parts: made anew each time, they would be hashed each time. */
+const keys = new Map<string, Map<string, Map<PeerId, string>>>();
+const keysMax = 100_000;
+let keyCount = 0;
+
+function key(build: string, group: string, peer: PeerId): string {
+  const known = keys.get(build)?.get(group)?.get(peer);
+  if (known !== undefined) return known;
+  if (keyCount++ >= keysMax) {
+    keys.clear();
+    keyCount = 1;
+  }
+  const groups = keys.get(build) ?? new Map<string, Map<PeerId, string>>();
+  const peers = groups.get(group) ?? new Map<PeerId, string>();
+  const name = `${build}\n${group}\n${peer}`;
+  keys.set(build, groups.set(group, peers.set(peer, name)));
+  return name;
+}
