@@ -11,7 +11,7 @@ import { type BuildId, chainOf, type Incarnation, type PeerId } from "../kernel/
 import { messageEntriesMax } from "../swarm/message.ts";
 import { entryKey, readEntry, type SignedEntry } from "../timeline/entry.ts";
 import { IdSum } from "../timeline/sum.ts";
-import { type Added, entriesAdded, mapName } from "./update.ts";
+import { type Added, entriesAdded, updateOf } from "./update.ts";
 
 /**
  * The client id, in Yjs, of one start of one author: 48 bits, so that two never meet. It follows from who speaks, for two documents
@@ -114,8 +114,6 @@ export function readVector(vector: Uint8Array): Map<number, number> {
 export class Ledger {
   readonly build: BuildId;
   private readonly client: number;
-  /** The document of this node's own entries, where its updates come from: what others write needs no document here. */
-  private own: Y.Doc | undefined;
   /** Every update as it came, in an order that leaves no gap. */
   private readonly log: Uint8Array[] = [];
   private readonly clocks = new Map<number, number>();
@@ -164,16 +162,14 @@ export class Ledger {
 
   /** Adds an own entry and returns the update that carries it. */
   add(entry: SignedEntry): Uint8Array {
-    this.own ??= this.document();
-    let update: Uint8Array | undefined;
-    const note = (bytes: Uint8Array) => {
-      update = bytes;
-    };
-    this.own.on("update", note);
-    this.own.getMap(mapName).set(entryKey(entry.entry), entry.bytes);
-    this.own.off("update", note);
-    this.record(placedOf(update!), update!);
-    return update!;
+    const { client } = this;
+    const clock = this.endOf(client).clock;
+    const one: Added = { client, clock, key: entryKey(entry.entry), bytes: entry.bytes };
+    const update = updateOf(one);
+    const placed: readonly Placed[] = [{ range: rangeOf(one), entry }];
+    placedIn.set(update, placed);
+    this.record(placed, update);
+    return update;
   }
 
   /** Applies an update whose entries passed the firewall and whose signatures hold. */
@@ -301,14 +297,6 @@ export class Ledger {
   /** Ledgers with equal entries that count have equal digests (16 hex digits). */
   digest(): string {
     return this.sum.text();
-  }
-
-  /** A document that says what this node said in this life already: after a load, nothing else is known of it. */
-  private document(): Y.Doc {
-    const doc = new Y.Doc({ guid: this.build, gc: false });
-    if (this.clocks.has(this.client)) Y.applyUpdate(doc, Y.mergeUpdates(this.log));
-    doc.clientID = this.client; // only now: Yjs takes another id when it is told of its own entries
-    return doc;
   }
 
   /** How far a client's entries are known: how many, and the place of the last in its author's chain. */

@@ -1,11 +1,11 @@
 /**
- * The bytes of a Yjs update (version 1) that does nothing but add entries to the ledger's map. Whatever else Yjs could say is refused where it is
+ * The bytes of a Yjs update (version 1) that does nothing but add entries to the ledger's map, written and read. Whatever else Yjs could say is refused where it is
  * met, before anything is made of it: Yjs itself reads counts, nests and documents of any size first. Described in specs/ledger.md.
  */
 import { SwarmError } from "../kernel/errors.ts";
 import { entryBytesMax } from "../timeline/entry.ts";
 
-export const mapName = "entries";
+const mapName = "entries";
 
 /** `author.inc.seq`, with room to spare. */
 const keyBytesMax = 128;
@@ -27,6 +27,27 @@ const hasOrigin = 0x80;
 const hasRightOrigin = 0x40;
 const hasKey = 0x20;
 const parentByName = 1;
+
+/** The update that adds one entry, byte by byte what Yjs writes of a key that is set for the first time. */
+export function updateOf({ client, clock, key, bytes }: Added): Uint8Array {
+  const name = Buffer.from(key, "utf8");
+  const head = [1, 1, ...numberOf(client), ...numberOf(clock), binaryContent | hasKey, parentByName];
+  head.push(mapName.length, ...Buffer.from(mapName, "latin1"), ...numberOf(name.length), ...name);
+  head.push(...numberOf(bytes.length));
+  const update = new Uint8Array(head.length + bytes.length + 1); // and nothing is deleted
+  update.set(head);
+  update.set(bytes, head.length);
+  return update;
+}
+
+/** Seven bits a byte, the lowest first. */
+function numberOf(value: number): number[] {
+  const bytes: number[] = [];
+  let left = value;
+  for (; left > 0x7f; left = Math.floor(left / 128)) bytes.push(0x80 | (left % 128));
+  bytes.push(left);
+  return bytes;
+}
 
 /** The entries of an update, in its order. Throws `malformed` for everything that is no such update, `too-large` for more than `maxEntries`. */
 export function entriesAdded(update: Uint8Array, maxEntries: number): Added[] {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 import type { BuildId, Incarnation } from "../../protocol/kernel/ids.ts";
+import { entryKey } from "../../protocol/timeline/entry.ts";
 import { clientOf, Ledger, readUpdate } from "../../protocol/work/ledger.ts";
 import { entryAt, peerNamed } from "../contract/chain.ts";
 
@@ -67,4 +68,22 @@ test("what is sent to one that knows a part of it has no gap where that part was
     expect(part!.apply(update).taken).not.toEqual([]);
   }
   expect(part!.digest()).toBe(batch!.digest());
+});
+
+test("the update of an own entry is byte by byte what Yjs writes", () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 200 }), fc.integer({ min: 1, max: 5 }), (author, count) => {
+      const ledger = ledgerOf(`author ${author}`);
+      const doc = new Y.Doc({ gc: false });
+      doc.clientID = clientOf(peerNamed(`author ${author}`), "1-00000001" as Incarnation);
+      const written: Uint8Array[] = [];
+      doc.on("update", (update: Uint8Array) => written.push(update));
+      for (let seq = 0; seq < count; seq++) {
+        const entry = entryAt(seq, { author: `author ${author}`, build });
+        doc.getMap("entries").set(entryKey(entry.entry), entry.bytes);
+        expect(Buffer.compare(ledger.add(entry), written[seq]!)).toBe(0);
+      }
+    }),
+    { numRuns: 50 },
+  );
 });
