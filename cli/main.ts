@@ -52,6 +52,7 @@ import { unground } from "./commands/unground.ts";
 import { verify } from "./commands/verify.ts";
 import { version } from "./commands/version.ts";
 import { watch } from "./commands/watch.ts";
+import { why } from "./commands/why.ts";
 import { localNext, lookAtHome } from "./local.ts";
 import { Output } from "./output.ts";
 import { version as projectVersion } from "./project.ts";
@@ -71,6 +72,7 @@ const commands: readonly Command[] = [
   submit,
   watch,
   logs,
+  why,
   fetch,
   artifact,
   attest,

@@ -13,6 +13,7 @@ import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { excessOf } from "../protocol/work/collection.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
+import { AccountQueries } from "./account-queries.ts";
 import { ArtifactQueries } from "./artifact-queries.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
@@ -94,6 +95,7 @@ export function createOperator(parts: OperatorParts): Control {
     nameOf: (peer) => queries.nameOf(peer),
     stateOf: (peer) => (peer === desk.config.self ? "self" : desk.status(peer)),
   });
+  const accounts = new AccountQueries(core, queries, recall);
   const found = new ArtifactQueries({ ...parts, desk });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
@@ -215,6 +217,7 @@ export function createOperator(parts: OperatorParts): Control {
       const again = await retryAnew({ desk, bring, read, keep, resolve, command }, operation, dryRun);
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
+    why: (build, action) => accounts.why(build, action),
     timeline: (request, signal) => timelineOf(request, signal, { ...parts, desk, recall }),
     queue: async () => queries.queue(),
     releases: async () => releases.view(),

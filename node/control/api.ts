@@ -6,6 +6,7 @@
 import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
+import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
@@ -560,6 +561,8 @@ export interface Control {
   control(build: BuildId, op: "pause" | "resume" | "cancel", options?: WordOptions): Promise<Moved>;
   /** `retry` and `retry-failures` of a build that ended as failed, or whose toolchains are gone, submit it again. */
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;
+  /** Why an action went as it did. Refuses `not-found`, `blob-missing` while the build's plan is nowhere. */
+  why(build: BuildId, action: ActionName): Promise<WhyView>;
   /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none, `not-found`. */
   timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
   /** Live builds, the one whose turn it is first. */

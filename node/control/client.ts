@@ -86,6 +86,7 @@ export function controlClient(socketPath: string): Control {
     submit: (request) => value("submit", request),
     control: (build, op, options) => value("control", { build, op, ...options }),
     operate: (operation, options) => value("operate", { operation, ...options }),
+    why: (build, action) => value("why", { build, action }),
     timeline: ({ kinds, ...request }, signal) =>
       lines<TimelineLine>(
         ask("timeline", { ...request, ...(kinds ? { kinds: kinds.join(",") } : {}) }, { signal }),

@@ -258,6 +258,10 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({ operation, ...wordOptions }),
     run: (control, { operation, ...options }) => control.operate(operation, options),
   },
+  why: {
+    input: z.strictObject({ build, action }),
+    run: (control, input) => control.why(input.build, input.action),
+  },
   timeline: {
     input: z.strictObject({
       build: build.optional(),

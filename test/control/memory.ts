@@ -302,6 +302,10 @@ export class MemoryControl implements Control {
     return { moved: 1, lost: loses ? this.options.lost : 0, ...(build ? { build } : {}) };
   }
 
+  async why(build: BuildId): Promise<never> {
+    throw new SwarmError("not-found", `there is no build ${build}`);
+  }
+
   async *timeline(): AsyncIterable<never> {}
 
   async queue() {

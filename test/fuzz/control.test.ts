@@ -120,6 +120,7 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
     { operation: { op: "drain", peer: someone, now: true } },
     { operation: { op: "reset", build }, reason: "why" },
   ],
+  why: [{ build, action: "a" }],
   timeline: [{ follow: "false" }, { build, kinds: "claim,node", sinceMs: "5", limit: "9", follow: "false" }],
   queue: [{}],
   releases: [{}],
