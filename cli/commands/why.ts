@@ -58,7 +58,7 @@ function print({ output, commandLine }: Context, view: WhyView): void {
     );
     if (here.others > 0) output.line(`and ${here.others} more`);
   }
-  heading(here ? "why not sooner" : "why not yet");
+  heading(here ? "why not sooner" : view.state === "done" ? "why it did not run" : "why not yet");
   output.line(waited.text);
   for (const { node, why } of waited.unfit) output.line(`  ${node}: ${why}`);
   heading("why not from the cache");

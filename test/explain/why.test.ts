@@ -4,6 +4,8 @@ import { AccountQueries } from "../../node/account-queries.ts";
 import { Queries } from "../../node/queries.ts";
 import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
+import { Swarm } from "../../sim/swarm.ts";
+import { chain } from "../../sim/workload.ts";
 import { Cores, type Rules } from "../core/cores.ts";
 import { graphOf } from "../work/facts.ts";
 
@@ -101,16 +103,31 @@ describe("why not from the cache", () => {
     expect((await why(other, "a")).cache.changes[0]).toMatchObject({ part: "file", name: "in/source" });
   });
 
-  test("what was served from it says who made it where", async () => {
+  test("what was served from it says who made it where, and that it never ran", async () => {
+    const swarm = new Swarm({ seed: 1, hosts: 2 }).start();
+    const [ann] = swarm.hosts as [Swarm["hosts"][0]];
+    const first = swarm.submit(ann, chain(2, 300));
+    swarm.finish(first);
+    const again = swarm.submit(ann, chain(2, 300));
+    swarm.finish(again);
+    const queries = new Queries(ann.core, mesh);
+    const accounts = new AccountQueries(ann.core, queries, { find: async (id) => queries.find(id) });
+    const { name } = queries.find(again).claims!.action(0);
+    const { cache, here, waited } = await accounts.why(again, name);
+    expect(here).toBeUndefined();
+    expect(cache.made?.build).toBe(first);
+    expect(waited.text).toContain("it never ran");
+  });
+
+  test("what ran although nothing changed says who had made it", async () => {
     const { cores, why } = swarm();
     const first = cores.submit("ann", graphOf({ a: [] }));
     cores.finish(first);
-    // While it is live, results of another build go from the one to the other.
-    const long = cores.submit("ann", graphOf({ a: [], b: ["a"] }));
-    cores.finish(long);
-    const { cache } = await why(long, "a");
-    expect(cache.against?.build ?? cache.made?.build).toBe(first);
-    expect(cache.text).toMatch(/made it/);
+    const again = cores.submit("ann", graphOf({ a: [], b: ["a"] }));
+    cores.finish(again);
+    const { cache } = await why(again, "a");
+    expect(cache.against?.build).toBe(first);
+    expect(cache.text).toMatch(/^nothing changed .* made it/);
   });
 
   test("what may not be cached, or was told not to be, says so; so does what was never built", async () => {
