@@ -201,3 +201,18 @@ export const madeBy = (build: Build, course: Course, index: number): Run | undef
   runsOf(build, course, index)
     .filter(({ claim, endedMs }) => claim.done && endedMs !== undefined)
     .sort((a, b) => a.endedMs! - b.endedMs!)[0];
+
+/** Where a run's time went; milliseconds. */
+export function spentOf({ claimedMs, startedMs, endedMs, usage }: Run): {
+  inHandMs?: number;
+  fetchMs?: number;
+  runMs?: number;
+} {
+  if (endedMs === undefined || startedMs === undefined) return {};
+  const fetchMs = Math.min(usage?.fetchMs ?? 0, Math.max(0, startedMs - claimedMs));
+  return {
+    inHandMs: Math.max(0, startedMs - claimedMs - fetchMs),
+    fetchMs,
+    runMs: usage?.wallMs ?? endedMs - startedMs,
+  };
+}

@@ -5,7 +5,7 @@ import type { Build } from "../work/build.ts";
 import type { Claim } from "../work/claim.ts";
 import { type Shortfall, whyNobody } from "../work/eligible.ts";
 import type { Trees } from "../work/inputs.ts";
-import { type Course, courseOf, madeBy, type Run, readyOf, runsOf } from "./course.ts";
+import { type Course, courseOf, madeBy, type Run, readyOf, runsOf, spentOf } from "./course.ts";
 import { type Change, changesBetween, changeText } from "./key-parts.ts";
 
 /** Listed of changed parts, candidates and the like. */
@@ -320,21 +320,6 @@ function waitedOf(question: Question, course: Course, runs: readonly Run[]): Why
           spent,
         )
       : openText(question, course, waitMs, busy),
-  };
-}
-
-/** Where a run's time went; milliseconds. */
-export function spentOf({ claimedMs, startedMs, endedMs, usage }: Run): {
-  inHandMs?: number;
-  fetchMs?: number;
-  runMs?: number;
-} {
-  if (endedMs === undefined || startedMs === undefined) return {};
-  const fetchMs = Math.min(usage?.fetchMs ?? 0, Math.max(0, startedMs - claimedMs));
-  return {
-    inHandMs: Math.max(0, startedMs - claimedMs - fetchMs),
-    fetchMs,
-    runMs: usage?.wallMs ?? endedMs - startedMs,
   };
 }
 
