@@ -1,6 +1,15 @@
 /** What the daemon answers when it is asked for an account of what happened. All times are milliseconds, all sizes bytes. */
 import type { Family } from "../../protocol/explain/families.ts";
-import type { BuildId, PeerId } from "../../protocol/kernel/ids.ts";
+import type { WhyView } from "../../protocol/explain/why.ts";
+import type { ActionName, BuildId, PeerId } from "../../protocol/kernel/ids.ts";
+
+/** The part of `Control` that tells what happened. All of it refuses `not-found`, and `blob-missing` while a build's plan is nowhere. */
+export interface Accounts {
+  /** Why an action went as it did. */
+  why(build: BuildId, action: ActionName): Promise<WhyView>;
+  /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none. */
+  timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
+}
 
 /** Which lines of the timeline; all of them where nothing is said. */
 export interface TimelineRequest {

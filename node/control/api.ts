@@ -6,7 +6,6 @@
 import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
-import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
@@ -15,7 +14,7 @@ import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
 import type { Envelope } from "../release/attestation.ts";
-import type { TimelineLine, TimelineRequest } from "./account.ts";
+import type { Accounts } from "./account.ts";
 
 export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
 
@@ -519,7 +518,7 @@ export interface CollectionView {
 }
 
 /** Refusals come back as `SwarmError` with their code on both sides. */
-export interface Control {
+export interface Control extends Accounts {
   status(): Promise<StatusView>;
   nodes(): Promise<NodeView[]>;
   builds(): Promise<BuildSummary[]>;
@@ -561,10 +560,6 @@ export interface Control {
   control(build: BuildId, op: "pause" | "resume" | "cancel", options?: WordOptions): Promise<Moved>;
   /** `retry` and `retry-failures` of a build that ended as failed, or whose toolchains are gone, submit it again. */
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;
-  /** Why an action went as it did. Refuses `not-found`, `blob-missing` while the build's plan is nowhere. */
-  why(build: BuildId, action: ActionName): Promise<WhyView>;
-  /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none, `not-found`. */
-  timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
   /** Live builds, the one whose turn it is first. */
   queue(): Promise<QueuedBuild[]>;
   /** Who belongs to the swarm, who did, and who would like to. */

@@ -32,6 +32,7 @@ import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
 import { collectionOf } from "./collection.ts";
+import { MemoryAccounts } from "./memory-accounts.ts";
 import { nodeView } from "./nodes.ts";
 
 const seed = new Uint8Array(32).fill(7);
@@ -52,7 +53,7 @@ export interface MemoryOptions {
   readonly divergent?: BuildResult["divergent"];
 }
 
-export class MemoryControl implements Control {
+export class MemoryControl extends MemoryAccounts implements Control {
   /** Of each build that was submitted, whether the cache was not to be asked. */
   readonly freshness: boolean[] = [];
   readonly blobs = new Map<Digest, Uint8Array>();
@@ -69,6 +70,7 @@ export class MemoryControl implements Control {
   private readonly plays = new Map<BuildId, Play>();
 
   constructor(options: MemoryOptions = {}) {
+    super();
     this.options = {
       nodes: ["alpha"],
       toolchains: ["cc", "g++", "ar", "patch"],
@@ -301,12 +303,6 @@ export class MemoryControl implements Control {
     const build = "build" in operation ? operation.build : undefined;
     return { moved: 1, lost: loses ? this.options.lost : 0, ...(build ? { build } : {}) };
   }
-
-  async why(build: BuildId): Promise<never> {
-    throw new SwarmError("not-found", `there is no build ${build}`);
-  }
-
-  async *timeline(): AsyncIterable<never> {}
 
   async queue() {
     const live = (await this.builds()).filter(({ state }) => state === "running" || state === "paused");

@@ -1,0 +1,14 @@
+/** Accounts of a daemon that never lived through anything. */
+import type { Accounts, TimelineLine } from "../../node/control/account.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
+
+export class MemoryAccounts implements Accounts {
+  async why(build: BuildId): Promise<never> {
+    throw nothingOf(build);
+  }
+
+  async *timeline(): AsyncIterable<TimelineLine> {}
+}
+
+const nothingOf = (build: BuildId) => new SwarmError("not-found", `there is no build ${build}`);
