@@ -1,15 +1,10 @@
 /** Which members run which version, in words: a swarm works with members one version apart, and goes on best with all on the newest. */
 import type { NodeView } from "../node/control/api.ts";
+import { differ, partsOf } from "../node/version.ts";
 import { compareVersions } from "../protocol/build/version.ts";
 import { byText } from "../protocol/kernel/ids.ts";
 
 type Running = Pick<NodeView, "name" | "version" | "vitals">;
-
-/** `0.1.0+245ccb5d12`, as members say it, in its parts. */
-export function partsOf(version: string): { number: string; commit?: string } {
-  const [number = "", commit] = version.split("+");
-  return { number, ...(commit ? { commit } : {}) };
-}
 
 /** What a node runs; an older daemon tells it of those alone whose beats it hears. */
 export const versionOf = ({ version, vitals }: Pick<NodeView, "version" | "vitals">): string | undefined =>
@@ -26,7 +21,8 @@ export function skewText(nodes: readonly Running[]): string | undefined {
   });
   const versions = [...new Set(known.map(({ version }) => version))].sort(byAge);
   const [newest] = versions;
-  if (newest === undefined || versions.length === 1) return undefined;
+  if (newest === undefined || !versions.some((one) => versions.some((other) => differ(one, other))))
+    return undefined;
   const said = versions.map((version) => {
     const names = known.filter((one) => one.version === version).map(({ name }) => name);
     return `${version} on ${names.join(", ")}`;

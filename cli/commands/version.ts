@@ -1,11 +1,11 @@
 /** `swarmd version`: what is installed here, what the daemon runs, and what the other members run. */
 import type { NodeView } from "../../node/control/api.ts";
-import { version as installed } from "../../node/version.ts";
+import { differ, version as installed, partsOf } from "../../node/version.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { plain } from "../output.ts";
 import { isClone, projectDir } from "../project.ts";
-import { partsOf, skewText, versionOf } from "../versions.ts";
+import { skewText, versionOf } from "../versions.ts";
 
 export const version: Command = {
   name: "version",
@@ -66,7 +66,7 @@ function show({ output, commandLine }: Context, nodes: readonly NodeView[], own:
     }),
   );
   const notes = [
-    ...(own !== null && own !== installed
+    ...(own !== null && differ(own, installed)
       ? [
           `the daemon runs ${own}, installed is ${installed}: restart it: ${commandLine(["stop"])} && ${commandLine(["run", "--detach"])}`,
         ]

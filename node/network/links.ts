@@ -8,7 +8,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { PeerId } from "../../protocol/kernel/ids.ts";
 import type { NetworkHandlers } from "../../protocol/ports.ts";
 import type { Log } from "../log.ts";
-import { version } from "../version.ts";
+import { differ, version } from "../version.ts";
 import { exchange, judge } from "./admission.ts";
 import { admissionMsMax, type Gate, peerOf } from "./gate.ts";
 import { type Line, openLine } from "./messages.ts";
@@ -103,7 +103,7 @@ export class Links {
     const address = connection.remoteAddr.toString();
     const theirs = this.#options.versionOf(link.peer);
     const skewed =
-      theirs === undefined || theirs === version ? {} : { theirVersion: theirs, ownVersion: version };
+      theirs === undefined || !differ(theirs, version) ? {} : { theirVersion: theirs, ownVersion: version };
     this.#options.log.info({ peer: link.peer, address, why, ...skewed }, "a connection was refused");
     this.ended(connection);
     connection.abort(new SwarmError("not-a-member", why));

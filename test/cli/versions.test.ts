@@ -1,8 +1,8 @@
 /** What is said of members that run different versions. */
 import { expect, test } from "vitest";
-import { partsOf, skewText } from "../../cli/versions.ts";
+import { skewText } from "../../cli/versions.ts";
 import type { NodeView } from "../../node/control/api.ts";
-import { version as installed } from "../../node/version.ts";
+import { version as installed, partsOf } from "../../node/version.ts";
 import { MemoryControl } from "../control/memory.ts";
 import { nodeView } from "../control/nodes.ts";
 import { Terminal } from "./terminal.ts";
@@ -27,6 +27,16 @@ test("several versions: who runs which, the newest first by number, and that all
 test("one number of several commits is named as such", () => {
   const nodes = [member("ann", "0.9.0+0123456789", "self"), member("bob", "0.9.0+abcdef0123")];
   expect(skewText(nodes)).toContain("bring all to one commit");
+});
+
+test("a package that knows no commit may be of the same as a clone: that is no skew, several commits are", () => {
+  const [ann, bob, cy] = [
+    member("ann", "0.9.0", "self"),
+    member("bob", "0.9.0+abcdef0123"),
+    member("cy", "0.9.0+0123456789"),
+  ];
+  expect(skewText([ann, bob])).toBeUndefined();
+  expect(skewText([ann, bob, cy])).toContain("3 versions run here");
 });
 
 test("who is away, or does not make itself understood, counts by what it said when it connected", () => {
