@@ -101,7 +101,8 @@ export interface NetworkHandlers {
   connected(peer: PeerId): void;
   disconnected(peer: PeerId): void;
   message(from: PeerId, message: Uint8Array): void;
-  gossip(message: Uint8Array): void;
+  /** `by`: who handed it on, where that is known; who wrote it stands in it. */
+  gossip(message: Uint8Array, by?: PeerId): void;
 }
 
 export interface Network {

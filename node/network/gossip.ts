@@ -4,6 +4,7 @@ import { type GossipSub, gossipsub, TopicValidatorResult } from "@chainsafe/libp
 import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import { gossipBytesMax } from "../../protocol/swarm/message.ts";
 import type { Log } from "../log.ts";
+import { Misdeeds } from "../misdeeds.ts";
 import { isDirect } from "./press.ts";
 
 export type { GossipSub };
@@ -49,24 +50,25 @@ export function openGossip(options: {
   readonly service: GossipSub;
   readonly swarm: SwarmId;
   readonly admits: (peer: PeerId) => boolean;
-  readonly received: (message: Uint8Array) => void;
+  /** `by`: who handed it on. */
+  readonly received: (message: Uint8Array, by: PeerId) => void;
   readonly log: Log;
 }): GossipChannel {
   const { service, log } = options;
   const topic = `/swarmd/1/gossip/${options.swarm}`;
+  const misdeeds = new Misdeeds();
   service.addEventListener("gossipsub:message", ({ detail }) => {
     if (detail.msg.topic !== topic || detail.msg.data.length > gossipBytesMax) return;
     const onward = isDirect(detail.msg.data) ? TopicValidatorResult.Ignore : TopicValidatorResult.Accept;
     judgeOf(service).reportMessageValidationResult(detail.msgId, detail.propagationSource, onward);
     // between a revocation and the end of its connection a peer's stream is still open
-    if (!options.admits(detail.propagationSource.toString() as PeerId)) return;
+    const by = detail.propagationSource.toString() as PeerId;
+    if (!options.admits(by)) return;
     try {
-      options.received(detail.msg.data);
+      options.received(detail.msg.data, by);
     } catch (error) {
-      log.warn(
-        { peer: detail.propagationSource.toString(), err: error },
-        "a gossiped message was not understood",
-      );
+      const fields = misdeeds.of(by);
+      if (fields) log.warn({ peer: by, err: error, ...fields }, "a gossiped message was not understood");
     }
   });
   service.subscribe(topic);

@@ -290,7 +290,7 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     service: host.services.gossip,
     swarm,
     admits: gate.admits,
-    received: (message) => handlers.gossip(press.open(message, gossipBytesMax)),
+    received: (message, by) => handlers.gossip(press.open(message, gossipBytesMax), by),
     log,
   });
   const hearers = () => gossip.hearers().filter((peer) => links.to(peer) !== undefined);
