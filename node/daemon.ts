@@ -30,6 +30,7 @@ import { defaultBinhostPath } from "./home-places.ts";
 import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
 import { lockHome } from "./lock.ts";
 import type { Log } from "./log.ts";
+import { Misdeeds } from "./misdeeds.ts";
 import { Askers } from "./network/askers.ts";
 import { located } from "./network/locate.ts";
 import { createMesh } from "./network/mesh.ts";
@@ -51,7 +52,7 @@ import { Collector } from "./store/collector.ts";
 import { openEventStore } from "./store/events.ts";
 import { Rechecks } from "./store/rechecks.ts";
 import { Sources } from "./store/sources.ts";
-import { version } from "./version.ts";
+import { differ, version } from "./version.ts";
 import { WrongClocks } from "./wrong-clocks.ts";
 
 /** How often what was built is looked over for what the swarm is to be told of. */
@@ -290,6 +291,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       keepName(home, name).catch((error) => log.warn({ err: error }, "its name could not be kept"));
     };
     const wrongClocks = new WrongClocks(log);
+    const misdeeds = new Misdeeds();
     const runtime = new Runtime(
       core,
       {
@@ -325,16 +327,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           else log.info("no other machine speaks under this identity any more");
         },
         refused(peer, error) {
+          const fields = misdeeds.of(peer);
+          if (!fields) return;
           const theirs = peer && later.mesh?.versionOf(peer);
           const skewed =
-            theirs === undefined || theirs === version
+            theirs === undefined || !differ(theirs, version)
               ? {}
               : {
                   theirVersion: theirs,
                   ownVersion: version,
                   remedy: "bring both to one version: swarmd version",
                 };
-          log.warn({ peer, code: error.code, err: error.message, ...skewed }, "refused");
+          log.warn({ peer, code: error.code, err: error.message, ...skewed, ...fields }, "refused");
         },
         trouble: (error) =>
           log.error(
@@ -511,6 +515,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }
     const server = await serveControl(control, places.controlSocket, {
       onFault: (fault, route) => log.error({ err: fault, route }, "a request failed by a fault of ours"),
+      onLook: () => runtime.input({ kind: "looked" }),
     });
     closers.push(() => server.close());
     log.info(

@@ -293,6 +293,8 @@ export type Input =
   | { readonly kind: "gossip"; readonly from: PeerId; readonly message: Gossip }
   | { readonly kind: "signed"; readonly entry: SignedEntry }
   | { readonly kind: "sensed"; readonly vitals: LocalVitals }
+  /** A person looks at this node, and wants to see things as they are. */
+  | { readonly kind: "looked" }
   /** Writing fails, and is tried again; or all is written. While it is own words that wait, only beats leave the node: they are no statement of its chain. */
   | { readonly kind: "writing"; readonly fails: boolean }
   | {

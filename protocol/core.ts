@@ -180,13 +180,17 @@ export class Core {
       case "connected":
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
-        this.pulse.soon();
+        this.awaken();
         this.door.warn(input.peer);
         this.catchUp.connected(input.peer);
         return;
       case "disconnected":
         desk.peers.disconnected(input.peer, desk.now.monoMs);
+        // The other one may live: that both lost the way to each other is no reason to hold anyone dead.
+        this.awaken();
         return;
+      case "looked":
+        return this.awaken();
       case "message":
         if (desk.members.former(input.from)) return;
         desk.peers.heard(input.from, desk.now.monoMs);
@@ -202,7 +206,7 @@ export class Core {
         return;
       case "sensed":
         desk.sense(input.vitals);
-        return;
+        return this.pulse.sometime();
       case "collected":
         for (const digest of input.digests) desk.forgetLocal(digest);
         return;
@@ -330,7 +334,10 @@ export class Core {
         this.attention.call();
         return this.desk.rivals.beat(vitals.inc, vitals.beat, this.desk.now.monoMs);
       }
-      this.desk.peers.beat(vitals, this.desk.now.monoMs, this.desk.now.wallMs);
+      const { peers, members, now } = this.desk;
+      peers.beat(vitals, now.monoMs, now.wallMs);
+      if (peers.wakefulness.told(vitals.awakeMs, now.monoMs, peers.beatMs(members.size)))
+        this.attention.call();
       this.catchUp.compare(vitals);
       this.attention.by(this.catchUp.deadline());
       return;
@@ -370,6 +377,7 @@ export class Core {
       this.attention.call();
     }
     if (taken.length === 0) return;
+    this.desk.wake();
     this.courier.heard(update);
     const entries = among(update.entries, taken);
     for (const entry of entries) this.allowance.took(entry);
@@ -381,6 +389,7 @@ export class Core {
   private takeOwn(entry: SignedEntry): void {
     const { desk } = this;
     const { after, durable } = desk.voice.release(entry.id);
+    desk.wake();
     const { build: buildId } = entry.entry;
     if (buildId === undefined) {
       desk.emit({ kind: "append", entry, durable });
@@ -402,6 +411,7 @@ export class Core {
     if (entry.entry.swarm !== this.desk.config.swarm || entry.entry.build !== undefined) return;
     if (!this.allowance.admits(entry.entry)) return;
     const { fresh, gap } = this.takeTimeline(entry);
+    if (fresh) this.desk.wake();
     if (fresh) this.attention.call();
     if (fresh) this.allowance.took(entry);
     if (fresh) this.desk.emit({ kind: "keep", entries: [entry] });
@@ -517,8 +527,15 @@ export class Core {
     else this.holder.fetched(id as ClaimId, missing, fetchedBytes);
   }
 
+  /** Something begins here, and others should know at once. */
+  private awaken(): void {
+    this.desk.wake();
+    this.pulse.soon();
+  }
+
   private command(id: number, command: Command): void {
     const { desk } = this;
+    this.awaken();
     const reply = (r: CommandReply) => desk.emit({ kind: "reply", id, reply: r });
     if (desk.mute && command.kind !== "stop")
       return reply({

@@ -21,6 +21,7 @@ import { Pace } from "./swarm/pace.ts";
 import { Registrar } from "./swarm/registrar.ts";
 import { Requests } from "./swarm/requests.ts";
 import { Rivals } from "./swarm/rivals.ts";
+import { Wakefulness } from "./swarm/wakefulness.ts";
 import { Chains } from "./timeline/chain.ts";
 import { Forks } from "./timeline/forks.ts";
 import { IdSum } from "./timeline/sum.ts";
@@ -80,6 +81,7 @@ export const parts: readonly Savable[] = [
   Retirement,
   Pulse,
   Peers,
+  Wakefulness,
   Rivals,
   Estimates,
   Courier,

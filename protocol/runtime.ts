@@ -128,7 +128,7 @@ export class Runtime {
           else if (message.kind === "astray") this.relays.astray(from, message.to, ports.clock.now().monoMs);
           else this.heard(from, message);
         }),
-      gossip: (bytes) => this.guard(undefined, () => this.gossiped(bytes)),
+      gossip: (bytes, by) => this.guard(by, () => this.gossiped(bytes)),
     };
   }
 

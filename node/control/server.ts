@@ -43,6 +43,8 @@ export interface ControlServerOptions {
   readonly onFault?: (fault: unknown, route: RouteName) => void;
   /** A stream that is silent for this long gets an empty line, so that the client knows we live. */
   readonly beatMs?: number;
+  /** Hears of each request, and of each silence in a stream. */
+  readonly onLook?: () => void;
 }
 
 /**
@@ -336,13 +338,14 @@ async function answer(
     const given = route.method === "POST" ? await readJson(request) : Object.fromEntries(url.searchParams);
     const input = handler.input.safeParse(given);
     if (!input.success) throw new SwarmError("usage", `${url.pathname}: ${complaint(input.error)}`);
+    options.onLook?.();
     const reply = handler.run(control, input.data as never, {
       bytes: bodyOf(request),
       signal,
     });
     if (route.answer === "json") sendJson(response, 200, (await reply) ?? null);
     else if (route.answer === "lines")
-      await sendLines(response, reply as AsyncIterable<unknown>, signal, options.beatMs ?? 15_000);
+      await sendLines(response, reply as AsyncIterable<unknown>, signal, options);
     else await sendBytes(response, reply as AsyncIterable<Uint8Array>, signal);
   } catch (thrown) {
     if (!(thrown instanceof SwarmError) && name !== undefined && !signal.aborted)
@@ -410,7 +413,7 @@ async function sendLines(
   response: http.ServerResponse,
   values: AsyncIterable<unknown>,
   signal: AbortSignal,
-  beatMs: number,
+  { beatMs = 10_000, onLook }: ControlServerOptions,
 ) {
   const begin = () => {
     if (response.headersSent) return;
@@ -419,6 +422,7 @@ async function sendLines(
   };
   // Headers wait for the first value or beat: a refusal before that has a status of its own.
   const beat = setInterval(() => {
+    onLook?.();
     begin();
     if (!response.writableNeedDrain) response.write("\n");
   }, beatMs);

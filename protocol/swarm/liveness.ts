@@ -1,8 +1,9 @@
 /** Who is alive, as this node alone judges it by its own monotonic clock, with the last vitals of each. Nothing here is a fact. */
 import { type Incarnation, incarnationCounter, type PeerId } from "../kernel/ids.ts";
 import type { Vitals } from "./vitals.ts";
+import { calmBeats, Wakefulness } from "./wakefulness.ts";
 
-/** A node beats this often in a small swarm; the interval grows so that the cost per node stays bounded. */
+/** A node that is awake beats this often in a small swarm; the interval grows so that the cost per node stays bounded. */
 const beatMsMin = 1000;
 const beatMsPerMember = 25;
 /** In beats. */
@@ -43,6 +44,8 @@ interface Peer {
   offBeats: number;
   /** As last counted: what is said of a peer that is held alive already changes nothing. */
   counted: "living" | "dead" | undefined;
+  /** When it had last been heard as it was found dead: it stays so until it is heard again, however calm it grows. */
+  missedMonoMs: number | undefined;
 }
 
 export class Peers {
@@ -54,18 +57,26 @@ export class Peers {
   heardRevision = 0;
   /** Counts up when some peer says that it takes more or less than before. */
   slotsRevision = 0;
+  readonly wakefulness: Wakefulness;
   private readonly table = new Map<PeerId, Peer>();
   private readonly bootMonoMs: number;
 
   constructor(bootMonoMs: number) {
     this.bootMonoMs = bootMonoMs;
+    this.wakefulness = new Wakefulness(bootMonoMs, beatMsMin);
   }
 
+  /** Of those that are awake. */
   beatMs(members: number): number {
     return Math.max(beatMsMin, members * beatMsPerMember);
   }
 
-  /** Whoever said nothing for so long counts as dead. */
+  /** Between two beats of this node as it is. */
+  paceMs(members: number, monoMs: number): number {
+    return this.beatMs(members) * (this.wakefulness.leftMs(monoMs) > 0 ? 1 : calmBeats);
+  }
+
+  /** Whoever said nothing for so long while the swarm was awake counts as dead. */
   leaseMs(members: number): number {
     return deadBeats * this.beatMs(members);
   }
@@ -153,6 +164,7 @@ export class Peers {
     if (p.inc === inc) return;
     p.inc = inc;
     p.down = false;
+    p.missedMonoMs = undefined;
     this.incarnationRevision++;
     this.changed.add(peer);
   }
@@ -161,10 +173,10 @@ export class Peers {
   status(peer: PeerId, members: number, monoMs: number): Liveness {
     const p = this.table.get(peer);
     if (p?.down) return "dead";
-    const beatMs = this.beatMs(members);
     if (!p || p.heardMonoMs < 0) return monoMs < this.leaseEndMonoMs(members) ? "unseen" : "dead";
-    const silentMs = monoMs - p.heardMonoMs;
-    if (silentMs > deadBeats * beatMs) return "dead";
+    const { sinceMonoMs, beatMs } = this.silence(p, members, monoMs);
+    const silentMs = monoMs - sinceMonoMs;
+    if (silentMs > deadBeats * beatMs || p.missedMonoMs === p.heardMonoMs) return "dead";
     if (
       !p.connected &&
       p.disconnectedMonoMs >= p.heardMonoMs &&
@@ -178,9 +190,11 @@ export class Peers {
   count(peer: PeerId, dead: boolean, members: number, monoMs: number): number {
     const p = this.table.get(peer);
     if (p) p.counted = dead ? "dead" : "living";
+    if (p) p.missedMonoMs = dead ? p.heardMonoMs : undefined;
     if (dead) return Number.POSITIVE_INFINITY;
     if (!p || p.heardMonoMs < 0) return this.leaseEndMonoMs(members);
-    const silentMonoMs = p.heardMonoMs + deadBeats * this.beatMs(members);
+    const { sinceMonoMs, beatMs } = this.silence(p, members, monoMs);
+    const silentMonoMs = sinceMonoMs + deadBeats * beatMs;
     const closed = !p.connected && p.disconnectedMonoMs >= p.heardMonoMs;
     const lapseMonoMs = this.isTwice(peer, members, monoMs)
       ? Math.min(silentMonoMs, p.otherMonoMs + this.leaseMs(members))
@@ -237,6 +251,15 @@ export class Peers {
     return this.table.get(peer)?.connected ?? false;
   }
 
+  /** From when its silence counts, and which beats it missed since: it may have slept until this node was woken. */
+  private silence({ heardMonoMs }: Peer, members: number, monoMs: number) {
+    const alertMonoMs = this.wakefulness.alertSinceMonoMs(monoMs);
+    const beatMs = this.beatMs(members);
+    return alertMonoMs === undefined
+      ? { sinceMonoMs: heardMonoMs, beatMs: calmBeats * beatMs }
+      : { sinceMonoMs: Math.max(heardMonoMs, alertMonoMs), beatMs };
+  }
+
   private at(peer: PeerId): Peer {
     let p = this.table.get(peer);
     if (!p) {
@@ -256,6 +279,7 @@ export class Peers {
         aheadMs: 0,
         offBeats: 0,
         counted: undefined,
+        missedMonoMs: undefined,
       };
       this.table.set(peer, p);
     }

@@ -78,6 +78,8 @@ export interface Vitals extends LocalVitals {
   readonly archive?: string;
   /** What its wall clock reads as it beats. Nobody obeys it: a difference is shown. */
   readonly wallMs?: number;
+  /** How much longer it stays awake and beats quickly, milliseconds; absent: it is of a version that always does. */
+  readonly awakeMs?: number;
 }
 
 /** Of one node, those its owner declared included. */
@@ -117,6 +119,7 @@ export const vitalsSchema: z.ZodType<Vitals, unknown> = z.object({
     .optional(),
   archive: shortText.optional(),
   wallMs: count.optional(),
+  awakeMs: count.optional(),
   cores: count,
   load: orUnknown,
   pressurePercent: z.union([z.object({ cpu: count, memory: count, io: count }), z.literal("unknown")]),

@@ -17,6 +17,8 @@ const fewMs = 1000;
 const graphRetryMs = 1000;
 /** Without its graph for so long, a node says that it does not see the build. */
 const blindMs = 5000;
+/** Of a lease: a node looks at its clocks at least so often, for else it would take its own calm for an absence. */
+const lookLeases = 0.7;
 /** A peer gets a whole ledger, to compare it with its own, no more often than this. */
 const wholeMs = 10_000;
 const wholesMax = 1024;
@@ -109,8 +111,9 @@ export class CatchUp {
     }
     const archive = this.desk.config.small ? undefined : vitals.archive;
     if (archive !== undefined && archive !== this.desk.archive.digest()) differs = true;
-    if (!differs) this.differed.delete(vitals.peer);
-    else if (this.differed.has(vitals.peer)) {
+    if (!differs) return void this.differed.delete(vitals.peer);
+    this.desk.wake();
+    if (this.differed.has(vitals.peer)) {
       // While much is said all differ from all, always: one of them at a time is enough to learn what never came.
       if (this.desk.now.monoMs < this.nextComparedMonoMs) return;
       this.nextComparedMonoMs = this.desk.now.monoMs + this.desk.peers.beatMs(this.desk.members.size);
@@ -204,7 +207,8 @@ export class CatchUp {
   deadline(): number {
     const { desk } = this;
     const settles = !desk.settled && desk.standing === "alone";
-    let at = settles ? this.settledByMonoMs() : Number.POSITIVE_INFINITY;
+    const lookMonoMs = desk.now.monoMs + lookLeases * desk.peers.leaseMs(desk.members.size);
+    let at = settles ? Math.min(lookMonoMs, this.settledByMonoMs()) : lookMonoMs;
     for (const peer of this.wanted)
       at = Math.min(at, (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin);
     for (const retry of this.graphs.values()) at = Math.min(at, retry);

@@ -87,6 +87,8 @@ export class Desk {
   private muteSeen = false;
   /** When the next of the living may be dead, if nothing is heard of it. */
   private lapseMonoMs = Number.NEGATIVE_INFINITY;
+  /** Since when silence was judged quickly, when the living were last counted. */
+  private alertSeen: number | undefined;
   private aliveList: readonly PeerId[] = [];
   private aliveSince = -1;
   private heardSince = -1;
@@ -117,7 +119,9 @@ export class Desk {
     this.ownVitals = undefined;
     this.seenList = undefined;
     const { members, peers } = this;
+    const alert = peers.wakefulness.alertSinceMonoMs(now.monoMs);
     const all =
+      alert !== this.alertSeen ||
       members.revision !== this.membersRevision ||
       this.stopping !== this.stoppingSeen ||
       this.mute !== this.muteSeen ||
@@ -125,6 +129,7 @@ export class Desk {
       now.monoMs >= this.lapseMonoMs;
     let changed = false;
     if (all) {
+      this.alertSeen = alert;
       this.membersRevision = members.revision;
       this.stoppingSeen = this.stopping;
       this.muteSeen = this.mute;
@@ -141,6 +146,12 @@ export class Desk {
     if (!changed) return;
     this.aliveRevision++;
     this.stewardLists.clear();
+  }
+
+  /** Something goes on: this node beats quickly for a while, and misses soon who does not. */
+  wake(): void {
+    const { monoMs } = this.now;
+    this.peers.wakefulness.wake(monoMs, this.peers.beatMs(this.members.size));
   }
 
   /** A reading of this node's sensors. */
@@ -345,9 +356,10 @@ export class Desk {
       ledgers[build.id] = build.ledger.digest();
     const wallMs = Math.max(0, Math.round(this.now.wallMs));
     const frontier = this.chains.digest();
+    const told = { wallMs, awakeMs: Math.round(this.peers.wakefulness.leftMs(this.now.monoMs)) };
     // A small board lets go of what has ended before others do, and does not want it back.
-    if (this.config.small) return { ...vitals, frontier, ledgers, wallMs };
-    return { ...vitals, frontier, ledgers, archive: this.archive.digest(), wallMs };
+    if (this.config.small) return { ...vitals, frontier, ledgers, ...told };
+    return { ...vitals, frontier, ledgers, archive: this.archive.digest(), ...told };
   }
 
   /** The vitals a decision may use: one's own as they are, another's as last heard, but for orders it may not have heard of yet. */

@@ -22,7 +22,7 @@ import { firstOf } from "./steward.ts";
 const reserveAfterMs = 2000;
 /** Heavy ready actions of one build that are looked at. */
 const heavyMax = 64;
-/** A standby node looks for primaries this often: the death of one is no input. */
+/** A standby node that is awake looks for primaries this often: the death of one is no input. */
 const primaryMs = 500;
 /** How far heat is foreseen while no action says how long it takes. */
 const foreseenMsMin = 5_000;
@@ -243,7 +243,8 @@ export class Gate {
     const { desk } = this;
     const now = desk.now.monoMs;
     const moments = [desk.room.deadline(), this.grounding.deadline(now)];
-    if (desk.config.scheduling.policy === "standby") moments.push(now + primaryMs, this.standby.deadline());
+    if (desk.config.scheduling.policy === "standby" && desk.peers.wakefulness.leftMs(now) > 0)
+      moments.push(now + primaryMs, this.standby.deadline());
     if (desk.liveBuilds().length > 0)
       moments.push(this.heldUntilMonoMs, this.nextHeavyMonoMs, this.shares.deadline(now));
     return Math.min(...moments.map((at) => (at > now ? at : Number.POSITIVE_INFINITY)));

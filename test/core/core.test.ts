@@ -67,15 +67,6 @@ test("ticks in between change nothing of what is built", () => {
   );
 });
 
-test("an idle core wakes to beat and for nothing else", () => {
-  let ticks = 0;
-  const cores = new Cores(three, { stepped: (_, input) => void (input.kind === "tick" && ticks++) });
-  ticks = 0;
-  cores.runFor(60_000);
-  expect(ticks).toBeLessThanOrEqual(3 * 61);
-  expect(ticks).toBeGreaterThanOrEqual(3 * 59);
-});
-
 test("a tick at the deadline moves the deadline on, in any state of a build", () => {
   const rules: Rules = {
     run: (request) => (request.action.startsWith("w1") ? { ms: 1, never: true } : { ms: 700 }),

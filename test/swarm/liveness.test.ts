@@ -61,6 +61,7 @@ test("what a peer says of its clock at the door is believed at once, either way"
 test("a large swarm beats slower, and its members are given the time", () => {
   const peers = new Peers(born);
   expect([1, 40, 41, 200].map((members) => peers.beatMs(members))).toEqual([1000, 1000, 1025, 5000]);
+  peers.wakefulness.wake(born, peers.beatMs(200));
   peers.beat(beat(1), born);
   expect(status(peers, 12_000, 200)).toBe("alive");
   expect(status(peers, 17_501, 200)).toBe("dead");
@@ -113,4 +114,26 @@ test("an old beat, or the same again, is no sign of life", () => {
   peers.beat(beat(4), born + 3000);
   expect(status(peers, 3501)).toBe("dead");
   expect(peers.vitals(bob)!.beat).toBe(5);
+});
+
+test("while all is calm silence is forgiven for 35 beats; once something goes on for 3.5", () => {
+  const peers = new Peers(born);
+  peers.beat(beat(1), born + 9000);
+  expect(status(peers, 9000 + 25_000)).toBe("alive");
+  expect(status(peers, 9000 + 25_001)).toBe("suspect");
+  expect(status(peers, 9000 + 35_000)).toBe("suspect");
+  peers.wakefulness.wake(born + 30_000, 1000);
+  expect(status(peers, 30_000 + 2500)).toBe("alive");
+  expect(status(peers, 30_000 + 3500)).toBe("suspect");
+  expect(status(peers, 30_000 + 3501)).toBe("dead");
+});
+
+test("who was missed stays dead when all grows calm, until it is heard again", () => {
+  const peers = new Peers(born);
+  peers.beat(beat(1), born);
+  expect(status(peers, 5000)).toBe("dead");
+  peers.count(bob, true, three, born + 5000);
+  expect(status(peers, 20_000)).toBe("dead");
+  peers.heard(bob, born + 20_001);
+  expect(status(peers, 30_000)).toBe("alive");
 });
