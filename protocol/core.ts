@@ -180,17 +180,17 @@ export class Core {
       case "connected":
         desk.peers.connected(input.peer, desk.now.monoMs);
         // A newcomer is of no use to others before they know what it offers.
-        this.awaken();
+        this.pulse.awaken();
         this.door.warn(input.peer);
         this.catchUp.connected(input.peer);
         return;
       case "disconnected":
         desk.peers.disconnected(input.peer, desk.now.monoMs);
         // The other one may live: that both lost the way to each other is no reason to hold anyone dead.
-        this.awaken();
+        this.pulse.awaken();
         return;
       case "looked":
-        return this.awaken();
+        return this.pulse.awaken();
       case "message":
         if (desk.members.former(input.from)) return;
         desk.peers.heard(input.from, desk.now.monoMs);
@@ -527,15 +527,9 @@ export class Core {
     else this.holder.fetched(id as ClaimId, missing, fetchedBytes);
   }
 
-  /** Something begins here, and others should know at once. */
-  private awaken(): void {
-    this.desk.wake();
-    this.pulse.soon();
-  }
-
   private command(id: number, command: Command): void {
     const { desk } = this;
-    this.awaken();
+    this.pulse.awaken();
     const reply = (r: CommandReply) => desk.emit({ kind: "reply", id, reply: r });
     if (desk.mute && command.kind !== "stop")
       return reply({

@@ -25,6 +25,12 @@ export class Pulse {
     this.nextMonoMs = Math.min(this.nextMonoMs, Math.max(monoMs, this.lastMonoMs + beatMsMin));
   }
 
+  /** Something begins here: this node is awake, and others should know at once. */
+  awaken(): void {
+    this.desk.wake();
+    this.soon();
+  }
+
   /** Something worth telling, which a calm node would keep to itself for long; an awake one tells it soon anyway. */
   sometime(): void {
     const beatMs = this.desk.peers.beatMs(this.desk.members.size);
