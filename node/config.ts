@@ -7,6 +7,7 @@ import { type DataPath, readSource, type Source } from "../protocol/build/source
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { declaredToolsSchema } from "./build/tool-names.ts";
 import { readSmallFile } from "./files.ts";
+import { riskPolicyShape } from "./release/policy.ts";
 import { schedulingShape } from "./scheduling.ts";
 import { environmentNameOf, type SettingKey, settingFromText, settingKeys, settingOf } from "./settings.ts";
 
@@ -83,6 +84,7 @@ const schema = z.strictObject({
   toolchains: declaredToolsSchema,
   /** Absolute, or relative to where the daemon was started. */
   logFile: z.string().min(1).max(4096).optional(),
+  ...riskPolicyShape,
   ...schedulingShape,
 } satisfies Record<SettingKey, z.ZodType>);
 

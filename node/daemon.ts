@@ -40,6 +40,9 @@ import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
 import { signStatement } from "./release/attestation.ts";
 import { knownFormats } from "./release/formats/known.ts";
+import { Readings } from "./release/formats/readings.ts";
+import { createInspector } from "./release/inspector.ts";
+import { riskPolicyOf } from "./release/policy.ts";
 import { serveBinhost } from "./release/serve.ts";
 import { shelvesOf } from "./release/shelves.ts";
 import { openShowcase } from "./release/showcase.ts";
@@ -272,6 +275,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         scheduling: schedulingOf(config),
         ...(config.small ? { small: true } : {}),
         voteLog,
+        risk: riskPolicyOf(config),
       },
       clock.now(),
     );
@@ -306,6 +310,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         artifacts,
         executor,
         showcase,
+        inspector: createInspector({ blobs, readings: new Readings(places.readings) }),
       },
       {
         stepped: (input, effects) => {

@@ -223,8 +223,12 @@ export function createOperator(parts: OperatorParts): Control {
     releases: async () => releases.view(),
     releaseManifest: (channel, epoch) => releases.manifest(channel, epoch),
     release: async (request) => {
-      const { epoch, word } = await command(request);
-      return { ...(epoch === undefined ? {} : { epoch }), ...(word ? { word } : {}) };
+      const { epoch, word, risk } = await command(request);
+      return {
+        ...(epoch === undefined ? {} : { epoch }),
+        ...(word ? { word } : {}),
+        ...(risk ? { risk } : {}),
+      };
     },
     members: async () => queries.members(),
     member: async (operation, options) => {

@@ -63,6 +63,31 @@ export const settings = {
     otherwise: "releases in the home; of root's own home /var/cache/binpkgs",
     example: "/srv/binpkgs",
   },
+  releaseBuilders: {
+    kind: "number",
+    value: "n",
+    text: "Members that must have built alike what this node releases, and what follows it",
+    fallback: 1,
+  },
+  releaseSigned: {
+    kind: "switch",
+    text: "Hold it against a release when packages in it are not signed",
+    fallback: false,
+  },
+  releaseBase: {
+    kind: "list",
+    value: "sonames",
+    text: "Libraries that machines have which install from here, beside those of glibc and gcc: libssl.so.3",
+    fallback: [],
+    example: "[libssl.so.3]",
+  },
+  releaseForeign: {
+    kind: "list",
+    value: "folders",
+    text: "Where in packages files of other machines may lie: usr/lib/firmware/",
+    fallback: [],
+    example: "[usr/lib/firmware/]",
+  },
   slots: {
     heading: "What this machine gives",
     kind: "number",

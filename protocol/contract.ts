@@ -2,7 +2,9 @@
  * The boundary of the brain: what goes in and what comes out, nothing else. Completions of effects come back as inputs, so
  * a log of inputs is a replay. Effects run in list order; an `append` is on disk before any later effect runs.
  */
+import type { Inspection, PackageFile } from "./build/content.ts";
 import type { InputFile } from "./build/graph.ts";
+import type { Risk, RiskPolicy } from "./build/verdict.ts";
 import type { ErrorCode } from "./kernel/errors.ts";
 import type {
   ActionName,
@@ -46,6 +48,8 @@ export interface CoreConfig {
   readonly small?: boolean;
   /** The name of the log that keeps this node's votes, 16 hex digits; absent: it cannot vote. */
   readonly voteLog?: string;
+  /** What its owner asks of a release. */
+  readonly risk?: RiskPolicy;
 }
 
 /** A file that a mirror lays out. */
@@ -172,8 +176,10 @@ export type Command =
   | { readonly kind: "survey"; readonly tools: readonly string[] }
   /** This node serves releases from here on, or none any more; with `votes` it may be chosen to vote. */
   | { readonly kind: "mirror"; readonly op: "add" | "remove"; readonly votes: boolean }
-  /** What is staged becomes the next epoch of a channel. */
+  /** What is staged becomes the next epoch of a channel; with a reason also where its risk refuses it. */
   | { readonly kind: "finalize"; readonly channel: string; readonly reason?: string }
+  /** What would be held against that; nothing is changed. */
+  | { readonly kind: "verify"; readonly channel: string }
   /** What an epoch held becomes the next epoch. */
   | {
       readonly kind: "rollback";
@@ -231,8 +237,10 @@ export type CommandReply =
       readonly moved?: number;
       readonly lost?: number;
       readonly word?: string;
-      /** The epoch that was made. */
+      /** The epoch that was made, or would be. */
       readonly epoch?: number;
+      /** Of that epoch. */
+      readonly risk?: Risk;
     }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
 
@@ -321,6 +329,8 @@ export type Input =
       readonly fetchedBytes: number;
     }
   | { readonly kind: "stored"; readonly digest: Digest; readonly ok: boolean }
+  /** In the order in which they were asked for; null for what is not on this disk. */
+  | { readonly kind: "inspected"; readonly id: string; readonly inspections: readonly (Inspection | null)[] }
   | {
       readonly kind: "published";
       readonly id: number;
@@ -408,6 +418,8 @@ export type Effect =
   | { readonly kind: "fetch"; readonly id: string; readonly wants: readonly Want[] }
   /** → `stored`: put these bytes on the own disk. */
   | { readonly kind: "store"; readonly digest: Digest; readonly bytes: Uint8Array }
+  /** → `inspected`: what these packages hold, all of them on the own disk. */
+  | { readonly kind: "inspect"; readonly id: string; readonly packages: readonly PackageFile[] }
   /** → `published`: one step of a mirror, on disk before it is answered. */
   | { readonly kind: "publish"; readonly id: number; readonly step: PublishStep }
   /** → `executed`. */

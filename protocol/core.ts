@@ -217,6 +217,7 @@ export class Core {
         this.stager.stored(input.digest, input.ok);
         return this.releases.hears(input);
       case "restored-epochs":
+      case "inspected":
       case "published":
         return this.releases.hears(input);
       case "blob-read":

@@ -3,6 +3,7 @@
  * machine's real one drive the very same runtime. Every port has one contract suite in test/contract/, run on both.
  */
 
+import type { Inspection, PackageFile } from "./build/content.ts";
 import type { InputFile } from "./build/graph.ts";
 import type {
   CacheHit,
@@ -150,6 +151,12 @@ export interface Showcase {
   run(step: PublishStep, done: (error?: { code: ErrorCode; message: string }) => void): void;
 }
 
+/** Reads packages, so that a release can be judged. */
+export interface Inspector {
+  /** In the order of `packages`; null for what is not on the own disk. What is no sound package is told so, with why. */
+  inspect(packages: readonly PackageFile[], done: (inspections: (Inspection | null)[]) => void): void;
+}
+
 export interface Ports {
   readonly clock: Clock;
   readonly signer: Signer;
@@ -158,4 +165,5 @@ export interface Ports {
   readonly artifacts: Artifacts;
   readonly executor: Executor;
   readonly showcase: Showcase;
+  readonly inspector: Inspector;
 }

@@ -394,6 +394,10 @@ export class Runtime {
         return ports.artifacts.put(effect.bytes, (ok) =>
           this.input({ kind: "stored", digest: effect.digest, ok }),
         );
+      case "inspect":
+        return ports.inspector.inspect(effect.packages, (inspections) =>
+          this.input({ kind: "inspected", id: effect.id, inspections }),
+        );
       case "publish":
         return ports.showcase.run(effect.step, (error) =>
           this.input({ kind: "published", id: effect.id, ...(error ? { error } : {}) }),

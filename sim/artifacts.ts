@@ -7,7 +7,7 @@ import type { CacheHit, Want } from "../protocol/contract.ts";
 import { digestOf, emptyDigest, sizeOf } from "../protocol/kernel/digest.ts";
 import { byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
-import type { Artifacts, EventStore, Remembered } from "../protocol/ports.ts";
+import type { Artifacts, EventStore, Inspector, Remembered } from "../protocol/ports.ts";
 import type { VirtualNetwork } from "./network.ts";
 import type { Process } from "./process.ts";
 
@@ -152,6 +152,16 @@ export class Blobs {
           () => done(keys.flatMap((key) => hits.get(key) ?? [])),
         );
       },
+    };
+  }
+
+  /** The Inspector port of one process: packages of the world hold nothing that is held against them. */
+  inspector(process: Process, self: PeerId): Inspector {
+    return {
+      inspect: (packages, done) =>
+        process.after(diskMs * Math.max(1, packages.length), () =>
+          done(packages.map(({ digest }) => (this.intact(self, digest) ? { target: "x86_64" } : null))),
+        ),
     };
   }
 

@@ -256,6 +256,7 @@ export class Host {
       },
       artifacts: blobs.port(process, place, events, peer),
       showcase: this.showcase.port(process),
+      inspector: blobs.inspector(process, place),
       executor: virtualExecutor(process, {
         self: place,
         cores: this.cores,

@@ -72,12 +72,20 @@ test("each setting has its variable", async () => {
     SWARMD_LOG_FILE: "/var/log/swarmd.log",
     SWARMD_BINHOST_LISTEN: "0.0.0.0:8480",
     SWARMD_BINHOST_PATH: "/srv/binpkgs",
+    SWARMD_RELEASE_BUILDERS: "2",
+    SWARMD_RELEASE_SIGNED: "yes",
+    SWARMD_RELEASE_BASE: "libssl.so.3,libz.so.1",
+    SWARMD_RELEASE_FOREIGN: "usr/lib/firmware/",
   };
   expect(Object.keys(env).sort()).toEqual(settingKeys.map(environmentNameOf).sort());
   expect(await load(env)).toEqual({
     listen: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
     binhostListen: "0.0.0.0:8480",
     binhostPath: "/srv/binpkgs",
+    releaseBuilders: 2,
+    releaseSigned: true,
+    releaseBase: ["libssl.so.3", "libz.so.1"],
+    releaseForeign: ["usr/lib/firmware/"],
     announce: ["/dns/build.example/tcp/4701"],
     slots: 0,
     memory: 1.5 * 2 ** 30,
@@ -133,6 +141,7 @@ test.each<[string, object, string]>([
   ["a time without a unit it knows", { sustainedMs: "2 weeks" }, "--sustained-ms"],
   ["a label with a space", { labels: "big memory" }, "--labels"],
   ["a fence without a label", { fenced: true }, "--fenced"],
+  ["a folder that begins at the root", { releaseForeign: "/usr/lib/firmware/" }, "--release-foreign"],
   ["a size without a unit it knows", { memory: "8 gigs" }, "--memory"],
   ["a machine that stands back too far", { nice: "20" }, "--nice"],
   ["a limit no machine has", { temperatureCelsiusMax: "900" }, "--temperature-celsius-max"],

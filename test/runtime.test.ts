@@ -112,6 +112,7 @@ class Machine {
         lookUp: (_, done) => done([]),
       },
       showcase: { restored: () => [], run: (_, done) => done() },
+      inspector: { inspect: (packages, done) => done(packages.map(() => ({}))) },
       executor: {
         execute: () => this.happened.push("execute"),
         kill: () => this.happened.push("kill"),

@@ -7,7 +7,10 @@ export const defaultChannel = "stable";
 export const finalize: Command = {
   name: "finalize",
   description: "Make what is staged the next epoch of a channel, on all mirrors",
-  options: [channelOption, { flags: "--reason <text>", description: "Recorded in the release" }],
+  options: [
+    channelOption,
+    { flags: "--reason <text>", description: "Recorded in the release; needed where its risk refuses it" },
+  ],
   examples: ["finalize", "finalize --channel testing", 'finalize --reason "security fixes" --json'],
   async run(context, _, options) {
     const channel = optionText(options, "channel") ?? defaultChannel;

@@ -87,6 +87,10 @@ async function show(context: Context, channel: string, epoch: number): Promise<n
       `epoch ${epoch} of ${channel}, ${new Date(manifest.atMs).toISOString()}, ${manifest.items.length} files`,
     );
     if (manifest.rollback !== undefined) output.line(`it holds what epoch ${manifest.rollback} held`);
+    if (manifest.risk)
+      output.line(
+        `risk ${manifest.risk.score} of 100: ${manifest.risk.parts.map(({ kind, points, count }) => `${kind} ${points} (${count})`).join(", ")}`,
+      );
     if (manifest.reason !== undefined) output.line(`because: ${manifest.reason}`);
     output.table(
       [{ title: "FILE" }, { title: "SIZE", right: true }, { title: "BUILD" }],

@@ -1,20 +1,23 @@
-/** `swarmd verify`: the risk of packages on this disk, in parts that are explained. Needs no daemon. */
+/** `swarmd verify`: the risk of packages on this disk, or of what waits to be released, in parts that are explained. Files need no daemon. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Risk } from "../../protocol/build/verdict.ts";
 import { digestFrom } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { Candidate, Lack, Risk } from "../../protocol/release/risk.ts";
+import type { Candidate, Lack } from "../../protocol/release/risk.ts";
 import { type Command, type Context, optionList, optionText } from "../command.ts";
+import { channelOption, defaultChannel } from "./finalize.ts";
 
 const packagesMax = 50_000;
 
 export const verify: Command = {
   name: "verify",
-  args: "<packages...>",
+  args: "[packages...]",
   description:
-    "Judge packages (gpkg, xpak, deb): a risk from 0 to 100 in explained parts; 10 and more ends with 4",
+    "Judge packages (gpkg, xpak, deb), or what is staged: a risk from 0 to 100 in explained parts; 10 and more ends with 4",
   options: [
+    { ...channelOption, description: "Without packages: whose staged artifacts; stable if not said" },
     {
       flags: "--target <target>",
       description: "what they are for, where they do not say so (x86_64-linux-gnu)",
@@ -29,18 +32,21 @@ export const verify: Command = {
     },
   ],
   examples: [
+    "verify",
     "verify out/demo_1.0_amd64.deb",
     "verify out/demo.gpkg.tar --target x86_64-linux-gnu --base libssl.so.3,libcrypto.so.3",
     "verify out/firmware.deb --foreign usr/lib/firmware/ --json",
   ],
   async run(context, files, options) {
-    if (files.length === 0 || files.length > packagesMax)
-      throw new SwarmError("usage", "verify takes packages", {
-        remedy: "swarmd verify FILE.deb FILE.gpkg.tar",
+    if (files.length === 0) return staged(context, optionText(options, "channel") ?? defaultChannel);
+    if (files.length > packagesMax)
+      throw new SwarmError("usage", `verify takes at most ${packagesMax} packages`, {
+        remedy: "name fewer",
       });
     // These take time to load, and every command loads this file.
     const { hashesOf } = await import("../../node/release/formats/file-hashes.ts");
-    const { kindOfPackage, Readings } = await import("../../node/release/formats/readings.ts");
+    const { Readings } = await import("../../node/release/formats/readings.ts");
+    const { kindOfPackage } = await import("../../protocol/build/content.ts");
     const { baseSonames } = await import("../../protocol/release/targets.ts");
     const { riskOf } = await import("../../protocol/release/risk.ts");
     const scratch = await mkdtemp(path.join(tmpdir(), "swarmd-verify-"));
@@ -90,20 +96,24 @@ export const verify: Command = {
           foreign: optionList(options, "foreign") ?? [],
         },
       });
-      return show(context, risk, files.length);
+      return show(context, risk, `${files.length} package${files.length === 1 ? "" : "s"}`);
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
   },
 };
 
-function show({ output, json }: Context, risk: Risk, count: number): number {
+/** What the next finalize would release, judged as it would be. */
+async function staged(context: Context, channel: string): Promise<number> {
+  const { epoch, risk } = await context.control.release({ kind: "verify", channel });
+  return show(context, risk ?? { score: 0, refuses: false, parts: [] }, `epoch ${epoch} of ${channel}`);
+}
+
+function show({ output, json }: Context, risk: Risk, what: string): number {
   if (json) output.json(risk);
   else {
     const tone = risk.refuses ? "bad" : risk.score > 0 ? "note" : "good";
-    output.line(
-      `${output.tone(tone, `risk ${risk.score} of 100`)} for ${count} package${count === 1 ? "" : "s"}`,
-    );
+    output.line(`${output.tone(tone, `risk ${risk.score} of 100`)} for ${what}`);
     for (const { kind, points, count: found, findings, remedy } of risk.parts) {
       output.line(
         `${String(points).padStart(4)}  ${kind}, ${found} time${found === 1 ? "" : "s"} → ${remedy}`,

@@ -5,6 +5,7 @@
 
 import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
+import type { Risk } from "../../protocol/build/verdict.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
@@ -568,7 +569,9 @@ export interface Control extends Accounts {
   /** What an epoch holds; `not-found`, `blob-missing`. */
   releaseManifest(channel: string, epoch: number): Promise<Manifest>;
   /** Answers once an epoch is certified; refuses `no-quorum`, `clock-wrong`, `role-missing`, `blob-missing`, `not-found`, `refused`. */
-  release(command: ReleaseCommand): Promise<{ readonly epoch?: number; readonly word?: string }>;
+  release(
+    command: ReleaseCommand,
+  ): Promise<{ readonly epoch?: number; readonly word?: string; readonly risk?: Risk }>;
   members(): Promise<MembersView>;
   /** Says something of a member, or of one who would be one; returns once it is on disk here and under way to all. */
   member(operation: MemberOperation, options?: { readonly reason?: string }): Promise<void>;

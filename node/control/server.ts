@@ -164,6 +164,7 @@ const channel = z.string().regex(channelPattern, "is no name of a channel");
 const releaseReason = z.string().max(250).optional();
 const releaseCommand: z.ZodType<ReleaseCommand, unknown> = z.union([
   z.strictObject({ kind: z.literal("mirror"), op: z.enum(["add", "remove"]), votes: z.boolean() }),
+  z.strictObject({ kind: z.literal("verify"), channel }),
   z.strictObject({ kind: z.literal("finalize"), channel, reason: releaseReason }),
   z.strictObject({
     kind: z.literal("rollback"),

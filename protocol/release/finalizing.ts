@@ -2,13 +2,24 @@
  * A coordinator: makes one epoch of a channel for the person that asks, alive only for that. Nothing is remembered of it but its ballots;
  * whatever voters have accepted by then is finished first, whoever began it.
  */
+import type { Inspection, PackageFile } from "../build/content.ts";
 import type { CommandReply } from "../contract.ts";
 import { digestOf } from "../kernel/digest.ts";
 import type { SwarmError } from "../kernel/errors.ts";
 import { type BuildId, byText, type Digest, type PeerId } from "../kernel/ids.ts";
+import type { Members } from "../swarm/members.ts";
 import { type Ballot, byBallot, type Proposal, quorumOf } from "./ballot.ts";
 import type { Bench } from "./bench.ts";
 import type { Epochs } from "./epochs.ts";
+import {
+  buildersOf,
+  type Draft,
+  defaultRiskPolicy,
+  packagesOf,
+  policyFor,
+  recorded,
+  riskOfDraft,
+} from "./judging.ts";
 import {
   decodeManifest,
   encodeManifest,
@@ -22,6 +33,7 @@ import type { Mirrors } from "./mirrors.ts";
 import type { Papers } from "./papers.ts";
 import { clockMsMax } from "./policy.ts";
 import type { Staging } from "./staging.ts";
+import type { Stock } from "./stock.ts";
 
 /** A majority that does not answer for so long is not there. */
 const answerMsMax = 8000;
@@ -38,9 +50,11 @@ export interface Wish {
   /** The epoch whose content comes back; absent: what is staged is added. */
   readonly rollback?: number;
   readonly reason?: string;
+  /** Only to say what would be held against it. */
+  readonly verify?: true;
 }
 
-type Phase = "reading" | "storing" | "resting" | "preparing" | "proposing";
+type Phase = "reading" | "judging" | "storing" | "resting" | "preparing" | "proposing";
 
 interface Task {
   readonly id: number;
@@ -49,6 +63,8 @@ interface Task {
   epoch: number;
   /** The own manifest of this epoch; null: only to finish what others began. */
   own: { readonly digest: Digest; readonly manifest: Manifest } | null;
+  /** What is to be judged before it becomes that; the packages are asked for, or what they hold is here. */
+  draft: (Draft & { inspections: "asked" | ReadonlyMap<Digest, Inspection> | undefined }) | undefined;
   ballot: Ballot | undefined;
   proposal: Proposal | undefined;
   /** Of the phase. */
@@ -67,14 +83,16 @@ export class Finalizing {
   private readonly papers: Papers;
   private readonly staging: Staging;
   private readonly mirrors: Mirrors;
+  private readonly stock: Stock;
   /** By channel. */
   private readonly tasks = new Map<string, Task>();
 
-  constructor(bench: Bench, papers: Papers, staging: Staging, mirrors: Mirrors) {
+  constructor(bench: Bench, papers: Papers, staging: Staging, mirrors: Mirrors, stock: Stock) {
     this.bench = bench;
     this.papers = papers;
     this.staging = staging;
     this.mirrors = mirrors;
+    this.stock = stock;
   }
 
   /** Begins; the reply comes once the epoch is certified, or why there is none. */
@@ -82,7 +100,7 @@ export class Finalizing {
     const { config, members, now } = this.bench;
     const refuse = (code: SwarmError["code"], message: string, remedy?: string) =>
       this.reply(id, { ok: false, code, message, ...(remedy ? { remedy } : {}) });
-    if (!members.has(config.self, "releaser"))
+    if (!wish.verify && !members.has(config.self, "releaser"))
       return refuse(
         "role-missing",
         `${config.name} has not the role releaser`,
@@ -105,6 +123,7 @@ export class Finalizing {
       phase: "reading",
       epoch: epochs.current + 1,
       own: null,
+      draft: undefined,
       ballot: undefined,
       proposal: undefined,
       sinceMonoMs: now.monoMs,
@@ -122,6 +141,19 @@ export class Finalizing {
       if (ok) this.enter(task, "resting", 0);
       else
         this.refuse(task, "disk-full", "the manifest cannot be written to this disk", "free some disk space");
+    }
+  }
+
+  /** What packages hold; null for those that the disk turned out to lack. */
+  inspected(id: string, inspections: readonly (Inspection | null)[]): void {
+    for (const task of this.tasks.values()) {
+      if (task.draft?.inspections !== "asked" || this.stockName(task) !== id) continue;
+      const packages = packagesOf(task.draft);
+      if (inspections.includes(null) || inspections.length !== packages.length) {
+        this.stock.doubt(id);
+        task.draft.inspections = undefined;
+      } else
+        task.draft.inspections = new Map(packages.map(({ digest }, index) => [digest, inspections[index]!]));
     }
   }
 
@@ -152,6 +184,7 @@ export class Finalizing {
       );
     if (epochs.current >= task.epoch) return this.decided(task, epochs);
     if (task.phase === "reading") return this.read(task, epochs);
+    if (task.phase === "judging") return this.judge(task, epochs);
     if (task.phase === "resting") return this.take(task, epochs);
     if (task.phase === "preparing") return this.prepared(task, epochs);
     if (task.phase === "proposing") return this.proposed(task, epochs);
@@ -168,6 +201,7 @@ export class Finalizing {
     task.finished.push(task.epoch);
     task.epoch = epochs.current + 1;
     task.own = null;
+    task.draft = undefined;
     task.tries = 0;
     task.giveUpMonoMs = this.bench.now.monoMs + answerMsMax;
     if (task.finished.length > epochsMax)
@@ -213,7 +247,7 @@ export class Finalizing {
       );
     if ((tip && !base) || (wish.rollback !== undefined && !old) || sets.includes(undefined)) return;
     if (wish.rollback === undefined && waiting.length === 0) {
-      if (epochs.begun(task.epoch)) return this.enter(task, "resting", 0);
+      if (!wish.verify && epochs.begun(task.epoch)) return this.enter(task, "resting", 0);
       const last = task.finished.at(-1);
       if (last !== undefined)
         return this.end(task, { ok: true, epoch: last, word: "another coordinator had begun it" });
@@ -224,7 +258,7 @@ export class Finalizing {
         "submit a build whose spec has a release; what waits: swarmd staging",
       );
     }
-    this.store(task, epochs, {
+    this.draft(task, epochs, {
       base: base ?? undefined,
       old: old ?? undefined,
       sets: sets as StagedSet[],
@@ -232,7 +266,7 @@ export class Finalizing {
     });
   }
 
-  private store(
+  private draft(
     task: Task,
     epochs: Epochs,
     from: {
@@ -258,8 +292,81 @@ export class Finalizing {
       items: old ? old.items : merged(base?.items ?? [], sets),
       builds: [...(base?.builds ?? []), ...(old ? [] : from.builds)],
       ...(wish.rollback === undefined ? {} : { rollback: wish.rollback }),
+      ...buildersOf((this.bench.config.risk ?? defaultRiskPolicy).builders, base, wish.reason),
       ...(wish.reason === undefined ? {} : { reason: wish.reason.slice(0, 250) }),
     };
+    task.draft = { manifest, base, inspections: undefined };
+    this.enter(task, "judging", answerMsMax);
+  }
+
+  /** Packages are brought here and read; what is held against them is part of the release, and may be the end of it. */
+  private judge(task: Task, epochs: Epochs): void {
+    const { wish, draft } = task;
+    const { config, members } = this.bench;
+    const { inspections } = draft!;
+    const packages = packagesOf(draft!);
+    const name = this.stockName(task);
+    if (packages.length > 0 && !(inspections instanceof Map)) return this.inspect(task, epochs, packages);
+    this.stock.doubt(name);
+    const risk = riskOfDraft(draft!, {
+      policy: policyFor(config.risk ?? defaultRiskPolicy, draft!.base),
+      inspections: inspections instanceof Map ? inspections : new Map(),
+      doubted: (item) => (item.nodes ?? []).filter((peer) => isDoubted(members, peer)),
+    });
+    if (wish.verify) return this.end(task, { ok: true, epoch: task.epoch, risk });
+    if (risk.refuses && wish.reason === undefined)
+      return this.refuse(
+        task,
+        "refused",
+        `its risk is ${risk.score} of 100: ${risk.parts.map(({ kind, points }) => `${kind} ${points}`).join(", ")}`,
+        "what each part is, and what helps: swarmd verify; if it is right all the same: swarmd finalize --reason TEXT",
+      );
+    this.store(task, { ...draft!.manifest, ...recorded(risk) });
+  }
+
+  private inspect(task: Task, epochs: Epochs, packages: readonly PackageFile[]): void {
+    const { now } = this.bench;
+    const draft = task.draft!;
+    if (draft.inspections === undefined) {
+      const name = this.stockName(task);
+      const digests = [...new Set(packages.map(({ digest }) => digest))];
+      const stock = this.stock.bring(name, digests, [this.bench.config.self]);
+      if (stock === "here") {
+        draft.inspections = "asked";
+        return this.bench.emit({ kind: "inspect", id: name, packages });
+      }
+      if (typeof stock === "number") {
+        this.stock.doubt(name);
+        return this.refuse(
+          task,
+          "blob-missing",
+          `${stock} of ${digests.length} packages cannot be had from any member in reach, so nobody can judge them`,
+          "start the members that have them: swarmd staging; or leave a build out: swarmd staging drop BUILD --reason TEXT",
+        );
+      }
+    }
+    if (now.monoMs < task.untilMonoMs) return;
+    const voters = epochs.voters(task.epoch) ?? [];
+    const living = voters.filter(
+      ({ peer }) => peer === this.bench.config.self || this.bench.status(peer) !== "dead",
+    );
+    if (living.length < quorumOf(voters.length)) return this.noQuorum(task, epochs);
+    if (now.monoMs - task.sinceMonoMs >= fetchMsMax)
+      return this.refuse(
+        task,
+        "timed-out",
+        "the packages could not be brought here and read in time",
+        "try again",
+      );
+    task.untilMonoMs = now.monoMs + 1000;
+  }
+
+  /** What the packages of a task are called among what is brought here. */
+  private stockName(task: Task): string {
+    return `judged ${task.wish.channel} ${task.epoch} ${task.id}`;
+  }
+
+  private store(task: Task, manifest: Manifest): void {
     const bytes = encodeManifest(manifest);
     const digest = digestOf(bytes);
     try {
@@ -401,15 +508,20 @@ export class Finalizing {
 
   private noQuorum(task: Task, epochs: Epochs): void {
     const voters = epochs.voters(task.epoch) ?? [];
-    const heard = new Set<PeerId>(epochs.votes(task.epoch, task.ballot!));
-    if (task.phase !== "proposing")
+    const { ballot } = task;
+    const heard = new Set<PeerId>(
+      ballot
+        ? epochs.votes(task.epoch, ballot)
+        : voters.flatMap(({ peer }) => (this.bench.status(peer) === "dead" ? [] : [peer])),
+    );
+    if (ballot && task.phase !== "proposing")
       for (const voter of voters)
-        if (epochs.promisedBy(task.epoch, task.ballot!, voter.peer)) heard.add(voter.peer);
+        if (epochs.promisedBy(task.epoch, ballot, voter.peer)) heard.add(voter.peer);
     const silent = voters
       .filter((v) => !heard.has(v.peer))
       .map((v) => this.nameOf(v.peer))
       .sort(byText);
-    const lost = epochs.declines(task.epoch, task.ballot!).filter(({ event }) => event.why === "log");
+    const lost = ballot ? epochs.declines(task.epoch, ballot).filter(({ event }) => event.why === "log") : [];
     const why = lost.length > 0 ? `; ${this.said(lost)}` : "";
     this.refuse(
       task,
@@ -452,6 +564,11 @@ export class Finalizing {
 /** Those who voted for an epoch have all of it. */
 const holdersOf = (epochs: Epochs, epoch: number): PeerId[] =>
   epochs.certified[epoch - 1]!.certificate.map((entry) => entry.entry.author);
+
+/** Whose results nobody answers for: of no member, other than one that left by its own word. */
+function isDoubted(members: Members, peer: PeerId): boolean {
+  return !members.has(peer) && (members.former(peer)?.parting.why ?? "revoked") === "revoked";
+}
 
 function highestAccepted(
   accepted: readonly { readonly ballot: Ballot; readonly proposal: Proposal }[],

@@ -45,6 +45,12 @@ const itemSchema = z.strictObject({
     .array(z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)))
     .max(16)
     .optional(),
+  /** Members that made something else of the same inputs. */
+  dissenters: z
+    .array(z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)))
+    .min(1)
+    .max(16)
+    .optional(),
 });
 export type ReleaseItem = z.infer<typeof itemSchema>;
 
@@ -80,6 +86,25 @@ const manifestSchema = z.strictObject({
   builds: z.array(build).max(buildsMax),
   /** It holds what this epoch held. */
   rollback: z.int().positive().optional(),
+  /** What was held against it when it was proposed, in parts (specs/verify.md); absent for nothing. */
+  risk: z
+    .strictObject({
+      score: z.int().min(0).max(100),
+      parts: z
+        .array(
+          z.strictObject({
+            kind: z.string().min(1).max(32),
+            points: z.int().min(0).max(100),
+            count: z.int().positive(),
+          }),
+        )
+        .min(1)
+        .max(64),
+    })
+    .optional(),
+  /** So many members must have built alike what the next epoch brings; absent for one. */
+  builders: z.int().min(2).max(16).optional(),
+  /** Why it was made; where its risk refuses it, why it is right all the same. */
   reason: z.string().max(256).optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -1,4 +1,5 @@
 /** All of a node's part in releases, in one place: folds what was said of them, votes, coordinates, shows. Each channel stands for itself. */
+import { kindOfPackage } from "../build/content.ts";
 import type { Command, CommandReply, Input } from "../contract.ts";
 import type { ErrorCode } from "../kernel/errors.ts";
 import { byText, type Digest } from "../kernel/ids.ts";
@@ -7,7 +8,7 @@ import { channelPattern, type Event } from "../timeline/events.ts";
 import type { Bench } from "./bench.ts";
 import { Epochs } from "./epochs.ts";
 import { Finalizing } from "./finalizing.ts";
-import { blobsOf } from "./manifest.ts";
+import { blobsOf, type StagedSet } from "./manifest.ts";
 import { Mirrors } from "./mirrors.ts";
 import { Papers } from "./papers.ts";
 import { Publisher } from "./publisher.ts";
@@ -18,7 +19,10 @@ import { Voting } from "./voting.ts";
 /** Channels of one swarm; more are not folded. */
 const channelsMax = 64;
 
-export type ReleaseCommand = Extract<Command, { kind: "mirror" | "finalize" | "rollback" | "drop" }>;
+export type ReleaseCommand = Extract<
+  Command,
+  { kind: "mirror" | "finalize" | "verify" | "rollback" | "drop" }
+>;
 
 export class Releases {
   readonly mirrors: Mirrors;
@@ -30,6 +34,8 @@ export class Releases {
   private readonly voting: Voting;
   private readonly finalizing: Finalizing;
   private readonly byChannel = new Map<string, Epochs>();
+  /** Sets whose packages were read since the start. */
+  private readonly ahead = new Set<Digest>();
   /** Its new log was told. */
   private logTold = false;
 
@@ -41,7 +47,7 @@ export class Releases {
     this.stock = new Stock(bench);
     this.publisher = new Publisher(bench, this.papers, this.stock);
     this.voting = new Voting(bench, this.papers, this.stock);
-    this.finalizing = new Finalizing(bench, this.papers, this.staging, this.mirrors);
+    this.finalizing = new Finalizing(bench, this.papers, this.staging, this.mirrors, this.stock);
   }
 
   /** Every channel that something was said of, by name. */
@@ -69,8 +75,9 @@ export class Releases {
   }
 
   /** What the shell did for it. */
-  hears(input: Extract<Input, { kind: "restored-epochs" | "stored" | "published" }>): void {
+  hears(input: Extract<Input, { kind: "restored-epochs" | "stored" | "inspected" | "published" }>): void {
     if (input.kind === "restored-epochs") this.publisher.restored(input.channels);
+    else if (input.kind === "inspected") this.finalizing.inspected(input.id, input.inspections);
     else if (input.kind === "stored") this.finalizing.stored(input.digest, input.ok);
     else this.publisher.published(input.id, input.error);
   }
@@ -97,6 +104,7 @@ export class Releases {
       const rollback = command.kind === "rollback" ? { rollback: command.epoch } : {};
       return this.finalizing.begin(id, { channel, ...rollback, ...(reason ? { reason } : {}) }, epochs);
     }
+    if (command.kind === "verify") return this.finalizing.begin(id, { channel, verify: true }, epochs);
     const { config, members } = this.bench;
     if (!members.has(config.self, "releaser"))
       return refuse(
@@ -150,8 +158,19 @@ export class Releases {
   private gather(epochs: Epochs): void {
     for (const staged of this.pending(epochs.channel) ?? []) {
       const set = this.papers.set(staged.set, [staged.by]);
-      if (set) this.stock.bring(staged.set, blobsOf(set.items), [staged.by]);
+      if (set && this.stock.bring(staged.set, blobsOf(set.items), [staged.by]) === "here")
+        this.readAhead(staged.set, set);
     }
+  }
+
+  /** What packages hold is kept by the shell: whoever is to judge them need not wait. */
+  private readAhead(name: Digest, { items }: StagedSet): void {
+    if (this.ahead.has(name)) return;
+    this.ahead.add(name);
+    const packages = items
+      .filter(({ path, link }) => link === undefined && kindOfPackage(path) !== undefined)
+      .map(({ path, digest }) => ({ path, digest }));
+    if (packages.length > 0) this.bench.emit({ kind: "inspect", id: `staged ${name}`, packages });
   }
 
   private mirror(id: number, { op, votes }: Extract<ReleaseCommand, { kind: "mirror" }>): void {

@@ -2,21 +2,25 @@
  * Judges what is to be released: a score from 0 to 100 that is the sum of parts, each with what it found and where. Ten or more refuse a release,
  * unless somebody says why it is right all the same. Rules in specs/verify.md.
  */
+
+import type { OddFile, PackageContent } from "../build/content.ts";
+import type { ElfFacts } from "../build/elf.ts";
+import type { Risk, RiskKind, RiskPart, RiskPolicy } from "../build/verdict.ts";
 import { byText, type PeerId } from "../kernel/ids.ts";
-import type { OddFile, PackageContent } from "./content.ts";
-import type { ElfFacts } from "./elf.ts";
 import { isaLevelOf, kindredOf, machineOf } from "./targets.ts";
 
 /** An artifact that is to be released, and what is known of it. */
 export interface Candidate {
   readonly path: string;
   readonly sizeBytes: number;
+  /** The epoch before holds the same at this place. */
+  readonly known?: true;
   /** What it is built for; absent for what runs anywhere. */
   readonly target?: string;
   /** Absent for what is neither a package nor an ELF file. */
   readonly content?: PackageContent;
-  /** Members whose result is this one. */
-  readonly builders: readonly PeerId[];
+  /** Members whose result is this one; absent where nobody said. */
+  readonly builders?: readonly PeerId[];
   /** Members whose result for the same action is another. */
   readonly dissenters: readonly PeerId[];
   /** Builders whose word counts no longer: no members, revoked, tainted. */
@@ -35,25 +39,16 @@ export interface Lack {
   readonly remedy?: string;
 }
 
-export interface RiskPolicy {
-  /** Distinct members that must have built each artifact alike. */
-  readonly builders: number;
-  /** Packages must be signed. */
-  readonly signed: boolean;
-  /** Sonames that the machines have which install from here. */
-  readonly base: readonly string[];
-  /** Where in a package files of other machines may lie, as `usr/lib/firmware/`. */
-  readonly foreign: readonly string[];
-}
-
 export interface RiskFacts {
   readonly candidates: readonly Candidate[];
   readonly lacks: readonly Lack[];
+  /** Packages of the epoch before that go. */
+  readonly gone?: readonly PackageContent[];
   readonly policy: RiskPolicy;
 }
 
 /** Points of one finding, and the most that all findings of its kind add up to. */
-const weights = {
+const weights: Readonly<Record<RiskKind, readonly [each: number, most: number]>> = {
   failed: [40, 100],
   missing: [40, 100],
   refused: [20, 100],
@@ -76,28 +71,10 @@ const weights = {
   "broken-elf": [5, 20],
   "size-jump": [4, 12],
   "target-unknown": [2, 8],
-} as const satisfies Record<string, readonly [each: number, most: number]>;
+};
 
-export type RiskKind = keyof typeof weights;
-
-export interface RiskPart {
-  readonly kind: RiskKind;
-  readonly points: number;
-  /** How many findings there are; the first few are said. */
-  readonly count: number;
-  readonly findings: readonly { readonly where: string; readonly what: string }[];
-  readonly remedy: string;
-}
-
-export interface Risk {
-  readonly score: number;
-  /** It is not to be released without a reason. */
-  readonly refuses: boolean;
-  /** The heaviest first. */
-  readonly parts: readonly RiskPart[];
-}
-
-const refusedFrom = 10;
+/** From here on nobody releases it without a reason. */
+export const refusedFrom = 10;
 const findingsMax = 20;
 /** A file that grew or shrank by this factor, and by more than these bytes, is looked at. */
 const jumpFactor = 2;
@@ -130,7 +107,7 @@ const remedies: Readonly<Record<RiskKind, string>> = {
 };
 
 /** The same for the same facts, in any order of them. */
-export function riskOf({ candidates, lacks, policy }: RiskFacts): Risk {
+export function riskOf({ candidates, lacks, gone = [], policy }: RiskFacts): Risk {
   const findings = new Map<RiskKind, { where: string; what: string }[]>();
   const note: Note = (kind, where, what) => {
     const list = findings.get(kind) ?? [];
@@ -138,23 +115,23 @@ export function riskOf({ candidates, lacks, policy }: RiskFacts): Risk {
     list.push({ where, what });
   };
   for (const { name, why, detail } of lacks) note(why, name, detail ?? `it is ${why}`);
-  const provided = new Set<string>();
-  for (const { content } of candidates)
-    for (const { path, elf } of content?.elves ?? [])
-      if (elf.kind === "shared") {
-        provided.add(`${kindredOf(elf)} ${elf.soname ?? path.slice(path.lastIndexOf("/") + 1)}`);
-      }
+  const provided = sonamesOf(candidates.map(({ content }) => content));
+  const lost = sonamesOf(gone);
   const base = new Set(policy.base);
+  const has = (sonames: ReadonlySet<string>, elf: ElfFacts, soname: string) =>
+    sonames.has(`${kindredOf(elf)} ${soname}`);
   for (const candidate of candidates) {
     judgeOrigin(candidate, policy, note);
+    if (candidate.known) {
+      for (const { path, elf } of candidate.content?.elves ?? [])
+        for (const soname of elf.needed)
+          if (has(lost, elf, soname) && !has(provided, elf, soname) && !base.has(soname))
+            note("soname-missing", `${candidate.path}: ${path}`, `needs ${soname}, which goes`);
+      continue;
+    }
     judgeSize(candidate, note);
     judgeOdd(candidate, note);
-    judgeElves(
-      candidate,
-      policy,
-      note,
-      (elf, soname) => base.has(soname) || provided.has(`${kindredOf(elf)} ${soname}`),
-    );
+    judgeElves(candidate, policy, note, (elf, soname) => base.has(soname) || has(provided, elf, soname));
   }
   const parts = [...findings].map(([kind, list]): RiskPart => {
     const [each, most] = weights[kind];
@@ -175,15 +152,26 @@ export function riskOf({ candidates, lacks, policy }: RiskFacts): Risk {
   return { score, refuses: score >= refusedFrom, parts };
 }
 
+/** The libraries in these, each with the kind of programs it serves. */
+function sonamesOf(contents: readonly (PackageContent | undefined)[]): ReadonlySet<string> {
+  const sonames = new Set<string>();
+  for (const content of contents)
+    for (const { path, elf } of content?.elves ?? [])
+      if (elf.kind === "shared")
+        sonames.add(`${kindredOf(elf)} ${elf.soname ?? path.slice(path.lastIndexOf("/") + 1)}`);
+  return sonames;
+}
+
 type Note = (kind: RiskKind, where: string, what: string) => void;
 
 function judgeOrigin(candidate: Candidate, policy: RiskPolicy, note: Note): void {
   const { path, builders, dissenters, doubted, signature } = candidate;
+  for (const peer of doubted) note("doubted-builder", path, `built by ${peer}, whose word does not count`);
+  if (candidate.known) return;
   if (dissenters.length > 0)
     note("divergent", path, `${counted(dissenters.length, "member")} built something else`);
-  for (const peer of doubted) note("doubted-builder", path, `built by ${peer}, whose word does not count`);
-  const distinct = new Set(builders.filter((peer) => !doubted.includes(peer))).size;
-  if (distinct < policy.builders)
+  const distinct = new Set(builders?.filter((peer) => !doubted.includes(peer))).size;
+  if (builders && distinct < policy.builders)
     note("too-few-builders", path, `${counted(distinct, "member")} built it, ${policy.builders} are wanted`);
   if (policy.signed && signature === "none") note("unsigned", path, "it is not signed");
 }

@@ -14,15 +14,15 @@ const prefix = "release:";
 
 export class Stock {
   private readonly bench: Bench;
-  /** By the digest of the list. */
-  private readonly lots = new Map<Digest, Lot>();
+  /** By the name of the list: its digest, where it has one. */
+  private readonly lots = new Map<string, Lot>();
 
   constructor(bench: Bench) {
     this.bench = bench;
   }
 
   /** Asks for the blobs of a list, once; a number says how many of them cannot be had now. */
-  bring(list: Digest, blobs: readonly Digest[], holders: readonly PeerId[]): "here" | "coming" | number {
+  bring(list: string, blobs: readonly Digest[], holders: readonly PeerId[]): "here" | "coming" | number {
     const lot = this.lots.get(list);
     if (lot && lot.state !== "missing") return lot.state;
     if (lot && lot.againMonoMs > this.bench.now.monoMs) return lot.count;
@@ -36,7 +36,7 @@ export class Stock {
   /** Whether a fetch was one of these. */
   fetched(id: string, missing: readonly Digest[]): boolean {
     if (!id.startsWith(prefix)) return false;
-    const list = id.slice(prefix.length) as Digest;
+    const list = id.slice(prefix.length);
     this.lots.set(
       list,
       missing.length === 0
@@ -47,7 +47,7 @@ export class Stock {
   }
 
   /** The disk turned out to lack some of it after all. */
-  doubt(list: Digest): void {
+  doubt(list: string): void {
     this.lots.delete(list);
   }
 

@@ -1,5 +1,5 @@
 /** What an ELF file must be to run on a target: one row for each machine. Values of the psABIs; x86_64 to armv7 seen on Debian's own files. */
-import type { ElfFacts } from "./elf.ts";
+import type { ElfFacts } from "../build/elf.ts";
 
 export interface Machine {
   readonly name: string;

@@ -95,7 +95,12 @@ export class Voting {
     const manifest = this.papers.manifest(proposal.manifest, [ballot.by]);
     if (manifest === undefined) return ["fetching", "the manifest is on its way"];
     if (manifest === null) return ["missing", "nobody in reach has the manifest, or it is none"];
-    const place = { swarm: config.swarm, channel: epochs.channel, epoch: epochs.current + 1, proposal };
+    const { tip } = epochs;
+    const base = tip && this.papers.manifest(tip.proposal.manifest, [ballot.by]);
+    if (tip && base === undefined) return ["fetching", "the manifest of the epoch before is on its way"];
+    if (base === null) return ["missing", "nobody in reach has the manifest of the epoch before"];
+    const at = { swarm: config.swarm, channel: epochs.channel, epoch: epochs.current + 1 };
+    const place = { ...at, proposal, base };
     const wrong = objectionToManifest(manifest, place);
     if (wrong) return [wrong.why, wrong.reason];
     const blobs = blobsOf(manifest.items);

@@ -6,6 +6,7 @@ import type { Staging } from "../release/staging.ts";
 import type { Event } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
+import { sidesOf } from "./divergence.ts";
 
 /** Members named of one item. */
 const nodesMax = 16;
@@ -85,7 +86,17 @@ export class Stager {
       const result = included.has(name) ? claims.resultOf(index) : undefined;
       if (!result) continue;
       const nodes: PeerId[] = [...claims.holdersOf(index, result)].sort(byText).slice(0, nodesMax);
-      const origin = { build: build.id, action: name, nodes };
+      const dissenters = sidesOf(claims, index)
+        .slice(1)
+        .flatMap(({ by }) => by);
+      const origin = {
+        build: build.id,
+        action: name,
+        nodes,
+        ...(dissenters.length > 0
+          ? { dissenters: [...new Set(dissenters)].sort(byText).slice(0, nodesMax) }
+          : {}),
+      };
       for (const { path, digest, kind, executable } of result.result.outputs) {
         if (kind === "file") {
           items.set(path, { path, digest, ...(executable ? { executable } : {}), ...origin });

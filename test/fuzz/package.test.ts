@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readControl, readDeb } from "../../node/release/formats/deb.ts";
 import { readGpkg } from "../../node/release/formats/gpkg.ts";
 import { readSegment, readXpak } from "../../node/release/formats/xpak.ts";
+import { readElf } from "../../protocol/build/elf.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { readElf } from "../../protocol/release/elf.ts";
 import { elfOf } from "../release/elves.ts";
 import {
   debOf,

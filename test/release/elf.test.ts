@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { findProgram } from "../../node/build/sandbox.ts";
-import { readElf } from "../../protocol/release/elf.ts";
+import { readElf } from "../../protocol/build/elf.ts";
 import { elfOf } from "./elves.ts";
 
 const read = (bytes: Uint8Array) =>

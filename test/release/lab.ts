@@ -1,4 +1,6 @@
 /** The release machines of a few nodes, with a network and a clock that a test moves by hand: what was ever said may arrive any time, or never. */
+import type { Inspection } from "../../protocol/build/content.ts";
+import type { RiskPolicy } from "../../protocol/build/verdict.ts";
 import type { CommandReply, Effect } from "../../protocol/contract.ts";
 import { digestOf, sha256Hex } from "../../protocol/kernel/digest.ts";
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
@@ -28,6 +30,8 @@ export class LabNode {
   up = true;
   /** Its wall clock is so far ahead. */
   aheadMs = 0;
+  /** What its owner asks of a release. */
+  policy: RiskPolicy | undefined;
   log: string;
   starts = 0;
   seq = 0;
@@ -50,6 +54,8 @@ export class Lab {
   /** Everything that was ever said. */
   readonly said: SignedEntry[] = [];
   readonly bytes = new Map<Digest, Uint8Array>();
+  /** What packages hold; those that are not here hold nothing that matters. */
+  readonly inspections = new Map<Digest, Inspection>();
   readonly replies = new Map<number, CommandReply>();
   nowMs = 0;
   /** What happens in place of an effect; true: it was dealt with. */
@@ -105,6 +111,7 @@ export class Lab {
         unsafeNoSandbox: false,
         scheduling: defaultScheduling,
         voteLog: node.log,
+        ...(node.policy ? { risk: node.policy } : {}),
       },
       get now() {
         return { monoMs: lab.nowMs, wallMs: epochMs + lab.nowMs + node.aheadMs };
@@ -184,14 +191,20 @@ export class Lab {
   }
 
   /** A build of this name released files; every node may hear of it. */
-  stage(node: LabNode, name: string, files: Readonly<Record<string, string>>, nth = 1): BuildId {
+  stage(
+    node: LabNode,
+    name: string,
+    files: Readonly<Record<string, string>>,
+    nth = 1,
+    origin: Pick<ReleaseItem, "nodes" | "dissenters"> = {},
+  ): BuildId {
     const build = `${name}-${sha256Hex(`${name} ${nth}`).slice(0, 10)}` as BuildId;
     const items: ReleaseItem[] = Object.entries(files)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([path, text]) => {
         const bytes = new TextEncoder().encode(text);
         this.bytes.set(digestOf(bytes), bytes);
-        return { path, digest: digestOf(bytes), build, action: "all" as never };
+        return { path, digest: digestOf(bytes), build, action: "all" as never, ...origin };
       });
     const bytes = encodeSet({ v: 1, channel: "stable", build, format: "files", items });
     this.bytes.set(digestOf(bytes), bytes);
@@ -224,7 +237,13 @@ export class Lab {
     else if (effect.kind === "store") {
       this.bytes.set(effect.digest, effect.bytes);
       node.releases.hears({ kind: "stored", digest: effect.digest, ok: true });
-    } else if (effect.kind === "publish") node.releases.hears({ kind: "published", id: effect.id });
+    } else if (effect.kind === "inspect")
+      node.releases.hears({
+        kind: "inspected",
+        id: effect.id,
+        inspections: effect.packages.map(({ digest }) => this.inspections.get(digest) ?? {}),
+      });
+    else if (effect.kind === "publish") node.releases.hears({ kind: "published", id: effect.id });
     else if (effect.kind === "read-blob")
       node.releases.read(effect.want.digest, this.bytes.get(effect.want.digest) ?? null);
     else if (effect.kind === "fetch") {

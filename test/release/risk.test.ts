@@ -1,14 +1,9 @@
 import { describe, expect, test } from "vitest";
+import type { OddFile } from "../../protocol/build/content.ts";
+import { readElf } from "../../protocol/build/elf.ts";
+import type { RiskKind, RiskPolicy } from "../../protocol/build/verdict.ts";
 import type { PeerId } from "../../protocol/kernel/ids.ts";
-import type { OddFile } from "../../protocol/release/content.ts";
-import { readElf } from "../../protocol/release/elf.ts";
-import {
-  type Candidate,
-  type RiskFacts,
-  type RiskKind,
-  type RiskPolicy,
-  riskOf,
-} from "../../protocol/release/risk.ts";
+import { type Candidate, type RiskFacts, riskOf } from "../../protocol/release/risk.ts";
 import { type ElfParts, elfOf } from "./elves.ts";
 
 const [ann, bob] = ["ann", "bob"] as PeerId[];

@@ -1,7 +1,7 @@
 /** Reads a Debian binary package (deb(5)): an ar archive of `debian-binary`, `control.tar.*` and `data.tar.*`. */
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import type { PackageContent } from "../../../protocol/release/content.ts";
+import type { PackageContent } from "../../../protocol/build/content.ts";
 import { type Compression, decompressed } from "../../build/decompress.ts";
 import { inspectContent } from "./inspect.ts";
 import { type PackageLimits, packageLimits, tarLimits, valueBytesMax } from "./package-limits.ts";

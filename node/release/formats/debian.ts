@@ -1,6 +1,7 @@
 /** A Debian archive: a pool under names of content, indices with by-hash copies, and one InRelease that all hangs on. */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
+import { kindOfPackage } from "../../../protocol/build/content.ts";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import { byText } from "../../../protocol/kernel/ids.ts";
 import { type DebianEntry, debianEntry, packagesOf, poolPath, releaseText } from "./debian-index.ts";
@@ -13,7 +14,7 @@ import {
   refusalOf,
 } from "./format.ts";
 import type { Gpg } from "./gpg.ts";
-import { kindOfPackage, type Readings } from "./readings.ts";
+import type { Readings } from "./readings.ts";
 import { shown } from "./tar-members.ts";
 
 export interface DebianSettings {

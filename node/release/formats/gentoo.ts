@@ -1,5 +1,6 @@
 /** A Gentoo binhost: one index over the packages of a release, each under a name of its content. */
 
+import { kindOfPackage } from "../../../protocol/build/content.ts";
 import { hashOf } from "../../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import { byText } from "../../../protocol/kernel/ids.ts";
@@ -13,7 +14,7 @@ import {
   refusalOf,
 } from "./format.ts";
 import { type GentooEntry, gentooEntry, gentooIndex, packedIndex } from "./gentoo-index.ts";
-import { kindOfPackage, type Reading, type Readings } from "./readings.ts";
+import type { Reading, Readings } from "./readings.ts";
 import { shown } from "./tar-members.ts";
 
 export interface GentooSettings {

@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
+import type { PackageContent } from "../../../protocol/build/content.ts";
 import { byText } from "../../../protocol/kernel/ids.ts";
-import type { PackageContent } from "../../../protocol/release/content.ts";
 import { type Compression, decompressed } from "../../build/decompress.ts";
 import { inspectContent } from "./inspect.ts";
 import {

@@ -2,15 +2,15 @@
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
-import { SwarmError } from "../../../protocol/kernel/errors.ts";
-import { byText } from "../../../protocol/kernel/ids.ts";
 import {
   type ElfFile,
   type OddFile,
   odditiesOf,
   type PackageContent,
-} from "../../../protocol/release/content.ts";
-import { type ElfFacts, isElf, type ReadAt, readElf } from "../../../protocol/release/elf.ts";
+} from "../../../protocol/build/content.ts";
+import { type ElfFacts, isElf, type ReadAt, readElf } from "../../../protocol/build/elf.ts";
+import { SwarmError } from "../../../protocol/kernel/errors.ts";
+import { byText } from "../../../protocol/kernel/ids.ts";
 import { type Member, malformed, shown } from "./tar-members.ts";
 
 /** Larger ELF files wait in a scratch file. */

@@ -2,9 +2,9 @@
 import { mkdirSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { kindOfPackage, type PackageContent, type PackageKind } from "../../../protocol/build/content.ts";
 import { hashOf, sizeOf } from "../../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
-import type { PackageContent } from "../../../protocol/release/content.ts";
 import { readDeb } from "./deb.ts";
 import { type FileHashes, hashesOf } from "./file-hashes.ts";
 import type { ReleasedFile } from "./format.ts";
@@ -13,7 +13,7 @@ import { readXpak } from "./xpak.ts";
 
 /** One package, read and hashed. */
 export interface Reading {
-  readonly kind: "gpkg" | "xpak" | "deb";
+  readonly kind: PackageKind;
   /** Metadata or control fields, in their order. */
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly content: PackageContent;
@@ -24,17 +24,6 @@ export interface Reading {
 
 /** Counts up when what is kept changes its meaning. */
 const version = 1;
-
-const endings: readonly (readonly [ending: string, kind: Reading["kind"]])[] = [
-  [".gpkg.tar", "gpkg"],
-  [".xpak", "xpak"],
-  [".tbz2", "xpak"],
-  [".deb", "deb"],
-];
-
-/** What kind of package a name stands for; undefined for none that is known. */
-export const kindOfPackage = (name: string): Reading["kind"] | undefined =>
-  endings.find(([ending]) => name.endsWith(ending))?.[1];
 
 export class Readings {
   private readonly folder: string;
