@@ -5,12 +5,11 @@
 
 import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
-import type { Risk } from "../../protocol/build/verdict.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
-import type { ReleaseCommand } from "../../protocol/release/releases.ts";
+import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
@@ -563,15 +562,13 @@ export interface Control extends Accounts {
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;
   /** Live builds, the one whose turn it is first. */
   queue(): Promise<QueuedBuild[]>;
-  /** Who belongs to the swarm, who did, and who would like to. */
   /** Channels, epochs, what is staged, who votes and who serves. */
   releases(): Promise<ReleasesView>;
   /** What an epoch holds; `not-found`, `blob-missing`. */
   releaseManifest(channel: string, epoch: number): Promise<Manifest>;
   /** Answers once an epoch is certified; refuses `no-quorum`, `clock-wrong`, `role-missing`, `blob-missing`, `not-found`, `refused`. */
-  release(
-    command: ReleaseCommand,
-  ): Promise<{ readonly epoch?: number; readonly word?: string; readonly risk?: Risk }>;
+  release(command: ReleaseCommand): Promise<ReleaseReply>;
+  /** Who belongs to the swarm, who did, and who would like to. */
   members(): Promise<MembersView>;
   /** Says something of a member, or of one who would be one; returns once it is on disk here and under way to all. */
   member(operation: MemberOperation, options?: { readonly reason?: string }): Promise<void>;

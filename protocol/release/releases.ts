@@ -24,6 +24,9 @@ export type ReleaseCommand = Extract<
   { kind: "mirror" | "finalize" | "verify" | "rollback" | "drop" }
 >;
 
+/** What comes of them: the epoch that was made or judged, its risk, and what the person should know. */
+export type ReleaseReply = Pick<Extract<CommandReply, { ok: true }>, "epoch" | "risk" | "word">;
+
 export class Releases {
   readonly mirrors: Mirrors;
   readonly staging: Staging;

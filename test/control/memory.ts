@@ -28,7 +28,7 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
-import type { ReleaseCommand } from "../../protocol/release/releases.ts";
+import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
 import { collectionOf } from "./collection.ts";
@@ -323,7 +323,24 @@ export class MemoryControl extends MemoryAccounts implements Control {
     throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
   }
 
-  async release({ kind }: ReleaseCommand) {
+  async release({ kind }: ReleaseCommand): Promise<ReleaseReply> {
+    if (kind === "verify")
+      return {
+        epoch: 3,
+        risk: {
+          score: 10,
+          refuses: true,
+          parts: [
+            {
+              kind: "too-few-builders",
+              points: 10,
+              count: 1,
+              findings: [{ where: "a/path", what: "1 member built it, 2 are wanted" }],
+              remedy: "build it once more elsewhere",
+            },
+          ],
+        },
+      };
     if (kind === "finalize") throw new SwarmError("refused", "nothing is staged for stable");
     return {};
   }
