@@ -13,6 +13,15 @@ const digest = digestOf(bytes);
 beforeAll(async () => {
   terminal = await Terminal.open();
   const control = new MemoryControl();
+  const findings = [{ where: "a/path", what: "1 member built it, 2 are wanted" }];
+  const part = {
+    kind: "too-few-builders",
+    points: 10,
+    count: 1,
+    findings,
+    remedy: "build it again",
+  } as const;
+  control.risk = { score: 10, refuses: true, parts: [part] };
   control.blobs.set(digest, bytes);
   await terminal.serve(control);
 });
@@ -44,7 +53,7 @@ describe("verify", () => {
     const { code, stdout } = await terminal.run("verify");
     expect(code).toBe(4);
     expect(stdout).toBe(
-      "risk 10 of 100 for epoch 3 of stable\n  10  too-few-builders, 1 time → build it once more elsewhere\n        a/path: 1 member built it, 2 are wanted\n",
+      "risk 10 of 100 for epoch 3 of stable\n  10  too-few-builders, 1 time → build it again\n        a/path: 1 member built it, 2 are wanted\n",
     );
   });
 

@@ -323,24 +323,10 @@ export class MemoryControl extends MemoryAccounts implements Control {
     throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
   }
 
+  risk: ReleaseReply["risk"];
+
   async release({ kind }: ReleaseCommand): Promise<ReleaseReply> {
-    if (kind === "verify")
-      return {
-        epoch: 3,
-        risk: {
-          score: 10,
-          refuses: true,
-          parts: [
-            {
-              kind: "too-few-builders",
-              points: 10,
-              count: 1,
-              findings: [{ where: "a/path", what: "1 member built it, 2 are wanted" }],
-              remedy: "build it once more elsewhere",
-            },
-          ],
-        },
-      };
+    if (kind === "verify") return { epoch: 3, risk: this.risk };
     if (kind === "finalize") throw new SwarmError("refused", "nothing is staged for stable");
     return {};
   }
