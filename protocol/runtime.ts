@@ -323,17 +323,10 @@ export class Runtime {
     const { ports } = this;
     switch (effect.kind) {
       case "keep":
-        return this.keep({
-          entries: effect.entries,
-          updates: none,
-          dropped: none,
-          durable: false,
-          quiet: true,
-        });
       case "keep-update":
         return this.keep({
           entries: effect.entries,
-          updates: [effect],
+          updates: effect.kind === "keep" ? none : [effect],
           dropped: none,
           durable: false,
           quiet: true,

@@ -315,16 +315,12 @@ export class MemoryControl extends MemoryAccounts implements Control {
     }));
   }
 
-  async releases() {
-    return { channels: [], mirrors: [] };
-  }
-
   async releaseManifest(channel: string, epoch: number): Promise<never> {
     throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
   }
 
   risk: ReleaseReply["risk"];
-
+  readonly releases = async () => ({ channels: [], mirrors: [] });
   async release({ kind }: ReleaseCommand): Promise<ReleaseReply> {
     if (kind === "verify") return { epoch: 3, risk: this.risk };
     if (kind === "finalize") throw new SwarmError("refused", "nothing is staged for stable");
