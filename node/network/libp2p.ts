@@ -6,13 +6,13 @@ import { mdns } from "@libp2p/mdns";
 import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { tls } from "@libp2p/tls";
-import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import { version } from "../version.ts";
 import type { Gate } from "./gate.ts";
 import { type GossipSub, gossipService } from "./gossip.ts";
 import { type KadDHT, locateService } from "./locate.ts";
+import { muxing } from "./muxing.ts";
 import { sealing } from "./sealing.ts";
 
 /** Under this name all daemons of a LAN answer, whatever their swarm: who belongs to it is judged at the door. */
@@ -48,12 +48,7 @@ const transport = async (privateKey: Uint8Array, clocksApart?: (aheadMs: number)
   transports: [tcp()],
   // the second is for those of an earlier version
   connectionEncrypters: [sealing(clocksApart ? { clocksApart } : {}), tls()],
-  streamMuxers: [
-    yamux({
-      // a paused stream buffers up to its window, which must stay below maxReadBufferLength (4 MiB)
-      streamOptions: { maxStreamWindowSize: 2 << 20 },
-    }),
-  ],
+  streamMuxers: [muxing()],
 });
 
 /** A host with every service of a member, not yet started. */
