@@ -33,31 +33,33 @@ const ofConnections = new Set([
   "ETIMEDOUT",
 ]);
 
+/** A line of a stack that lies in Node or in libp2p. */
+const foreignFrame = /node:|<anonymous>|[/\\]node_modules[/\\](@libp2p|libp2p)[/\\]/;
+
 /**
- * From here on a fault that nobody caught is logged before it ends the process with code 1; one that only says that a connection went, and that
- * nobody waited for, does not end it. `over` is called when the daemon has ended as it should: an end before that is logged too.
+ * From here on a fault that nobody caught is logged before it ends the process with code 1; one that only says that a connection went does not
+ * end it: a promise nobody waited for, or what libp2p threw within itself. `over` is called when the daemon has ended as it should: an end before
+ * that is logged too.
  */
 export function leaveLastWords(
   log: Pick<Log, "error" | "fatal">,
   mortal: Mortal,
 ): { readonly over: () => void } {
   let over = false;
-  const fatal = (fault: unknown, how: string) => {
-    if (over) return mortal.exit(1);
+  const heard = (fault: unknown, how: string, passes: boolean) => {
+    if (passes) return log.error({ fault: wordsOf(fault), how }, "a connection went");
+    if (!over)
+      log.fatal(
+        { fault: wordsOf(fault), how, remedy: "start it again: swarmd run; and report this" },
+        "a fault of ours ends this daemon",
+      );
     over = true;
-    log.fatal(
-      { fault: wordsOf(fault), how, remedy: "start it again: swarmd run; and report this" },
-      "a fault of ours ends this daemon",
-    );
     mortal.exit(1);
   };
-  mortal.on("uncaughtException", (fault) => fatal(fault, "nobody caught it"));
-  mortal.on("unhandledRejection", (fault) => {
-    const { name, code } = (fault ?? {}) as { name?: unknown; code?: unknown };
-    if (ofConnections.has(String(name)) || ofConnections.has(String(code)))
-      log.error({ fault: wordsOf(fault) }, "a connection went, and nobody waited to hear of it");
-    else fatal(fault, "nobody awaited it");
-  });
+  mortal.on("uncaughtException", (fault) =>
+    heard(fault, "nobody caught it", isOfConnection(fault) && isForeign(fault)),
+  );
+  mortal.on("unhandledRejection", (fault) => heard(fault, "nobody awaited it", isOfConnection(fault)));
   mortal.on("exit", (code) => {
     if (!over && code !== impatientCode) log.fatal({ code }, "this daemon ends, and nobody told it to");
   });
@@ -66,6 +68,17 @@ export function leaveLastWords(
       over = true;
     },
   };
+}
+
+function isOfConnection(fault: unknown): boolean {
+  const { name, code } = (fault ?? {}) as { name?: unknown; code?: unknown };
+  return ofConnections.has(String(name)) || ofConnections.has(String(code));
+}
+
+/** Whether nothing of ours was under way: what a throw breaks off there may be half done. */
+function isForeign(fault: unknown): boolean {
+  const frames = fault instanceof Error ? (fault.stack ?? "").match(/^ +at .*$/gm) : null;
+  return frames?.every((frame) => foreignFrame.test(frame)) ?? false;
 }
 
 /** With where it came from, and bounded. */

@@ -43,6 +43,21 @@ test("a promise that failed unheard ends it too, unless it only tells that a con
   expect(said).toHaveLength(3);
 });
 
+test("what libp2p throws within itself as a connection goes ends nothing, what breaks off ours does", () => {
+  const foreign = Object.assign(new Error("Cannot write to a stream that is closed"), {
+    name: "StreamStateError",
+  });
+  foreign.stack = `StreamStateError: Cannot write to a stream that is closed
+    at YamuxMuxer.sendFrame (file:///x/node_modules/@libp2p/yamux/dist/src/muxer.js:401:21)
+    at new Promise (<anonymous>)
+    at process.processTicksAndRejections (node:internal/process/task_queues:104:5)`;
+  mortal.emit("uncaughtException", foreign);
+  expect(mortal.codes).toEqual([]);
+  foreign.stack += "\n    at Runtime.now (file:///x/node_modules/swarmd/dist/protocol/runtime.js:1:1)";
+  mortal.emit("uncaughtException", foreign);
+  expect(mortal.codes).toEqual([1]);
+});
+
 test("an end that nobody asked for is in the log, one that was asked for is not", () => {
   mortal.emit("exit", 13);
   expect(said).toMatchObject([{ level: "fatal", fields: { code: 13 } }]);
