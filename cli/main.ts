@@ -13,6 +13,7 @@ import { artifact } from "./commands/artifact.ts";
 import { attest } from "./commands/attest.ts";
 import { cancel } from "./commands/cancel.ts";
 import { config } from "./commands/config.ts";
+import { criticalPath } from "./commands/critical-path.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { drain } from "./commands/drain.ts";
@@ -73,6 +74,7 @@ const commands: readonly Command[] = [
   watch,
   logs,
   why,
+  criticalPath,
   fetch,
   artifact,
   attest,

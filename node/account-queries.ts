@@ -1,12 +1,15 @@
-/** Accounts of what happened: why an action went as it did. Reads builds in memory and on the disk, and changes nothing. */
+/** Accounts of what happened: why an action went as it did, what a build's duration hung on. Reads builds in memory and on the disk, and changes nothing. */
 
 import { nearest } from "../protocol/build/nearest.ts";
 import type { Core } from "../protocol/core.ts";
+import { type PathView, pathsOf } from "../protocol/explain/paths.ts";
 import { type Outlooked, type WhyView, whyOf } from "../protocol/explain/why.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
 import { endedOf } from "../protocol/work/archive.ts";
 import type { Build } from "../protocol/work/build.ts";
+import type { Claims } from "../protocol/work/claims.ts";
+import type { Estimates } from "../protocol/work/estimates.ts";
 import type { Queries } from "./queries.ts";
 import type { Recall } from "./recall.ts";
 
@@ -39,6 +42,21 @@ export class AccountQueries {
       earlier: await this.earlier(build),
       isAway: (peer) => this.core.desk.status(peer) === "dead",
       ...(now ? { now } : {}),
+    });
+  }
+
+  /** Throws as `why`. */
+  async criticalPath(id: BuildId): Promise<PathView> {
+    const build = await this.opened(id);
+    const { desk } = this.core;
+    const others = desk.liveBuilds().filter((b) => b.id !== id && b.claims && !b.claims.paused);
+    return pathsOf({
+      build,
+      nowMs: desk.now.wallMs,
+      nameOf: this.nameOf,
+      estimates: desk.estimates,
+      hands: desk.seen().filter(({ slots }) => slots > 0),
+      elsewhereMs: others.reduce((sum, { claims }) => sum + leftMs(claims!, desk.estimates), 0),
     });
   }
 
@@ -80,6 +98,15 @@ export class AccountQueries {
     const found = latest && (await this.recall.find(latest.id).catch(() => undefined));
     return found?.claims ? [found] : [];
   }
+}
+
+/** Expected milliseconds of what a build has still to do. */
+function leftMs({ graph, actions }: Claims, estimates: Estimates): number {
+  let ms = 0;
+  for (const [index, action] of graph.actions.entries())
+    if (["waiting", "ready", "claimed", "running"].includes(actions.get(index)))
+      ms += estimates.of(graph.name, action);
+  return ms;
 }
 
 function indexIn({ id, claims }: Build, action: ActionName): number {

@@ -218,6 +218,7 @@ export function createOperator(parts: OperatorParts): Control {
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
     why: (build, action) => accounts.why(build, action),
+    criticalPath: (build) => accounts.criticalPath(build),
     timeline: (request, signal) => timelineOf(request, signal, { ...parts, desk, recall }),
     queue: async () => queries.queue(),
     releases: async () => releases.view(),

@@ -1,5 +1,6 @@
 /** What the daemon answers when it is asked for an account of what happened. All times are milliseconds, all sizes bytes. */
 import type { Family } from "../../protocol/explain/families.ts";
+import type { PathView } from "../../protocol/explain/paths.ts";
 import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ActionName, BuildId, PeerId } from "../../protocol/kernel/ids.ts";
 
@@ -7,6 +8,8 @@ import type { ActionName, BuildId, PeerId } from "../../protocol/kernel/ids.ts";
 export interface Accounts {
   /** Why an action went as it did. */
   why(build: BuildId, action: ActionName): Promise<WhyView>;
+  /** What its duration hangs on, and when it will end. */
+  criticalPath(build: BuildId): Promise<PathView>;
   /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none. */
   timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
 }

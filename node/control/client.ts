@@ -87,6 +87,7 @@ export function controlClient(socketPath: string): Control {
     control: (build, op, options) => value("control", { build, op, ...options }),
     operate: (operation, options) => value("operate", { operation, ...options }),
     why: (build, action) => value("why", { build, action }),
+    criticalPath: (build) => value("criticalPath", { build }),
     timeline: ({ kinds, ...request }, signal) =>
       lines<TimelineLine>(
         ask("timeline", { ...request, ...(kinds ? { kinds: kinds.join(",") } : {}) }, { signal }),

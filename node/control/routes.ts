@@ -44,6 +44,7 @@ export const routes = {
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
   operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
   why: { method: "GET", path: "/1/why", answer: "json", silenceMsMax: slow },
+  criticalPath: { method: "GET", path: "/1/critical-path", answer: "json", silenceMsMax: slow },
   timeline: { method: "GET", path: "/1/timeline", answer: "lines", silenceMsMax: 60_000 },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
   releases: { method: "GET", path: "/1/releases", answer: "json", silenceMsMax: quick },
@@ -101,6 +102,7 @@ export interface RouteInputs {
     readonly dryRun?: boolean;
   };
   readonly why: { readonly build: BuildId; readonly action: ActionName };
+  readonly criticalPath: { readonly build: BuildId };
   /** Kinds with commas between them. */
   readonly timeline: Omit<TimelineRequest, "kinds"> & { readonly kinds?: string };
   readonly queue: Record<never, never>;

@@ -265,6 +265,10 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({ build, action }),
     run: (control, input) => control.why(input.build, input.action),
   },
+  criticalPath: {
+    input: z.strictObject({ build }),
+    run: (control, input) => control.criticalPath(input.build),
+  },
   timeline: {
     input: z.strictObject({
       build: build.optional(),

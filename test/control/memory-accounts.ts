@@ -8,6 +8,10 @@ export class MemoryAccounts implements Accounts {
     throw nothingOf(build);
   }
 
+  async criticalPath(build: BuildId): Promise<never> {
+    throw nothingOf(build);
+  }
+
   async *timeline(): AsyncIterable<TimelineLine> {}
 }
 

@@ -121,6 +121,7 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
     { operation: { op: "reset", build }, reason: "why" },
   ],
   why: [{ build, action: "a" }],
+  criticalPath: [{ build }],
   timeline: [{ follow: "false" }, { build, kinds: "claim,node", sinceMs: "5", limit: "9", follow: "false" }],
   queue: [{}],
   releases: [{}],
