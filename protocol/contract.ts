@@ -218,6 +218,13 @@ export type MemberOperation =
   | { readonly op: "role"; readonly peer: PeerId; readonly roles: readonly Role[]; readonly force?: boolean }
   /** `disown`: nothing it ever said counts any more, not what is known of it by now either. */
   | { readonly op: "revoke"; readonly peer: PeerId; readonly force?: boolean; readonly disown?: boolean }
+  /** What it made from these places of its chains on counts no more. */
+  | {
+      readonly op: "taint";
+      readonly peer: PeerId;
+      readonly from: readonly { readonly inc: Incarnation; readonly seq: number }[];
+      readonly sinceMs: number;
+    }
   | { readonly op: "renew"; readonly peer: PeerId }
   /** Another name for a node; what it said and built stays its own. */
   | { readonly op: "rename"; readonly peer: PeerId; readonly name: string }

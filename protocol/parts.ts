@@ -21,6 +21,7 @@ import { Pace } from "./swarm/pace.ts";
 import { Registrar } from "./swarm/registrar.ts";
 import { Requests } from "./swarm/requests.ts";
 import { Rivals } from "./swarm/rivals.ts";
+import { Taints } from "./swarm/taints.ts";
 import { Wakefulness } from "./swarm/wakefulness.ts";
 import { Chains } from "./timeline/chain.ts";
 import { Forks } from "./timeline/forks.ts";
@@ -73,6 +74,7 @@ export const parts: readonly Savable[] = [
   Registrar,
   Requests,
   Forks,
+  Taints,
   Orders,
   Chains,
   IdSum,

@@ -26,6 +26,7 @@ export const familyOfKind: { readonly [K in EventKind]: Family } = {
   "member.admitted": "node",
   "member.role": "node",
   "member.revoked": "node",
+  "member.tainted": "node",
   "member.renewed": "node",
   "member.renamed": "node",
   "member.left": "node",

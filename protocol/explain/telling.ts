@@ -44,6 +44,10 @@ export function told(event: Event, names: Names): Told {
       return { text: `${names.node(event.peer)} is ${event.roles.join(", ")}${because(event.reason)}` };
     case "member.revoked":
       return { text: `${names.node(event.peer)} is revoked${because(event.reason)}` };
+    case "member.tainted":
+      return {
+        text: `what ${names.node(event.peer)} made since ${new Date(event.sinceMs).toISOString()} counts no more${because(event.reason)}`,
+      };
     case "member.renewed":
       return { text: `${names.node(event.peer)} is renewed` };
     case "member.renamed":

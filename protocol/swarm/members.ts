@@ -17,6 +17,7 @@ import {
 import { type Fork, Forks } from "../timeline/forks.ts";
 import { authorityOf, membershipOf, type Parting, rolesAt, rolesNow, type Standing } from "./authority.ts";
 import { type Said, type Spot, standsBefore } from "./cuts.ts";
+import { Taints } from "./taints.ts";
 
 export interface Member {
   readonly peer: PeerId;
@@ -42,6 +43,8 @@ export interface Judge {
   served(peer: PeerId, role: Role): boolean;
   /** Whether the word of an author counts at this place. */
   counts(said: Spot): boolean;
+  /** Whether what an author made counts no more at this place, for an admin tainted it. */
+  spoiled(said: Spot): boolean;
 }
 
 /** A chain of certificates is no longer. */
@@ -70,6 +73,8 @@ export class Members implements Judge {
   /** Words about members whose author is not (yet) known: facts may come in any order. */
   private readonly waiting = new Map<EntryId, SignedEntry>();
   private standings: ReadonlyMap<PeerId, Standing> = new Map();
+  /** What of members' makings counts no more. */
+  taints = new Taints([]);
   private admins: ReadonlyMap<PeerId, SignedEntry> = new Map();
   private heard: ReadonlySet<PeerId> = new Set();
   private byPeer = new Map<PeerId, Member>();
@@ -130,6 +135,10 @@ export class Members implements Judge {
     return (
       partings === undefined || partings.length === 0 || partings.every(({ cut }) => standsBefore(cut, said))
     );
+  }
+
+  spoiled(said: Spot): boolean {
+    return this.taints.cover(said);
   }
 
   may(kind: EventKind, said: Said): boolean {
@@ -281,6 +290,7 @@ export class Members implements Judge {
       this.byPeer.set(peer, { peer, name, roles: rolesNow(standing), notAfterMs, certificate });
     }
     this.sorted = [...this.byPeer.values()].sort((a, b) => byText(a.peer, b.peer));
+    this.taints = new Taints([...this.said.values()].filter((said) => this.may("member.tainted", said)));
   }
 }
 

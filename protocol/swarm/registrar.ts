@@ -2,7 +2,7 @@
 import type { CommandReply, CoreConfig, Effect, Instant, MemberOperation } from "../contract.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { PeerId } from "../kernel/ids.ts";
-import { type Event, roles } from "../timeline/events.ts";
+import { type Event, lastWordsMax, roles } from "../timeline/events.ts";
 import type { LastWords } from "./last-words.ts";
 import type { Liveness } from "./liveness.ts";
 import type { Member, Members } from "./members.ts";
@@ -138,6 +138,13 @@ export class Registrar {
           });
         this.mustNotBeLast(member, operation.force);
         return { kind: "member.revoked", peer, last: disown ? [] : lastWords.of(peer), ...because };
+      }
+      case "taint": {
+        this.mustBeAdmin("taint what a node made");
+        const { peer, sinceMs } = operation;
+        if (members.nameOf(peer) === undefined) this.memberOf(peer);
+        const from = operation.from.slice(0, lastWordsMax).map(({ inc, seq }) => ({ inc, seq }));
+        return { kind: "member.tainted", peer, from, sinceMs, ...because };
       }
       case "renew": {
         this.mustBeAdmin("renew certificates");

@@ -178,6 +178,18 @@ const schemas = {
     last: lastWords,
     reason: text(256).optional(),
   }),
+  /** What a member made from these places of its chains on counts no more, nor what was made of it; its later starts count again. */
+  "member.tainted": z.object({
+    kind: z.literal("member.tainted"),
+    peer,
+    from: z
+      .array(z.object({ inc, seq: z.int().nonnegative() }))
+      .min(1)
+      .max(lastWordsMax),
+    /** By the clocks of those chains, as whoever said it meant it; for people. */
+    sinceMs: ms,
+    reason: text(256).optional(),
+  }),
   /** Its connections are good for longer. */
   "member.renewed": z.object({ kind: z.literal("member.renewed"), peer, notAfterMs: ms }),
   /** It is called so from here on, and so is all it ever said. The highest serial holds. */
@@ -410,6 +422,7 @@ export const writers: { readonly [K in EventKind]: readonly Writer[] } = {
   "member.admitted": ["root", "admin"],
   "member.role": ["root", "admin"],
   "member.revoked": ["root", "admin"],
+  "member.tainted": ["root", "admin"],
   "member.renewed": ["root", "admin"],
   "member.renamed": ["root", "admin"],
   "member.left": ["itself"],

@@ -348,7 +348,9 @@ export class Claims {
   /** Whether who made a result was a builder, and what it said there counts. */
   private vouches({ by, at }: Made): boolean {
     if (!this.members.served(by, "builder")) return false;
-    return at === undefined || this.members.counts({ entry: { author: by, ...at } });
+    if (at === undefined) return true;
+    const said = { entry: { author: by, ...at } };
+    return this.members.counts(said) && !this.members.spoiled(said);
   }
 
   private foldClaim(event: EventOf<"claim">, author: PeerId, entry: SignedEntry, touched: Claim[]): void {
@@ -421,17 +423,22 @@ export class Claims {
       if (!claim.fail || event.cause < claim.fail.cause) claim.fail = event;
     } else if (event.kind === "done") {
       if (event.key !== claim.key || !this.fits(claim.action, event.result)) return;
-      const hash = hashOf(event.result);
-      const { inc, seq } = said.entry;
-      if (!claim.done || hash < claim.done.resultHash)
-        claim.done = { resultHash: hash, usage: event.usage, at: { inc, seq } };
-      const { key, result } = event;
-      const spoken = { key, result, source: claim.id, holder: claim.holder, grounds: claim, claim };
-      this.addResults(claim.action, spoken, touched);
+      if (this.members.spoiled(said)) claim.abandoned ??= "what it made is tainted";
+      else this.foldDone(claim, event, said, touched);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);
     touched.push(claim);
     this.settle(claim.action);
+  }
+
+  private foldDone(claim: Claim, event: EventOf<"done">, said: Said, touched: Claim[]): void {
+    const hash = hashOf(event.result);
+    const { inc, seq } = said.entry;
+    if (!claim.done || hash < claim.done.resultHash)
+      claim.done = { resultHash: hash, usage: event.usage, at: { inc, seq } };
+    const { key, result } = event;
+    const spoken = { key, result, source: claim.id, holder: claim.holder, grounds: claim, claim };
+    this.addResults(claim.action, spoken, touched);
   }
 
   /** The claim of an earlier fold, as this one knows it. */

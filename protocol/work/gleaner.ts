@@ -13,7 +13,7 @@ export interface Gleaned {
 
 /** Whether the author of an entry counts there and is a builder still. */
 const isMaker = (members: Members, said: SignedEntry): boolean =>
-  members.counts(said) && members.has(said.entry.author, "builder");
+  members.counts(said) && !members.spoiled(said) && members.has(said.entry.author, "builder");
 
 /** The result of a key that an entry itself says its author came to; undefined where it says no such thing, or its word counts no more. */
 export function provenBy(

@@ -213,7 +213,11 @@ export class Preparer {
 
   /** Whoever made it and is still one whose word counts. */
   private makerOf(hit: CacheHit): Made | undefined {
-    return hit.made.find((m) => this.desk.members.has(m.by, "builder"));
+    const { members } = this.desk;
+    return hit.made.find(
+      ({ by, at }) =>
+        members.has(by, "builder") && !(at && members.spoiled({ entry: { author: by, ...at } })),
+    );
   }
 
   /** Says that a result was found. False when it is of no use here. */

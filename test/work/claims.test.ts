@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { ActionName } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
+import type { Spot } from "../../protocol/swarm/cuts.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import { isOpen } from "../../protocol/work/claim.ts";
 import type { Claims } from "../../protocol/work/claims.ts";
@@ -410,6 +411,39 @@ describe("what was made from a result that counts no more", () => {
     expect(states(claims)).toEqual(["done", "done", "done"]);
     // Whoever learns from results hears of those too.
     expect(new Set(touched.map((t) => t.id))).toEqual(new Set([again.claim, second.claim, third.claim]));
+  });
+
+  test("goes with it when an admin taints it, unless another came to the same", () => {
+    const tainted = { ...rolesOf(), spoiled: (said: Spot) => said.entry.author === bob.peer };
+    const entries = [...others, forged];
+    const claims = folded(graph, entries, tainted);
+    expect(states(claims)).toEqual(["ready", "waiting", "waiting"]);
+    expect(claims.resultsOf(b)).toEqual([]);
+    // Its claim is over: somebody else may have the action.
+    const again = ann.claim("a", cy);
+    claims.take(ann.say(again));
+    expect(claims.actions.get(a)).toBe("claimed");
+    claims.take(cy.say(done(again, "forged")));
+    expect(states(claims)).toEqual(["done", "done", "done"]);
+    for (const order of permutations(entries))
+      expect(folded(graph, order, tainted).digest()).toBe(folded(graph, entries, tainted).digest());
+  });
+
+  test("comes from no cache either", () => {
+    const at = { inc: bob.inc, seq: 3 };
+    const made = { build: "other-0123456789" as BuildId, action: "a" as ActionName, by: bob.peer, at };
+    const cached = {
+      kind: "cached" as const,
+      action: "a" as ActionName,
+      key: keyOf("a"),
+      result: resultOf("a"),
+      from: cy.peer,
+      made,
+    };
+    const from = (seq: number) => ({ ...rolesOf(), spoiled: (said: Spot) => said.entry.seq >= seq });
+    const said = [ann.say(cached)];
+    expect(folded(graph, said, from(4)).actions.get(a)).toBe("done");
+    expect(folded(graph, said, from(3)).actions.get(a)).toBe("ready");
   });
 
   test("blocks nothing by having failed", () => {

@@ -2,7 +2,7 @@
 import type { FileSet, Graph, GraphAction } from "../../protocol/build/graph.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import type { ActionName, BuildId, ClaimId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
-import type { Said } from "../../protocol/swarm/cuts.ts";
+import type { Said, Spot } from "../../protocol/swarm/cuts.ts";
 import { type Entry, type SignedEntry, sealEntry, signedEntry } from "../../protocol/timeline/entry.ts";
 import {
   type ActionResult,
@@ -66,6 +66,7 @@ export const rolesOf = (except: Readonly<Record<string, readonly Role[]>> = {}) 
     may: (kind: EventKind, { entry }: Said) => writers[kind].some((w) => roles(entry.author).includes(w)),
     served: (peer: PeerId, role: Role) => roles(peer).includes(role),
     counts: () => true,
+    spoiled: (_: Spot): boolean => false,
   };
 };
 

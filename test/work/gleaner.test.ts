@@ -30,6 +30,7 @@ test("nothing is gleaned from who did not hold the claim, said another key, or c
   const told = [ann.say(claim), bob.say(done(claim))];
   expect(glean(build, told, but({ counts: (e: SignedEntry) => e.entry.author !== bob.peer }))).toEqual([]);
   expect(glean(build, told, but({ has: () => false }))).toEqual([]);
+  expect(glean(build, told, but({ spoiled: () => true }))).toEqual([]);
   expect(glean(build, told, but({ may: () => false }))).toEqual([]);
 });
 
