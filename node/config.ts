@@ -78,6 +78,13 @@ const schema = z.strictObject({
     .optional(),
   /** Bytes that artifacts leave free; absent: by the disk's size. */
   diskFreeBytesMin: z.int("a size is written as 512M or 8G").min(0).optional(),
+  /** Output of actions stays so long. */
+  logsKeptMs: z
+    .number("a time: 30s, 5m or 90d")
+    .min(0)
+    .max(100 * 365 * 86_400_000),
+  /** And as many bytes of it. */
+  logsBytesMax: z.int("a size is written as 512M or 8G").min(0),
   /** Looks for members on the LAN; absent: unless it listens on loopback alone. */
   mdns: z.boolean().optional(),
   /** Tools beside the well-known ones. */

@@ -53,6 +53,7 @@ import { createArtifacts } from "./store/artifacts.ts";
 import { openBlobStore } from "./store/blobs.ts";
 import { Collector } from "./store/collector.ts";
 import { openEventStore } from "./store/events.ts";
+import { KeptLogs } from "./store/kept-logs.ts";
 import { Rechecks } from "./store/rechecks.ts";
 import { Sources } from "./store/sources.ts";
 import { differ, version } from "./version.ts";
@@ -191,6 +192,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const secrets = openSecrets(places.secrets);
     for (const { name, why, remedy } of secrets.unfit())
       log.warn({ secret: name, remedy }, `a secret is not offered: it ${why}`);
+    const keptLogs = new KeptLogs({
+      dir: places.actionLogs,
+      keptMs: config.logsKeptMs,
+      bytesMax: config.logsBytesMax,
+    });
     const executor = await createExecutor({
       blobs,
       secrets,
@@ -200,6 +206,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
       toolchains,
       nice: config.nice,
+      onLog: (digest) => keptLogs.add(digest, Date.now()),
       ...(config.memory === undefined ? {} : { memoryBytesMax: config.memory }),
     });
     closers.push(() => executor.stop());
@@ -414,7 +421,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const announcer = new Announcer(core.desk, providing, (digest) => blobs.has(digest));
     const collector = new Collector({
       blobs,
-      roots: () => rootsOf(core.desk, core.releases),
+      roots: () => rootsOf(core.desk, core.releases, clock.now().wallMs - config.logsKeptMs),
+      logs: keptLogs,
       disk: () => readDisk(places.blobs),
       bytesMax: config.artifactBytesMax,
       freeBytesMin: config.diskFreeBytesMin,

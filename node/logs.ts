@@ -59,7 +59,9 @@ async function* endedLogs(
       const digest = outs?.[stream];
       if (!digest) continue;
       const bytes = await sources.read(digest);
-      const text = bytes ? new TextDecoder().decode(bytes) : `(nobody holds this log any more: ${digest})\n`;
+      const text = bytes
+        ? new TextDecoder().decode(bytes)
+        : `(nobody holds this log any more, see logsKeptMs in specs/config.md: ${digest})\n`;
       for (let at = 0; at < text.length; at += chunkChars)
         yield { node, build: id, action, stream, text: text.slice(at, at + chunkChars) };
     }

@@ -139,6 +139,18 @@ export const settings = {
     otherwise: "5G; of a disk of less than 50G a tenth",
     example: "5G",
   },
+  logsKeptMs: {
+    kind: "duration",
+    value: "time",
+    text: "Output of actions that ran here is kept for so long, then it goes",
+    fallback: 90 * 86_400_000,
+  },
+  logsBytesMax: {
+    kind: "bytes",
+    value: "size",
+    text: "Of it the newest is kept that has room in this",
+    fallback: 1 << 30,
+  },
   sandbox: { kind: "text", value: "kind", text: "auto, bubblewrap or none", fallback: "auto" },
   unsafeNoSandbox: {
     kind: "switch",
@@ -333,6 +345,7 @@ const scalarText = (text: string): string => (/[,[\]{}#]|: /.test(text) ? JSON.s
 
 function durationText(ms: number): string {
   for (const [unit, unitMs] of [
+    ["d", 86_400_000],
     ["h", 3_600_000],
     ["m", 60_000],
     ["s", 1000],

@@ -12,6 +12,7 @@ const reasons: Readonly<Record<keyof CollectionView["kept"], string>> = {
   live: "of builds that go on",
   released: "staged or released",
   own: "of the latest builds submitted or sealed here",
+  logs: "output of what ran here lately",
   recent: "used just now",
   room: "not needed, but there is room",
 };

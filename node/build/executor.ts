@@ -55,6 +55,8 @@ export interface ExecutorOptions {
   readonly toolchains?: Pick<Toolchains, "check" | "roomFor" | "readFiles" | "prefixes" | "watch">;
   /** Per stream. An action that writes more is failed. */
   readonly logBytesMax?: number;
+  /** Told of each log that was stored. */
+  readonly onLog?: (digest: Digest) => void;
   /** From TERM to KILL. */
   readonly graceMs?: number;
   /** What one action may take of this machine; what is left out has its default. */
@@ -331,7 +333,9 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   /** What it said, as far as it may say. Without a box something of it may still write there, so that a copy is kept. */
   async function keepLog(file: string): Promise<Digest> {
     if (sizeOfFile(file) > logBytesMax) truncateSync(file, logBytesMax);
-    return boxed ? blobs.takeFile(file) : blobs.putFile(file);
+    const digest = await (boxed ? blobs.takeFile(file) : blobs.putFile(file));
+    options.onLog?.(digest);
+    return digest;
   }
 
   /** Looks after everything that runs: limits first, then memory, then whoever is being ended. */

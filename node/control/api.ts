@@ -501,10 +501,10 @@ export interface CollectionView {
   }[];
   readonly count: number;
   readonly bytes: number;
-  /** What stays, by why: live builds, releases, own builds, used just now, or there is room for it. */
+  /** What stays, by why: live builds, releases, own builds, logs of what ran here, used just now, or there is room for it. */
   readonly kept: Readonly<
     Record<
-      "live" | "released" | "own" | "recent" | "room",
+      "live" | "released" | "own" | "logs" | "recent" | "room",
       { readonly count: number; readonly bytes: number }
     >
   >;

@@ -7,11 +7,14 @@ import { type Collection, collect, excessOf, type Fill, recentMs } from "../../p
 import type { Need, Root } from "../../protocol/work/reachable.ts";
 import type { Log } from "../log.ts";
 import type { DiskBlobs } from "./blobs.ts";
+import type { KeptLogs } from "./kept-logs.ts";
 
 /** How often it is looked whether room is short. */
 const lookMs = 10_000;
 /** Where nothing can go, it is measured again after so long. */
 const againMs = 600_000;
+/** How often it is looked whether logs are overdue. */
+const logsMs = 3_600_000;
 /** What is removed between two turns of everybody else. */
 const batchMax = 64;
 const gib = 2 ** 30;
@@ -20,9 +23,11 @@ const freeBytesUsual = 5 * gib;
 const share = 0.1;
 
 export interface CollectorOptions {
-  readonly blobs: Pick<DiskBlobs, "list" | "drop" | "read" | "writtenBytes">;
+  readonly blobs: Pick<DiskBlobs, "list" | "drop" | "read" | "writtenBytes" | "bytesHere">;
   /** Everything needed, as it is at the moment. */
   readonly roots: () => Iterable<Root>;
+  /** Logs of what ran here: they stay for a time, and go after it. */
+  readonly logs?: Pick<KeptLogs, "at" | "forget">;
   readonly disk: () => { readonly diskTotalBytes: number; readonly diskFreeBytes: number };
   readonly bytesMax?: number | undefined;
   readonly freeBytesMin?: number | undefined;
@@ -52,6 +57,7 @@ export class Collector {
   #writtenBytes = 0;
   #measuredMs = Number.NEGATIVE_INFINITY;
   #helpless = false;
+  #logsSeenMs = Number.NEGATIVE_INFINITY;
   #busy: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
@@ -76,7 +82,7 @@ export class Collector {
   async look(): Promise<void> {
     const { blobs, nowMs, log } = this.#options;
     const used = this.#usedBytes;
-    if (used !== undefined) {
+    if (used !== undefined && !this.#areLogsOverdue()) {
       const fill = this.#fillOf(used + blobs.writtenBytes - this.#writtenBytes);
       if (excessOf(fill) === 0) {
         this.#helpless = false;
@@ -109,16 +115,36 @@ export class Collector {
     const held = await blobs.list();
     const usedBytes = held.reduce((sum, { bytes }) => sum + bytes, 0);
     const needs = await this.#needed(new Set(held.map(({ digest }) => digest)));
+    const logs = this.#options.logs?.at(nowMs());
+    const needOf = (digest: Digest) => needs.get(digest) ?? (logs?.kept.has(digest) ? "logs" : undefined);
     const fill = this.#fillOf(usedBytes);
-    const collection = collect(held, (digest) => needs.get(digest), {
-      nowMs: nowMs(),
-      recentMs: unusedMs ?? recentMs,
-      excessBytes: unusedMs === undefined ? excessOf(fill) : Number.POSITIVE_INFINITY,
-    });
+    const collection = collect(
+      held,
+      needOf,
+      {
+        nowMs: nowMs(),
+        recentMs: unusedMs ?? recentMs,
+        excessBytes: unusedMs === undefined ? excessOf(fill) : Number.POSITIVE_INFINITY,
+      },
+      (digest) => logs?.overdue.has(digest) ?? false,
+    );
     this.#measuredMs = nowMs();
     this.#writtenBytes = writtenBytes;
     this.#usedBytes = usedBytes;
-    return dryRun ? { ...collection, fill } : { ...(await this.#remove(collection)), fill };
+    if (dryRun) return { ...collection, fill };
+    const collected = { ...(await this.#remove(collection)), fill };
+    this.#options.logs?.forget(nowMs());
+    return collected;
+  }
+
+  #areLogsOverdue(): boolean {
+    const { blobs, logs, nowMs } = this.#options;
+    if (!logs || Math.abs(nowMs() - this.#logsSeenMs) < logsMs) return false;
+    this.#logsSeenMs = nowMs();
+    return logs
+      .at(nowMs())
+      .overdue.values()
+      .some((digest) => blobs.bytesHere(digest) !== undefined);
   }
 
   /** What was used after all since it was listed stays. */

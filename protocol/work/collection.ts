@@ -53,13 +53,14 @@ export interface Collection {
 }
 
 /**
- * What goes of `held` to make room for `excessBytes`: nothing that `needOf` knows a need for, nothing used within `recentMs`; what was
- * used longest ago first, in any order of `held` the same.
+ * What goes of `held` to make room for `excessBytes`: nothing that `needOf` knows a need for, nothing used within `recentMs`; what is
+ * overdue in any case, then what was used longest ago first, in any order of `held` the same.
  */
 export function collect(
   held: Iterable<Held>,
   needOf: (digest: Digest) => Need | undefined,
   at: { readonly nowMs: number; readonly recentMs: number; readonly excessBytes: number },
+  isOverdue: (digest: Digest) => boolean = () => false,
 ): Collection {
   const kept = Object.fromEntries(stays.map((stay) => [stay, { count: 0, bytes: 0 }])) as Record<
     Stay,
@@ -78,9 +79,12 @@ export function collect(
     else spare.push(one);
   }
   spare.sort((a, b) => a.usedMs - b.usedMs || byText(a.digest, b.digest));
-  const goes: Held[] = [];
-  let goesBytes = 0;
-  for (const one of spare)
+  const { overdue = [], others = [] } = Object.groupBy(spare, ({ digest }) =>
+    isOverdue(digest) ? "overdue" : "others",
+  );
+  const goes = [...overdue];
+  let goesBytes = overdue.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const one of others)
     if (goesBytes < at.excessBytes) {
       goes.push(one);
       goesBytes += one.bytes;

@@ -6,8 +6,8 @@ import type { Build } from "./build.ts";
 import type { Claims } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 
-/** live: a build that has not ended; released: staged, or of an epoch; own: of what this node submitted or sealed, the latest of each name. */
-export const needs = ["live", "released", "own"] as const;
+/** live: a build that has not ended; released: staged, or of an epoch; own: of what this node submitted or sealed, the latest of each name; logs: of what ran here lately. */
+export const needs = ["live", "released", "own", "logs"] as const;
 export type Need = (typeof needs)[number];
 
 /** Something needed; below a folder and behind a list lies more that is needed too. */
@@ -21,8 +21,8 @@ export interface Root {
 const epochsOfMirror = 10;
 const epochsOfOthers = 1;
 
-/** Everything this node needs; what is named twice has the need named first. */
-export function* rootsOf(desk: Desk, releases: Releases): Generator<Root> {
+/** Everything this node needs; what is named twice has the need named first. Of builds from before `logsSinceMs`, by the wall clock, it needs no logs. */
+export function* rootsOf(desk: Desk, releases: Releases, logsSinceMs = 0): Generator<Root> {
   const { self } = desk.config;
   const builds = [...desk.builds.values()];
   for (const build of builds) if (isLive(build)) yield* allOf(build);
@@ -30,7 +30,8 @@ export function* rootsOf(desk: Desk, releases: Releases): Generator<Root> {
   const ended = builds.filter((build) => build.submission !== undefined && !isLive(build));
   // Who sealed a build has brought its results together: they may be on no other disk.
   for (const build of latestOfEachName(ended))
-    if ([build.submission!.author, build.claims!.sealed!.author].includes(self)) yield* endOf(build);
+    if ([build.submission!.author, build.claims!.sealed!.author].includes(self))
+      yield* endOf(build, build.submission!.wallMs >= logsSinceMs);
   // Without its graph an archived build cannot be read any more.
   for (const archived of desk.archive.all()) {
     const { submitted, author } = endedOf(archived);
@@ -60,22 +61,28 @@ function* allOf(build: Build): Generator<Root> {
   for (let index = 0; index < claims.actions.size; index++) yield* resultsOf(claims, index, need);
 }
 
-/** Of what ended: the graph, what people fetch of it, and all its logs. */
-function* endOf(build: Build): Generator<Root> {
+/** Of what ended: the graph, what people fetch of it, and its logs. */
+function* endOf(build: Build, withLogs: boolean): Generator<Root> {
   const need = "own";
   yield { digest: build.submission!.event.graph, kind: "blob", need };
   const { claims } = build;
   if (!claims) return;
   const roots = rootActionsOf(claims);
   for (let index = 0; index < claims.actions.size; index++)
-    yield* resultsOf(claims, index, need, !roots.has(index));
+    yield* resultsOf(claims, index, need, { outputs: roots.has(index), logs: withLogs });
 }
 
-function* resultsOf(claims: Claims, index: number, need: Need, logsAlone = false): Generator<Root> {
+function* resultsOf(
+  claims: Claims,
+  index: number,
+  need: Need,
+  { outputs = true, logs = true } = {},
+): Generator<Root> {
   for (const { result } of claims.resultsOf(index)) {
-    if (!logsAlone) for (const { digest, kind } of result.outputs) yield { digest, kind: kindOf(kind), need };
-    yield* logsOf(result, need);
+    if (outputs) for (const { digest, kind } of result.outputs) yield { digest, kind: kindOf(kind), need };
+    if (logs) yield* logsOf(result, need);
   }
+  if (!logs) return;
   for (const { fail } of claims.claimsOf(index)) if (fail) yield* logsOf(fail, need);
 }
 

@@ -15,7 +15,7 @@ export function collectionOf(
     dryRun,
     goes: asked ? goes : [],
     ...(asked ? all : none),
-    kept: { live: none, released: none, own: none, recent: none, room: asked ? none : all },
+    kept: { live: none, released: none, own: none, logs: none, recent: none, room: asked ? none : all },
     usedBytes: all.bytes,
     usedBytesMax: 50e9,
     freeBytes: 210e9,

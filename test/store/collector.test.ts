@@ -162,6 +162,7 @@ test("while a folder cannot be read nothing goes: nobody knows what lies below i
   const failing: CollectorOptions["blobs"] = {
     list: () => blobs.list(),
     drop: (held) => blobs.drop(held),
+    bytesHere: (digest) => blobs.bytesHere(digest),
     writtenBytes: 0,
     read: (digest) =>
       readable
@@ -176,4 +177,31 @@ test("while a folder cannot be read nothing goes: nobody knows what lies below i
   readable = true;
   expect((await collector.collect({ unusedMs: 0 })).kept.live.count).toBe(2);
   expect(blobs.has(file)).toBe(true);
+});
+
+test("logs of what ran here stay while they are kept, and go once they are overdue, also where there is room", async () => {
+  const [kept, overdue, spare] = [await put("kept"), await put("overdue"), await put("spare")];
+  let forgot = 0;
+  const logs = {
+    at: () => ({ kept: new Set([kept]), overdue: new Set([overdue]) }),
+    forget: () => void forgot++,
+  };
+  const { collector, gone } = collectorOf(() => [], { logs });
+  const dry = await collector.collect({ dryRun: true });
+  expect(dry.goes.map(({ digest }) => digest)).toEqual([overdue]);
+  expect(dry.kept.logs.count).toBe(1);
+  expect(forgot).toBe(0);
+  await collector.look();
+  expect(gone).toEqual([overdue]);
+  expect(forgot).toBe(1);
+  await collector.collect({ unusedMs: hours });
+  expect([kept, overdue, spare].map((one) => blobs.has(one))).toEqual([true, false, false]);
+});
+
+test("what is needed for something else stays though it is overdue as a log", async () => {
+  const digest = await put("said and needed");
+  const logs = { at: () => ({ kept: new Set<Digest>(), overdue: new Set([digest]) }), forget() {} };
+  const { collector, gone } = collectorOf(() => [{ digest, kind: "blob", need: "own" }], { logs });
+  await collector.collect();
+  expect(gone).toEqual([]);
 });

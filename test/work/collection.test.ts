@@ -56,6 +56,7 @@ test("what is needed stays however old it is, what was used just now stays altho
     live: { count: 1, bytes: 10 },
     released: { count: 1, bytes: 20 },
     own: { count: 1, bytes: 30 },
+    logs: { count: 0, bytes: 0 },
     recent: { count: 1, bytes: 5 },
     room: { count: 0, bytes: 0 },
   });

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import { digestOf } from "../../protocol/kernel/digest.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import { type Need, rootsOf } from "../../protocol/work/reachable.ts";
 import { Cores } from "../core/cores.ts";
-import { graphOf } from "./facts.ts";
+import { blob, graphOf } from "./facts.ts";
 
 /** What one node needs, each with why. */
 function needsOf(cores: Cores, name: string): Map<string, Need> {
@@ -43,6 +44,32 @@ test("a live build needs its graph and all its results on every node; once it ha
   const sealer = cores.node("bob").build(build).claims!.sealed!.author;
   const others = needsOf(cores, "bob");
   expect([...others.keys()].sort()).toEqual(sealer === cores.node("bob").peer ? [...own.keys()].sort() : []);
+});
+
+test("logs of an own build are needed until its time is over, its results as before", () => {
+  const cores = new Cores({ ann: {} });
+  const said = digestOf(Buffer.from("said"));
+  cores.rules.run = ({ outputs }) => ({
+    ms: 5,
+    outcome: {
+      kind: "done",
+      result: {
+        outputs: outputs.map(({ path, kind }) => ({ path, kind, digest: blob(path) })),
+        stdout: said,
+      },
+      usage: { fetchMs: 0, wallMs: 5, cpuMs: 5, maxRssBytes: 1, fetchedBytes: 0 },
+    },
+  });
+  const build = cores.submit("ann", graphOf({ a: [] }));
+  cores.finish(build);
+  const { core } = cores.node("ann");
+  const { wallMs } = core.desk.builds.get(build)!.submission!;
+  const needed = (logsSinceMs: number) =>
+    new Set([...rootsOf(core.desk, core.releases, logsSinceMs)].map(({ digest }) => digest));
+  const [output] = outputsOf(cores, "ann", build);
+  expect([...needed(wallMs)]).toEqual(expect.arrayContaining([output, said]));
+  expect(needed(wallMs + 1).has(said)).toBe(false);
+  expect(needed(wallMs + 1).has(output!)).toBe(true);
 });
 
 test("of own builds of one name the latest is needed alone", () => {
