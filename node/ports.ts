@@ -140,7 +140,7 @@ export interface Inquirable {
 /** The network as the daemon holds it: the core's port and what the shell needs beside it. */
 export interface Mesh extends Network {
   readonly remoteBlobs: RemoteBlobs;
-  /** Live output of what runs on a peer. */
+  /** Live output of what runs on a peer, through another member where there is no connection to it. Throws `peer-unreachable`. */
   tail(peer: PeerId, request: TailRequest, signal: AbortSignal): AsyncIterable<TailChunk>;
   /** Multiaddrs others can dial, with the peer id at the end. */
   addresses(): string[];

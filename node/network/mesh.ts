@@ -26,7 +26,14 @@ import { dialable, isLoopback, PeerBook } from "./peer-book.ts";
 import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
 import { Press } from "./press.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
-import { tailHandler, tailOf, tailProtocol, tailsMax } from "./tail.ts";
+import {
+  tailHandler,
+  tailOf,
+  tailProtocol,
+  tailsMax,
+  tailThroughHandler,
+  tailThroughProtocol,
+} from "./tail.ts";
 import { dialBack, latencyOf } from "./ways.ts";
 
 /** How often links are looked over for gossip that stopped flowing. */
@@ -265,13 +272,17 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   await host.handle(tailProtocol, gate.guard(tailHandler({ tails: options.tails, log })), {
     maxInboundStreams: tailsMax,
   });
+  const connectionTo = (peer: PeerId) => (gate.admits(peer) ? links.to(peer) : undefined);
+  await host.handle(tailThroughProtocol, gate.guard(tailThroughHandler({ connectionTo, log })), {
+    maxInboundStreams: tailsMax,
+  });
   await host.handle(
     inquiryProtocol,
     gate.guard(
       inquiryHandler({
         self: host.peerId.toString() as PeerId,
         answers,
-        connectionTo: (peer) => (gate.admits(peer) ? links.to(peer) : undefined),
+        connectionTo,
         log,
       }),
     ),
@@ -322,7 +333,23 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
       else gossip.publish(press.press(message, links.peers(), hearers().length));
     },
     echo: (to, message) => links.echo(to, message),
-    tail: (peer, request, signal) => tailOf(peer, links.to(peer), request, signal),
+    async *tail(peer, request, signal) {
+      const connection = links.to(peer);
+      for (const via of connection ? [] : links.peers().slice(0, throughMax)) {
+        let begun = false;
+        try {
+          for await (const chunk of tailOf(peer, links.to(via), request, signal, true)) {
+            begun = true;
+            yield chunk;
+          }
+          return;
+        } catch (error) {
+          if (begun) throw error;
+          log.debug({ peer, via, err: error }, "its output does not come through this member");
+        }
+      }
+      yield* tailOf(peer, connection, request, signal);
+    },
     connected: () => links.peers(),
     ways,
     async inquire<K extends Inquiry["kind"]>(peer: PeerId, inquiry: Extract<Inquiry, { kind: K }>) {

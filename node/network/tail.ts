@@ -1,15 +1,23 @@
-/** Live output of what runs on another member: one stream per watcher, ended by an empty frame or by the watcher. */
+/** Live output of what runs on another member: one stream per watcher, ended by an empty frame or by the watcher. Who is not reached is watched through a third. */
 import type { Connection, Stream } from "@libp2p/interface";
 import { z } from "zod";
 import { decode, encode } from "../../protocol/kernel/codec.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type ActionName, type BuildId, isBuildId, type PeerId } from "../../protocol/kernel/ids.ts";
+import {
+  type ActionName,
+  type BuildId,
+  isBuildId,
+  isPeerId,
+  type PeerId,
+} from "../../protocol/kernel/ids.ts";
 import type { Log } from "../log.ts";
 import type { TailChunk, TailRequest, TailSource } from "../ports.ts";
 import { frame, readFrame, readFrames, writeFrame } from "./frames.ts";
 import { peerOf } from "./gate.ts";
 
 export const tailProtocol = "/swarmd/1/tail";
+/** Of a member that the one who is asked reaches. */
+export const tailThroughProtocol = "/swarmd/1/tail-through";
 
 /** Watchers of one peer at once. */
 export const tailsMax = 32;
@@ -23,6 +31,9 @@ const stalledMsMax = 60_000;
 const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v));
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 const requestSchema = z.object({ build: build.optional(), action: action.optional(), follow: z.boolean() });
+const throughSchema = requestSchema.extend({
+  of: z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v)),
+});
 const chunkSchema = z.object({
   build,
   action,
@@ -30,37 +41,51 @@ const chunkSchema = z.object({
   text: z.string().max(64 << 10),
 });
 
-export function tailHandler(options: {
-  readonly tails: TailSource;
+type Handler = (stream: Stream, connection: Connection) => Promise<void>;
+
+/** Hands out what runs here. */
+export const tailHandler = ({ tails, log }: { readonly tails: TailSource; readonly log: Log }): Handler =>
+  handler((request, signal) => tails.tail(requestSchema.parse(request), signal), log);
+
+/** Hands on what runs on a member that is reached from here; never through yet another. */
+export const tailThroughHandler = (options: {
+  readonly connectionTo: (peer: PeerId) => Connection | undefined;
   readonly log: Log;
-}): (stream: Stream, connection: Connection) => Promise<void> {
+}): Handler =>
+  handler((request, signal) => {
+    const { of, ...wanted } = throughSchema.parse(request);
+    return tailOf(of, options.connectionTo(of), wanted, signal);
+  }, options.log);
+
+function handler(
+  tails: (request: unknown, signal: AbortSignal) => AsyncIterable<TailChunk>,
+  log: Log,
+): Handler {
   return async (stream, connection) => {
     const gone = new AbortController();
     stream.addEventListener("close", () => gone.abort(), { once: true });
     try {
-      const request = requestSchema.parse(
-        decode(await readFrame(stream, requestBytesMax, openMsMax), requestBytesMax),
-      );
-      for await (const chunk of options.tails.tail(request, gone.signal)) {
+      const request = decode(await readFrame(stream, requestBytesMax, openMsMax), requestBytesMax);
+      for await (const chunk of tails(request, gone.signal)) {
         if (gone.signal.aborted) return;
         await writeFrame(stream, [encode(chunk)], stalledMsMax);
       }
       await writeFrame(stream, [], stalledMsMax);
       await stream.close();
     } catch (error) {
-      if (!gone.signal.aborted)
-        options.log.debug({ peer: peerOf(connection), err: error }, "a tail ended early");
+      if (!gone.signal.aborted) log.debug({ peer: peerOf(connection), err: error }, "a tail ended early");
       stream.abort(error as Error);
     }
   };
 }
 
-/** Ends with the other side's output or with the signal; throws `peer-unreachable` when the peer is or goes away, `malformed` for what is no chunk. */
+/** `through`: the connection is to a third, who reaches the peer. Ends with the other side's output or with the signal; throws `peer-unreachable` when the peer is or goes away, `malformed` for what is no chunk. */
 export async function* tailOf(
   peer: PeerId,
   connection: Connection | undefined,
   request: TailRequest,
   signal: AbortSignal,
+  through = false,
 ): AsyncGenerator<TailChunk, void> {
   if (signal.aborted) return;
   const unreachable = (cause?: unknown) =>
@@ -73,10 +98,10 @@ export async function* tailOf(
   const stop = () => stream?.abort(new Error("nobody watches any more"));
   signal.addEventListener("abort", stop);
   try {
-    stream = await connection.newStream(tailProtocol, {
+    stream = await connection.newStream(through ? tailThroughProtocol : tailProtocol, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(openMsMax)]),
     });
-    stream.send(frame(encode(request)));
+    stream.send(frame(encode(through ? { ...request, of: peer } : request)));
     for await (const bytes of readFrames(stream, chunkBytesMax)) {
       if (bytes.length === 0) return;
       const chunk = chunkSchema.safeParse(decode(bytes, chunkBytesMax));

@@ -201,6 +201,7 @@ describe("a member with the wrong tongue", () => {
         "/swarmd/1/messages",
         "/swarmd/1/blobs",
         "/swarmd/1/tail",
+        "/swarmd/1/tail-through",
         "/ipfs/id/1.0.0",
         "/ipfs/ping/1.0.0",
         "/meshsub/1.1.0",
