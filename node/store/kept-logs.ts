@@ -5,7 +5,7 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
-import type { Digest } from "../../protocol/kernel/ids.ts";
+import { byText, type Digest } from "../../protocol/kernel/ids.ts";
 
 const dayMs = 86_400_000;
 /** Of one day: some hundred thousand logs. More are ordinary blobs. */
@@ -74,7 +74,7 @@ export class KeptLogs {
   #days(): string[] {
     return readdirSync(this.#options.dir)
       .filter((name) => dayName.test(name))
-      .sort()
+      .sort(byText)
       .reverse();
   }
 

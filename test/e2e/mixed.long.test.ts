@@ -1,8 +1,9 @@
 /**
- * Nodes of the last tagged version and of this one in one swarm. `SWARMD_OLD_REF` names another than the tagged one. The older one runs on the
- * packages of this one.
+ * Nodes of an earlier version and of this one in one swarm: of the commit that `SWARMD_OLD_REF` names, else of the last tag, else of the one since which
+ * CHANGELOG.md tells what is new. The older one runs on the packages of this one.
  */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdir, symlink } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -24,8 +25,24 @@ function taggedBefore(): string | undefined {
   }
 }
 
-const older = process.env.SWARMD_OLD_REF || taggedBefore();
-if (older === undefined) console.warn("skipped: there is no older version to try, for no tag v* leads here");
+/** What `[Unreleased]: …/compare/COMMIT...HEAD` at the end of the changes names; undefined where this clone does not have it, as a shallow one. */
+function unreleasedSince(): string | undefined {
+  const changes = readFileSync(path.join(projectDir, "CHANGELOG.md"), "utf8");
+  const [, commit] = /^\[Unreleased\]: \S*\/compare\/(\S+?)\.\.\.HEAD$/m.exec(changes) ?? [];
+  try {
+    if (commit !== undefined) git("cat-file", "-e", `${commit}^{commit}`);
+    return commit;
+  } catch {
+    return undefined;
+  }
+}
+
+const named = process.env.SWARMD_OLD_REF;
+const older = named || (taggedBefore() ?? unreleasedSince());
+if (older === undefined)
+  console.warn(
+    "skipped: there is no older version to try, neither a tag v* nor the commit that CHANGELOG.md names; name one: npm run test:mixed -- COMMIT",
+  );
 
 /** Some of its machines run the older version. */
 class MixedFarm extends Farm {
