@@ -87,6 +87,10 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
 
+/** Of an address, without brackets: nobody but this machine comes there. */
+export const isLoopbackHost = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+
 /** A short answer in plain text, and the end of the connection: what follows of it is not worth reading. */
 export function refuse(response: ServerResponse, status: number): void {
   if (response.headersSent) {

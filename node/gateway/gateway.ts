@@ -1,0 +1,90 @@
+/** The gateway of a daemon: HTTP for people's browsers and their tools. It only reads, and its types know nothing else. */
+import { getRequestListener } from "@hono/node-server";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { isLoopbackHost, openListener } from "../listener.ts";
+import { appOf } from "./app.ts";
+import { isAsset } from "./assets.ts";
+import { refusalOf } from "./door.ts";
+import { commandFor } from "./former.ts";
+import { Metrics } from "./metrics.ts";
+import { reads } from "./reads.ts";
+import { Stream } from "./stream.ts";
+import type { Views } from "./views.ts";
+
+/** A second daemon on one machine takes the next free port of these. */
+const portsMore = 20;
+
+export interface GatewayOptions {
+  /** `host:port`. */
+  readonly listen: string;
+  /** Names beside localhost under which it may be asked for. */
+  readonly hosts: readonly string[];
+  /** Without one only this machine is listened to. */
+  readonly token?: string;
+  readonly views: Views;
+  /** Hears of what is no refusal: a fault of ours. */
+  readonly onFault: (fault: unknown, path: string) => void;
+}
+
+export interface Gateway {
+  /** `http://127.0.0.1:4780`. */
+  readonly url: string;
+  /** Another than it was told to take: that one was taken. */
+  readonly isNext: boolean;
+  close(): Promise<void>;
+}
+
+/** Throws `usage`, `address-in-use`. */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { listen, hosts, token, views, onFault } = options;
+  if (token === undefined && !isLoopbackHost(listen.replace(/:\d*$/, "").replace(/^\[|\]$/g, "")))
+    throw new SwarmError("usage", `the gateway would be open to all who reach ${listen}`, {
+      remedy: "set a token: gatewayToken in config.yaml, of 16 characters or more; or listen on 127.0.0.1",
+    });
+  const stream = new Stream(views);
+  const metrics = new Metrics(views);
+  const app = appOf({ views, reads, stream, metrics, onFault });
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const rules = { hosts, ...(token === undefined ? {} : { token }) };
+  const listener = await openListener({
+    listen,
+    flag: "--gateway-listen",
+    portsMore,
+    answer(request, response) {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      const refused = refusalOf(request, rules, isAsset);
+      if (refused === undefined) return answer(request, response);
+      const { status, ...error } = refused;
+      const command = status === 405 ? commandFor((request.url ?? "").split("?", 1)[0]!) : undefined;
+      const body = Buffer.from(
+        JSON.stringify({ error: command === undefined ? error : { ...error, remedy: command } }),
+      );
+      response.writeHead(status, {
+        "Content-Type": "application/json",
+        "Content-Length": body.length,
+        Connection: "close",
+        ...(status === 405 ? { Allow: "GET, HEAD" } : {}),
+        ...(status === 401 ? { "WWW-Authenticate": 'Bearer realm="swarmd"' } : {}),
+      });
+      response.end(body);
+    },
+  });
+  return {
+    url: `http://${listener.address}`,
+    isNext: !listener.address.endsWith(listen.slice(listen.lastIndexOf(":"))) && !listen.endsWith(":0"),
+    async close() {
+      stream.close();
+      await listener.close();
+    },
+  };
+}
+
+/** Of every answer. */
+const headers = {
+  "X-Content-Type-Options": "nosniff",
+  "Content-Security-Policy":
+    "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; object-src 'none'",
+  "Referrer-Policy": "no-referrer",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Cache-Control": "no-store",
+};

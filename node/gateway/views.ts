@@ -1,0 +1,21 @@
+/** What the gateway may ask the daemon: the reads of the control socket, and none of its commands. */
+import type { Control } from "../control/api.ts";
+
+export type Views = Pick<
+  Control,
+  | "status"
+  | "nodes"
+  | "builds"
+  | "build"
+  | "logs"
+  | "timeline"
+  | "queue"
+  | "members"
+  | "reach"
+  | "releases"
+  | "releaseManifest"
+  | "artifact"
+  | "attest"
+  | "holders"
+  | "getBlob"
+>;
