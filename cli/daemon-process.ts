@@ -24,6 +24,7 @@ const settings = settingKeys.filter((key) => key !== "name");
 /** Settings of a daemon as flags; the home's config.yaml and SWARMD_* give the rest. */
 export const daemonOptions: readonly CommandOption[] = [
   { flags: "--detach", description: "Start it in the background; its log is in the home" },
+  { flags: "--no-gateway", description: "Open no gateway: as --gateway-listen no" },
   ...settings.map((key) => {
     const { value, text } = settingOf(key);
     const usual = fallbackText(key);
@@ -209,16 +210,20 @@ async function configOf(file: string, options: Options): Promise<Config> {
     const value = options[key];
     return [key, value === true || value === undefined ? value : value.join(",")];
   });
+  if (options.noGateway) flags.push(["gatewayListen", "no"]);
   return loadConfig({ file, env: process.env, flags: Object.fromEntries(flags) });
 }
 
 /** The settings among the options, as flags again. */
 function flagsOf(options: Options): string[] {
-  return settings.flatMap((key) => {
-    if (key === "logFile") return [];
-    const value = options[key];
-    return value === true ? [flagOf(key)] : (value ?? []).map((item) => `${flagOf(key)}=${item}`);
-  });
+  const noGateway = options.noGateway ? ["--no-gateway"] : [];
+  return settings
+    .flatMap((key) => {
+      if (key === "logFile") return [];
+      const value = options[key];
+      return value === true ? [flagOf(key)] : (value ?? []).map((item) => `${flagOf(key)}=${item}`);
+    })
+    .concat(noGateway);
 }
 
 /** A code that ends with the exit code of the daemon's own refusal. */

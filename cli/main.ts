@@ -31,6 +31,7 @@ import { member } from "./commands/member.ts";
 import { mirror } from "./commands/mirror.ts";
 import { next } from "./commands/next.ts";
 import { node } from "./commands/node.ts";
+import { open } from "./commands/open.ts";
 import { pause } from "./commands/pause.ts";
 import { plan } from "./commands/plan.ts";
 import { queue } from "./commands/queue.ts";
@@ -102,6 +103,7 @@ const commands: readonly Command[] = [
   config,
   service,
   unground,
+  open,
   doctor,
   gc,
   sim,

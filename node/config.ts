@@ -50,6 +50,19 @@ const schema = z.strictObject({
     .optional(),
   /** The folder of released epochs; absent: by the home. */
   binhostPath: z.string().startsWith("/", "write an absolute path").max(4096).optional(),
+  /** Where the gateway listens; `no`: nowhere. */
+  gatewayListen: z
+    .string()
+    .regex(
+      /^(no|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$/,
+      "write host:port, as 127.0.0.1:4780 or [::1]:4780, or no",
+    ),
+  /** Names of this machine that browsers may ask the gateway for. */
+  gatewayHosts: z
+    .array(z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, "write a host's name or address"))
+    .max(addressesMax),
+  /** Its content is the gateway's token. */
+  gatewayTokenFile: z.string().startsWith("/", "write an absolute path").max(4096).optional(),
   /** For a small board: little memory, few writes, only live builds kept. */
   small: z.boolean(),
   /** Actions run at once; 0 builds nothing. */

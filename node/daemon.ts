@@ -25,6 +25,8 @@ import type { Control } from "./control/api.ts";
 import { serveControl } from "./control/server.ts";
 import { distributionOf } from "./distribution.ts";
 import { Doctor } from "./doctor/doctor.ts";
+import type { Gateway } from "./gateway/gateway.ts";
+import { readToken } from "./gateway/token.ts";
 import { type Home, keepName } from "./home.ts";
 import { defaultBinhostPath } from "./home-places.ts";
 import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
@@ -136,6 +138,25 @@ const entriesIn = (effect: Effect): readonly SignedEntry[] =>
 const founded = (entries: readonly SignedEntry[], self: PeerId): boolean =>
   entries.some(({ entry }) => entry.events.some((e) => e.kind === "swarm.founded" && e.admin === self));
 
+/** Loaded only where one is wanted: a daemon without has no need of its memory. */
+async function gatewayOf(config: Config, views: Control, log: Log): Promise<Gateway | undefined> {
+  const { gatewayListen, gatewayHosts, gatewayTokenFile } = config;
+  if (gatewayListen === "no") return undefined;
+  const { openGateway } = await import("./gateway/gateway.ts");
+  const gateway = await openGateway({
+    listen: gatewayListen,
+    hosts: gatewayHosts,
+    ...(gatewayTokenFile === undefined ? {} : { token: await readToken(gatewayTokenFile) }),
+    views,
+    onFault: (fault, at) => log.error({ err: fault, path: at }, "a request failed by a fault of ours"),
+  });
+  log.info(
+    { url: gateway.url },
+    gateway.isNext ? `${gatewayListen} is taken; the gateway took the next port` : "the gateway is open",
+  );
+  return gateway;
+}
+
 /** Throws `home-locked`, `not-a-member`, `address-in-use` and what the stores refuse; nothing is left running then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { home, config, log } = options;
@@ -213,7 +234,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const clock = createClock();
     closers.push(() => clock.stop());
 
-    const later: { mesh?: Mesh; providing?: Providing; doctor?: Doctor } = {};
+    const later: { mesh?: Mesh; providing?: Providing; doctor?: Doctor; gateway?: Gateway } = {};
     const mesh = (): Mesh => {
       if (!later.mesh) throw new SwarmError("peer-unreachable", "the network is not up yet");
       return later.mesh;
@@ -504,6 +525,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         hearers.add(listen);
         return () => hearers.delete(listen);
       },
+      gatewayUrl: () => later.gateway?.url ?? null,
       nextIdentity: () => obtainNextIdentity(places.identity),
       signStatement: (text) => signStatement(text, identity.peer, identity.seed()),
       changed: (signal) =>
@@ -526,6 +548,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       closers.push(() => binhost.close());
       log.info({ address: binhost.address }, "released files are served");
     }
+    later.gateway = await gatewayOf(config, control, log);
+    closers.push(() => later.gateway?.close());
     const server = await serveControl(control, places.controlSocket, {
       onFault: (fault, route) => log.error({ err: fault, route }, "a request failed by a fault of ours"),
       onLook: () => runtime.input({ kind: "looked" }),

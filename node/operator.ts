@@ -58,6 +58,8 @@ export interface OperatorParts {
   readonly changed: (signal?: AbortSignal) => Promise<void>;
   /** Hears of every entry that comes to this node, or leaves it, until the answer is called. */
   readonly hear: (listen: (entries: readonly SignedEntry[]) => void) => () => void;
+  /** Null: there is no gateway. */
+  readonly gatewayUrl: () => string | null;
   /** The key this node would change to. */
   readonly nextIdentity: () => Promise<{ readonly peer: PeerId }>;
   /** Signs a statement with the key of this node. */
@@ -139,6 +141,7 @@ export function createOperator(parts: OperatorParts): Control {
           staged: staged.length,
           atRisk,
         })),
+        gateway: parts.gatewayUrl(),
         next: nextAction({
           members: desk.members.size,
           aliveMembers: alive.length,

@@ -88,6 +88,27 @@ export const settings = {
     fallback: [],
     example: "[usr/lib/firmware/]",
   },
+  gatewayListen: {
+    kind: "text",
+    value: "host:port|no",
+    text: "Where browsers and tools read what this node knows; no: nowhere",
+    fallback: "127.0.0.1:4780",
+  },
+  gatewayHosts: {
+    kind: "list",
+    value: "list",
+    text: "Names beside localhost under which browsers may ask for it",
+    fallback: [],
+    example: "[build.example]",
+  },
+  gatewayTokenFile: {
+    kind: "text",
+    value: "file",
+    text: "File with the token that whoever reads there must show; needed where others than this machine may",
+    fallback: undefined,
+    otherwise: "none is needed",
+    example: "/etc/swarmd/gateway-token",
+  },
   slots: {
     heading: "What this machine gives",
     kind: "number",

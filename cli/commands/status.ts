@@ -54,6 +54,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       waits: view.waits,
       divergent: view.divergent,
       channels: view.channels,
+      gateway: view.gateway,
       next: withSpec(view.next),
     };
   } catch (thrown) {
@@ -71,6 +72,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       waits: [],
       divergent: [],
       channels: [],
+      gateway: null,
       next: localNext(await lookAtHome(context.home)),
     };
   }

@@ -210,6 +210,8 @@ export interface StatusView {
     readonly staged: number;
     readonly atRisk: string | null;
   }[];
+  /** Where browsers find this node's page; null: nowhere. */
+  readonly gateway: string | null;
   readonly next: NextAction;
 }
 

@@ -1,30 +1,37 @@
 /** The routes of the gateway, put together: JSON from the table of reads, logs and artifacts as streams, events as they happen. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { getRequestListener } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { isDigest } from "../../protocol/kernel/digest.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
-import { type ActionName, type BuildId, type Digest, isBuildId } from "../../protocol/kernel/ids.ts";
+import { type ActionName, type BuildId, isBuildId } from "../../protocol/kernel/ids.ts";
 import { Answers } from "./answers.ts";
 import { assetOf } from "./assets.ts";
 import { former } from "./former.ts";
-import type { Metrics } from "./metrics.ts";
+import { Metrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
-import { type Read, Status } from "./reads.ts";
-import type { Stream } from "./stream.ts";
+import { reads, Status } from "./reads.ts";
+import { Stream } from "./stream.ts";
 import type { Views } from "./views.ts";
 
-export interface AppParts {
-  readonly views: Views;
-  readonly reads: readonly Read[];
-  readonly stream: Stream;
-  readonly metrics: Metrics;
-  readonly onFault: (fault: unknown, path: string) => void;
+export interface App {
+  answer(request: IncomingMessage, response: ServerResponse): Promise<unknown>;
+  /** Ends all streams. */
+  close(): void;
 }
 
-export const apiRoot = "/api/v1";
+const apiRoot = "/api/v1";
 
-/** Answers requests that the door has let in. */
-export function appOf({ views, reads, stream, metrics, onFault }: AppParts): Hono {
+/** Answers requests that the door has let in; `onFault` hears of what is no refusal. */
+export function openApp(views: Views, onFault: (fault: unknown, path: string) => void): App {
+  const stream = new Stream(views);
+  const { fetch } = routed(views, stream, onFault);
+  const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+  return { answer: async (request, response) => listener(request, response), close: () => stream.close() };
+}
+
+function routed(views: Views, stream: Stream, onFault: (fault: unknown, path: string) => void): Hono {
+  const metrics = new Metrics(views);
   const app = new Hono();
   const answers = new Answers();
 
@@ -66,7 +73,7 @@ export function appOf({ views, reads, stream, metrics, onFault }: AppParts): Hon
 
   app.onError((thrown, c) => {
     if (thrown instanceof SwarmError) {
-      const { code, message, remedy } = thrown;
+      const { code, message, remedy = documented } = thrown;
       return c.json({ error: { code, message, remedy } }, statusOf(code));
     }
     onFault(thrown, c.req.path);
@@ -117,15 +124,13 @@ function log(c: Context, views: Views): Response {
 
 const named = (action: string, text: string): string => text.replaceAll(/^(?=.)/gm, () => `${action}: `);
 
-/** The bytes of an artifact, by CID or digest; whoever asked checks them against it. */
+/** The bytes of an artifact, by CID or sha2-256; whoever asked checks them against it. */
 async function artifact(c: Context, views: Views): Promise<Response> {
   const asked = c.req.param("cid") ?? "";
   const { format = "raw", ...rest } = c.req.query();
   if (format !== "raw" || Object.keys(rest).length > 0)
     throw new SwarmError("usage", "artifacts are given as they are", { remedy: "ask with ?format=raw" });
-  const { digest, cid, sizeBytes } = isDigest(asked as Digest)
-    ? { digest: asked as Digest, cid: asked, sizeBytes: undefined }
-    : await views.artifact(asked);
+  const { digest, cid, sizeBytes } = await views.artifact(asked);
   const over = new AbortController();
   const headers = {
     "Content-Type": "application/vnd.ipld.raw",
@@ -133,7 +138,7 @@ async function artifact(c: Context, views: Views): Promise<Response> {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     ETag: `"${cid}.raw"`,
     "Cache-Control": "public, max-age=29030400, immutable",
-    ...(sizeBytes === undefined ? {} : { "Content-Length": String(sizeBytes) }),
+    "Content-Length": String(sizeBytes),
   };
   if (c.req.header("if-none-match") === headers.ETag) return c.body(null, 304, headers);
   if (c.req.method === "HEAD") return c.body(null, 200, headers);

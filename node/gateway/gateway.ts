@@ -1,14 +1,10 @@
 /** The gateway of a daemon: HTTP for people's browsers and their tools. It only reads, and its types know nothing else. */
-import { getRequestListener } from "@hono/node-server";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { isLoopbackHost, openListener } from "../listener.ts";
-import { appOf } from "./app.ts";
+import type { App } from "./app.ts";
 import { isAsset } from "./assets.ts";
 import { refusalOf } from "./door.ts";
 import { commandFor } from "./former.ts";
-import { Metrics } from "./metrics.ts";
-import { reads } from "./reads.ts";
-import { Stream } from "./stream.ts";
 import type { Views } from "./views.ts";
 
 /** A second daemon on one machine takes the next free port of these. */
@@ -41,10 +37,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     throw new SwarmError("usage", `the gateway would be open to all who reach ${listen}`, {
       remedy: "set a token: gatewayToken in config.yaml, of 16 characters or more; or listen on 127.0.0.1",
     });
-  const stream = new Stream(views);
-  const metrics = new Metrics(views);
-  const app = appOf({ views, reads, stream, metrics, onFault });
-  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  // Loaded with the first request: most daemons are never asked.
+  let app: Promise<App> | undefined;
+  const opened = () => {
+    app ??= import("./app.ts").then(({ openApp }) => openApp(views, onFault));
+    return app;
+  };
   const rules = { hosts, ...(token === undefined ? {} : { token }) };
   const listener = await openListener({
     listen,
@@ -53,7 +51,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     answer(request, response) {
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       const refused = refusalOf(request, rules, isAsset);
-      if (refused === undefined) return answer(request, response);
+      if (refused === undefined) return opened().then(({ answer }) => answer(request, response));
       const { status, ...error } = refused;
       const command = status === 405 ? commandFor((request.url ?? "").split("?", 1)[0]!) : undefined;
       const body = Buffer.from(
@@ -73,7 +71,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://${listener.address}`,
     isNext: !listener.address.endsWith(listen.slice(listen.lastIndexOf(":"))) && !listen.endsWith(":0"),
     async close() {
-      stream.close();
+      (await app)?.close();
       await listener.close();
     },
   };

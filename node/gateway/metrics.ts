@@ -1,5 +1,5 @@
 /** What a monitoring server scrapes: OpenMetrics, with as many series as there are nodes, channels and live builds, never actions. */
-import { Gauge, Registry } from "prom-client";
+import { Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { Views } from "./views.ts";
 
 const actionStates = [
@@ -24,7 +24,7 @@ export class Metrics {
   }
 
   async text(): Promise<string> {
-    const registry = new Registry();
+    const registry = new Registry<OpenMetricsContentType>();
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     const status = await this.views.status();
     const gauge = (name: string, help: string, labelNames: readonly string[] = []) =>

@@ -47,7 +47,7 @@ const streams = [
     "text/event-stream",
   ],
   ["/api/v1/builds/{build}/log", "What its actions printed; ?action=, ?follow=true", "text/plain"],
-  ["/ipfs/{cid}", "The bytes of an artifact, by CID or digest", "application/vnd.ipld.raw"],
+  ["/ipfs/{cid}", "The bytes of an artifact, by CID or sha2-256", "application/vnd.ipld.raw"],
   ["/metrics", "OpenMetrics", "application/openmetrics-text"],
 ] as const;
 

@@ -1,8 +1,7 @@
 /** What the gateway answers in JSON: one table, from which the routes and their OpenAPI document come. */
 import { z } from "zod";
-import { isDigest } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type BuildId, type Digest, isBuildId } from "../../protocol/kernel/ids.ts";
+import { type BuildId, isBuildId } from "../../protocol/kernel/ids.ts";
 import { channelPattern } from "../../protocol/timeline/events.ts";
 import type { BuildView } from "../control/api.ts";
 import { healthOf } from "./health.ts";
@@ -36,9 +35,6 @@ const page = {
 };
 const build = z
   .custom<BuildId>((v) => typeof v === "string" && isBuildId(v), "is no build id")
-  .meta({ type: "string" });
-const digest = z
-  .custom<Digest>((v) => typeof v === "string" && isDigest(v), "is no digest")
   .meta({ type: "string" });
 const word = z.string().min(1).max(512);
 const channel = z.string().regex(channelPattern);
@@ -193,11 +189,11 @@ export const reads: readonly Read[] = [
     { channel, epoch: count.min(1) },
     (views, { channel, epoch }) => views.releaseManifest(channel, epoch),
   ),
-  read("/artifacts/:word", "What an artifact is, by digest or CID", { word }, (views, { word }) =>
+  read("/artifacts/:word", "What an artifact is, by CID or sha2-256", { word }, (views, { word }) =>
     views.artifact(word),
   ),
-  read("/artifacts/:digest/holders", "Who holds it", { digest }, (views, { digest }) =>
-    views.holders(digest),
+  read("/artifacts/:word/holders", "Who holds it", { word }, async (views, { word }) =>
+    views.holders((await views.artifact(word)).digest),
   ),
   read(
     "/artifacts/:word/attestations",

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Views } from "./views.ts";
 
 const clientsMax = 256;
-const keptMax = 4096;
+const keptMax = 2048;
 /** Of what a client has not read. */
 const unreadBytesMax = 1 << 20;
 const beatMs = 15_000;

@@ -1,5 +1,5 @@
 /** Accounts of a daemon that never lived through anything. */
-import type { Accounts, TimelineLine } from "../../node/control/account.ts";
+import type { Accounts, TimelineLine, TimelineRequest } from "../../node/control/account.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 
@@ -12,7 +12,7 @@ export class MemoryAccounts implements Accounts {
     throw nothingOf(build);
   }
 
-  async *timeline(): AsyncIterable<TimelineLine> {}
+  async *timeline(_request: TimelineRequest, _signal: AbortSignal): AsyncIterable<TimelineLine> {}
 }
 
 const nothingOf = (build: BuildId) => new SwarmError("not-found", `there is no build ${build}`);

@@ -108,6 +108,7 @@ export class MemoryControl extends MemoryAccounts implements Control {
       waits: [],
       divergent: [],
       channels: [],
+      gateway: null,
       next: nextAction({
         members: 1 + peers.length,
         aliveMembers: 1 + peers.length,

@@ -5,7 +5,12 @@ import { mainFile, type Running, Terminal } from "../cli/terminal.ts";
 import { until } from "../patience.ts";
 
 /** Loopback only, any free port, nobody else on the LAN. */
-const manners = { SWARMD_LISTEN: "127.0.0.1:0", SWARMD_MDNS: "no", SWARMD_SLOTS: "1" };
+const manners = {
+  SWARMD_LISTEN: "127.0.0.1:0",
+  SWARMD_MDNS: "no",
+  SWARMD_SLOTS: "1",
+  SWARMD_GATEWAY_LISTEN: "no",
+};
 
 export class Farm {
   readonly terminal: Terminal;

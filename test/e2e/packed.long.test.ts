@@ -19,6 +19,7 @@ beforeAll(async () => {
     PATH: `${dir}/prefix/bin:${process.env.PATH}`,
     SWARMD_LISTEN: "127.0.0.1:0",
     SWARMD_MDNS: "no",
+    SWARMD_GATEWAY_LISTEN: "no",
     SWARMD_NAME: "pc",
   };
   // Packed in a copy: `npm pack` writes dist/, and the checkout is shared.
