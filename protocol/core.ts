@@ -147,9 +147,9 @@ export class Core {
 
   private nextDecisionMonoMs(): number {
     const { pulse, expiry, holder, gate, preparer, granter, twins, scheduler } = this;
-    const { submissions, copies, catchUp, borrower, history, witness, releases } = this;
+    const { sealer, submissions, copies, catchUp, borrower, history, witness, releases } = this;
     const some = [pulse, expiry, holder, gate, preparer, granter, twins, scheduler];
-    const others = [submissions, copies, catchUp, borrower, history, witness, releases];
+    const others = [sealer, submissions, copies, catchUp, borrower, history, witness, releases];
     let at = Number.POSITIVE_INFINITY;
     for (const machine of some) at = Math.min(at, machine.deadline());
     for (const machine of others) at = Math.min(at, machine.deadline());

@@ -37,9 +37,9 @@ export function byzantine(how: ByzantineWay, random: Random, blobs: Blobs): Bend
       let own: Ports | undefined;
       return {
         honest: false,
-        ports: (_host, ports) => {
+        ports: (host, ports) => {
           own = ports;
-          return ports;
+          return { ...ports, network: allKnowing(host, ports) };
         },
         runtime: (host, runtime, process) => answerFalsely(host, runtime, process, own!),
       };
@@ -148,6 +148,19 @@ function answerFalsely(host: Host, runtime: Runtime, process: Process, { network
     const proof = signedBy(signer, { ...entryOf(host, author, inc, lies), build, events });
     const proofs = way === 1 ? [] : [proof];
     network.send(heard.from, encodeMessage({ kind: "found", id, hits, proofs, last: true }));
+  };
+}
+
+/** Says in each beat that it knows of builds that nobody else has seen, so that all ask it. */
+function allKnowing(host: Host, { network, signer }: Ports): Network {
+  return {
+    ...network,
+    gossip: (bytes) => {
+      const vitals = isVitals(bytes) ? host.core.desk.vitals() : undefined;
+      if (!vitals) return network.gossip(bytes);
+      const told = { ...vitals, archive: "f".repeat(16) };
+      network.gossip(encodeGossip({ kind: "vitals", vitals: told }, (text) => signer.sign(text)));
+    },
   };
 }
 

@@ -129,10 +129,12 @@ export class Claims {
     return this.paused ? "paused" : "running";
   }
 
-  /** Nothing is left to do and nothing runs. */
+  /** Nothing is left to do, and whatever still runs is of an action that is done: nobody waits for it. */
   get settled(): boolean {
     const { waiting, ready, claimed, running } = this.actions.counts;
-    return waiting + ready + claimed + running === 0 && this.openClaims.size === 0;
+    if (waiting + ready + claimed + running > 0) return false;
+    for (const claim of this.openClaims) if (this.actions.get(claim.action) !== "done") return false;
+    return true;
   }
 
   /** Pause and resume name those they answer: unanswered heads count, pause beats resume. */

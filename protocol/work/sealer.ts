@@ -4,12 +4,20 @@ import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { reportLost } from "./lost.ts";
 
+/**
+ * Whoever runs what another has done by now gives it back within this, and says so before the end: so long the seal waits. Who does not, hides
+ * it from nobody by this: the build is whole.
+ */
+const lingerMs = 1_000;
+
 export class Sealer {
   private readonly desk: Desk;
   /** Blobs being fetched, per build. */
   private readonly gathering = new Map<BuildId, Set<Digest>>();
   /** Said in this step, not yet folded. */
   private readonly said = new Set<BuildId>();
+  /** Since when only what nobody waits for is open, per build. */
+  private readonly lingers = new Map<BuildId, number>();
 
   constructor(desk: Desk) {
     this.desk = desk;
@@ -24,12 +32,17 @@ export class Sealer {
    * lies on two members, and asks for those again whose bytes are gone.
    */
   seal(): void {
-    if (!this.desk.settled) return;
+    if (!this.desk.settled) return this.lingers.clear();
+    for (const id of this.lingers.keys()) if (!this.desk.builds.get(id)?.live) this.lingers.delete(id);
     const { self } = this.desk.config;
     for (const build of this.desk.liveBuilds()) {
       const claims = build.claims!;
-      if (!claims.settled || this.desk.stewardOf(build.id, "") !== self || this.said.has(build.id)) continue;
-      if (!this.gather(build)) continue;
+      if (!claims.settled || this.desk.stewardOf(build.id, "") !== self || this.said.has(build.id)) {
+        this.lingers.delete(build.id);
+        continue;
+      }
+      if (!this.gather(build) || this.isLingering(build)) continue;
+      this.lingers.delete(build.id);
       this.said.add(build.id);
       this.desk.say(
         build.id,
@@ -41,6 +54,22 @@ export class Sealer {
         { urgent: true },
       );
     }
+  }
+
+  /** When somebody has had the time to give back what is done. */
+  deadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const since of this.lingers.values()) at = Math.min(at, since + lingerMs);
+    return at;
+  }
+
+  /** Whether somebody may still be about to give back what is not to be run any more. */
+  private isLingering({ id, claims }: Build): boolean {
+    if (claims!.openClaims.size === 0) return false;
+    const { monoMs } = this.desk.now;
+    const since = this.lingers.get(id) ?? monoMs;
+    this.lingers.set(id, since);
+    return monoMs < since + lingerMs;
   }
 
   /** The bytes the sealer asked for; those missing are reported lost, and their actions run again. */
