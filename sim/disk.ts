@@ -88,7 +88,7 @@ class Contents {
 
 /** How much room the writes take, and the results among them: both are asked for all the time. */
 class Index {
-  readonly results = new Map<Digest, { result: ActionResult; made: Made[] }[]>();
+  readonly results = new Map<Digest, Results>();
   bytes = 0;
   private historyBytes = 0;
   private readonly updateBytes = new Map<BuildId, number>();
@@ -117,15 +117,57 @@ class Index {
     }
   }
 
-  private learn({ key, result, made }: Learnt): void {
-    const known = this.results.get(key) ?? [];
-    this.results.set(key, known);
+  private learn(learnt: Learnt): void {
+    const { key, result, made } = learnt;
+    const known = this.results.get(key);
+    if (!known) return void this.results.set(key, firstOf(learnt));
     const same = known.find((k) => sameOutputs(k.result, result));
     const nth = same?.made.findIndex((m) => m.by === made.by) ?? -1;
-    if (!same) known.push({ result, made: [made] });
-    else if (nth < 0) same.made.push(made);
-    else same.made[nth] = same.made[nth]!.at ? same.made[nth]! : made;
+    if (!same) this.results.set(key, [...known, { result, made: [made] }]);
+    else if (nth < 0 || !same.made[nth]!.at) {
+      const makers = nth < 0 ? [...same.made, made] : same.made.with(nth, made);
+      this.results.set(
+        key,
+        known.map((k) => (k === same ? { result: k.result, made: makers } : k)),
+      );
+    }
   }
+}
+
+/** Results of one key; they never change, others take their place. */
+type Results = readonly { readonly result: ActionResult; readonly made: readonly Made[] }[];
+
+/** By who made a result: all hosts learn the same of it, and each disk holds what all hold. */
+const learnts = new WeakMap<Made, Learnt>();
+const firsts = new WeakMap<Learnt, Results>();
+
+function learntOf(key: Digest, result: ActionResult, made: Made): Learnt {
+  const known = learnts.get(made);
+  if (known?.key === key && known.result === result) return known;
+  const learnt = { key, result, made };
+  learnts.set(made, learnt);
+  return learnt;
+}
+
+function firstOf(learnt: Learnt): Results {
+  let first = firsts.get(learnt);
+  if (!first) {
+    first = [{ result: learnt.result, made: [learnt.made] }];
+    firsts.set(learnt, first);
+  }
+  return first;
+}
+
+/** A write of a result for the cache; all disks share those of one. */
+const rememberings = new WeakMap<Learnt, Write>();
+
+function rememberingOf(learnt: Learnt): Write {
+  let write = rememberings.get(learnt);
+  if (!write) {
+    write = { remembered: learnt };
+    rememberings.set(learnt, write);
+  }
+  return write;
 }
 
 const sameOutputs = (a: ActionResult, b: ActionResult): boolean => {
@@ -288,7 +330,7 @@ export class Disk {
           const known = this.index.results.get(key) ?? [];
           done(known.map(({ result, made }) => ({ result, made: [...made] })));
         }),
-      remember: (key, result, made) => this.queue(process, { remembered: { key, result, made } }, false),
+      remember: (key, result, made) => this.queue(process, rememberingOf(learntOf(key, result, made)), false),
       restore: () => this.restore(),
     };
   }

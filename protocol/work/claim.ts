@@ -3,6 +3,13 @@ import { sha256Hex } from "../kernel/digest.ts";
 import type { ActionName, ClaimId, Digest, EntryId, Incarnation, PeerId } from "../kernel/ids.ts";
 import type { EventOf, Made, Usage, Why } from "../timeline/events.ts";
 
+/** What its holder came to. `at`: where in its holder's chain it said so. */
+export interface Done {
+  readonly resultHash: EntryId;
+  readonly usage: Usage | undefined;
+  readonly at: NonNullable<Made["at"]>;
+}
+
 export interface Claim {
   readonly id: ClaimId;
   readonly action: number;
@@ -18,14 +25,7 @@ export interface Claim {
   readonly took: string | undefined;
   readonly why: Why | undefined;
   started: boolean;
-  /** `at`: where in its holder's chain. */
-  done:
-    | {
-        readonly resultHash: EntryId;
-        readonly usage: Usage | undefined;
-        readonly at: NonNullable<Made["at"]>;
-      }
-    | undefined;
+  done: Done | undefined;
   fail: EventOf<"fail"> | undefined;
   abandoned: string | undefined;
   expired: string | undefined;

@@ -18,7 +18,7 @@ import type { Judge } from "../swarm/members.ts";
 import { entryKey, type SignedEntry } from "../timeline/entry.ts";
 import { type ActionResult, type Event, type EventOf, knownEvent, type Made } from "../timeline/events.ts";
 import { type ActionState, Actions } from "./actions.ts";
-import { beats, type Claim, identity, isOpen } from "./claim.ts";
+import { beats, type Claim, type Done, identity, isOpen } from "./claim.ts";
 import { standsOn } from "./grounds.ts";
 import { hashOf, type Result, resultBy, type Spoken, votesFor } from "./results.ts";
 
@@ -395,9 +395,7 @@ export class Claims {
   }
 
   private foldOnClaim(id: ClaimId, event: Event, said: Said, touched: Claim[]): void {
-    const facts = this.onClaim.get(id);
-    const remark = { event, said };
-    this.onClaim.set(id, facts ? facts.concat(remark) : [remark]);
+    this.onClaim.set(id, withRemark(this.onClaim.get(id), event, said));
     const first = this.claims.get(id);
     if (!first) return;
     this.foldOn(first, event, said, touched);
@@ -436,8 +434,7 @@ export class Claims {
   private foldDone(claim: Claim, event: EventOf<"done">, said: Said, touched: Claim[]): void {
     const hash = hashOf(event.result);
     const { inc, seq } = said.entry;
-    if (!claim.done || hash < claim.done.resultHash)
-      claim.done = { resultHash: hash, usage: event.usage, at: { inc, seq } };
+    if (!claim.done || hash < claim.done.resultHash) claim.done = doneBy(event, hash, inc, seq);
     const { key, result } = event;
     const spoken = { key, result, source: claim.id, holder: claim.holder, grounds: claim, claim };
     this.addResults(claim.action, spoken, touched);
@@ -578,6 +575,31 @@ export class Claims {
       }
     }
   }
+}
+
+/** By the words in which it was said: whoever folds the same words shares what they mean. */
+const dones = new WeakMap<Event, Done>();
+
+function doneBy(event: EventOf<"done">, resultHash: EntryId, inc: Incarnation, seq: number): Done {
+  const known = dones.get(event);
+  if (known?.at.seq === seq && known.at.inc === inc) return known;
+  const done: Done = { resultHash, usage: event.usage, at: { inc, seq } };
+  dones.set(event, done);
+  return done;
+}
+
+/** What follows on a list of remarks when one is added, by the list and by the event: most claims hear the same in the same order, everywhere. */
+const firstRemarks = new WeakMap<Event, readonly Remark[]>();
+const nextRemarks = new WeakMap<readonly Remark[], readonly Remark[]>();
+
+function withRemark(before: readonly Remark[] | undefined, event: Event, said: Said): readonly Remark[] {
+  const known = before ? nextRemarks.get(before) : firstRemarks.get(event);
+  const last = known?.at(-1);
+  if (last?.event === event && last.said === said) return known!;
+  const after = [...(before ?? none), { event, said }];
+  if (before) nextRemarks.set(before, after);
+  else firstRemarks.set(event, after);
+  return after;
 }
 
 const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";

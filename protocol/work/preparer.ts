@@ -1,11 +1,11 @@
 /** The steward's side before anybody asks: finds the key of each runnable action it is steward of, and looks in the action cache, its own first. */
 import type { Asker, CacheHit } from "../contract.ts";
-import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
+import type { ActionName, BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { Message } from "../swarm/message.ts";
 import type { Made } from "../timeline/events.ts";
 import type { Transition } from "./actions.ts";
 import type { Build } from "./build.ts";
-import type { Claim } from "./claim.ts";
+import type { Claim, Done } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { provenBy } from "./gleaner.ts";
 import { groundsOf, inputsOf } from "./inputs.ts";
@@ -136,7 +136,7 @@ export class Preparer {
     const result = claims.resultsOf(claim.action).find((r) => r.hash === claim.done!.resultHash)?.result;
     if (!cache || !result) return;
     const { key, holder } = claim;
-    const made = { build: build.id, action: name, by: holder, at: claim.done!.at };
+    const made = madeBy(build.id, name, holder, claim.done!);
     this.desk.emit({ kind: "remember", key, result, made });
     if (this.desk.liveBuilds().length < 2) return;
     for (const phase of ["looking", "asking", "miss"] as const)
@@ -294,3 +294,14 @@ export class Preparer {
 /** Whether an action takes what was run in its own build, and did not come from the cache. */
 const takesNew = ({ claims }: Build, index: number): boolean =>
   claims!.dependencies[index]!.some((dependency) => !claims!.wasCached(dependency));
+
+/** By what a holder came to: all that know of it share one. */
+const makers = new WeakMap<Done, Made>();
+
+function madeBy(build: BuildId, action: ActionName, by: PeerId, done: Done): Made {
+  const known = makers.get(done);
+  if (known?.build === build && known.action === action && known.by === by) return known;
+  const made: Made = { build, action, by, at: done.at };
+  makers.set(done, made);
+  return made;
+}
