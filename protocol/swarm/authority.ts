@@ -105,9 +105,28 @@ export function authorityOf(
   entries: Iterable<SignedEntry>,
   forks: Pick<Forks, "counts">,
 ): Authority {
-  const standing = [...entries].filter(({ entry }) => entry.author === root || forks.counts(entry));
-  return new Court(root, standing).judge();
+  const standing = [...entries]
+    .filter(({ entry }) => entry.author === root || forks.counts(entry))
+    .sort(byPlace);
+  let verdict = verdicts.find((v) => v.root === root && same(v.entries, standing));
+  if (!verdict) {
+    verdict = { root, entries: standing, authority: new Court(root, standing).judge() };
+    verdicts.push(verdict);
+    if (verdicts.length > verdictsMax) verdicts.shift();
+  }
+  return verdict.authority;
 }
+
+/** Judgements of late, which nobody changes: in a world of many hosts all judge the same words. */
+const verdicts: {
+  readonly root: PeerId;
+  readonly entries: readonly SignedEntry[];
+  readonly authority: Authority;
+}[] = [];
+const verdictsMax = 16;
+
+const same = (a: readonly SignedEntry[], b: readonly SignedEntry[]): boolean =>
+  a.length === b.length && a.every((entry, i) => entry === b[i]);
 
 class Court {
   private readonly root: PeerId;
@@ -120,9 +139,10 @@ class Court {
   /** Who counts as an admin, found in the order of seniority. */
   private readonly seated = new Set<PeerId>();
 
+  /** `entries`: in the order of their places. */
   constructor(root: PeerId, entries: readonly SignedEntry[]) {
     this.root = root;
-    for (const said of [...entries].sort(byPlace)) {
+    for (const said of entries) {
       const { author } = said.entry;
       for (const event of membershipOf(said)) {
         // Who revoked somebody does not take it back: a key that was revoked stays so.

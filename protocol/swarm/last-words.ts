@@ -13,38 +13,47 @@ interface Words {
   grave: boolean;
 }
 
+/** All starts of one author, and the one that was heard last. */
+interface Starts {
+  readonly words: Map<Incarnation, Words>;
+  last: Words | undefined;
+}
+
 export class LastWords {
-  private readonly byAuthor = new Map<PeerId, Map<Incarnation, Words>>();
+  private readonly byAuthor = new Map<PeerId, Starts>();
 
   /** An entry was heard, of the timeline or of a ledger, in any order. */
   hear(said: SignedEntry): void {
     const { author, inc, seq } = said.entry;
     let starts = this.byAuthor.get(author);
     if (!starts) {
-      starts = new Map();
+      starts = { words: new Map(), last: undefined };
       this.byAuthor.set(author, starts);
     }
-    const known = starts.get(inc);
+    const known = starts.last?.inc === inc ? starts.last : starts.words.get(inc);
     const grave = known?.grave === true || membershipOf(said).length > 0;
-    if (!known) starts.set(inc, { inc, seq, id: said.id, grave });
-    else {
-      known.grave = grave;
-      if (seq < known.seq || (seq === known.seq && said.id >= known.id)) return;
-      known.seq = seq;
-      known.id = said.id;
+    if (!known) {
+      starts.last = { inc, seq, id: said.id, grave };
+      starts.words.set(inc, starts.last);
+      return;
     }
+    starts.last = known;
+    known.grave = grave;
+    if (seq < known.seq || (seq === known.seq && said.id >= known.id)) return;
+    known.seq = seq;
+    known.id = said.id;
   }
 
   /** The last place known of every chain. */
   all(): { readonly author: PeerId; readonly inc: Incarnation; readonly seq: number }[] {
-    return [...this.byAuthor].flatMap(([author, starts]) =>
-      [...starts.values()].map(({ inc, seq }) => ({ author, inc, seq })),
+    return [...this.byAuthor].flatMap(([author, { words }]) =>
+      [...words.values()].map(({ inc, seq }) => ({ author, inc, seq })),
     );
   }
 
   /** What is known of an author, as a cut names it: of very many starts those others stand on and the newest. */
   of(author: PeerId): LastWord[] {
-    return [...(this.byAuthor.get(author)?.values() ?? [])]
+    return [...(this.byAuthor.get(author)?.words.values() ?? [])]
       .sort(
         (a, b) =>
           Number(b.grave) - Number(a.grave) ||

@@ -15,7 +15,15 @@ import {
   writers,
 } from "../timeline/events.ts";
 import { type Fork, Forks } from "../timeline/forks.ts";
-import { authorityOf, membershipOf, type Parting, rolesAt, rolesNow, type Standing } from "./authority.ts";
+import {
+  type Authority,
+  authorityOf,
+  membershipOf,
+  type Parting,
+  rolesAt,
+  rolesNow,
+  type Standing,
+} from "./authority.ts";
 import { type Said, type Spot, standsBefore } from "./cuts.ts";
 import { Taints } from "./taints.ts";
 
@@ -77,7 +85,7 @@ export class Members implements Judge {
   taints = new Taints([]);
   private admins: ReadonlyMap<PeerId, SignedEntry> = new Map();
   private heard: ReadonlySet<PeerId> = new Set();
-  private byPeer = new Map<PeerId, Member>();
+  private byPeer: ReadonlyMap<PeerId, Member> = new Map();
   private sorted: readonly Member[] = [];
 
   constructor(swarm: SwarmId) {
@@ -279,19 +287,38 @@ export class Members implements Judge {
   private judge(): void {
     this.revision++;
     if (!this.founding) return;
-    const { standings, admins, heard } = authorityOf(this.founding.root, this.said.values(), this.forks);
-    this.standings = standings;
-    this.admins = admins;
-    this.heard = heard;
-    this.byPeer = new Map();
-    for (const standing of standings.values()) {
-      if (standing.partings.length > 0) continue;
-      const { peer, name, notAfterMs, certificate } = standing;
-      this.byPeer.set(peer, { peer, name, roles: rolesNow(standing), notAfterMs, certificate });
-    }
-    this.sorted = [...this.byPeer.values()].sort((a, b) => byText(a.peer, b.peer));
+    const authority = authorityOf(this.founding.root, this.said.values(), this.forks);
+    this.standings = authority.standings;
+    this.admins = authority.admins;
+    this.heard = authority.heard;
+    ({ byPeer: this.byPeer, sorted: this.sorted } = rollOf(authority));
     this.taints = new Taints([...this.said.values()].filter((said) => this.may("member.tainted", said)));
   }
+}
+
+interface Roll {
+  readonly byPeer: ReadonlyMap<PeerId, Member>;
+  /** In the order of peer ids. */
+  readonly sorted: readonly Member[];
+}
+
+/** Made once for each judgement. */
+const rolls = new WeakMap<Authority, Roll>();
+
+/** Who is a member, as it was judged. */
+function rollOf(authority: Authority): Roll {
+  let roll = rolls.get(authority);
+  if (!roll) {
+    const byPeer = new Map<PeerId, Member>();
+    for (const standing of authority.standings.values()) {
+      if (standing.partings.length > 0) continue;
+      const { peer, name, notAfterMs, certificate } = standing;
+      byPeer.set(peer, { peer, name, roles: rolesNow(standing), notAfterMs, certificate });
+    }
+    roll = { byPeer, sorted: [...byPeer.values()].sort((a, b) => byText(a.peer, b.peer)) };
+    rolls.set(authority, roll);
+  }
+  return roll;
 }
 
 const isAboutMembers = (entry: SignedEntry): boolean =>

@@ -116,7 +116,6 @@ export class Ledger {
   private readonly client: number;
   /** Every update as it came, in an order that leaves no gap. */
   private readonly log: Uint8Array[] = [];
-  private readonly clocks = new Map<number, number>();
   /** By client, the entries in the order of their clocks. */
   private readonly entries = new Map<number, SignedEntry[]>();
   /** Clients that are proved to contradict themselves, and from which place of their chain on. */
@@ -252,7 +251,7 @@ export class Ledger {
 
   /** What this node has, as a Yjs state vector. */
   vector(): Uint8Array {
-    return Y.encodeStateVector(this.clocks);
+    return Y.encodeStateVector(new Map([...this.entries].map(([client, { length }]) => [client, length])));
   }
 
   /** The updates that a holder of `vector` lacks, packed into batches of at most 1 MiB and 256 entries. Throws `malformed` for a broken vector. */
@@ -286,7 +285,9 @@ export class Ledger {
   /** Whether this ledger counts no more entries of anybody than a holder of `vector` does, and no fewer. */
   covers(vector: Uint8Array): boolean {
     const theirs = readVector(vector);
-    return theirs.size === this.clocks.size && [...theirs].every(([c, n]) => this.clocks.get(c) === n);
+    return (
+      theirs.size === this.entries.size && [...theirs].every(([c, n]) => this.entries.get(c)?.length === n)
+    );
   }
 
   /** Several updates as one, for a message. */
@@ -307,15 +308,15 @@ export class Ledger {
 
   private record(placed: readonly Placed[], update: Uint8Array): void {
     for (const { range, entry } of placed) {
-      const { client, to } = range;
+      const { client } = range;
       let entries = this.entries.get(client);
       if (!entries) {
         entries = [];
         this.entries.set(client, entries);
       }
       entries.push(entry);
-      if (entry.entry.seq < (this.untils.get(client) ?? Number.POSITIVE_INFINITY)) this.sum.mix(entry.id);
-      this.clocks.set(client, to);
+      if (this.untils.size === 0 || entry.entry.seq < (this.untils.get(client) ?? Number.POSITIVE_INFINITY))
+        this.sum.mix(entry.id);
       this.size++;
     }
     this.log.push(update);
