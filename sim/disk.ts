@@ -25,13 +25,24 @@ type Learnt = { readonly key: Digest; readonly result: ActionResult; readonly ma
 /** What lands as one: a batch of events, or a result for the cache. */
 type Write = { readonly batch: EventBatch } | { readonly remembered: Learnt };
 
-const bytesOf = (write: Write): number =>
-  "remembered" in write
-    ? 0
-    : write.batch.entries.reduce((sum, e) => sum + e.bytes.length, 0) +
-      write.batch.updates.reduce((sum, u) => sum + u.update.length, 0) +
-      (write.batch.archived ?? []).reduce((sum, a) => sum + a.record.length, 0) +
-      (write.batch.history?.length ?? 0);
+/** By their writes, which many disks share. */
+const sizes = new WeakMap<Write, number>();
+
+function bytesOf(write: Write): number {
+  if ("remembered" in write) return 0;
+  let bytes = sizes.get(write);
+  if (bytes === undefined) {
+    bytes = sizeOf(write.batch);
+    sizes.set(write, bytes);
+  }
+  return bytes;
+}
+
+const sizeOf = (batch: EventBatch): number =>
+  batch.entries.reduce((sum, e) => sum + e.bytes.length, 0) +
+  batch.updates.reduce((sum, u) => sum + u.update.length, 0) +
+  (batch.archived ?? []).reduce((sum, a) => sum + a.record.length, 0) +
+  (batch.history?.length ?? 0);
 
 /** Records a write consists of on the medium; only all of them together count. */
 const recordsOf = (write: Write): number =>

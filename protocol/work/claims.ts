@@ -510,14 +510,34 @@ export class Claims {
 
   /** Whether what something was made from counts: whoever made it may have been disowned since. */
   private stands(index: number, { pins, took }: Spoken["grounds"]): boolean {
-    if (took === undefined) return true;
+    if (took === undefined || (pins.length === 0 && this.stoodBefore(index, took))) return true;
     const results = this.dependencies[index]!.map((d) => this.facts[d]!.results.map((r) => r.hash));
     const pinned = new Map(pins.map(([name, hash]) => [this.indexOf.get(name), hash]));
     const known = results.map((hashes, nth) => {
       const pin = pinned.get(this.dependencies[index]![nth]!);
       return pin === undefined ? hashes.sort(byText) : hashes.filter((hash) => hash === pin);
     });
-    return standsOn(took, known);
+    const stands = standsOn(took, known);
+    if (stands && known.every((hashes) => hashes.length === 1)) {
+      if (sums.size >= sumsMax) sums.clear();
+      sums.set(
+        took,
+        known.map(([hash]) => hash!),
+      );
+    }
+    return stands;
+  }
+
+  /** Whether a sum was found before to be that of the results there are. */
+  private stoodBefore(index: number, took: string): boolean {
+    const taken = sums.get(took);
+    const dependencies = this.dependencies[index]!;
+    if (taken?.length !== dependencies.length) return false;
+    for (let nth = 0; nth < taken.length; nth++) {
+      const { results } = this.facts[dependencies[nth]!]!;
+      if (results.length !== 1 || results[0]!.hash !== taken[nth]) return false;
+    }
+    return true;
   }
 
   /** Whether an action has a result whose bytes somebody is known to hold. */
@@ -587,6 +607,10 @@ function doneBy(event: EventOf<"done">, resultHash: EntryId, inc: Incarnation, s
   dones.set(event, done);
   return done;
 }
+
+/** Sums of results of late, and what they are the sums of: each result is made from them everywhere. */
+const sums = new Map<string, readonly EntryId[]>();
+const sumsMax = 20_000;
 
 /** What follows on a list of remarks when one is added, by the list and by the event: most claims hear the same in the same order, everywhere. */
 const firstRemarks = new WeakMap<Event, readonly Remark[]>();

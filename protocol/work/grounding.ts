@@ -12,7 +12,7 @@ const waitMsMax = 30_000;
 const forTimesMax = 16;
 /** Nobody is believed who grounds for longer. */
 const forMsMax = 24 * 3_600_000;
-/** Claims whose end was counted: the oldest are forgotten. */
+/** Claims whose end was counted: of those before the last so many the oldest are forgotten. */
 const countedMax = 4096;
 const failuresMax = 1000;
 
@@ -43,12 +43,16 @@ export class Grounding {
   private readonly conducts = new Map<PeerId, Conduct>();
   private readonly forgiven = new Map<PeerId, number>();
   private readonly ended = new Map<PeerId, Incarnation>();
-  private readonly counted = new Set<ClaimId>();
+  private counted = new Set<ClaimId>();
+  private countedBefore = new Set<ClaimId>();
 
   /** Whether the end of a claim is looked at for the first time. */
   fresh(claim: ClaimId): boolean {
-    if (this.counted.has(claim)) return false;
-    if (this.counted.size >= countedMax) this.counted.delete(this.counted.values().next().value!);
+    if (this.counted.has(claim) || this.countedBefore.has(claim)) return false;
+    if (this.counted.size >= countedMax) {
+      this.countedBefore = this.counted;
+      this.counted = new Set();
+    }
     this.counted.add(claim);
     return true;
   }
