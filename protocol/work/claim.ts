@@ -10,6 +10,18 @@ export interface Done {
   readonly at: NonNullable<Made["at"]>;
 }
 
+/** By the words in which it was said: whoever folds the same words shares what they mean. */
+const dones = new WeakMap<EventOf<"done">, Done>();
+
+/** What the words of a holder at a place of its chain come to. `resultHash`: of the result they name. */
+export function doneBy(event: EventOf<"done">, resultHash: EntryId, inc: Incarnation, seq: number): Done {
+  const known = dones.get(event);
+  if (known?.at.seq === seq && known.at.inc === inc) return known;
+  const done: Done = { resultHash, usage: event.usage, at: { inc, seq } };
+  dones.set(event, done);
+  return done;
+}
+
 export interface Claim {
   readonly id: ClaimId;
   readonly action: number;

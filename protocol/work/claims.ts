@@ -18,8 +18,9 @@ import type { Judge } from "../swarm/members.ts";
 import { entryKey, type SignedEntry } from "../timeline/entry.ts";
 import { type ActionResult, type Event, type EventOf, knownEvent, type Made } from "../timeline/events.ts";
 import { type ActionState, Actions } from "./actions.ts";
-import { beats, type Claim, type Done, identity, isOpen } from "./claim.ts";
-import { standsOn } from "./grounds.ts";
+import { beats, type Claim, doneBy, identity, isOpen } from "./claim.ts";
+import { standsOn, takenBy } from "./grounds.ts";
+import { type Remark, withRemark } from "./remarks.ts";
 import { hashOf, type Result, resultBy, type Spoken, votesFor } from "./results.ts";
 
 /** Bytes of an action's inputs that others made, and how many of them each of their holders has. */
@@ -30,12 +31,6 @@ export interface Inputs {
 
 /** Beyond so many dependencies nobody asks who has which. */
 const dependenciesMax = 64;
-
-/** A fact that names a claim, and where it stands. */
-interface Remark {
-  readonly event: Event;
-  readonly said: Said;
-}
 
 interface ActionFacts {
   /** Lists that are made anew when something is added: one that grows takes room for many, and most actions have one claim. */
@@ -517,20 +512,12 @@ export class Claims {
       const pin = pinned.get(this.dependencies[index]![nth]!);
       return pin === undefined ? hashes.sort(byText) : hashes.filter((hash) => hash === pin);
     });
-    const stands = standsOn(took, known);
-    if (stands && known.every((hashes) => hashes.length === 1)) {
-      if (sums.size >= sumsMax) sums.clear();
-      sums.set(
-        took,
-        known.map(([hash]) => hash!),
-      );
-    }
-    return stands;
+    return standsOn(took, known);
   }
 
   /** Whether a sum was found before to be that of the results there are. */
   private stoodBefore(index: number, took: string): boolean {
-    const taken = sums.get(took);
+    const taken = takenBy(took);
     const dependencies = this.dependencies[index]!;
     if (taken?.length !== dependencies.length) return false;
     for (let nth = 0; nth < taken.length; nth++) {
@@ -595,35 +582,6 @@ export class Claims {
       }
     }
   }
-}
-
-/** By the words in which it was said: whoever folds the same words shares what they mean. */
-const dones = new WeakMap<Event, Done>();
-
-function doneBy(event: EventOf<"done">, resultHash: EntryId, inc: Incarnation, seq: number): Done {
-  const known = dones.get(event);
-  if (known?.at.seq === seq && known.at.inc === inc) return known;
-  const done: Done = { resultHash, usage: event.usage, at: { inc, seq } };
-  dones.set(event, done);
-  return done;
-}
-
-/** Sums of results of late, and what they are the sums of: each result is made from them everywhere. */
-const sums = new Map<string, readonly EntryId[]>();
-const sumsMax = 20_000;
-
-/** What follows on a list of remarks when one is added, by the list and by the event: most claims hear the same in the same order, everywhere. */
-const firstRemarks = new WeakMap<Event, readonly Remark[]>();
-const nextRemarks = new WeakMap<readonly Remark[], readonly Remark[]>();
-
-function withRemark(before: readonly Remark[] | undefined, event: Event, said: Said): readonly Remark[] {
-  const known = before ? nextRemarks.get(before) : firstRemarks.get(event);
-  const last = known?.at(-1);
-  if (last?.event === event && last.said === said) return known!;
-  const after = [...(before ?? none), { event, said }];
-  if (before) nextRemarks.set(before, after);
-  else firstRemarks.set(event, after);
-  return after;
 }
 
 const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";

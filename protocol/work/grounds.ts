@@ -24,7 +24,17 @@ export function standsOn(sum: string, known: readonly (readonly EntryId[])[]): b
       left = Math.floor(left / results.length);
       return one;
     });
-    if (sumOf(taken) === sum) return true;
+    if (sumOf(taken) !== sum) continue;
+    if (sums.size >= sumsMax) sums.clear();
+    sums.set(sum, taken);
+    return true;
   }
   return false;
 }
+
+/** Sums of late that were found to be those of results, and of which: each is asked about wherever its result is folded. */
+const sums = new Map<string, readonly EntryId[]>();
+const sumsMax = 20_000;
+
+/** The results that a sum was found to be the sum of, one for each dependency; undefined: it was not looked for lately. */
+export const takenBy = (sum: string): readonly EntryId[] | undefined => sums.get(sum);
