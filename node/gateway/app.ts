@@ -8,9 +8,10 @@ import { type ActionName, type BuildId, isBuildId } from "../../protocol/kernel/
 import { Answers } from "./answers.ts";
 import { assetOf } from "./assets.ts";
 import { former } from "./former.ts";
-import { Metrics } from "./metrics.ts";
+import { formatFor, Metrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
 import { reads, Status } from "./reads.ts";
+import { Series } from "./series.ts";
 import { Stream } from "./stream.ts";
 import type { Views } from "./views.ts";
 
@@ -25,12 +26,24 @@ const apiRoot = "/api/v1";
 /** Answers requests that the door has let in; `onFault` hears of what is no refusal. */
 export function openApp(views: Views, onFault: (fault: unknown, path: string) => void): App {
   const stream = new Stream(views);
-  const { fetch } = routed(views, stream, onFault);
+  const series = new Series(views);
+  const { fetch } = routed(views, stream, series, onFault);
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
-  return { answer: async (request, response) => listener(request, response), close: () => stream.close() };
+  return {
+    answer: async (request, response) => listener(request, response),
+    close() {
+      stream.close();
+      series.close();
+    },
+  };
 }
 
-function routed(views: Views, stream: Stream, onFault: (fault: unknown, path: string) => void): Hono {
+function routed(
+  views: Views,
+  stream: Stream,
+  series: Series,
+  onFault: (fault: unknown, path: string) => void,
+): Hono {
   const metrics = new Metrics(views);
   const app = new Hono();
   const answers = new Answers();
@@ -48,10 +61,14 @@ function routed(views: Views, stream: Stream, onFault: (fault: unknown, path: st
   app.get(`${apiRoot}/openapi.json`, (c) =>
     json(c, answers, "openapi", async () => ({ status: 200, value: openApiOf(reads) })),
   );
-  app.get("/healthz", (c) => c.text("ok\n"));
-  app.get("/metrics", async (c) =>
-    c.body(await metrics.text(), 200, { "Content-Type": metrics.contentType }),
+  app.get(`${apiRoot}/metrics`, (c) =>
+    json(c, answers, "series", async () => ({ status: 200, value: await series.all() })),
   );
+  app.get("/healthz", (c) => c.text("ok\n"));
+  app.get("/metrics", async (c) => {
+    const format = formatFor(c.req.header("accept"));
+    return c.body(await metrics.text(format), 200, { "Content-Type": format });
+  });
 
   app.get(`${apiRoot}/stream`, (c) => stream.answer(c.req.header("last-event-id"), c.req.raw.signal));
   app.get(`${apiRoot}/builds/:build/log`, (c) => log(c, views));

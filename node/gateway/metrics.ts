@@ -1,5 +1,11 @@
 /** What a monitoring server scrapes: OpenMetrics, with as many series as there are nodes, channels and live builds, never actions. */
-import { Gauge, type OpenMetricsContentType, Registry } from "prom-client";
+import {
+  Counter,
+  Gauge,
+  type OpenMetricsContentType,
+  type PrometheusContentType,
+  Registry,
+} from "prom-client";
 import type { Views } from "./views.ts";
 
 const actionStates = [
@@ -15,17 +21,25 @@ const actionStates = [
 const nodesMax = 512;
 const buildsMax = 100;
 
-export class Metrics {
-  readonly contentType = Registry.OPENMETRICS_CONTENT_TYPE;
-  private readonly views: Views;
+/** OpenMetrics, or the older text format of Prometheus for those that know no other. */
+export type Format = OpenMetricsContentType | PrometheusContentType;
 
-  constructor(views: Views) {
+/** What an asker understands best, by its Accept header. */
+export const formatFor = (accept = ""): Format =>
+  accept.includes("text/plain") && !accept.includes("openmetrics")
+    ? Registry.PROMETHEUS_CONTENT_TYPE
+    : Registry.OPENMETRICS_CONTENT_TYPE;
+
+export class Metrics {
+  private readonly views: Pick<Views, "status">;
+
+  constructor(views: Pick<Views, "status">) {
     this.views = views;
   }
 
-  async text(): Promise<string> {
-    const registry = new Registry<OpenMetricsContentType>();
-    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  async text(format: Format): Promise<string> {
+    const registry = new Registry<Format>();
+    registry.setContentType(format);
     const status = await this.views.status();
     const gauge = (name: string, help: string, labelNames: readonly string[] = []) =>
       new Gauge({
@@ -77,17 +91,21 @@ export class Metrics {
         for (const one of actionStates) ofBuild.set({ build, state: one }, counts[one]);
 
     const epoch = gauge("release_epoch", "What a channel has released last; 0: nothing", ["channel"]);
-    const staged = gauge("release_staged_files", "What waits for a channel's next epoch", ["channel"]);
-    for (const { channel, current, staged: files } of channels) {
+    const staged = gauge("release_staged_builds", "Builds that wait for a channel's next epoch", ["channel"]);
+    for (const { channel, current, staged: waiting } of channels) {
       epoch.set({ channel }, current);
-      staged.set({ channel }, files);
+      staged.set({ channel }, waiting);
     }
 
     const { rss, heapUsed } = process.memoryUsage();
     gauge("process_resident_bytes", "Memory of this daemon").set(rss);
     gauge("process_heap_bytes", "Objects of this daemon").set(heapUsed);
     const { user, system } = process.cpuUsage();
-    gauge("process_cpu_seconds", "CPU time of this daemon since its start").set((user + system) / 1e6);
+    new Counter({
+      name: "swarmd_process_cpu_seconds",
+      help: "CPU time of this daemon since its start",
+      registers: [registry as never],
+    }).inc((user + system) / 1e6);
     return registry.metrics();
   }
 }

@@ -49,6 +49,11 @@ const streams = [
   ["/api/v1/builds/{build}/log", "What its actions printed; ?action=, ?follow=true", "text/plain"],
   ["/ipfs/{cid}", "The bytes of an artifact, by CID or sha2-256", "application/vnd.ipld.raw"],
   ["/metrics", "OpenMetrics", "application/openmetrics-text"],
+  [
+    "/api/v1/metrics",
+    "Vitals of each node, every five seconds of the last hour, while somebody asks",
+    "application/json",
+  ],
 ] as const;
 
 const errorSchema = {

@@ -1,7 +1,7 @@
 /** What the gateway answers in JSON: one table, from which the routes and their OpenAPI document come. */
 import { z } from "zod";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type BuildId, isBuildId } from "../../protocol/kernel/ids.ts";
+import { type ActionName, type BuildId, isBuildId } from "../../protocol/kernel/ids.ts";
 import { channelPattern } from "../../protocol/timeline/events.ts";
 import type { BuildView } from "../control/api.ts";
 import { healthOf } from "./health.ts";
@@ -146,12 +146,12 @@ export const reads: readonly Read[] = [
   ),
   read(
     "/builds/:build/critical-path",
-    "The chain of runs that took longest",
+    "What its duration hangs on, and when it will end",
     { build },
-    async (views, input) => {
-      const { criticalPath } = await views.build(input.build);
-      return criticalPath;
-    },
+    (views, input) => views.criticalPath(input.build),
+  ),
+  read("/builds/:build/why", "Why an action went as it did", { build, action: word }, (views, input) =>
+    views.why(input.build, input.action as ActionName),
   ),
   read(
     "/events",

@@ -7,6 +7,8 @@ export type Views = Pick<
   | "nodes"
   | "builds"
   | "build"
+  | "why"
+  | "criticalPath"
   | "logs"
   | "timeline"
   | "queue"
