@@ -102,7 +102,7 @@ export class Metrics {
     gauge("process_heap_bytes", "Objects of this daemon").set(heapUsed);
     const { user, system } = process.cpuUsage();
     new Counter({
-      name: "swarmd_process_cpu_seconds",
+      name: "swarmd_process_cpu_seconds_total",
       help: "CPU time of this daemon since its start",
       registers: [registry as never],
     }).inc((user + system) / 1e6);
