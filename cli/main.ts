@@ -11,6 +11,7 @@ import type { Command, Context, Options } from "./command.ts";
 import { approve, deny } from "./commands/approve.ts";
 import { artifact } from "./commands/artifact.ts";
 import { attest } from "./commands/attest.ts";
+import { autopsy } from "./commands/autopsy.ts";
 import { cancel } from "./commands/cancel.ts";
 import { config } from "./commands/config.ts";
 import { criticalPath } from "./commands/critical-path.ts";
@@ -19,6 +20,7 @@ import { doctor } from "./commands/doctor.ts";
 import { drain } from "./commands/drain.ts";
 import { fetch } from "./commands/fetch.ts";
 import { finalize } from "./commands/finalize.ts";
+import { fixBlocked } from "./commands/fix-blocked.ts";
 import { gc } from "./commands/gc.ts";
 import { help } from "./commands/help.ts";
 import { history } from "./commands/history.ts";
@@ -76,6 +78,8 @@ const commands: readonly Command[] = [
   logs,
   why,
   criticalPath,
+  autopsy,
+  fixBlocked,
   fetch,
   artifact,
   attest,

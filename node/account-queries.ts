@@ -1,13 +1,16 @@
-/** Accounts of what happened: why an action went as it did, what a build's duration hung on. Reads builds in memory and on the disk, and changes nothing. */
+/** Accounts of what happened: why an action went as it did, what a build's duration hung on, what its failures came from. Reads builds in memory and on the disk, and changes nothing. */
 
 import { nearest } from "../protocol/build/nearest.ts";
 import type { Core } from "../protocol/core.ts";
+import { type AutopsyView, autopsyOf, failedIn, openedMax, ranIn } from "../protocol/explain/autopsy.ts";
+import type { Rule } from "../protocol/explain/diagnosis.ts";
 import { type PathView, pathsOf } from "../protocol/explain/paths.ts";
-import { type Outlooked, type WhyView, whyOf } from "../protocol/explain/why.ts";
+import { type Outlooked, type Question, type WhyView, whyOf } from "../protocol/explain/why.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import { type ActionName, type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
+import { type ActionName, type BuildId, byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
 import { endedOf } from "../protocol/work/archive.ts";
 import type { Build } from "../protocol/work/build.ts";
+import type { Claim } from "../protocol/work/claim.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import type { Estimates } from "../protocol/work/estimates.ts";
 import type { Queries } from "./queries.ts";
@@ -15,34 +18,34 @@ import type { Recall } from "./recall.ts";
 
 /** Earlier builds of the same name that an action is held against: those in memory, else the latest that the disk has. */
 const earlierMax = 4;
+/** Logs of failed runs that are read for one autopsy, and of each so much from its end. */
+const logsMax = 200;
+const logBytesMax = 64 << 10;
+
+export interface AccountParts {
+  readonly core: Core;
+  readonly queries: Pick<Queries, "nameOf">;
+  readonly recall: Pick<Recall, "find">;
+  /** The last bytes of a log; null where nobody has it. */
+  readonly tailOf: (digest: Digest, maxBytes: number) => Promise<Uint8Array | null>;
+  readonly rules: () => Promise<{ readonly rules: readonly Rule[]; readonly faults: readonly string[] }>;
+}
 
 export class AccountQueries {
+  private readonly parts: AccountParts;
   private readonly core: Core;
-  private readonly queries: Pick<Queries, "nameOf">;
-  private readonly recall: Pick<Recall, "find">;
 
-  constructor(core: Core, queries: Pick<Queries, "nameOf">, recall: Pick<Recall, "find">) {
-    this.core = core;
-    this.queries = queries;
-    this.recall = recall;
+  constructor(parts: AccountParts) {
+    this.parts = parts;
+    this.core = parts.core;
   }
 
   /** Throws `not-found` for a build or an action that is not there, `blob-missing` while the build's plan is not here. */
   async why(id: BuildId, action: ActionName): Promise<WhyView> {
     const build = await this.opened(id);
     const index = indexIn(build, action);
-    const now =
-      build.live && build.claims!.actions.get(index) === "ready" ? this.outlooked(build, index) : undefined;
-    return whyOf({
-      build,
-      index,
-      nowMs: this.core.desk.now.wallMs,
-      nameOf: this.nameOf,
-      trees: this.core.desk.trees,
-      earlier: await this.earlier(build),
-      isAway: (peer) => this.core.desk.status(peer) === "dead",
-      ...(now ? { now } : {}),
-    });
+    const now = isReady(build, index) ? this.outlooked(build, index) : undefined;
+    return whyOf({ ...this.question(build, index, await this.earlier(build)), ...(now ? { now } : {}) });
   }
 
   /** Throws as `why`. */
@@ -60,15 +63,56 @@ export class AccountQueries {
     });
   }
 
-  private readonly nameOf = (peer: PeerId): string => this.queries.nameOf(peer);
+  /** Throws as `why`. */
+  async autopsy(id: BuildId): Promise<AutopsyView> {
+    const build = await this.opened(id);
+    const earlier = await this.earlier(build);
+    const { desk } = this.core;
+    const outputs = new Map<Claim, string>();
+    const failed = failedIn(build)
+      .slice(0, openedMax)
+      .flatMap((index) => build.claims!.claimsOf(index).filter((claim) => claim.fail));
+    for (const claim of failed.slice(0, logsMax)) {
+      const { stdout, stderr } = claim.fail!;
+      const texts = [stdout, stderr].map((digest) =>
+        digest ? this.parts.tailOf(digest, logBytesMax) : null,
+      );
+      const bytes = await Promise.all(texts);
+      outputs.set(claim, bytes.map((part) => (part ? Buffer.from(part).toString("utf8") : "")).join("\n"));
+    }
+    const others = [...desk.builds.values()].filter((b) => b.claims && b !== build && !earlier.includes(b));
+    return autopsyOf({
+      build,
+      nameOf: this.nameOf,
+      ...(await this.parts.rules()),
+      outputOf: (claim) => outputs.get(claim) ?? "",
+      elsewhere: [...earlier, ...others].flatMap(ranIn),
+      changesOf: (index) => whyOf(this.question(build, index, earlier)).cache,
+    });
+  }
+
+  private readonly nameOf = (peer: PeerId): string => this.parts.queries.nameOf(peer);
 
   private async opened(id: BuildId): Promise<Build> {
-    const build = await this.recall.find(id);
+    const build = await this.parts.recall.find(id);
     if (!build.claims)
       throw new SwarmError("blob-missing", `the plan of ${id} is not here yet`, {
         remedy: "see which members are away: swarmd status",
       });
     return build;
+  }
+
+  private question(build: Build, index: number, earlier: readonly Build[]): Question {
+    const { desk } = this.core;
+    return {
+      build,
+      index,
+      nowMs: desk.now.wallMs,
+      nameOf: this.nameOf,
+      trees: desk.trees,
+      earlier,
+      isAway: (peer) => desk.status(peer) === "dead",
+    };
   }
 
   private outlooked(build: Build, index: number): Outlooked {
@@ -95,10 +139,13 @@ export class AccountQueries {
       .map((archived) => ({ id: archived.build, ...endedOf(archived) }))
       .filter(({ submitted, submittedAtMs }) => submitted.name === event.name && submittedAtMs < wallMs)
       .sort((a, b) => b.submittedAtMs - a.submittedAtMs || byText(a.id, b.id));
-    const found = latest && (await this.recall.find(latest.id).catch(() => undefined));
+    const found = latest && (await this.parts.recall.find(latest.id).catch(() => undefined));
     return found?.claims ? [found] : [];
   }
 }
+
+const isReady = ({ live, claims }: Build, index: number): boolean =>
+  live && claims!.actions.get(index) === "ready";
 
 /** Expected milliseconds of what a build has still to do. */
 function leftMs({ graph, actions }: Claims, estimates: Estimates): number {

@@ -102,6 +102,8 @@ const schema = z.strictObject({
   mdns: z.boolean().optional(),
   /** Tools beside the well-known ones. */
   toolchains: declaredToolsSchema,
+  /** Rules for errors besides those that come with the project. */
+  diagnosis: z.string().startsWith("/", "write an absolute path").max(4096).optional(),
   /** Absolute, or relative to where the daemon was started. */
   logFile: z.string().min(1).max(4096).optional(),
   ...riskPolicyShape,

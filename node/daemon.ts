@@ -521,6 +521,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       tails: executor,
       doctor,
       mesh: up,
+      ...(config.diagnosis === undefined ? {} : { diagnosis: config.diagnosis }),
       hear(listen) {
         hearers.add(listen);
         return () => hearers.delete(listen);

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { ToolSet } from "../protocol/build/tool-sets.ts";
 import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
+import { sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
 import type { Artifacts, EventStore } from "../protocol/ports.ts";
@@ -18,6 +19,7 @@ import { ArtifactQueries } from "./artifact-queries.ts";
 import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
 import { readFetched } from "./control/fetched.ts";
 import { nextAction } from "./control/next.ts";
+import { readRules } from "./diagnosis-rules.ts";
 import type { Doctor } from "./doctor/doctor.ts";
 import { foretoldBlob } from "./foretell.ts";
 import { drawTicketKey } from "./invitation.ts";
@@ -56,6 +58,8 @@ export interface OperatorParts {
   readonly mesh: Mesh;
   /** Resolves after the next step that may have changed something. */
   readonly changed: (signal?: AbortSignal) => Promise<void>;
+  /** The owner's own rules for errors. */
+  readonly diagnosis?: string;
   /** Hears of every entry that comes to this node, or leaves it, until the answer is called. */
   readonly hear: (listen: (entries: readonly SignedEntry[]) => void) => () => void;
   /** Null: there is no gateway. */
@@ -97,7 +101,19 @@ export function createOperator(parts: OperatorParts): Control {
     nameOf: (peer) => queries.nameOf(peer),
     stateOf: (peer) => (peer === desk.config.self ? "self" : desk.status(peer)),
   });
-  const accounts = new AccountQueries(core, queries, recall);
+  const accounts = new AccountQueries({
+    core,
+    queries,
+    recall,
+    tailOf: async (digest, maxBytes) => {
+      await bring([digest]).catch(() => {});
+      if (!blobs.has(digest)) return null;
+      const parts: Uint8Array[] = [];
+      for await (const part of blobs.stream(digest, Math.max(0, sizeOf(digest) - maxBytes))) parts.push(part);
+      return Buffer.concat(parts);
+    },
+    rules: () => readRules(parts.diagnosis),
+  });
   const found = new ArtifactQueries({ ...parts, desk });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
@@ -222,6 +238,7 @@ export function createOperator(parts: OperatorParts): Control {
     },
     why: (build, action) => accounts.why(build, action),
     criticalPath: (build) => accounts.criticalPath(build),
+    autopsy: (build) => accounts.autopsy(build),
     timeline: (request, signal) => timelineOf(request, signal, { ...parts, desk, recall }),
     queue: async () => queries.queue(),
     releases: async () => releases.view(),

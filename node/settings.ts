@@ -299,6 +299,14 @@ export const settings = {
     text: "error, warn, info or debug",
     fallback: "info",
   },
+  diagnosis: {
+    kind: "text",
+    value: "dir",
+    text: "A folder with rules of your own for known errors (specs/diagnosis)",
+    fallback: undefined,
+    otherwise: "only those that come with the project",
+    example: "/etc/swarmd/diagnosis",
+  },
   logFile: {
     kind: "text",
     value: "file",

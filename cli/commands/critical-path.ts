@@ -26,7 +26,7 @@ function print(
   { build, state, fact, plan, shorten, forecast, noForecast }: PathView,
 ): void {
   output.line(
-    `${build} (${state}): ${durationText(fact.totalMs)} so far as its path goes: running ${durationText(fact.runMs)}, waiting ${durationText(fact.waitMs)}, fetching ${durationText(fact.fetchMs)}`,
+    `${build} (${state}): ${durationText(fact.totalMs)}${state === "running" ? " so far" : ""}: running ${durationText(fact.runMs)}, waiting ${durationText(fact.waitMs)}, fetching ${durationText(fact.fetchMs)}`,
   );
   output.line(
     `by plan, with nodes enough: ${durationText(plan.totalMs)} over ${countText(plan.steps.length, "action")}`,

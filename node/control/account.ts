@@ -1,4 +1,5 @@
 /** What the daemon answers when it is asked for an account of what happened. All times are milliseconds, all sizes bytes. */
+import type { AutopsyView } from "../../protocol/explain/autopsy.ts";
 import type { Family } from "../../protocol/explain/families.ts";
 import type { PathView } from "../../protocol/explain/paths.ts";
 import type { WhyView } from "../../protocol/explain/why.ts";
@@ -10,6 +11,8 @@ export interface Accounts {
   why(build: BuildId, action: ActionName): Promise<WhyView>;
   /** What its duration hangs on, and when it will end. */
   criticalPath(build: BuildId): Promise<PathView>;
+  /** What its failures came from, what they hold up, and what to run. */
+  autopsy(build: BuildId): Promise<AutopsyView>;
   /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none. */
   timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
 }

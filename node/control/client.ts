@@ -88,6 +88,7 @@ export function controlClient(socketPath: string): Control {
     operate: (operation, options) => value("operate", { operation, ...options }),
     why: (build, action) => value("why", { build, action }),
     criticalPath: (build) => value("criticalPath", { build }),
+    autopsy: (build) => value("autopsy", { build }),
     timeline: ({ kinds, ...request }, signal) =>
       lines<TimelineLine>(
         ask("timeline", { ...request, ...(kinds ? { kinds: kinds.join(",") } : {}) }, { signal }),

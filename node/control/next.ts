@@ -67,7 +67,7 @@ export function nextAction(facts: NextFacts): NextAction {
       command: ["watch", running.build],
       why: `${running.name} is running: ${doneOf(running)}${
         running.counts.blocked > 0
-          ? `, ${running.counts.blocked} blocked (once the cause is gone: swarmd unblock ${running.build})`
+          ? `, ${running.counts.blocked} blocked (what they came from, and what to run: swarmd fix-blocked ${running.build})`
           : ""
       }${absent(facts)}`,
     };
@@ -79,8 +79,8 @@ export function nextAction(facts: NextFacts): NextAction {
   const failed = all("failed").find((build) => build.own);
   if (failed)
     return {
-      command: ["logs", failed.build, ...(failed.failedAction ? [failed.failedAction] : [])],
-      why: `${failed.name} failed${failed.failedAction ? ` in ${failed.failedAction}` : ""}; read why, mend it, submit again (or, if nothing is to be mended: swarmd retry ${failed.build})`,
+      command: ["fix-blocked", failed.build],
+      why: `${failed.name} failed${failed.failedAction ? ` in ${failed.failedAction}` : ""}; see what it came from, mend it, submit again (or, if nothing is to be mended: swarmd retry ${failed.build})`,
     };
 
   const unfetched = all("complete").find((build) => build.own && !build.fetched);

@@ -45,6 +45,7 @@ export const routes = {
   operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
   why: { method: "GET", path: "/1/why", answer: "json", silenceMsMax: slow },
   criticalPath: { method: "GET", path: "/1/critical-path", answer: "json", silenceMsMax: slow },
+  autopsy: { method: "GET", path: "/1/autopsy", answer: "json", silenceMsMax: slow },
   timeline: { method: "GET", path: "/1/timeline", answer: "lines", silenceMsMax: 60_000 },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
   releases: { method: "GET", path: "/1/releases", answer: "json", silenceMsMax: quick },
@@ -103,6 +104,7 @@ export interface RouteInputs {
   };
   readonly why: { readonly build: BuildId; readonly action: ActionName };
   readonly criticalPath: { readonly build: BuildId };
+  readonly autopsy: { readonly build: BuildId };
   /** Kinds with commas between them. */
   readonly timeline: Omit<TimelineRequest, "kinds"> & { readonly kinds?: string };
   readonly queue: Record<never, never>;

@@ -269,6 +269,7 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({ build }),
     run: (control, input) => control.criticalPath(input.build),
   },
+  autopsy: { input: z.strictObject({ build }), run: (control, input) => control.autopsy(input.build) },
   timeline: {
     input: z.strictObject({
       build: build.optional(),

@@ -12,6 +12,10 @@ export class MemoryAccounts implements Accounts {
     throw nothingOf(build);
   }
 
+  async autopsy(build: BuildId): Promise<never> {
+    throw nothingOf(build);
+  }
+
   async *timeline(_request: TimelineRequest, _signal: AbortSignal): AsyncIterable<TimelineLine> {}
 }
 

@@ -50,7 +50,7 @@ describe("what to do next", () => {
     ];
     expect(nextAction({ ...alone, builds })).toEqual({
       command: ["watch", "b-2000000000"],
-      why: "b is running: 2 of 5 actions are done, 1 blocked (once the cause is gone: swarmd unblock b-2000000000)",
+      why: "b is running: 2 of 5 actions are done, 1 blocked (what they came from, and what to run: swarmd fix-blocked b-2000000000)",
     });
   });
 
@@ -88,9 +88,9 @@ describe("what to do next", () => {
     expect(nextAction({ ...alone, builds: [failed] }).why).toContain("swarmd retry a-1000000000");
   });
 
-  test("an own build that failed shows the log of the action that did, until a later one of its name succeeds", () => {
+  test("an own build that failed is opened up, until a later one of its name succeeds", () => {
     const failed = build("a", "1", { state: "failed", failedAction: "compile/x" as ActionName });
-    expect(nextAction({ ...alone, builds: [failed] }).command).toEqual(["logs", "a-1000000000", "compile/x"]);
+    expect(nextAction({ ...alone, builds: [failed] }).command).toEqual(["fix-blocked", "a-1000000000"]);
     const mended = build("a", "2", { submittedAtMs: 2000, fetched: false });
     expect(nextAction({ ...alone, builds: [failed, mended] }).command).toEqual(["fetch", "a-2000000000"]);
     expect(nextAction({ ...alone, builds: [{ ...failed, own: false }, build("b", "3")] }).command).toBeNull();

@@ -80,9 +80,12 @@ test("a failed build leads to the log of what failed, and mended to its results"
   expect(failed.code).toBe(1);
   expect(failed.stdout).toContain("  no such luck\n");
   const { next } = await farm.json<Said>("pc", "status");
-  expect(next.command).toEqual(["logs", expect.stringMatching(/^s-[0-9a-f]{10}$/), "say"]);
+  expect(next.command).toEqual(["fix-blocked", expect.stringMatching(/^s-[0-9a-f]{10}$/)]);
+  const told = await farm.good("pc", ...next.command!);
+  expect(told).toContain("it printed last: no such luck");
+  const [, build] = /logs (s-[0-9a-f]{10}) say/.exec(told) ?? [];
   // Once for each of its attempts.
-  expect(await farm.good("pc", ...next.command!)).toMatch(/^(no such luck\n)+$/);
+  expect(await farm.good("pc", "logs", build!, "say")).toMatch(/^(no such luck\n)+$/);
   await farm.good("pc", "submit", await spec("echo luck > said.txt"));
   expect((await farm.json<Said>("pc", "status")).next.command?.[0]).toBe("fetch");
 });

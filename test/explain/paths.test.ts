@@ -1,11 +1,11 @@
 /** What a build's duration hung on, asked of swarms that built it. */
 import { expect, test } from "vitest";
-import { AccountQueries } from "../../node/account-queries.ts";
 import { Queries } from "../../node/queries.ts";
 import { Swarm } from "../../sim/swarm.ts";
 import { workloadOf } from "../../sim/workload.ts";
 import { Cores } from "../core/cores.ts";
 import { graphOf } from "../work/facts.ts";
+import { accountsOf } from "./accounts.ts";
 
 const mesh = { addresses: () => [], addressesOf: () => [], versionOf: () => undefined };
 
@@ -16,7 +16,7 @@ test("the path of fact adds up to the build's duration, and what waits is told f
   );
   const { core } = cores.node("ann");
   const queries = new Queries(core, mesh);
-  const accounts = new AccountQueries(core, queries, { find: async (id) => queries.find(id) });
+  const accounts = accountsOf(core, queries);
   const build = cores.submit(
     "ann",
     graphOf({ first: [], long: ["first"], wide: ["first"], last: ["long", "wide"] }),
@@ -48,7 +48,7 @@ test("while it runs it says when it will end, and that lies in the range; a paus
   const [ann] = swarm.hosts as [Swarm["hosts"][0]];
   const id = swarm.submit(ann, workloadOf("made", tasks));
   const queries = new Queries(ann.core, mesh);
-  const accounts = new AccountQueries(ann.core, queries, { find: async (b) => queries.find(b) });
+  const accounts = accountsOf(ann.core, queries);
   const asked: { lowMs: number; highMs: number; left: number }[] = [];
   for (const done of [8, 16, 24, 32]) {
     swarm.world.runUntil(() => (queries.find(id).claims?.actions.counts.done ?? 0) >= done, 60_000);

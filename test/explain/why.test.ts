@@ -1,6 +1,5 @@
 /** Why an action went as it did, asked of cores that lived through it. */
 import { describe, expect, test } from "vitest";
-import { AccountQueries } from "../../node/account-queries.ts";
 import { Queries } from "../../node/queries.ts";
 import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
@@ -8,6 +7,7 @@ import { Swarm } from "../../sim/swarm.ts";
 import { chain } from "../../sim/workload.ts";
 import { Cores, type Rules } from "../core/cores.ts";
 import { graphOf } from "../work/facts.ts";
+import { accountsOf } from "./accounts.ts";
 
 const mesh = { addresses: () => [], addressesOf: () => [], versionOf: () => undefined };
 
@@ -15,7 +15,7 @@ function swarm(rules: Rules = { run: () => ({ ms: 40 }) }) {
   const cores = new Cores({ ann: {}, bob: {} }, rules);
   const { core } = cores.node("ann");
   const queries = new Queries(core, mesh);
-  const accounts = new AccountQueries(core, queries, { find: async (id) => queries.find(id) });
+  const accounts = accountsOf(core, queries);
   const why = (build: BuildId, action: string) => accounts.why(build, action as ActionName);
   return { cores, core, why };
 }
@@ -111,7 +111,7 @@ describe("why not from the cache", () => {
     const again = swarm.submit(ann, chain(2, 300));
     swarm.finish(again);
     const queries = new Queries(ann.core, mesh);
-    const accounts = new AccountQueries(ann.core, queries, { find: async (id) => queries.find(id) });
+    const accounts = accountsOf(ann.core, queries);
     const { name } = queries.find(again).claims!.action(0);
     const { cache, here, waited } = await accounts.why(again, name);
     expect(here).toBeUndefined();

@@ -122,6 +122,7 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
   ],
   why: [{ build, action: "a" }],
   criticalPath: [{ build }],
+  autopsy: [{ build }],
   timeline: [{ follow: "false" }, { build, kinds: "claim,node", sinceMs: "5", limit: "9", follow: "false" }],
   queue: [{}],
   releases: [{}],
