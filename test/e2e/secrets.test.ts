@@ -1,4 +1,4 @@
-/** Secrets are planted wherever there are any, used in every way, and then everything that was written anywhere is searched for them. */
+/** Secrets are planted wherever there are any, used in every way, and then everything that was written anywhere, or went over the wire, is searched for them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -28,7 +28,16 @@ class SecretFarm extends Farm {
   }
 
   protected override settingsOf(): Readonly<Record<string, string>> {
-    return { SWARMD_LOG_LEVEL: "debug", NPM_TOKEN: inherited };
+    return {
+      SWARMD_LOG_LEVEL: "debug",
+      NPM_TOKEN: inherited,
+      NODE_OPTIONS: `--import ${path.join(import.meta.dirname, "wiretap.ts")}`,
+      WIRETAP: this.wire,
+    };
+  }
+
+  get wire(): string {
+    return path.join(this.terminal.dir, "wire");
   }
 
   override async run(name: string, ...args: readonly string[]) {
@@ -103,11 +112,12 @@ async function contentOf(store: string): Promise<Buffer> {
 let farm: SecretFarm;
 beforeAll(async () => {
   farm = await SecretFarm.open();
+  await mkdir(farm.wire);
   await farm.found("ann", "bob");
 }, 120_000);
 afterAll(() => farm.close());
 
-it("no secret, ticket or token is found in homes, stores, logs, or what anybody printed", async () => {
+it("no secret, ticket or token is found in homes, stores, logs, on the wire, or in what anybody printed", async () => {
   const given = path.join(farm.homeOf("bob"), "secrets");
   await mkdir(given, { mode: 0o700, recursive: true });
   await writeFile(path.join(given, "token"), `${value}\n`, { mode: 0o600 });
@@ -136,6 +146,10 @@ it("no secret, ticket or token is found in homes, stores, logs, or what anybody 
   const printed = Buffer.from(farm.printed.join("\n"));
   expect(printed.includes("actions can run")).toBe(true);
   expect(leaks(printed)).toBe(0);
+  const wire = Buffer.concat(filesBelow(farm.wire).map((place) => readFileSync(place)));
+  for (const word of ["build.submitted", "member.admitted", "[secret token]"])
+    expect(wire.includes(word), word).toBe(true);
+  expect(leaks(wire)).toBe(0);
   const found = filesBelow(farm.terminal.dir).filter((place) => leaks(readFileSync(place)) > 0);
   expect(found).toEqual([path.join(given, "token")]);
 }, 120_000);
