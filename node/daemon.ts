@@ -48,6 +48,7 @@ import { riskPolicyOf } from "./release/policy.ts";
 import { serveBinhost } from "./release/serve.ts";
 import { shelvesOf } from "./release/shelves.ts";
 import { openShowcase } from "./release/showcase.ts";
+import { Rounds } from "./rounds.ts";
 import { schedulingOf } from "./scheduling.ts";
 import { readDisk } from "./sensors/disk.ts";
 import { createSensors } from "./sensors/sensors.ts";
@@ -172,6 +173,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     const lock = await lockHome(home.dir);
     closers.push(() => lock.release());
+    const resting: { isCalm?: () => boolean } = {};
+    const rounds = new Rounds(() => resting.isCalm?.() ?? false);
+    closers.push(() => rounds.stop());
     const events = await openEventStore(
       places.timeline,
       config.small ? { gatherMs: smallGatherMs, keepsOnly: identity.peer } : {},
@@ -184,6 +188,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       openToolchains({
         cacheFile: path.join(places.work, "toolchains.json"),
         declared: config.toolchains,
+        every: rounds.every,
         log,
       }),
       events.restore(),
@@ -251,14 +256,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           .catch((error) => log.debug({ peer, digest, err: error }, "it could not be told so"));
       },
     });
-    const leftovers = setInterval(() => {
+    rounds.every(leftoversMs, () => {
       try {
         blobs.clearLeftovers(Date.now());
       } catch (error) {
         log.warn({ err: error }, "leftovers of transfers cannot be removed");
       }
-    }, leftoversMs).unref();
-    closers.push(() => clearInterval(leftovers));
+    });
     const rechecks = new Rechecks({
       has: (digest) => blobs.has(digest),
       recheck: (digest) => blobs.recheck(digest),
@@ -307,6 +311,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
       clock.now(),
     );
+    resting.isCalm = () => core.desk.peers.wakefulness.leftMs(clock.now().monoMs) === 0;
     const waiters = new Set<() => void>();
     const hearers = new Set<(entries: readonly SignedEntry[]) => void>();
     let saidTwice = false;
@@ -351,6 +356,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
                 : undefined;
           if (told !== undefined) wrongClocks.heard(told, members.nameOf(told), peers.clockAheadMs(told));
           for (const wake of waiters) wake();
+          rounds.look();
           const said = hearers.size === 0 ? [] : effects.flatMap(entriesIn);
           if (said.length > 0) for (const hear of hearers) hear(said);
           const twice = core.desk.room.limitedBy === "clone";
@@ -405,6 +411,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       askers,
       obtain: (digest, from, signal) => artifacts.obtainFor(digest, from, signal),
       doubted: (digest) => rechecks.doubt(digest),
+      every: rounds.every,
       tails: executor,
       health: async () => (await later.doctor?.examine()) ?? [],
       log,
@@ -420,6 +427,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       sandbox: executor.sandbox,
       secrets: () => secrets.names(),
       target: toolchains.target,
+      every: rounds.every,
       ...(config.owner === "yield"
         ? { owner: { idleMs: config.ownerIdleMs, ownTicks: () => ticksOfTree(process.pid) } }
         : {}),
@@ -467,14 +475,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     closers.push(() => awake.stop());
     let reached = 0;
-    const announce = setInterval(() => {
+    rounds.every(announceMs, () => {
       announcer.look();
       if (config.suspend === "finish") awake.look(core.desk.running, clock.now().monoMs);
       const now = up.connected().length;
       if (now > reached) providing.retry();
       reached = now;
-    }, announceMs);
-    closers.push(() => clearInterval(announce));
+    });
 
     const queries = new Queries(core, up);
     const doctor = new Doctor({

@@ -7,6 +7,7 @@ import { offerText, readOffer, serves } from "../../protocol/build/toolchain.ts"
 import { byText } from "../../protocol/kernel/ids.ts";
 import { readSmallFile, writeFileAtomic } from "../files.ts";
 import type { Log } from "../log.ts";
+import { type Every, everyByTimer } from "../rounds.ts";
 import { type Answer, type Answers, probeTarget, probeTool } from "./probe.ts";
 import { changedAmong, type ExactFiles, type FileState, readExact, stampOf } from "./tool-files.ts";
 import { type DeclaredTools, findTools, prefixesOf, type Tool, toolFolders } from "./tool-names.ts";
@@ -15,7 +16,7 @@ const parallelMax = 4;
 const cacheBytesMax = 32 << 20;
 /** Of the form of the cache: answers of another are asked for again. */
 const cacheVersion = 3;
-const pollMsDefault = 5000;
+const pollMsDefault = 10_000;
 /** Files that were read in an earlier start are looked at again once this one has done what is more urgent. */
 const exactAfterMs = 20_000;
 /** Files beyond those that programs start from change rarely, and there are thousands. */
@@ -49,6 +50,8 @@ export interface ToolchainOptions {
   readonly log?: Pick<Log, "info" | "warn">;
   /** Between looks at what there is. */
   readonly pollMs?: number;
+  /** What calls for the next look; absent: a timer. */
+  readonly every?: Every;
 }
 
 /** What an action needs of the machine for its toolchains, beside what every action has. */
@@ -262,8 +265,8 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
   };
 
   await refresh();
-  const timers = [setInterval(() => void look(), options.pollMs ?? pollMsDefault)];
-  timers.push(setTimeout(() => void readFiles([]), exactAfterMs));
+  const stopLooking = (options.every ?? everyByTimer)(options.pollMs ?? pollMsDefault, () => void look());
+  const timers = [setTimeout(() => void readFiles([]), exactAfterMs)];
   timers.push(setInterval(() => void readFiles([]), exactEveryMs));
   for (const timer of timers) timer.unref();
 
@@ -298,6 +301,7 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
     readFiles,
     stop() {
       stopped = true;
+      stopLooking();
       for (const timer of timers) clearTimeout(timer);
     },
   };

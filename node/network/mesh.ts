@@ -9,6 +9,7 @@ import type { NetworkHandlers } from "../../protocol/ports.ts";
 import { gossipBytesMax } from "../../protocol/swarm/message.ts";
 import type { Log } from "../log.ts";
 import type { BlobStore, Inquirable, Inquiry, InquiryAnswer, Mesh, TailSource, Way } from "../ports.ts";
+import { type Every, everyByTimer } from "../rounds.ts";
 import { admissionHandler, admissionProtocol } from "./admission.ts";
 import type { Askers } from "./askers.ts";
 import { blobsHandler } from "./blob-server.ts";
@@ -64,6 +65,8 @@ export interface MeshOptions {
   readonly obtain: (digest: Digest, from: readonly PeerId[], signal: AbortSignal) => Promise<boolean>;
   /** Reads a blob of this disk again that somebody found wrong: whether it is here and right. */
   readonly doubted: (digest: Digest) => Promise<boolean>;
+  /** What calls for a look at what may have changed; absent: timers. */
+  readonly every?: Every;
   readonly askers: Askers;
   readonly tails: TailSource;
   /** What the doctor finds, for members that ask. */
@@ -305,21 +308,22 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     log,
   });
   const hearers = () => gossip.hearers().filter((peer) => links.to(peer) !== undefined);
-  const sweep = setInterval(() => {
+  const every = options.every ?? everyByTimer;
+  const sweep = every(sweepMs, () => {
     for (const peer of links.peers()) if (!gossip.reaches(peer)) void identify(links.to(peer)!);
-  }, sweepMs);
+  });
   let at = ownAddresses().join();
-  const watch = setInterval(() => {
+  const watch = every(watchMs, () => {
     const now = ownAddresses().join();
     if (now === at) return;
     at = now;
     moved();
-  }, watchMs);
-  const hearsay = setInterval(() => {
+  });
+  const hearsay = every(hearsayMs, () => {
     const peers = links.peers();
     const connection = links.to(peers[Math.floor(Math.random() * peers.length)]!);
     if (connection) askForPeers(connection).catch((error) => log.debug({ err: error }, "no peers were told"));
-  }, hearsayMs);
+  });
   dialer.ensure(book.peers());
 
   return {
@@ -379,9 +383,9 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     async stop() {
       if (stopped) return;
       stopped = true;
-      clearInterval(sweep);
-      clearInterval(hearsay);
-      clearInterval(watch);
+      sweep();
+      hearsay();
+      watch();
       dialer.stop();
       gate.close();
       remoteBlobs.stop();

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Sensors } from "../../protocol/ports.ts";
 import type { LocalVitals, Unknown } from "../../protocol/swarm/vitals.ts";
+import { type Every, everyByTimer } from "../rounds.ts";
 import { readDisk } from "./disk.ts";
 import { readLoad } from "./load.ts";
 import { readMemory } from "./memory.ts";
@@ -34,6 +35,8 @@ export interface SensorOptions {
   readonly memoryBytesMax?: number;
   /** Between readings; at least, and by default, a second. */
   readonly intervalMs?: number;
+  /** What calls for the next reading; absent: a timer. */
+  readonly every?: Every;
 }
 
 const intervalMsMin = 1000;
@@ -83,14 +86,12 @@ export function createSensors(options: SensorOptions): Sensors {
     watch(callback) {
       let told = read();
       callback(told);
-      const timer = setInterval(() => {
+      return (options.every ?? everyByTimer)(intervalMs, () => {
         const fresh = read();
         if (!matters(told, fresh)) return;
         told = fresh;
         callback(fresh);
-      }, intervalMs);
-      timer.unref();
-      return () => clearInterval(timer);
+      });
     },
   };
 }
