@@ -2,11 +2,14 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { createWorkspaces } from "../../node/build/workspace.ts";
 import { writeFileAtomic, writeFileOnce } from "../../node/files.ts";
+import { createLog } from "../../node/log.ts";
 import { FilesFormat } from "../../node/release/formats/files.ts";
 import { openShowcase } from "../../node/release/showcase.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import { openEventStore } from "../../node/store/events.ts";
+import type { Records } from "../../node/store/migrations.ts";
 import { ListMaker, pieceAt, pieceCountOf } from "../../node/store/pieces.ts";
 import { digestOf, hashOf } from "../../protocol/kernel/digest.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
@@ -223,6 +226,122 @@ await tryWay(
   500_000,
 );
 await rm(shown, { recursive: true });
+
+// An action's own copies of its inputs, for it may write beside them.
+const actions = path.join(mount, "actions");
+const workspaces = createWorkspaces(blobs, actions, (folder) => rmSync(folder, { recursive: true }));
+await tryWay(
+  "workspace",
+  {
+    async write(bytes) {
+      const digest = digestOf(bytes);
+      if (!blobs.has(digest)) {
+        const slackBytes = statfsSync(mount).bavail * statfsSync(mount).bsize;
+        empty();
+        await blobs.put(bytes);
+        fill(slackBytes);
+      }
+      const files = [{ path: "src/a.c", digest, executable: false }];
+      const { dir, release } = await workspaces.prepare(
+        { files, outputs: [{ path: "src", kind: "folder" }] },
+        true,
+      );
+      const laid = digestOf(readFileSync(`${dir}/work/src/a.c`));
+      release();
+      if (laid !== digest) throw new Error("it was laid out as something else");
+    },
+    check: () =>
+      readdirSync(actions, { recursive: true, withFileTypes: true })
+        .filter((one) => one.isFile())
+        .map(({ name }) => `of a workspace is left: ${name}`),
+  },
+  500_000,
+);
+
+// Whoever logs is not held up; a line that has no room is lost, and the next one stands on a line of its own.
+const logFile = path.join(mount, "log");
+const log = createLog({ level: "info", file: logFile });
+const linesIn = () => readFileSync(logFile, "utf8").split("\n").filter(Boolean);
+const isLine = (text: string) => {
+  try {
+    return (JSON.parse(text) as { msg?: string }).msg !== undefined;
+  } catch {
+    return false;
+  }
+};
+let torn = 0;
+await tryWay(
+  "log",
+  {
+    async write(bytes) {
+      log.info(Buffer.from(bytes).toString("hex"));
+      if (!linesIn().at(-1)?.includes(Buffer.from(bytes).toString("hex")))
+        throw Object.assign(new Error("it is not there"), { code: "disk-full" });
+    },
+    check(_, stored) {
+      const broken = linesIn().filter((line) => !isLine(line)).length;
+      const more = broken - torn;
+      torn = broken;
+      return more > (stored ? 0 : 1) ? ["a line that had room is torn"] : [];
+    },
+  },
+  200_000,
+);
+
+// A store that is brought up to a new format is copied for that: as it was, or as it will be.
+const older = path.join(mount, "older");
+const steps = [
+  {
+    what: "every entry is written again",
+    async run(records: Records) {
+      for await (const [key, value] of records.iterator({ gte: "e/", lt: "e0" }))
+        await records.batch([{ type: "put", key: `x${key}`, value }]);
+    },
+  },
+];
+const seqs = Array.from({ length: 400 }, (_, seq) => seq);
+await tryWay(
+  "migrate",
+  {
+    async write() {
+      if (!existsSync(older)) {
+        const slackBytes = statfsSync(mount).bavail * statfsSync(mount).bsize;
+        empty();
+        const events = await openEventStore(older);
+        const update = bytesOf(7, 4 << 10);
+        await new Promise((resolve) =>
+          events.write(
+            {
+              entries: seqs.map((seq) => entryAt(seq)),
+              updates: seqs.map(() => ({ build: "a-0123456789" as BuildId, update })),
+              dropped: [],
+              durable: true,
+            },
+            resolve,
+          ),
+        );
+        await events.close();
+        fill(slackBytes);
+      }
+      await (await openEventStore(older, {}, steps)).close();
+    },
+    async check(_, stored) {
+      const odd = readdirSync(mount).filter((name) => name.startsWith("older.migrat"));
+      const slackBytes = statfsSync(mount).bavail * statfsSync(mount).bsize;
+      empty(); // to open it takes some room
+      const events = await openEventStore(older, {}, stored ? steps : []);
+      const { entries } = await events.restore();
+      await events.close();
+      fill(slackBytes);
+      if (entries.length < seqs.length) odd.push(`${seqs.length - entries.length} entries are gone`);
+      if (existsSync(`${older}.v1`) !== stored) odd.push("the store as it was is not where it should be");
+      if (stored)
+        for (const name of ["older", "older.v1"]) rmSync(path.join(mount, name), { recursive: true });
+      return odd;
+    },
+  },
+  1,
+);
 
 // The log of the database is cut at any place: what was answered as written is there, whatever came after.
 for (const slackBytes of slacks) {

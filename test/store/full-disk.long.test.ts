@@ -20,6 +20,9 @@ const ways = [
   "writeFileAtomic",
   "writeFileOnce",
   "showcase",
+  "workspace",
+  "log",
+  "migrate",
   "events",
 ];
 
