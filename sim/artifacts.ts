@@ -7,14 +7,13 @@ import type { CacheHit, Want } from "../protocol/contract.ts";
 import { digestOf, emptyDigest, sizeOf } from "../protocol/kernel/digest.ts";
 import { byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
 import type { Random } from "../protocol/kernel/random.ts";
-import type { Artifacts, EventStore, Inspector, Remembered } from "../protocol/ports.ts";
+import type { Artifacts, EventStore, Inspector } from "../protocol/ports.ts";
+import { offersOf } from "../protocol/work/offers.ts";
 import type { VirtualNetwork } from "./network.ts";
 import type { Process } from "./process.ts";
 
 /** What a look at the own disk takes, milliseconds. */
 const diskMs = 0.1;
-/** Makers named of one result. */
-const madeMax = 8;
 
 export class Blobs {
   private readonly network: VirtualNetwork;
@@ -143,9 +142,11 @@ export class Blobs {
           keys,
           (key, next) =>
             events.results(key, (found) => {
-              for (const { result, made } of found) {
-                const from = [self, ...made.map((m) => m.by)].find((h) => this.offers(self, h, result));
-                if (from !== undefined) hits.set(key, hitOf(key, result, from === self ? peer : from, found));
+              for (const { hit, holders } of offersOf(key, found)) {
+                const from = [self, ...holders].find((h) => this.offers(self, h, hit.result));
+                if (from === undefined) continue;
+                hits.set(key, { ...hit, from: from === self ? peer : from });
+                break;
               }
               next();
             }),
@@ -280,17 +281,6 @@ export class Blobs {
 }
 
 /** Who made a result, the latest first, and who made others of its key. */
-const hitOf = (
-  key: Digest,
-  result: CacheHit["result"],
-  from: PeerId,
-  known: readonly Remembered[],
-): CacheHit => {
-  const made = known.flatMap((k) => (k.result === result ? [...k.made].reverse() : [])).slice(0, madeMax);
-  const divergent = known.flatMap((k) => (k.result === result ? [] : k.made)).slice(-madeMax);
-  return { key, result, from, made, ...(divergent.length > 0 ? { divergent } : {}) };
-};
-
 const sorted = (files: InputFile[] | null): InputFile[] | null =>
   files?.sort((a, b) => byText(a.path, b.path)) ?? null;
 

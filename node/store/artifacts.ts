@@ -10,8 +10,9 @@ import type { CacheHit, Want } from "../../protocol/contract.ts";
 import { emptyDigest, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { byText, type Digest, type PeerId } from "../../protocol/kernel/ids.ts";
-import type { Artifacts, EventStore, Remembered } from "../../protocol/ports.ts";
+import type { Artifacts, EventStore } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
+import { type Offered, offersOf } from "../../protocol/work/offers.ts";
 import type { Log } from "../log.ts";
 import type { PiecedBlob, RemoteBlobs } from "../ports.ts";
 import type { DiskBlobs } from "./blobs.ts";
@@ -40,8 +41,6 @@ const statTimeoutMs = 2000;
 const silenceMsMax = 3000;
 /** Directories of one level of a tree that are fetched together. */
 const treeWidth = 256;
-/** Makers named of one result. */
-const madeMax = 8;
 
 export interface ArtifactsOptions {
   readonly blobs: DiskBlobs;
@@ -315,8 +314,8 @@ export function createArtifacts(options: ArtifactsOptions): LocalArtifacts {
     const known = await Promise.all(
       keys.map(
         (key) =>
-          new Promise<readonly Candidate[]>((resolve) =>
-            events.results(key, (found) => resolve(candidatesOf(key, found))),
+          new Promise<readonly Offered[]>((resolve) =>
+            events.results(key, (found) => resolve(offersOf(key, found))),
           ),
       ),
     );
@@ -426,31 +425,6 @@ async function* unlessSilent(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<
     if (silent) end?.catch(() => {});
     else await end;
   }
-}
-
-interface Candidate {
-  readonly hit: Omit<CacheHit, "from">;
-  /** Who may have its bytes, the latest maker first. */
-  readonly holders: readonly PeerId[];
-}
-
-/** What is known of a key, the newest result first. */
-function candidatesOf(key: Digest, known: readonly Remembered[]): Candidate[] {
-  return known
-    .map(({ result, made }) => {
-      const divergent = known.flatMap((k) => (k.result === result ? [] : k.made)).slice(-madeMax);
-      const latest = made.toReversed();
-      return {
-        hit: {
-          key,
-          result,
-          made: latest.slice(0, madeMax),
-          ...(divergent.length > 0 ? { divergent } : {}),
-        },
-        holders: latest.map((m) => m.by),
-      };
-    })
-    .toReversed();
 }
 
 /** Throws `timed-out`. */
