@@ -1,11 +1,13 @@
-/** A real member that lies among honest ones: their builds end, in little more time than without it. */
+/** A real member that lies among honest ones: their builds end, in little more time than without it, and what it forged does not outlive it. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { NodeView, StatusView } from "../../node/control/api.ts";
+import type { BuildResult, NodeView, StatusView } from "../../node/control/api.ts";
 import { until } from "../patience.ts";
 import { LabFarm } from "./farm.ts";
 import { missingForLab } from "./lab.ts";
 import type { Lie } from "./liar.ts";
-import { complete, parts, submit } from "./work.ts";
+import { complete, parts, submit, summary } from "./work.ts";
 
 const missing = await missingForLab();
 if (missing) console.warn(`a real member that lies is not tried: there is no ${missing}`);
@@ -70,4 +72,51 @@ describe.skipIf(missing !== undefined)("a real member that lies", { timeout: 400
       expect(farm.deaths).toEqual([]);
     },
   );
+
+  /** What a member fetches as the end of a build, in the order of its parts. */
+  const wholeOf = async (name: string, build: string, to: string) => {
+    await farm.good(name, "fetch", build, "--to", to);
+    const text = await readFile(path.join(farm.terminal.dir, to, "whole.txt"), "utf8");
+    const lines = text.trim().split("\n");
+    return lines.sort((a, b) => Number(a) - Number(b));
+  };
+  const few = 18;
+  const right = Array.from({ length: few }, (_, i) => String(i));
+
+  test("forged results: believed while nobody knows better, and used no more once their maker is outvoted", async () => {
+    await among("forged-results");
+    const file = await farm.terminal.write(
+      "forged.yaml",
+      `swarmd: 1\nname: forged\nactions:\n${parts(few, 0.5)}`,
+    );
+    const run = (...flags: string[]) => farm.json<BuildResult>("ann", "submit", file, ...flags);
+    const believed = await run();
+    expect(believed.state).toBe("complete");
+    expect(believed.byNode.mal).toBeGreaterThan(0);
+    await alone();
+    const again = await run("--no-cache");
+    expect(again.byNode.mal).toBeUndefined();
+    const cached = await run();
+    expect(cached.cached).toBe(few + 1);
+    const makers = cached.divergent.flatMap(({ results }) => results.at(-1)!.nodes);
+    expect(new Set(makers)).toEqual(new Set(["mal"]));
+    for (const name of honest) expect(await wholeOf(name, cached.build, `voted-${name}`)).toEqual(right);
+  });
+
+  test("forged results: what their maker said is made again by others once it is disowned", async () => {
+    await among("forged-results");
+    const build = await submit(farm, "ann", "disowned", parts(few, 1.5));
+    await until(async () => ((await summary(farm, "ann", build)).counts.done ?? 0) > few / 3);
+    await until(async () => farm.holds("mal", "forged\n"));
+    await farm.good("ann", "member", "revoke", "mal", "--disown", "--reason", "forged", "--yes");
+    const { byNode } = await complete(farm, "ann", build);
+    expect(byNode.mal).toBeUndefined();
+    for (const name of honest) {
+      await complete(farm, name, build);
+      expect(await wholeOf(name, build, `disowned-${name}`)).toEqual(right);
+    }
+    // It was told that it is a member no more, and ended.
+    await farm.ended("mal");
+    for (const death of farm.deaths.splice(0)) expect(death).toContain("the daemon of mal ended with 4");
+  });
 });

@@ -3,14 +3,15 @@
  * network are real; what goes out of it, or what it runs, is bent as in the simulator.
  */
 import { Random } from "../../protocol/kernel/random.ts";
-import type { Ports } from "../../protocol/ports.ts";
+import type { Executor, Ports } from "../../protocol/ports.ts";
 import { Runtime } from "../../protocol/runtime.ts";
 import { byzantine } from "../../sim/byzantine.ts";
 import type { Host } from "../../sim/host.ts";
 import type { Process } from "../../sim/process.ts";
 import { lasting } from "../patience.ts";
 
-const lies = ["flooding", "never-runs", "equivocation"] as const;
+/** Beside those of the simulator: something else is run than was asked for, and its outputs are handed over, bytes and all. */
+const lies = ["flooding", "never-runs", "equivocation", "forged-results"] as const;
 export type Lie = (typeof lies)[number];
 
 const lie = lies.find((known) => known === process.env.SWARMD_TEST_LIE);
@@ -18,8 +19,19 @@ const lie = lies.find((known) => known === process.env.SWARMD_TEST_LIE);
 delete process.env.NODE_OPTIONS;
 delete process.env.SWARMD_TEST_LIE;
 
+const forging = 'for out; do echo forged > "$out"; done';
+
+const forger = (executor: Executor): Executor => ({
+  execute: (request, done) => {
+    const argv = ["/bin/sh", "-c", forging, "sh", ...request.outputs.map((output) => output.path)];
+    executor.execute({ ...request, argv }, done);
+  },
+  kill: (claim, reason) => executor.kill(claim, reason),
+  survey: (tools) => executor.survey(tools),
+});
+
 /** What a bend of the simulator needs of the machine it bends. */
-function bentPorts(how: Lie, { core }: Runtime, ports: Ports): Ports {
+function bentPorts(how: Exclude<Lie, "forged-results">, { core }: Runtime, ports: Ports): Ports {
   const { self, name } = core.desk.config;
   const host = { name, peer: self, place: self, core } as Host;
   const life = {
@@ -35,7 +47,9 @@ if (lie) {
   const start = Runtime.prototype.start;
   Runtime.prototype.start = function (restored) {
     const { ports } = this as unknown as { ports: Ports };
-    Object.assign(this, { ports: bentPorts(lie, this, ports) });
+    const bent =
+      lie === "forged-results" ? { ...ports, executor: forger(ports.executor) } : bentPorts(lie, this, ports);
+    Object.assign(this, { ports: bent });
     start.call(this, restored);
   };
 }
