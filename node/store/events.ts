@@ -12,6 +12,7 @@ import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import type { ActionResult, Made } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import { type Migrated, type Migration, migrations, openBroughtUp } from "./migrations.ts";
+import { byName, lengthened, namedIn, shortened } from "./named-updates.ts";
 import {
   archivePlace,
   archivePlaces,
@@ -127,10 +128,12 @@ class LevelEvents implements DiskEvents {
         ({ entry }) => keepsOnly === undefined || entry.build === undefined || entry.author === keepsOnly,
       )
       .map((entry) => ({ type: "put", key: placeOf(entry), value: entry.bytes }));
+    // Where others' entries are not kept, an update is all there is of them.
+    const named = byName(keepsOnly === undefined && batch.updates.length > 0 ? batch.entries : []);
     for (const { build, update } of batch.updates) {
       const n = this.#nextUpdate.get(build) ?? 0;
       this.#nextUpdate.set(build, n + 1);
-      operations.push({ type: "put", key: updatePlace(build, n), value: update });
+      operations.push({ type: "put", key: updatePlace(build, n), value: shortened(update, named) });
     }
     for (const build of batch.dropped) {
       const count = this.#nextUpdate.get(build) ?? 0;
@@ -207,15 +210,19 @@ class LevelEvents implements DiskEvents {
         else unreadable++;
       }
     }
-    if (unreadable > 0) this.#damaged = true;
     const ledgers = [];
     for (const build of this.#nextUpdate.keys()) {
       const [gte, lt] = updatePlacesOf(build);
-      const updates = await this.#database.values({ gte, lt }).all();
-      // Bare Uint8Arrays: the database hands out Buffers, which Yjs does not take.
-      if (updates.length > 0)
-        ledgers.push({ build, updates: updates.map((update) => new Uint8Array(update)) });
+      const kept = await this.#database.values({ gte, lt }).all();
+      const updates: Uint8Array[] = [];
+      for (const one of kept) {
+        const { whole, lacking } = await this.#lengthened(one);
+        updates.push(...whole);
+        unreadable += lacking;
+      }
+      if (updates.length > 0) ledgers.push({ build, updates });
     }
+    if (unreadable > 0) this.#damaged = true;
     const [gte, lt] = archivePlaces;
     const records = await this.#database.values({ gte, lt }).all();
     const archived = records.map((record) => new Uint8Array(record));
@@ -227,6 +234,26 @@ class LevelEvents implements DiskEvents {
       unreadable,
       ...(history ? { history: new Uint8Array(history) } : {}),
     };
+  }
+
+  /** The updates that one was kept for, and how many of its entries are not there any more. */
+  async #lengthened(kept: Uint8Array): Promise<{ whole: Uint8Array[]; lacking: number }> {
+    const chains = namedIn(kept);
+    // Bare Uint8Arrays: the database hands out Buffers, which Yjs does not take.
+    if (!chains) return { whole: [new Uint8Array(kept)], lacking: 0 };
+    const whole: Uint8Array[] = [];
+    let lacking = 0;
+    for (const chain of chains) {
+      const places = chain.entries.map(([seq]) => entryPlace("builds", chain.author, chain.inc, seq));
+      const found = await this.#database.getMany(places);
+      for (const [at, named] of chain.entries.entries()) {
+        const bytes = found[at];
+        if (!bytes) lacking++;
+        const update = bytes && lengthened(chain, named, new Uint8Array(bytes));
+        if (update) whole.push(update);
+      }
+    }
+    return { whole, lacking };
   }
 
   async voteLog(first?: string): Promise<string> {
