@@ -38,6 +38,7 @@ import { pause } from "./commands/pause.ts";
 import { plan } from "./commands/plan.ts";
 import { queue } from "./commands/queue.ts";
 import { rebalance } from "./commands/rebalance.ts";
+import { release } from "./commands/release.ts";
 import { releases } from "./commands/releases.ts";
 import { reset } from "./commands/reset.ts";
 import { resume } from "./commands/resume.ts";
@@ -51,6 +52,7 @@ import { staging } from "./commands/staging.ts";
 import { status } from "./commands/status.ts";
 import { stop } from "./commands/stop.ts";
 import { submit } from "./commands/submit.ts";
+import { taint } from "./commands/taint.ts";
 import { timeline } from "./commands/timeline.ts";
 import { unground } from "./commands/unground.ts";
 import { verify } from "./commands/verify.ts";
@@ -86,8 +88,10 @@ const commands: readonly Command[] = [
   verify,
   staging,
   finalize,
+  release,
   releases,
   rollback,
+  taint,
   mirror,
   cancel,
   queue,

@@ -30,6 +30,7 @@ import { reachOf } from "./reach.ts";
 import { Recall } from "./recall.ts";
 import type { Envelope } from "./release/attestation.ts";
 import { attest } from "./release/provenance-queries.ts";
+import { makingsSince, type TaintParts, taintsView } from "./release/taints.ts";
 import { ReleaseQueries } from "./release-queries.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
 import type { Collector } from "./store/collector.ts";
@@ -114,6 +115,13 @@ export function createOperator(parts: OperatorParts): Control {
     },
     rules: () => readRules(parts.diagnosis),
   });
+  const tainting: TaintParts = {
+    desk,
+    recall,
+    releases,
+    nameOf: (peer) => queries.nameOf(peer),
+    timeline: (request) => timelineOf(request, new AbortController().signal, { ...parts, desk, recall }),
+  };
   const found = new ArtifactQueries({ ...parts, desk });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
@@ -255,6 +263,20 @@ export function createOperator(parts: OperatorParts): Control {
     member: async (operation, options) => {
       await command({ kind: "member", operation, reason: options?.reason });
     },
+    taint: async ({ peer, sinceMs, reason }) => {
+      const from = await makingsSince(tainting, peer, sinceMs);
+      if (from.length === 0)
+        throw new SwarmError(
+          "not-found",
+          `${queries.nameOf(peer)} made nothing since then that is known here`,
+          {
+            remedy: `what it made: swarmd timeline --node ${queries.nameOf(peer)} --kind done`,
+          },
+        );
+      await command({ kind: "member", operation: { op: "taint", peer, from, sinceMs }, reason });
+      return taintsView(tainting);
+    },
+    taints: () => taintsView(tainting),
     rotate: async () => {
       const { peer } = await parts.nextIdentity();
       await command({ kind: "member", operation: { op: "rotate", peer } });

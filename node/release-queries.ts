@@ -1,7 +1,7 @@
 /** What people are told of releases: channels, epochs, what is staged, who votes and who serves. Reads only. */
 import { sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
-import type { PeerId } from "../protocol/kernel/ids.ts";
+import type { BuildId, PeerId } from "../protocol/kernel/ids.ts";
 import { quorumOf } from "../protocol/release/ballot.ts";
 import type { Epochs } from "../protocol/release/epochs.ts";
 import { blobsOf, decodeManifest, type Manifest } from "../protocol/release/manifest.ts";
@@ -57,6 +57,15 @@ export class ReleaseQueries {
       .channels()
       .flatMap(({ channel }) => releases.pending(channel) ?? [])
       .reduce((sum, { items }) => sum + items, 0);
+  }
+
+  /** What waits in a channel, as far as its lists are here. */
+  stagedItems(channel: string): { readonly build: BuildId; readonly items: Manifest["items"] }[] {
+    const { releases } = this.parts;
+    return (releases.pending(channel) ?? []).flatMap(({ build, set, by }) => {
+      const items = releases.papers.set(set, [by])?.items;
+      return items ? [{ build, items }] : [];
+    });
   }
 
   /** What an epoch holds. Throws `not-found`, `blob-missing`. */

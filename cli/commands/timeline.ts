@@ -3,7 +3,8 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type Command, type Options, optionList, optionText } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { matchNode, selectBuild } from "../select.ts";
-import { clockText, dayText, parseDurationMs } from "../units.ts";
+import { sinceOf } from "../since.ts";
+import { clockText, dayText } from "../units.ts";
 
 const shownDefault = 200;
 
@@ -78,27 +79,6 @@ export const timeline: Command = {
     return interrupt.signal.aborted ? 130 : 0;
   },
 };
-
-/** Wall milliseconds. */
-function sinceOf(options: Options): number | undefined {
-  const text = optionText(options, "since");
-  if (text === undefined) return undefined;
-  const ago = parseDurationMs(text);
-  const atMs =
-    ago === undefined
-      ? /^\d{4}-\d\d-\d\d/.test(text)
-        ? Date.parse(localMoment(text))
-        : Number.NaN
-      : Date.now() - ago;
-  if (!(atMs >= 0))
-    throw new SwarmError("usage", `--since takes a time, not ${text}`, {
-      remedy: "--since 30m, --since 7d, --since 2030-01-31T09:05",
-    });
-  return Math.floor(atMs);
-}
-
-/** A day alone means its begin here, not in Greenwich. */
-const localMoment = (text: string): string => (text.length === 10 ? `${text}T00:00` : text);
 
 function limitOf(options: Options): number | undefined {
   const text = optionText(options, "limit");

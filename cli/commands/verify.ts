@@ -7,6 +7,7 @@ import { digestFrom } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Candidate, Lack } from "../../protocol/release/risk.ts";
 import { type Command, type Context, optionList, optionText } from "../command.ts";
+import { showRisk } from "../risk-table.ts";
 import { channelOption, defaultChannel } from "./finalize.ts";
 
 const packagesMax = 50_000;
@@ -111,16 +112,6 @@ async function staged(context: Context, channel: string): Promise<number> {
 
 function show({ output, json }: Context, risk: Risk, what: string): number {
   if (json) output.json(risk);
-  else {
-    const tone = risk.refuses ? "bad" : risk.score > 0 ? "note" : "good";
-    output.line(`${output.tone(tone, `risk ${risk.score} of 100`)} for ${what}`);
-    for (const { kind, points, count: found, findings, remedy } of risk.parts) {
-      output.line(
-        `${String(points).padStart(4)}  ${kind}, ${found} time${found === 1 ? "" : "s"} → ${remedy}`,
-      );
-      for (const { where, what } of findings) output.line(`        ${where}: ${what}`);
-      if (found > findings.length) output.line(`        and ${found - findings.length} more`);
-    }
-  }
+  else showRisk(output, risk, what);
   return risk.refuses ? 4 : 0;
 }

@@ -485,6 +485,39 @@ export interface ReleasesView {
   readonly mirrors: readonly MirrorView[];
 }
 
+/** What counts no more because of who made it, and what holds it. Lists of names hold at most 100 of `count`. */
+export interface TaintsView {
+  readonly taints: readonly {
+    readonly node: string;
+    readonly peerId: PeerId;
+    readonly sinceMs: number;
+    readonly by: string;
+    readonly reason?: string;
+  }[];
+  /** Actions whose results went, made there or made of that. */
+  readonly builds: readonly {
+    readonly build: BuildId;
+    readonly actions: readonly ActionName[];
+    readonly count: number;
+  }[];
+  readonly staged: readonly {
+    readonly channel: string;
+    readonly build: BuildId;
+    readonly paths: readonly string[];
+    readonly count: number;
+  }[];
+  /** The newest of a channel first. */
+  readonly epochs: readonly {
+    readonly channel: string;
+    readonly epoch: number;
+    readonly current: boolean;
+    readonly paths: readonly string[];
+    readonly count: number;
+  }[];
+  /** Builds and epochs that could not be looked at. */
+  readonly unread: readonly string[];
+}
+
 /** How far an artifact is that is being brought here. */
 export interface BringEvent {
   readonly hereBytes: number;
@@ -574,6 +607,14 @@ export interface Control extends Accounts {
   members(): Promise<MembersView>;
   /** Says something of a member, or of one who would be one; returns once it is on disk here and under way to all. */
   member(operation: MemberOperation, options?: { readonly reason?: string }): Promise<void>;
+  /** What a member made since then counts no more, nor what was made of it; refuses `not-found` where it made nothing, `role-missing`. */
+  taint(request: {
+    readonly peer: PeerId;
+    readonly sinceMs: number;
+    readonly reason?: string;
+  }): Promise<TaintsView>;
+  /** All that is tainted, and what holds it. */
+  taints(): Promise<TaintsView>;
   /** This node goes on under a new key, as `peer`; its daemon starts anew. */
   rotate(): Promise<{ readonly peer: PeerId }>;
   invite(request: { readonly roles: readonly Role[]; readonly ttlMs: number }): Promise<InviteReply>;

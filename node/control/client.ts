@@ -98,6 +98,8 @@ export function controlClient(socketPath: string): Control {
     releaseManifest: (channel, epoch) => value("releaseManifest", { channel, epoch }),
     release: (command) => value("release", command),
     members: () => value("members", {}),
+    taint: (request) => value("taint", request),
+    taints: () => value("taints", {}),
     member: (operation, options) => value("member", { operation, ...options }),
     rotate: () => value("rotate", {}),
     invite: (request) => value("invite", request),

@@ -4,7 +4,7 @@
  */
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
-import type { ActionName, BuildId, Digest } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
 import type { TimelineRequest } from "./account.ts";
@@ -52,6 +52,8 @@ export const routes = {
   releaseManifest: { method: "GET", path: "/1/release", answer: "json", silenceMsMax: slow },
   release: { method: "POST", path: "/1/release", answer: "json", silenceMsMax: slow },
   members: { method: "GET", path: "/1/members", answer: "json", silenceMsMax: quick },
+  taint: { method: "POST", path: "/1/taint", answer: "json", silenceMsMax: slow },
+  taints: { method: "GET", path: "/1/taints", answer: "json", silenceMsMax: slow },
   member: { method: "POST", path: "/1/member", answer: "json", silenceMsMax: quick },
   rotate: { method: "POST", path: "/1/rotate", answer: "json", silenceMsMax: quick },
   invite: { method: "POST", path: "/1/invite", answer: "json", silenceMsMax: quick },
@@ -113,6 +115,8 @@ export interface RouteInputs {
   readonly release: ReleaseCommand;
   readonly members: Record<never, never>;
   readonly member: { readonly operation: MemberOperation; readonly reason?: string };
+  readonly taint: { readonly peer: PeerId; readonly sinceMs: number; readonly reason?: string };
+  readonly taints: Record<never, never>;
   readonly rotate: Record<never, never>;
   readonly invite: { readonly roles: readonly Role[]; readonly ttlMs: number };
   readonly doctor: Record<never, never>;

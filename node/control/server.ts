@@ -296,6 +296,11 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
   },
   release: { input: releaseCommand, run: (control, input) => control.release(input) },
   members: { input: nothing, run: (control) => control.members() },
+  taint: {
+    input: z.strictObject({ peer, sinceMs: z.int().nonnegative(), reason: z.string().max(256).optional() }),
+    run: (control, input) => control.taint(input),
+  },
+  taints: { input: nothing, run: (control) => control.taints() },
   member: {
     input: z.strictObject({ operation: memberOperation, reason: z.string().max(256).optional() }),
     run: (control, { operation, ...options }) => control.member(operation, options),

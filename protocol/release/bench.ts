@@ -6,6 +6,7 @@ import type { Liveness } from "../swarm/liveness.ts";
 import type { Members } from "../swarm/members.ts";
 import type { Event } from "../timeline/events.ts";
 import type { SayOptions } from "../voice.ts";
+import type { ReleaseItem } from "./manifest.ts";
 
 export interface Bench {
   readonly config: CoreConfig;
@@ -18,4 +19,6 @@ export interface Bench {
   /** Those likely to hold a blob, the living first, then every other living member. */
   preferred(holders: readonly PeerId[]): PeerId[];
   status(peer: PeerId): Liveness;
+  /** Whether a result that counts still brings the item; undefined where its build is no longer in memory. */
+  stands(item: ReleaseItem): boolean | undefined;
 }

@@ -27,6 +27,7 @@ import {
   type Manifest,
   merged,
   mergedHeader,
+  type ReleaseItem,
   type StagedSet,
 } from "./manifest.ts";
 import type { Mirrors } from "./mirrors.ts";
@@ -302,7 +303,7 @@ export class Finalizing {
   /** Packages are brought here and read; what is held against them is part of the release, and may be the end of it. */
   private judge(task: Task, epochs: Epochs): void {
     const { wish, draft } = task;
-    const { config, members } = this.bench;
+    const { config } = this.bench;
     const { inspections } = draft!;
     const packages = packagesOf(draft!);
     const name = this.stockName(task);
@@ -311,7 +312,7 @@ export class Finalizing {
     const risk = riskOfDraft(draft!, {
       policy: policyFor(config.risk ?? defaultRiskPolicy, draft!.base),
       inspections: inspections instanceof Map ? inspections : new Map(),
-      doubted: (item) => (item.nodes ?? []).filter((peer) => isDoubted(members, peer)),
+      doubted: (item) => this.doubted(item),
     });
     if (wish.verify) return this.end(task, { ok: true, epoch: task.epoch, risk });
     if (risk.refuses && wish.reason === undefined)
@@ -322,6 +323,17 @@ export class Finalizing {
         "what each part is, and what helps: swarmd verify; if it is right all the same: swarmd finalize --reason TEXT",
       );
     this.store(task, { ...draft!.manifest, ...recorded(risk) });
+  }
+
+  /** Of an item's builders those whose word does not count; all of them where what they made is tainted, or made of what is. */
+  private doubted(item: ReleaseItem): readonly PeerId[] {
+    const { members } = this.bench;
+    const nodes = item.nodes ?? [];
+    const stands = this.bench.stands(item);
+    if (stands === false) return nodes;
+    return nodes.filter(
+      (peer) => isDoubted(members, peer) || (stands === undefined && members.taints.has(peer)),
+    );
   }
 
   private inspect(task: Task, epochs: Epochs, packages: readonly PackageFile[]): void {

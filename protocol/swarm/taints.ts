@@ -44,6 +44,10 @@ export class Taints {
     return [...this.byPeer.values()].flat().sort((a, b) => byText(a.said.id, b.said.id));
   }
 
+  get any(): boolean {
+    return this.byPeer.size > 0;
+  }
+
   has(peer: PeerId): boolean {
     return this.byPeer.has(peer);
   }

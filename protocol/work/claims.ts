@@ -47,6 +47,9 @@ interface ActionFacts {
   inputs: Inputs | undefined;
 }
 
+/** Why a claim is closed whose result an admin tainted. */
+const tainted = "what it made is tainted";
+
 const none: readonly never[] = [];
 const nothing: ReadonlySet<string> = new Set();
 
@@ -156,6 +159,15 @@ export class Claims {
 
   action(index: number): GraphAction {
     return this.graph.actions[index]!;
+  }
+
+  /** Actions that had a result, and have none any more that counts. */
+  withdrawn(): number[] {
+    const isComplete = this.sealed?.event.state === "complete";
+    const had = ({ results, groundless, claims }: ActionFacts): boolean =>
+      results.length === 0 &&
+      (isComplete || groundless.length > 0 || claims.some(({ abandoned }) => abandoned === tainted));
+    return this.facts.flatMap((facts, index) => (had(facts) ? [index] : []));
   }
 
   claimsOf(index: number): readonly Claim[] {
@@ -418,7 +430,7 @@ export class Claims {
       if (!claim.fail || event.cause < claim.fail.cause) claim.fail = event;
     } else if (event.kind === "done") {
       if (event.key !== claim.key || !this.fits(claim.action, event.result)) return;
-      if (this.members.spoiled(said)) claim.abandoned ??= "what it made is tainted";
+      if (this.members.spoiled(said)) claim.abandoned ??= tainted;
       else this.foldDone(claim, event, said, touched);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);

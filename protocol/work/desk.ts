@@ -1,8 +1,10 @@
 /** What the machines of the work floor share: who is there, which builds are live, what was learned, and the way out for events and effects. */
+
 import type { InputFile } from "../build/graph.ts";
 import type { CoreConfig, Effect, Instant, Want } from "../contract.ts";
 import { type BuildId, byText, type ClaimId, type Digest, type PeerId } from "../kernel/ids.ts";
 import { Random } from "../kernel/random.ts";
+import type { ReleaseItem } from "../release/manifest.ts";
 import { LastWords } from "../swarm/last-words.ts";
 import { type Liveness, Peers } from "../swarm/liveness.ts";
 import { type Member, Members } from "../swarm/members.ts";
@@ -18,6 +20,7 @@ import { Estimates } from "./estimates.ts";
 import { Heat } from "./heat.ts";
 import { Records } from "./records.ts";
 import { Room } from "./room.ts";
+import { stands } from "./standing.ts";
 import { firstOf, type Weighted } from "./steward.ts";
 
 /** Digests known to lie on the own disk: a memory, bounded; forgetting one costs a look. */
@@ -187,6 +190,12 @@ export class Desk {
     // Somebody told two stories under this very start: two copies of one running machine, or worse. Nothing it says counts.
     if (this.members.forks.has(this.config.self, this.config.inc)) return "twins";
     return this.rivals.standing(this.now.monoMs, this.peers.leaseMs(this.members.size));
+  }
+
+  /** Undefined where its build is no longer in memory, and as long as nothing at all is tainted. */
+  stands(item: ReleaseItem): boolean | undefined {
+    const claims = this.members.taints.any ? this.builds.get(item.build)?.claims : undefined;
+    return claims && stands(claims, item);
   }
 
   status(peer: PeerId): Liveness {

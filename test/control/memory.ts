@@ -16,7 +16,9 @@ import type {
   LogChunk,
   Moved,
   NodeView,
+  ReleasesView,
   RequestView,
+  TaintsView,
   WordOptions,
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
@@ -28,6 +30,7 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
+import type { Manifest } from "../../protocol/release/manifest.ts";
 import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
@@ -316,16 +319,29 @@ export class MemoryControl extends MemoryAccounts implements Control {
     }));
   }
 
-  async releaseManifest(channel: string, epoch: number): Promise<never> {
+  async releaseManifest(channel: string, epoch: number): Promise<Manifest> {
     throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
   }
 
   risk: ReleaseReply["risk"];
-  readonly releases = async () => ({ channels: [], mirrors: [] });
+  tainted: TaintsView = { taints: [], builds: [], staged: [], epochs: [], unread: [] };
+  async releases(): Promise<ReleasesView> {
+    return { channels: [], mirrors: [] };
+  }
+
   async release({ kind }: ReleaseCommand): Promise<ReleaseReply> {
     if (kind === "verify") return { epoch: 3, risk: this.risk };
     if (kind === "finalize") throw new SwarmError("refused", "nothing is staged for stable");
     return {};
+  }
+
+  readonly taints = async (): Promise<TaintsView> => this.tainted;
+  async taint({ peer, sinceMs }: { peer: PeerId; sinceMs: number }): Promise<TaintsView> {
+    const nodes = await this.nodes();
+    const node = nodes.find((one) => one.peerId === peer)!.name;
+    const taint = { node, peerId: peer, sinceMs, by: nodes[0]!.name };
+    this.tainted = { ...this.tainted, taints: [...this.tainted.taints, taint] };
+    return this.tainted;
   }
 
   async members() {

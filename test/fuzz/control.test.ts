@@ -133,6 +133,8 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
     { kind: "rollback", channel: "stable", epoch: 1 },
     { kind: "drop", channel: "stable", build, reason: "why" },
   ],
+  taint: [{ peer: someone, sinceMs: 1, reason: "bad memory" }],
+  taints: [{}],
   members: [{}],
   member: [
     { operation: { op: "role", peer: someone, roles: ["builder"] } },

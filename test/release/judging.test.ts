@@ -121,6 +121,19 @@ test("a builder that is no member is held against it", () => {
   });
 });
 
+test("what was made of tainted results is held against it, whoever built it", () => {
+  const lab = farm();
+  const nodes = [lab.node("ann").peer, lab.node("bob").peer];
+  lab.stage(lab.node("bob"), "second", { "bin/x": "two", "bin/y": "sound" }, 1, { nodes });
+  lab.fallen.add("bin/x");
+  const refusal = ask(lab, "cat", finalize);
+  expect(refusal).toMatchObject({ ok: false, code: "refused" });
+  expect(refusal).toMatchObject({
+    message: expect.stringMatching(/^its risk is 100 of 100: doubted-builder 100/),
+  });
+  expect(ask(lab, "cat", { ...finalize, reason: "looked at" })).toMatchObject({ ok: true, epoch: 2 });
+});
+
 test("where the coordinator's owner wants two builders, one is a risk, and two are none", () => {
   const lab = farm({ cat: twoBuilders });
   const [ann, bob] = [lab.node("ann").peer, lab.node("bob").peer];

@@ -57,6 +57,8 @@ export class Lab {
   /** What packages hold; those that are not here hold nothing that matters. */
   readonly inspections = new Map<Digest, Inspection>();
   readonly replies = new Map<number, CommandReply>();
+  /** Paths that no result brings any more that counts. */
+  readonly fallen = new Set<string>();
   nowMs = 0;
   /** What happens in place of an effect; true: it was dealt with. */
   instead: ((node: LabNode, effect: Effect) => boolean) | undefined;
@@ -123,6 +125,7 @@ export class Lab {
       emit: (effect) => this.perform(node, effect),
       preferred: () => [],
       status: (peer) => (this.nodes.find((n) => n.peer === peer)?.up ? "alive" : "dead"),
+      stands: ({ path }) => (this.fallen.has(path) ? false : undefined),
     };
     node.releases = new Releases(bench);
     for (const entry of node.kept.values()) this.fold(node, entry);
