@@ -6,14 +6,8 @@ import { quorumOf } from "../protocol/release/ballot.ts";
 import type { Epochs } from "../protocol/release/epochs.ts";
 import { blobsOf, decodeManifest, type Manifest } from "../protocol/release/manifest.ts";
 import type { Releases } from "../protocol/release/releases.ts";
-import type {
-  ChannelView,
-  EpochView,
-  MirrorView,
-  NodeState,
-  ReleasesView,
-  StagedView,
-} from "./control/api.ts";
+import type { NodeState } from "./control/api.ts";
+import type { ChannelView, EpochView, MirrorView, ReleasesView, StagedView } from "./control/publishing.ts";
 import type { BlobStore } from "./ports.ts";
 
 export interface ReleaseQueriesParts {

@@ -553,6 +553,7 @@ export class Core {
         return survey(desk, id, command.tools);
       case "mirror":
       case "finalize":
+      case "verify":
       case "rollback":
       case "drop":
         return this.releases.command(id, command);
@@ -560,6 +561,9 @@ export class Core {
         this.farewell.begin(command.reason);
         reply({ ok: true });
         return;
+      default:
+        // Whoever asks waits for an answer: no kind of command may be forgotten here.
+        command satisfies never;
     }
   }
 

@@ -1,5 +1,5 @@
 /** `swarmd mirror add|remove|list`: whether this node serves releases and may vote on them, as its owner wants it. */
-import type { ReleasesView } from "../../node/control/api.ts";
+import type { ReleasesView } from "../../node/control/publishing.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 

@@ -1,6 +1,7 @@
 /** `swarmd release SPEC`: builds what a spec releases, judges it, and makes it the next epoch; run again it goes on where it stood. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { BuildSummary, ChannelView } from "../../node/control/api.ts";
+import type { BuildSummary } from "../../node/control/api.ts";
+import type { ChannelView } from "../../node/control/publishing.ts";
 import type { Risk } from "../../protocol/build/verdict.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";

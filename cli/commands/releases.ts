@@ -1,5 +1,5 @@
 /** `swarmd releases list|show|diff|log`: the epochs of a channel, what each holds, what changed, and who signed it. */
-import type { ChannelView } from "../../node/control/api.ts";
+import type { ChannelView } from "../../node/control/publishing.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { differenceOf } from "../../protocol/release/manifest.ts";

@@ -1,5 +1,5 @@
 /** `swarmd taint --node N --since T`: what a node made since then counts no more, nor what was made of it; without a node: what is tainted, and what holds it. */
-import type { TaintsView } from "../../node/control/api.ts";
+import type { TaintsView } from "../../node/control/publishing.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type Command, type Context, optionText } from "../command.ts";
 import { confirm } from "../confirm.ts";

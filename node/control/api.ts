@@ -8,13 +8,12 @@ import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, ClaimId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
-import type { Manifest } from "../../protocol/release/manifest.ts";
-import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts";
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
 import type { Envelope } from "../release/attestation.ts";
 import type { Accounts } from "./account.ts";
+import type { Publishing } from "./publishing.ts";
 
 export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
 
@@ -419,105 +418,6 @@ export interface HolderView {
   readonly lied: number;
 }
 
-/** An epoch of a channel. */
-export interface EpochView {
-  readonly epoch: number;
-  readonly atMs: number;
-  readonly manifest: Digest;
-  /** The name of what was voted on, by which the next epoch refers to it. */
-  readonly value: string;
-  /** Who coordinated it, and in which round. */
-  readonly by: string;
-  readonly round: number;
-  /** Its certificate. */
-  readonly votes: readonly { readonly node: string; readonly entry: string }[];
-  readonly voters: readonly string[];
-  readonly nextVoters: readonly string[];
-  readonly shownBy: readonly string[];
-}
-
-/** What one build staged and nobody released or dropped. */
-export interface StagedView {
-  readonly build: BuildId;
-  readonly items: number;
-  readonly bytes: number;
-  readonly stagedBy: string;
-  /** Empty until its list is here. */
-  readonly paths: readonly string[];
-  /** What is missing to know what it is. */
-  readonly waitsFor?: string;
-  /** Files of it that are not on this disk. */
-  readonly missingHere: number;
-  readonly missingBytes: number;
-}
-
-export interface ChannelView {
-  readonly channel: string;
-  /** 0 = nothing released. */
-  readonly current: number;
-  /** Of the next epoch. */
-  readonly voters: readonly { readonly node: string; readonly peerId: PeerId; readonly state: NodeState }[];
-  /** What the loss of one voter would cost, or has cost already; null: nothing. */
-  readonly atRisk: string | null;
-  /** The oldest first. */
-  readonly epochs: readonly EpochView[];
-  /** Epochs for which voters signed two releases. */
-  readonly conflicts: readonly number[];
-  readonly staged: readonly StagedView[];
-}
-
-export interface MirrorView {
-  readonly node: string;
-  readonly peerId: PeerId;
-  readonly state: NodeState;
-  readonly votes: boolean;
-  /** Per channel the epoch it serves (0 = none) of how many there are, and why it lags. */
-  readonly shows: readonly {
-    readonly channel: string;
-    readonly epoch: number;
-    readonly of: number;
-    readonly lags?: string;
-  }[];
-}
-
-export interface ReleasesView {
-  readonly channels: readonly ChannelView[];
-  readonly mirrors: readonly MirrorView[];
-}
-
-/** What counts no more because of who made it, and what holds it. Lists of names hold at most 100 of `count`. */
-export interface TaintsView {
-  readonly taints: readonly {
-    readonly node: string;
-    readonly peerId: PeerId;
-    readonly sinceMs: number;
-    readonly by: string;
-    readonly reason?: string;
-  }[];
-  /** Actions whose results went, made there or made of that. */
-  readonly builds: readonly {
-    readonly build: BuildId;
-    readonly actions: readonly ActionName[];
-    readonly count: number;
-  }[];
-  readonly staged: readonly {
-    readonly channel: string;
-    readonly build: BuildId;
-    readonly paths: readonly string[];
-    readonly count: number;
-  }[];
-  /** The newest of a channel first. */
-  readonly epochs: readonly {
-    readonly channel: string;
-    readonly epoch: number;
-    readonly current: boolean;
-    readonly paths: readonly string[];
-    readonly count: number;
-  }[];
-  /** Builds and epochs that could not be looked at. */
-  readonly unread: readonly string[];
-}
-
 /** How far an artifact is that is being brought here. */
 export interface BringEvent {
   readonly hereBytes: number;
@@ -553,7 +453,7 @@ export interface CollectionView {
 }
 
 /** Refusals come back as `SwarmError` with their code on both sides. */
-export interface Control extends Accounts {
+export interface Control extends Accounts, Publishing {
   status(): Promise<StatusView>;
   nodes(): Promise<NodeView[]>;
   builds(): Promise<BuildSummary[]>;
@@ -597,24 +497,10 @@ export interface Control extends Accounts {
   operate(operation: Operation, options?: WordOptions): Promise<Moved>;
   /** Live builds, the one whose turn it is first. */
   queue(): Promise<QueuedBuild[]>;
-  /** Channels, epochs, what is staged, who votes and who serves. */
-  releases(): Promise<ReleasesView>;
-  /** What an epoch holds; `not-found`, `blob-missing`. */
-  releaseManifest(channel: string, epoch: number): Promise<Manifest>;
-  /** Answers once an epoch is certified; refuses `no-quorum`, `clock-wrong`, `role-missing`, `blob-missing`, `not-found`, `refused`. */
-  release(command: ReleaseCommand): Promise<ReleaseReply>;
   /** Who belongs to the swarm, who did, and who would like to. */
   members(): Promise<MembersView>;
   /** Says something of a member, or of one who would be one; returns once it is on disk here and under way to all. */
   member(operation: MemberOperation, options?: { readonly reason?: string }): Promise<void>;
-  /** What a member made since then counts no more, nor what was made of it; refuses `not-found` where it made nothing, `role-missing`. */
-  taint(request: {
-    readonly peer: PeerId;
-    readonly sinceMs: number;
-    readonly reason?: string;
-  }): Promise<TaintsView>;
-  /** All that is tainted, and what holds it. */
-  taints(): Promise<TaintsView>;
   /** This node goes on under a new key, as `peer`; its daemon starts anew. */
   rotate(): Promise<{ readonly peer: PeerId }>;
   invite(request: { readonly roles: readonly Role[]; readonly ttlMs: number }): Promise<InviteReply>;

@@ -1,13 +1,13 @@
 /** What a member made and is not to be trusted with: where in its chains that begins, and which builds, epochs and staged files hold it. */
 
-import type { BuildId, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
+import { type BuildId, byText, type Incarnation, type PeerId } from "../../protocol/kernel/ids.ts";
 import type { ReleaseItem } from "../../protocol/release/manifest.ts";
 import { endedOf } from "../../protocol/work/archive.ts";
 import type { Build } from "../../protocol/work/build.ts";
 import type { Desk } from "../../protocol/work/desk.ts";
-import { stands } from "../../protocol/work/standing.ts";
+import { stands, withdrawn } from "../../protocol/work/standing.ts";
 import type { TimelineLine, TimelineRequest } from "../control/account.ts";
-import type { ReleasesView, TaintsView } from "../control/api.ts";
+import type { ReleasesView, TaintsView } from "../control/publishing.ts";
 import { timelineLinesMax } from "../control/routes.ts";
 import type { Recall } from "../recall.ts";
 import type { ReleaseQueries } from "../release-queries.ts";
@@ -59,7 +59,7 @@ export async function taintsView(parts: TaintParts): Promise<TaintsView> {
   };
   for (const id of buildsSince(desk, Math.min(...taints.map(({ sinceMs }) => sinceMs)))) {
     const claims = (await read(id))?.claims;
-    const names = claims?.withdrawn().map((index) => claims.action(index).name) ?? [];
+    const names = claims ? withdrawn(claims).map((index) => claims.action(index).name) : [];
     if (names.length > 0) builds.push({ build: id, actions: names.slice(0, namesMax), count: names.length });
   }
   const suspects = await suspectsIn(parts, read, unread);
@@ -100,9 +100,9 @@ async function suspectsIn(
   const among = async (items: readonly ReleaseItem[]) => {
     const paths: string[] = [];
     // Items of one build lie together: it is read back once.
-    for (const item of [...items].sort((a, b) => (a.build < b.build ? -1 : a.build > b.build ? 1 : 0)))
+    for (const item of [...items].sort((a, b) => byText(a.build, b.build)))
       if (await isSuspect(item)) paths.push(item.path);
-    return { paths: paths.sort().slice(0, namesMax), count: paths.length };
+    return { paths: paths.sort(byText).slice(0, namesMax), count: paths.length };
   };
   const staged: TaintsView["staged"][number][] = [];
   const epochs: TaintsView["epochs"][number][] = [];

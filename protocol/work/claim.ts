@@ -47,6 +47,9 @@ export interface Claim {
   forgiven: boolean;
 }
 
+/** Why a claim is closed whose result an admin tainted. */
+export const taintedBecause = "what it made is tainted";
+
 /** What the fold knows a claim by. A steward that uses one id twice, for two things, has made two claims. */
 export const identity = (c: Pick<Claim, "id" | "action" | "key" | "holder" | "holderInc" | "twin">): string =>
   [c.id, c.action, c.key, c.holder, c.holderInc, c.twin].join("\n");

@@ -18,7 +18,7 @@ import type { Judge } from "../swarm/members.ts";
 import { entryKey, type SignedEntry } from "../timeline/entry.ts";
 import { type ActionResult, type Event, type EventOf, knownEvent, type Made } from "../timeline/events.ts";
 import { type ActionState, Actions } from "./actions.ts";
-import { beats, type Claim, doneBy, identity, isOpen } from "./claim.ts";
+import { beats, type Claim, doneBy, identity, isOpen, taintedBecause } from "./claim.ts";
 import { standsOn, takenBy } from "./grounds.ts";
 import { type Remark, withRemark } from "./remarks.ts";
 import { hashOf, type Result, resultBy, type Spoken, votesFor } from "./results.ts";
@@ -46,9 +46,6 @@ interface ActionFacts {
   /** As last asked for; gone when what it rests on changes. */
   inputs: Inputs | undefined;
 }
-
-/** Why a claim is closed whose result an admin tainted. */
-const tainted = "what it made is tainted";
 
 const none: readonly never[] = [];
 const nothing: ReadonlySet<string> = new Set();
@@ -159,15 +156,6 @@ export class Claims {
 
   action(index: number): GraphAction {
     return this.graph.actions[index]!;
-  }
-
-  /** Actions that had a result, and have none any more that counts. */
-  withdrawn(): number[] {
-    const isComplete = this.sealed?.event.state === "complete";
-    const had = ({ results, groundless, claims }: ActionFacts): boolean =>
-      results.length === 0 &&
-      (isComplete || groundless.length > 0 || claims.some(({ abandoned }) => abandoned === tainted));
-    return this.facts.flatMap((facts, index) => (had(facts) ? [index] : []));
   }
 
   claimsOf(index: number): readonly Claim[] {
@@ -430,7 +418,7 @@ export class Claims {
       if (!claim.fail || event.cause < claim.fail.cause) claim.fail = event;
     } else if (event.kind === "done") {
       if (event.key !== claim.key || !this.fits(claim.action, event.result)) return;
-      if (this.members.spoiled(said)) claim.abandoned ??= tainted;
+      if (this.members.spoiled(said)) claim.abandoned ??= taintedBecause;
       else this.foldDone(claim, event, said, touched);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);

@@ -1,5 +1,6 @@
 /** Whether what was released, or waits for it, is still what its build's facts say: whoever made it may be disowned or tainted by now. */
 import type { ReleaseItem } from "../release/manifest.ts";
+import { taintedBecause } from "./claim.ts";
 import type { Claims } from "./claims.ts";
 
 /** Whether some result that counts of the item's action brings it. Of files in a folder the folder alone is looked at. */
@@ -15,4 +16,16 @@ export function stands(claims: Claims, { action, path, digest }: ReleaseItem): b
           : path.startsWith(`${output.path}/`),
       ),
     );
+}
+
+/** Actions that had a result, and have none any more that counts: made by whom nobody trusts now, or made of that. */
+export function withdrawn(claims: Claims): number[] {
+  const isComplete = claims.sealed?.event.state === "complete";
+  const had = (index: number): boolean =>
+    claims.resultsOf(index).length === 0 &&
+    (isComplete ||
+      claims
+        .claimsOf(index)
+        .some(({ done, abandoned }) => done !== undefined || abandoned === taintedBecause));
+  return claims.graph.actions.flatMap((_, index) => (had(index) ? [index] : []));
 }

@@ -16,9 +16,7 @@ import type {
   LogChunk,
   Moved,
   NodeView,
-  ReleasesView,
   RequestView,
-  TaintsView,
   WordOptions,
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
@@ -30,12 +28,10 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
-import type { Manifest } from "../../protocol/release/manifest.ts";
-import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
 import { collectionOf } from "./collection.ts";
-import { MemoryAccounts } from "./memory-accounts.ts";
+import { MemoryPublishing } from "./memory-publishing.ts";
 import { nodeView } from "./nodes.ts";
 
 const seed = new Uint8Array(32).fill(7);
@@ -56,7 +52,7 @@ export interface MemoryOptions {
   readonly divergent?: BuildResult["divergent"];
 }
 
-export class MemoryControl extends MemoryAccounts implements Control {
+export class MemoryControl extends MemoryPublishing implements Control {
   /** Of each build that was submitted, whether the cache was not to be asked. */
   readonly freshness: boolean[] = [];
   readonly blobs = new Map<Digest, Uint8Array>();
@@ -317,31 +313,6 @@ export class MemoryControl extends MemoryAccounts implements Control {
       gained: 0,
       share: 1 / live.length,
     }));
-  }
-
-  async releaseManifest(channel: string, epoch: number): Promise<Manifest> {
-    throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
-  }
-
-  risk: ReleaseReply["risk"];
-  tainted: TaintsView = { taints: [], builds: [], staged: [], epochs: [], unread: [] };
-  async releases(): Promise<ReleasesView> {
-    return { channels: [], mirrors: [] };
-  }
-
-  async release({ kind }: ReleaseCommand): Promise<ReleaseReply> {
-    if (kind === "verify") return { epoch: 3, risk: this.risk };
-    if (kind === "finalize") throw new SwarmError("refused", "nothing is staged for stable");
-    return {};
-  }
-
-  readonly taints = async (): Promise<TaintsView> => this.tainted;
-  async taint({ peer, sinceMs }: { peer: PeerId; sinceMs: number }): Promise<TaintsView> {
-    const nodes = await this.nodes();
-    const node = nodes.find((one) => one.peerId === peer)!.name;
-    const taint = { node, peerId: peer, sinceMs, by: nodes[0]!.name };
-    this.tainted = { ...this.tainted, taints: [...this.tainted.taints, taint] };
-    return this.tainted;
   }
 
   async members() {

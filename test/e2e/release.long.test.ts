@@ -2,7 +2,8 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { BuildResult, ChannelView, EpochView, StatusView } from "../../node/control/api.ts";
+import type { BuildResult, StatusView } from "../../node/control/api.ts";
+import type { ChannelView, EpochView } from "../../node/control/publishing.ts";
 import { sha256Hex } from "../../protocol/kernel/digest.ts";
 import { until } from "../patience.ts";
 import { Farm } from "./farm.ts";

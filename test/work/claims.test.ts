@@ -6,6 +6,7 @@ import { isOpen } from "../../protocol/work/claim.ts";
 import type { Claims } from "../../protocol/work/claims.ts";
 import { sumOf } from "../../protocol/work/grounds.ts";
 import { hashOf } from "../../protocol/work/results.ts";
+import { withdrawn } from "../../protocol/work/standing.ts";
 import {
   Author,
   abandon,
@@ -419,6 +420,8 @@ describe("what was made from a result that counts no more", () => {
     const claims = folded(graph, entries, tainted);
     expect(states(claims)).toEqual(["ready", "waiting", "waiting"]);
     expect(claims.resultsOf(b)).toEqual([]);
+    expect(withdrawn(claims)).toEqual([a, b, c]);
+    expect(withdrawn(folded(graph, entries))).toEqual([]);
     // Its claim is over: somebody else may have the action.
     const again = ann.claim("a", cy);
     claims.take(ann.say(again));
