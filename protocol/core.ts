@@ -544,8 +544,7 @@ export class Core {
         return this.submissions.begin(id, command);
       case "control":
       case "operate":
-        operate(desk, this.holder, id, command);
-        return;
+        return operate(desk, this.holder, id, command);
       case "invite":
       case "member":
         return this.door.command(id, command);
@@ -559,10 +558,8 @@ export class Core {
         return this.releases.command(id, command);
       case "stop":
         this.farewell.begin(command.reason);
-        reply({ ok: true });
-        return;
-      default:
-        // Whoever asks waits for an answer: no kind of command may be forgotten here.
+        return reply({ ok: true });
+      default: // Whoever asks waits for an answer: no kind may be forgotten.
         command satisfies never;
     }
   }

@@ -2,7 +2,7 @@
 import type { ActionName, BuildId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
 import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
-import type { NodeState } from "./api.ts";
+import type { Liveness } from "../../protocol/swarm/liveness.ts";
 
 /** An epoch of a channel. */
 export interface EpochView {
@@ -41,7 +41,11 @@ export interface ChannelView {
   /** 0 = nothing released. */
   readonly current: number;
   /** Of the next epoch. */
-  readonly voters: readonly { readonly node: string; readonly peerId: PeerId; readonly state: NodeState }[];
+  readonly voters: readonly {
+    readonly node: string;
+    readonly peerId: PeerId;
+    readonly state: Liveness | "self";
+  }[];
   /** What the loss of one voter would cost, or has cost already; null: nothing. */
   readonly atRisk: string | null;
   /** The oldest first. */
@@ -54,7 +58,7 @@ export interface ChannelView {
 export interface MirrorView {
   readonly node: string;
   readonly peerId: PeerId;
-  readonly state: NodeState;
+  readonly state: Liveness | "self";
   readonly votes: boolean;
   /** Per channel the epoch it serves (0 = none) of how many there are, and why it lags. */
   readonly shows: readonly {
