@@ -46,22 +46,22 @@ export const release: Command = {
         remedy: "say what: release: {include: ACTION}; or build it: swarmd submit",
       });
     if (prepared.trouble) throw prepared.trouble;
-    const say = (text: string) => {
-      if (!context.json) context.output.line(text);
-    };
     const known = options.anew === true ? undefined : await sameBuild(context, prepared.graph);
     let build: BuildId;
+    let heading: string;
     if (known) {
       prepared.dispose();
       build = known.build;
-      say(`goes on with ${build}, which is ${known.state}`);
+      heading = `goes on with ${build}, which is ${known.state}`;
     } else {
       const fresh = options.anew === true;
       build = await submit(context, prepared, { ...(priority === undefined ? {} : { priority }), fresh });
-      say(`submitted ${build}`);
+      heading = `submitted ${build}`;
     }
-    if (known?.state !== "complete") {
-      const ended = await built(context, build, known);
+    if (known?.state === "complete") {
+      if (!context.json) context.output.line(heading);
+    } else {
+      const ended = await built(context, build, heading, known);
       if (ended !== 0) return ended;
     }
     const again = ["release", spec!, ...(options.anew === true ? ["--anew"] : [])];
@@ -70,11 +70,16 @@ export const release: Command = {
 };
 
 /** Follows a build to its end: 0 for a complete one. */
-async function built(context: Context, build: BuildId, known: BuildSummary | undefined): Promise<number> {
+async function built(
+  context: Context,
+  build: BuildId,
+  heading: string,
+  known: BuildSummary | undefined,
+): Promise<number> {
   if (known?.state === "paused")
     context.output.note(`it is paused; let it go on: ${context.commandLine(["resume", build])}`);
   const { follow } = await import("../follow.ts");
-  const result = await follow(context, build);
+  const result = await follow(context, build, heading);
   if (!result) {
     context.output.note("run the same again to go on with its release");
     return 130;
