@@ -31,6 +31,7 @@ import { leave } from "./commands/leave.ts";
 import { logs } from "./commands/logs.ts";
 import { member } from "./commands/member.ts";
 import { mirror } from "./commands/mirror.ts";
+import { monitor } from "./commands/monitor.ts";
 import { next } from "./commands/next.ts";
 import { node } from "./commands/node.ts";
 import { open } from "./commands/open.ts";
@@ -111,6 +112,7 @@ const commands: readonly Command[] = [
   config,
   service,
   unground,
+  monitor,
   open,
   doctor,
   gc,

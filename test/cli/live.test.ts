@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { quoted } from "../../cli/arguments.ts";
 import { MemoryControl } from "../control/memory.ts";
+import { screen } from "./screen.ts";
 import { projectDir, Terminal, writeSpec } from "./terminal.ts";
 
 let terminal: Terminal;
@@ -12,35 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => terminal.close());
 
-/** `swarmd` in a terminal of its own (util-linux's script): what it draws, and keys to press. */
-function type(...args: string[]) {
-  const line = [process.execPath, path.join(projectDir, "cli/main.ts"), ...args].map(quoted).join(" ");
-  const child = spawn("script", ["-qec", `stty cols 60 rows 12 -echo; exec ${line}`, "/dev/null"], {
-    cwd: terminal.dir,
-    env: { PATH: process.env.PATH, HOME: terminal.dir, SWARMD_HOME: terminal.home, TERM: "xterm" },
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  let drawn = "";
-  const watchers = new Set<() => void>();
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    drawn += text;
-    for (const look of watchers) look();
-  });
-  return {
-    press: (keys: string) => child.stdin.write(keys),
-    drawn: (what: RegExp) =>
-      new Promise<void>((resolve) => {
-        const look = () => {
-          if (!what.test(drawn)) return;
-          watchers.delete(look);
-          resolve();
-        };
-        watchers.add(look);
-        look();
-      }),
-    ended: once(child, "close").then(([code]) => ({ code: code as number, drawn })),
-  };
-}
+const type = (...args: string[]) => screen(terminal, args);
 
 /** Actions that end when they are told. */
 function hand() {

@@ -1,0 +1,61 @@
+/** What a key says to the daemon about the chosen build: the same signed words as the commands of that name. */
+import type { BuildSummary, Control, Moved } from "../../node/control/api.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { countText } from "../units.ts";
+
+export interface Act {
+  readonly key: string;
+  /** For the help. */
+  readonly text: string;
+  say(control: Control, build: BuildSummary): Promise<Moved>;
+  /** Said of the build once it is done. */
+  readonly is: (build: BuildSummary) => string;
+  /** It loses what runs: its name must be typed. */
+  readonly mustBeNamed?: true;
+}
+
+export const acts: readonly Act[] = [
+  {
+    key: "b",
+    text: "rebalance: share out anew what waits",
+    say: (control, { build }) => control.operate({ op: "rebalance", build }),
+    is: () => "is shared out anew",
+  },
+  {
+    key: "u",
+    text: "unblock what failed for good",
+    say: (control, { build }) => control.operate({ op: "unblock", build }),
+    is: () => "is unblocked",
+  },
+  {
+    key: "p",
+    text: "pause, or go on",
+    say: (control, { build, state }) => control.control(build, state === "paused" ? "resume" : "pause"),
+    is: ({ state }) => (state === "paused" ? "goes on" : "rests"),
+  },
+  {
+    key: "r",
+    text: "retry all that failed",
+    say: (control, { build }) => control.operate({ op: "retry-failures", build }),
+    is: () => "is tried again",
+  },
+  {
+    key: "R",
+    text: "reset: stop what runs and begin anew; its name must be typed",
+    say: (control, { build }) => control.operate({ op: "reset", build }),
+    is: () => "begins anew, its results kept",
+    mustBeNamed: true,
+  },
+];
+
+/** Carries it out; what came of it, in words. */
+export async function carryOut(act: Act, control: Control, build: BuildSummary): Promise<string> {
+  try {
+    const { moved, build: other } = await act.say(control, build);
+    const became = other !== undefined && other !== build.build ? `; it is built again as ${other}` : "";
+    return `${build.build} ${act.is(build)}: ${countText(moved, "action")} moved${became}`;
+  } catch (thrown) {
+    if (!(thrown instanceof SwarmError)) throw thrown;
+    return thrown.remedy === undefined ? thrown.message : `${thrown.message} → ${thrown.remedy}`;
+  }
+}
