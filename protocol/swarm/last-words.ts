@@ -13,11 +13,13 @@ interface Words {
   grave: boolean;
 }
 
-/** All starts of one author, and the one that was heard last. */
+/** The start of an author that was heard last, and all of them once there are several. */
 interface Starts {
-  readonly words: Map<Incarnation, Words>;
-  last: Words | undefined;
+  last: Words;
+  all: Map<Incarnation, Words> | undefined;
 }
+
+const wordsOf = ({ last, all }: Starts): Words[] => (all ? [...all.values()] : [last]);
 
 export class LastWords {
   private readonly byAuthor = new Map<PeerId, Starts>();
@@ -25,16 +27,16 @@ export class LastWords {
   /** An entry was heard, of the timeline or of a ledger, in any order. */
   hear(said: SignedEntry): void {
     const { author, inc, seq } = said.entry;
-    let starts = this.byAuthor.get(author);
-    if (!starts) {
-      starts = { words: new Map(), last: undefined };
-      this.byAuthor.set(author, starts);
-    }
-    const known = starts.last?.inc === inc ? starts.last : starts.words.get(inc);
+    const starts = this.byAuthor.get(author);
+    const known = starts?.last.inc === inc ? starts.last : starts?.all?.get(inc);
     const grave = known?.grave === true || membershipOf(said).length > 0;
-    if (!known) {
-      starts.last = { inc, seq, id: said.id, grave };
-      starts.words.set(inc, starts.last);
+    if (!starts || !known) {
+      const words = { inc, seq, id: said.id, grave };
+      if (starts) {
+        starts.all ??= new Map([[starts.last.inc, starts.last]]);
+        starts.all.set(inc, words);
+        starts.last = words;
+      } else this.byAuthor.set(author, { last: words, all: undefined });
       return;
     }
     starts.last = known;
@@ -46,14 +48,15 @@ export class LastWords {
 
   /** The last place known of every chain. */
   all(): { readonly author: PeerId; readonly inc: Incarnation; readonly seq: number }[] {
-    return [...this.byAuthor].flatMap(([author, { words }]) =>
-      [...words.values()].map(({ inc, seq }) => ({ author, inc, seq })),
+    return [...this.byAuthor].flatMap(([author, starts]) =>
+      wordsOf(starts).map(({ inc, seq }) => ({ author, inc, seq })),
     );
   }
 
   /** What is known of an author, as a cut names it: of very many starts those others stand on and the newest. */
   of(author: PeerId): LastWord[] {
-    return [...(this.byAuthor.get(author)?.words.values() ?? [])]
+    const starts = this.byAuthor.get(author);
+    return (starts ? wordsOf(starts) : [])
       .sort(
         (a, b) =>
           Number(b.grave) - Number(a.grave) ||

@@ -19,8 +19,8 @@ interface Chain {
   readonly author: PeerId;
   readonly inc: Incarnation;
   head: { seq: number; id: EntryId } | undefined;
-  /** Entries behind a gap by the seq they stand on. */
-  readonly waiting: Map<number, SignedEntry>;
+  /** Entries behind a gap by the seq they stand on; made when there is one. */
+  waiting: Map<number, SignedEntry> | undefined;
   /** By place, in order. */
   readonly ids: Map<number, EntryId>;
   readonly sum: IdSum;
@@ -55,19 +55,20 @@ export class Chains {
     }
     if (last > end) {
       if (end + 1 >= chain.until) return { whole: [], gap: false };
+      chain.waiting ??= new Map();
       if (chain.waiting.size < gapEntriesMax) chain.waiting.set(last, entry);
       return { whole: [], gap: true };
     }
     const whole: SignedEntry[] = [];
     for (let next: SignedEntry | undefined = entry; next; ) {
-      const place = next.entry.seq;
+      const place: number = next.entry.seq;
       chain.head = { seq: place, id: next.id };
       chain.ids.set(place, next.id);
       chain.sum.mix(next.id);
       if (place < chain.until) this.sum.mix(next.id);
       whole.push(next);
-      const follower = chain.waiting.get(place);
-      chain.waiting.delete(place);
+      const follower: SignedEntry | undefined = chain.waiting?.get(place);
+      chain.waiting?.delete(place);
       next = follower;
     }
     return { whole, gap: false };
@@ -105,7 +106,7 @@ export class Chains {
   /** Entries that wait behind a gap. */
   get waiting(): number {
     let count = 0;
-    for (const chain of this.chains.values()) count += chain.waiting.size;
+    for (const chain of this.chains.values()) count += chain.waiting?.size ?? 0;
     return count;
   }
 
@@ -122,7 +123,7 @@ export class Chains {
         author,
         inc,
         head: undefined,
-        waiting: new Map(),
+        waiting: undefined,
         ids: new Map(),
         sum: new IdSum(),
         until: Number.POSITIVE_INFINITY,

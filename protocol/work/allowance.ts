@@ -30,12 +30,14 @@ interface Left {
   atMonoMs: number;
 }
 
-/** Starts of one author of which something was kept. */
+/** The start of an author of which something was kept last, and all of them once there are several. */
 interface Known {
-  readonly incs: Set<Incarnation>;
-  /** The one of which something was kept last. */
   last: Incarnation;
+  all: Set<Incarnation> | undefined;
 }
+
+const isKnown = (known: Known | undefined, inc: Incarnation): boolean =>
+  known?.last === inc || known?.all?.has(inc) === true;
 
 export class Allowance {
   private readonly desk: Desk;
@@ -59,7 +61,7 @@ export class Allowance {
     const { config, members } = this.desk;
     if (author === config.self) return true;
     const known = this.starts.get(author);
-    const isNew = known?.last !== inc && known?.incs.has(inc) !== true;
+    const isNew = !isKnown(known, inc);
     if (members.has(author)) {
       const { bytes, starts } = this.leftOf(author);
       return bytes > 0 && (!isNew || starts >= 1);
@@ -89,14 +91,14 @@ export class Allowance {
     const { author, inc } = entry;
     const { config, members } = this.desk;
     if (author === config.self) return;
-    let known = this.starts.get(author);
-    const isNew = known?.last !== inc && known?.incs.has(inc) !== true;
-    if (!known) {
-      known = { incs: new Set(), last: inc };
-      this.starts.set(author, known);
+    const known = this.starts.get(author);
+    const isNew = !isKnown(known, inc);
+    if (!known) this.starts.set(author, { last: inc, all: undefined });
+    else if (known.last !== inc) {
+      known.all ??= new Set([known.last]);
+      known.all.add(inc);
+      known.last = inc;
     }
-    if (isNew) known.incs.add(inc);
-    known.last = inc;
     if (members.has(author)) {
       const left = this.leftOf(author);
       left.bytes -= bytes.length;

@@ -29,6 +29,7 @@ const localDigestsMax = 200_000;
 const treeFilesMax = 300_000;
 
 const nobody: readonly PeerId[] = [];
+const nothing: readonly BuildId[] = [];
 
 /** A blob, and who is said to hold it. */
 export interface Needed {
@@ -435,9 +436,10 @@ export class Desk {
     const learned = folds !== this.foldsSeen.get(peer);
     this.foldsSeen.set(peer, folds);
     const dead = this.status(peer) === "dead";
-    const blind = peer === this.config.self ? [...this.blind] : this.peers.vitals(peer)?.blind;
-    const turned = (blind ?? []).join() !== (this.blindSeen.get(peer) ?? []).join();
-    if (blind && blind.length > 0) this.blindSeen.set(peer, blind);
+    const blind = peer === this.config.self ? [...this.blind] : (this.peers.vitals(peer)?.blind ?? nothing);
+    const seen = this.blindSeen.get(peer) ?? nothing;
+    const turned = (blind.length > 0 || seen.length > 0) && blind.join() !== seen.join();
+    if (blind.length > 0) this.blindSeen.set(peer, blind);
     else this.blindSeen.delete(peer);
     const lapseMonoMs = this.peers.count(peer, dead, this.members.size, this.now.monoMs);
     if (peer !== this.config.self) this.lapseMonoMs = Math.min(this.lapseMonoMs, lapseMonoMs);
