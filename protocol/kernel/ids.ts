@@ -58,6 +58,18 @@ export const isIncarnation = (text: string): text is Incarnation => /^[0-9]{1,15
 export const isBuildId = (text: string): text is BuildId =>
   /^[a-z0-9][a-z0-9._-]{0,63}-[0-9a-f]{10}$/.test(text);
 
+const sharedMax = 32_768;
+const shared = new Map<string, string>();
+
+/** Of equal ids the one that was met first: a table finds an id that is the very same text without reading it. */
+export function oneOf<T extends string>(id: T): T {
+  const known = shared.get(id);
+  if (known !== undefined) return known as T;
+  if (shared.size >= sharedMax) shared.clear();
+  shared.set(id, id);
+  return id;
+}
+
 /** The counter in an incarnation; a higher one is a later start of the same daemon. */
 export const incarnationCounter = (inc: Incarnation): number => Number.parseInt(inc, 10);
 

@@ -12,6 +12,7 @@ import {
   isBuildId,
   isIncarnation,
   isPeerId,
+  oneOf,
   type PeerId,
 } from "../kernel/ids.ts";
 import type { Head } from "../timeline/chain.ts";
@@ -281,5 +282,6 @@ export function readGossip(
   if (!vitals.success) throw new SwarmError("malformed", "not vitals");
   if (!verify(vitals.data.peer, sha256Hex(m.vitals), m.sig))
     throw new SwarmError("unauthentic", "vitals are not signed by the node they speak of");
-  return { kind: "vitals", vitals: vitals.data };
+  const { peer, inc } = vitals.data;
+  return { kind: "vitals", vitals: { ...vitals.data, peer: oneOf(peer), inc: oneOf(inc) } };
 }

@@ -93,7 +93,9 @@ export class Chains {
 
   /** The id of the known entry of the timeline at a place of a chain. */
   idAt(author: PeerId, inc: Incarnation, seq: number): EntryId | undefined {
-    return this.chains.get(chainOf(author, inc))?.ids.get(seq);
+    const chain = this.chains.get(chainOf(author, inc));
+    // Most of what is said stands behind the last word of the timeline.
+    return chain?.head && seq <= chain.head.seq ? chain.ids.get(seq) : undefined;
   }
 
   /** All heads, in the order of author and incarnation. */

@@ -12,6 +12,7 @@ import {
   isHash,
   isIncarnation,
   isPeerId,
+  oneOf,
   type PeerId,
   type SwarmId,
 } from "../kernel/ids.ts";
@@ -152,17 +153,20 @@ function decodeEntry(bytes: Uint8Array): SignedEntry {
   const [body, sig] = outer;
   if (!(body instanceof Uint8Array) || !(sig instanceof Uint8Array) || sig.length !== 64)
     throw new SwarmError("malformed", "not an entry");
-  const content = decode(body, entryBytesMax);
-  const parsed = entrySchema.safeParse(content);
-  const v = parsed.success ? 1 : (content as { v?: unknown } | null)?.v;
+  const plain = decode(body, entryBytesMax);
+  const parsed = entrySchema.safeParse(plain);
+  const v = parsed.success ? 1 : (plain as { v?: unknown } | null)?.v;
   if (typeof v === "number" && v > 1)
     throw new SwarmError("version-unknown", `an entry of format ${v}; this version reads format 1`, {
       remedy: "bring this node to the version of the others: swarmd version",
     });
   if (!parsed.success)
     throw new SwarmError("malformed", `not an entry: ${parsed.error.issues[0]?.path.join(".") ?? ""}`);
-  const entry = parsed.data as Entry;
-  if (entry.last >= entry.seq) throw new SwarmError("malformed", "an entry names one before it, not itself");
+  const content = parsed.data as Entry;
+  if (content.last >= content.seq)
+    throw new SwarmError("malformed", "an entry names one before it, not itself");
+  const { author, inc } = content;
+  const entry: Entry = { ...content, author: oneOf(author), inc: oneOf(inc) };
   const { header, events } = cut(body, entry);
   return { entry, id: idOf(header, events), sig, bytes };
 }

@@ -12,6 +12,7 @@ import {
   isHash,
   isIncarnation,
   isPeerId,
+  oneOf,
   type PeerId,
 } from "../kernel/ids.ts";
 import type { AnyEvent } from "./entry.ts";
@@ -479,5 +480,26 @@ function judge(event: AnyEvent): Event | undefined {
   if (!Object.hasOwn(schemas, event.kind)) return undefined;
   const schema: z.ZodType = schemas[event.kind as EventKind];
   const parsed = schema.safeParse(event);
-  return parsed.success ? (parsed.data as Event) : undefined;
+  return parsed.success ? named(parsed.data as Event) : undefined;
+}
+
+/** Every node that hears of a claim looks for it, and for its holder, in many tables. */
+function named(event: Event): Event {
+  switch (event.kind) {
+    case "claim":
+      return {
+        ...event,
+        claim: oneOf(event.claim),
+        holder: oneOf(event.holder),
+        holderInc: oneOf(event.holderInc),
+      };
+    case "start":
+    case "done":
+    case "fail":
+    case "abandon":
+    case "expire":
+      return { ...event, claim: oneOf(event.claim) };
+    default:
+      return event;
+  }
 }
