@@ -41,6 +41,7 @@ import { queue } from "./commands/queue.ts";
 import { rebalance } from "./commands/rebalance.ts";
 import { release } from "./commands/release.ts";
 import { releases } from "./commands/releases.ts";
+import { replay } from "./commands/replay.ts";
 import { reset } from "./commands/reset.ts";
 import { resume } from "./commands/resume.ts";
 import { clearFailures, retry, retryFailures, unblock } from "./commands/retry.ts";
@@ -83,6 +84,7 @@ const commands: readonly Command[] = [
   criticalPath,
   autopsy,
   fixBlocked,
+  replay,
   fetch,
   artifact,
   attest,

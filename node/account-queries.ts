@@ -3,8 +3,10 @@
 import { nearest } from "../protocol/build/nearest.ts";
 import type { Core } from "../protocol/core.ts";
 import { type AutopsyView, autopsyOf, failedIn, openedMax, ranIn } from "../protocol/explain/autopsy.ts";
+import { courseOf } from "../protocol/explain/course.ts";
 import type { Rule } from "../protocol/explain/diagnosis.ts";
 import { type PathView, pathsOf } from "../protocol/explain/paths.ts";
+import { momentOf, stepsOf } from "../protocol/explain/replay.ts";
 import { type Outlooked, type Question, type WhyView, whyOf } from "../protocol/explain/why.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
@@ -13,6 +15,7 @@ import type { Build } from "../protocol/work/build.ts";
 import type { Claim } from "../protocol/work/claim.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import type { Estimates } from "../protocol/work/estimates.ts";
+import type { ReplayLine, ReplayRequest } from "./control/account.ts";
 import type { Queries } from "./queries.ts";
 import type { Recall } from "./recall.ts";
 
@@ -89,6 +92,15 @@ export class AccountQueries {
       elsewhere: [...earlier, ...others].flatMap(ranIn),
       changesOf: (index) => whyOf(this.question(build, index, earlier)).cache,
     });
+  }
+
+  /** The build at a moment (the last one if none is named), or every event of it in order. Throws as `why`. */
+  async *replay({ build: id, atMs, steps }: ReplayRequest): AsyncIterable<ReplayLine> {
+    const build = await this.opened(id);
+    const { members, estimates } = this.core.desk;
+    const parts = { members, estimates, nameOf: this.nameOf };
+    if (steps) yield* stepsOf(build, parts);
+    else yield momentOf(build, atMs ?? courseOf(build)!.lastMs, parts);
   }
 
   private readonly nameOf = (peer: PeerId): string => this.parts.queries.nameOf(peer);

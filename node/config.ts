@@ -102,6 +102,8 @@ const schema = z.strictObject({
   mdns: z.boolean().optional(),
   /** Tools beside the well-known ones. */
   toolchains: declaredToolsSchema,
+  /** Bytes of what the node's core lived through, kept to be lived again; 0: nothing. Absent: 256 MiB, on a small board nothing. */
+  recordingBytesMax: z.int("a size is written as 512M or 8G").min(0).optional(),
   /** Rules for errors besides those that come with the project. */
   diagnosis: z.string().startsWith("/", "write an absolute path").max(4096).optional(),
   /** Absolute, or relative to where the daemon was started. */

@@ -12,6 +12,7 @@ import { firstLogOf } from "../protocol/release/ballot.ts";
 import { Runtime } from "../protocol/runtime.ts";
 import type { Former } from "../protocol/swarm/members.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import { plainWire } from "../protocol/wire.ts";
 import { rootsOf } from "../protocol/work/reachable.ts";
 import { Announcer } from "./announcer.ts";
 import { Awake } from "./awake.ts";
@@ -40,6 +41,7 @@ import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
+import { Recorder } from "./recorder.ts";
 import { signStatement } from "./release/attestation.ts";
 import { knownFormats } from "./release/formats/known.ts";
 import { Readings } from "./release/formats/readings.ts";
@@ -66,6 +68,8 @@ import { WrongClocks } from "./wrong-clocks.ts";
 const announceMs = 1_000;
 /** On a small board, what nobody waits for is written so seldom: its card wears out by writes. */
 const smallGatherMs = 1_000;
+/** Recordings of a node whose owner says nothing of them. */
+const recordingBytesMaxUsual = 256 << 20;
 /** How often what is left of broken transfers is looked over. */
 const leftoversMs = 3_600_000;
 
@@ -329,6 +333,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     };
     const wrongClocks = new WrongClocks(log);
     const misdeeds = new Misdeeds();
+    const recordingBytesMax = config.recordingBytesMax ?? (config.small ? 0 : recordingBytesMaxUsual);
+    const recorder =
+      recordingBytesMax === 0
+        ? undefined
+        : new Recorder({
+            dir: places.recordings,
+            bytesMax: recordingBytesMax,
+            core,
+            stretch: { program: version, node: home.name, peer: identity.peer, inc },
+            log,
+          });
     const runtime = new Runtime(
       core,
       {
@@ -346,6 +361,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         inspector: createInspector({ blobs, readings: new Readings(places.readings) }),
       },
       {
+        computed: (input, now, effects) => recorder?.stepped(input, now, effects),
         stepped: (input, effects) => {
           const { members, peers } = core.desk;
           const told =
@@ -390,9 +406,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
         stopped: saidDown,
       },
+      recorder?.wire(plainWire()),
     );
+    closers.push(() => recorder?.close());
     closers.push(() => runtime.halt());
     runtime.start(restored);
+    recorder?.begin(clock.now().wallMs);
     heedName();
     const former = core.desk.members.former(identity.peer);
     if (former?.parting.why === "rotated") saidDown("rotated");

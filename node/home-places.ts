@@ -17,6 +17,8 @@ export interface HomePlaces {
   readonly keyRing: string;
   readonly work: string;
   readonly logs: string;
+  /** What the node's core lived through, to be lived again; it may be removed. */
+  readonly recordings: string;
   /** Which artifacts are output of actions that ran here, by day. */
   readonly actionLogs: string;
   /** Values that the owner gave for actions that name them. */
@@ -54,6 +56,7 @@ export function placesOf(dir: string): HomePlaces {
     keyRing: path.join(dir, "gnupg"),
     work: path.join(dir, "work"),
     logs: path.join(dir, "logs"),
+    recordings: path.join(dir, "recordings"),
     actionLogs: path.join(dir, "action-logs"),
     secrets: path.join(dir, "secrets"),
     peerBook: path.join(dir, "peers.json"),

@@ -247,6 +247,7 @@ export function createOperator(parts: OperatorParts): Control {
     why: (build, action) => accounts.why(build, action),
     criticalPath: (build) => accounts.criticalPath(build),
     autopsy: (build) => accounts.autopsy(build),
+    replay: (request) => accounts.replay(request),
     timeline: (request, signal) => timelineOf(request, signal, { ...parts, desk, recall }),
     queue: async () => queries.queue(),
     releases: async () => releases.view(),

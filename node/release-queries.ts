@@ -49,7 +49,7 @@ export class ReleaseQueries {
     const { releases } = this.parts;
     return releases
       .channels()
-      .flatMap(({ channel }) => releases.pending(channel) ?? [])
+      .flatMap(({ channel }) => releases.waiting(channel) ?? [])
       .reduce((sum, { items }) => sum + items, 0);
   }
 
@@ -97,8 +97,9 @@ export class ReleaseQueries {
             : null,
       epochs: certified.map((_, index) => this.epoch(epochs, index + 1)),
       conflicts: [...epochs.conflicts],
-      staged: (releases.pending(channel) ?? []).map((staged): StagedView => {
-        const set = releases.papers.set(staged.set, [staged.by]);
+      staged: (releases.waiting(channel) ?? []).map((staged): StagedView => {
+        const known = releases.papers.known(staged.set);
+        const set = known === null ? null : known?.set;
         const blobs = set ? blobsOf(set.items) : [];
         const missing = blobs.filter((digest) => !this.parts.blobs.has(digest));
         return {

@@ -299,6 +299,14 @@ export const settings = {
     text: "error, warn, info or debug",
     fallback: "info",
   },
+  recordingBytesMax: {
+    kind: "bytes",
+    value: "size",
+    text: "Disk for recordings of what the node heard and decided, for swarmd replay --verify; 0 records nothing",
+    fallback: undefined,
+    otherwise: "256M; on a small board 0",
+    example: "256M",
+  },
   diagnosis: {
     kind: "text",
     value: "dir",

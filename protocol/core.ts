@@ -190,6 +190,7 @@ export class Core {
         this.pulse.awaken();
         return;
       case "looked":
+        this.releases.looked();
         return this.pulse.awaken();
       case "message":
         if (desk.members.former(input.from)) return;

@@ -4,7 +4,7 @@
  */
 import { batchBytes, bytesOf, joined } from "./batches.ts";
 import { bootInputs } from "./boot.ts";
-import type { Command, CommandReply, Effect, Ending, Input } from "./contract.ts";
+import type { Command, CommandReply, Effect, Ending, Input, Instant } from "./contract.ts";
 import type { Core } from "./core.ts";
 import { SwarmError } from "./kernel/errors.ts";
 import type { PeerId } from "./kernel/ids.ts";
@@ -33,6 +33,8 @@ const serveBytesMax = 512 << 10;
 
 /** What the runtime tells its owner. None of it is needed to run. */
 export interface Observer {
+  /** After every step, before anything comes of it. */
+  computed?(input: Input, now: Instant, effects: readonly Effect[]): void;
   /** After every step, once its effects are under way. */
   stepped?(input: Input, effects: readonly Effect[]): void;
   /** A peer said something that cannot be true or was refused at the door. */
@@ -206,9 +208,7 @@ export class Runtime {
     if (at < Number.POSITIVE_INFINITY) this.ports.clock.wake(at, this.wake);
   }
 
-  private readonly wake = (): void => this.woken();
-
-  private woken(): void {
+  private readonly wake = (): void => {
     const { monoMs } = this.ports.clock.now();
     const { retry, keeping } = this;
     if (retry && retry.atMonoMs <= monoMs) {
@@ -221,10 +221,12 @@ export class Runtime {
       this.keep({ ...keeping.batch, quiet: false }, true);
     }
     this.input({ kind: "tick" });
-  }
+  };
 
   private step(input: Input): void {
-    const effects = this.core.step(input, this.ports.clock.now());
+    const now = this.ports.clock.now();
+    const effects = this.core.step(input, now);
+    this.observer.computed?.(input, now, effects);
     for (const effect of effects) {
       // Signing is pure: it happens at once, so that the next step already knows what this one said.
       if (effect.kind === "sign") this.step({ kind: "signed", entry: this.sign(effect) });
@@ -556,7 +558,9 @@ export class Runtime {
     { key, nonce, proof }: TicketProof,
     swarm = this.core.desk.config.swarm,
   ): void {
-    if (!this.ports.signer.verify(key, hex(redemptionHash(swarm, peer, nonce)), proof))
+    if (
+      !this.ports.signer.verify(key, Buffer.from(redemptionHash(swarm, peer, nonce)).toString("hex"), proof)
+    )
       throw new SwarmError("unauthentic", "the ticket's proof does not hold");
   }
 
@@ -592,5 +596,3 @@ const passes = (effect: Effect): boolean =>
   (effect.kind === "reply" && !effect.reply.ok);
 
 const none: readonly never[] = [];
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

@@ -2,6 +2,7 @@
 import type { AutopsyView } from "../../protocol/explain/autopsy.ts";
 import type { Family } from "../../protocol/explain/families.ts";
 import type { PathView } from "../../protocol/explain/paths.ts";
+import type { Moment, ReplayStep } from "../../protocol/explain/replay.ts";
 import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ActionName, BuildId, PeerId } from "../../protocol/kernel/ids.ts";
 
@@ -13,9 +14,20 @@ export interface Accounts {
   criticalPath(build: BuildId): Promise<PathView>;
   /** What its failures came from, what they hold up, and what to run. */
   autopsy(build: BuildId): Promise<AutopsyView>;
+  /** The build at a moment, or every event of it with what it changed. */
+  replay(request: ReplayRequest, signal: AbortSignal): AsyncIterable<ReplayLine>;
   /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none. */
   timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
 }
+
+export interface ReplayRequest {
+  readonly build: BuildId;
+  /** Wall milliseconds; absent: when the last word was said in it. */
+  readonly atMs?: number;
+  readonly steps: boolean;
+}
+
+export type ReplayLine = Moment | ReplayStep;
 
 /** Which lines of the timeline; all of them where nothing is said. */
 export interface TimelineRequest {

@@ -4,7 +4,7 @@ import http from "node:http";
 import net from "node:net";
 import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
-import type { TimelineLine } from "./account.ts";
+import type { ReplayLine, TimelineLine } from "./account.ts";
 import type { BringEvent, BuildEvent, Control, LogChunk } from "./api.ts";
 import {
   answerBytesMax,
@@ -89,6 +89,7 @@ export function controlClient(socketPath: string): Control {
     why: (build, action) => value("why", { build, action }),
     criticalPath: (build) => value("criticalPath", { build }),
     autopsy: (build) => value("autopsy", { build }),
+    replay: (request, signal) => lines<ReplayLine>(ask("replay", { ...request }, { signal })),
     timeline: ({ kinds, ...request }, signal) =>
       lines<TimelineLine>(
         ask("timeline", { ...request, ...(kinds ? { kinds: kinds.join(",") } : {}) }, { signal }),

@@ -7,7 +7,7 @@ import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
-import type { TimelineRequest } from "./account.ts";
+import type { ReplayRequest, TimelineRequest } from "./account.ts";
 import type { Control } from "./api.ts";
 
 export interface Route {
@@ -46,6 +46,7 @@ export const routes = {
   why: { method: "GET", path: "/1/why", answer: "json", silenceMsMax: slow },
   criticalPath: { method: "GET", path: "/1/critical-path", answer: "json", silenceMsMax: slow },
   autopsy: { method: "GET", path: "/1/autopsy", answer: "json", silenceMsMax: slow },
+  replay: { method: "GET", path: "/1/replay", answer: "lines", silenceMsMax: slow },
   timeline: { method: "GET", path: "/1/timeline", answer: "lines", silenceMsMax: 60_000 },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
   releases: { method: "GET", path: "/1/releases", answer: "json", silenceMsMax: quick },
@@ -107,6 +108,7 @@ export interface RouteInputs {
   readonly why: { readonly build: BuildId; readonly action: ActionName };
   readonly criticalPath: { readonly build: BuildId };
   readonly autopsy: { readonly build: BuildId };
+  readonly replay: ReplayRequest;
   /** Kinds with commas between them. */
   readonly timeline: Omit<TimelineRequest, "kinds"> & { readonly kinds?: string };
   readonly queue: Record<never, never>;

@@ -270,6 +270,14 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     run: (control, input) => control.criticalPath(input.build),
   },
   autopsy: { input: z.strictObject({ build }), run: (control, input) => control.autopsy(input.build) },
+  replay: {
+    input: z.strictObject({
+      build,
+      atMs: z.coerce.number().int().nonnegative().optional(),
+      steps: z.enum(["true", "false"]).transform((text) => text === "true"),
+    }),
+    run: (control, request, { signal }) => control.replay(request, signal),
+  },
   timeline: {
     input: z.strictObject({
       build: build.optional(),

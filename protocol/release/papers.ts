@@ -30,6 +30,15 @@ export class Papers {
     return this.sets.get(digest) ?? this.ask(digest, "set", holders);
   }
 
+  /** As `manifest` and `set`, for who only looks: nothing is asked for. */
+  known(digest: Digest): { readonly manifest?: Manifest; readonly set?: StagedSet } | null | undefined {
+    const manifest = this.manifests.get(digest);
+    const set = this.sets.get(digest);
+    if (manifest) return { manifest };
+    if (set) return { set };
+    return this.failed.has(digest) ? null : undefined;
+  }
+
   /** One that this node made. */
   note(digest: Digest, manifest: Manifest): void {
     put(this.manifests, digest, manifest);

@@ -157,6 +157,20 @@ export class Releases {
     return this.staging.pending(channel, new Set(manifest?.builds ?? []));
   }
 
+  /** As `pending`, for who only looks at the core from outside: it changes nothing, and asks for nothing. */
+  waiting(channel: string) {
+    const { tip } = this.byChannel.get(channel) ?? {};
+    const manifest = tip && this.papers.known(tip.proposal.manifest)?.manifest;
+    if (tip && !manifest) return undefined;
+    return this.staging.pending(channel, new Set(manifest?.builds ?? []));
+  }
+
+  /** A person looks at this node: what waits is to be told with all that is in it. */
+  looked(): void {
+    for (const channel of this.staging.channels())
+      for (const { set, by } of this.pending(channel) ?? []) this.papers.set(set, [by]);
+  }
+
   /** A mirror has what is staged before it is released: then finalizing is a matter of words. */
   private gather(epochs: Epochs): void {
     for (const staged of this.pending(epochs.channel) ?? []) {

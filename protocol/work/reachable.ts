@@ -101,7 +101,7 @@ function* releasedOf(releases: Releases, epochsMax: number): Generator<Root> {
     for (const { proposal } of epochs.certified.slice(-epochsMax))
       yield { digest: proposal.manifest, kind: "manifest", need };
     // While it is not known what the last epoch took in, all that was ever staged may wait.
-    const waiting = releases.pending(epochs.channel) ?? releases.staging.pending(epochs.channel, new Set());
+    const waiting = releases.waiting(epochs.channel) ?? releases.staging.pending(epochs.channel, new Set());
     for (const { set } of waiting) yield { digest: set, kind: "set", need };
   }
 }

@@ -1,5 +1,11 @@
 /** Accounts of a daemon that never lived through anything. */
-import type { Accounts, TimelineLine, TimelineRequest } from "../../node/control/account.ts";
+import type {
+  Accounts,
+  ReplayLine,
+  ReplayRequest,
+  TimelineLine,
+  TimelineRequest,
+} from "../../node/control/account.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 
@@ -15,6 +21,8 @@ export class MemoryAccounts implements Accounts {
   async autopsy(build: BuildId): Promise<never> {
     throw nothingOf(build);
   }
+
+  async *replay(_request: ReplayRequest, _signal: AbortSignal): AsyncIterable<ReplayLine> {}
 
   async *timeline(_request: TimelineRequest, _signal: AbortSignal): AsyncIterable<TimelineLine> {}
 }

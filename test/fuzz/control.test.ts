@@ -123,6 +123,10 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
   why: [{ build, action: "a" }],
   criticalPath: [{ build }],
   autopsy: [{ build }],
+  replay: [
+    { build, steps: "true" },
+    { build, atMs: "5", steps: "false" },
+  ],
   timeline: [{ follow: "false" }, { build, kinds: "claim,node", sinceMs: "5", limit: "9", follow: "false" }],
   queue: [{}],
   releases: [{}],
