@@ -41,7 +41,7 @@ import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
-import { Recorder } from "./recorder.ts";
+import { recorderOf } from "./recorder.ts";
 import { signStatement } from "./release/attestation.ts";
 import { knownFormats } from "./release/formats/known.ts";
 import { Readings } from "./release/formats/readings.ts";
@@ -68,8 +68,6 @@ import { WrongClocks } from "./wrong-clocks.ts";
 const announceMs = 1_000;
 /** On a small board, what nobody waits for is written so seldom: its card wears out by writes. */
 const smallGatherMs = 1_000;
-/** Recordings of a node whose owner says nothing of them. */
-const recordingBytesMaxUsual = 256 << 20;
 /** How often what is left of broken transfers is looked over. */
 const leftoversMs = 3_600_000;
 
@@ -333,17 +331,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     };
     const wrongClocks = new WrongClocks(log);
     const misdeeds = new Misdeeds();
-    const recordingBytesMax = config.recordingBytesMax ?? (config.small ? 0 : recordingBytesMaxUsual);
-    const recorder =
-      recordingBytesMax === 0
-        ? undefined
-        : new Recorder({
-            dir: places.recordings,
-            bytesMax: recordingBytesMax,
-            core,
-            stretch: { program: version, node: home.name, peer: identity.peer, inc },
-            log,
-          });
+    const recorder = recorderOf(config, {
+      dir: places.recordings,
+      core,
+      stretch: { program: version, node: home.name, peer: identity.peer, inc },
+      log,
+    });
     const runtime = new Runtime(
       core,
       {

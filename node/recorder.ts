@@ -11,11 +11,14 @@ import { type TapeStep, taped } from "../protocol/explain/tape.ts";
 import { encode } from "../protocol/kernel/codec.ts";
 import type { Gossip, Message } from "../protocol/swarm/message.ts";
 import type { Wire } from "../protocol/wire.ts";
+import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
 import { type Stretch, stretchSuffix } from "./recordings.ts";
 
 const compress = promisify(zstdCompress);
 
+/** Of all stretches, where the owner says nothing. */
+const bytesMaxUsual = 256 << 20;
 /** What is gathered goes to the disk after so long, or once it is so much. */
 const flushMs = 1000;
 const flushBytes = 256 << 10;
@@ -38,6 +41,15 @@ export interface RecorderOptions {
   readonly core: { save(): Uint8Array };
   readonly stretch: Omit<Stretch, "v" | "atMs" | "core">;
   readonly log: Pick<Log, "warn">;
+}
+
+/** A recorder as the owner wants one; undefined where nothing is to be recorded. */
+export function recorderOf(
+  { recordingBytesMax, small }: Pick<Config, "recordingBytesMax" | "small">,
+  options: Omit<RecorderOptions, "bytesMax">,
+): Recorder | undefined {
+  const bytesMax = recordingBytesMax ?? (small ? 0 : bytesMaxUsual);
+  return bytesMax === 0 ? undefined : new Recorder({ ...options, bytesMax });
 }
 
 export class Recorder {

@@ -28,11 +28,16 @@ actions:
 `,
   );
 
+interface Replayed {
+  readonly same: boolean;
+  readonly stretches: readonly { readonly steps: number }[];
+}
+
 const lines = (count: number) => Array.from({ length: count }, (_, i) => `${i}\n`).sort();
 
 describe("three daemons", () => {
   test("share a build; any of them watches it, shows its logs and fetches it", {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     await farm.found("ann", "ben", "cleo");
     const following = farm.begin("ann", "submit", await spec("shared", 9, 0.4), "--json");
@@ -47,8 +52,13 @@ describe("three daemons", () => {
     await farm.good("ben", "fetch", "shared", "--to", "got");
     const whole = await readFile(path.join(farm.terminal.dir, "got/whole.txt"), "utf8");
     expect(whole.split(/(?<=\n)/).sort()).toEqual(lines(9));
-    for (const name of ["ann", "ben", "cleo"])
+    for (const name of ["ann", "ben", "cleo"]) {
       expect(await farm.good(name, "logs", "shared", "part/4")).toBe("part 4\n");
+      // Each lives again what it lived through, while it was looked at too: the same effects, bit for bit.
+      const { same, stretches } = await farm.json<Replayed>(name, "replay", "shared", "--verify");
+      expect({ name, same, stretches }).toMatchObject({ name, same: true, stretches: [{ torn: false }] });
+      expect(stretches[0]!.steps).toBeGreaterThan(50);
+    }
   });
 
   test("cancel from a member that did not submit ends the build everywhere", {
