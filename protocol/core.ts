@@ -151,8 +151,7 @@ export class Core {
     const some = [pulse, expiry, holder, gate, preparer, granter, twins, scheduler];
     const others = [sealer, submissions, copies, catchUp, borrower, history, witness, releases];
     let at = Number.POSITIVE_INFINITY;
-    for (const machine of some) at = Math.min(at, machine.deadline());
-    for (const machine of others) at = Math.min(at, machine.deadline());
+    for (const machine of [...some, ...others]) at = Math.min(at, machine.deadline());
     return at;
   }
 
