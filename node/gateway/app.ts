@@ -6,7 +6,7 @@ import { z } from "zod";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, isBuildId } from "../../protocol/kernel/ids.ts";
 import { Answers } from "./answers.ts";
-import { assetOf } from "./assets.ts";
+import { readAssets } from "./assets.ts";
 import { former } from "./former.ts";
 import { formatFor, Metrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
@@ -23,11 +23,11 @@ export interface App {
 
 const apiRoot = "/api/v1";
 
-/** Answers requests that the door has let in; `onFault` hears of what is no refusal. */
-export function openApp(views: Views, onFault: (fault: unknown, path: string) => void): App {
+/** Answers requests that the door has let in; `page` is the folder of the built dashboard, `onFault` hears of what is no refusal. */
+export function openApp(views: Views, page: string, onFault: (fault: unknown, path: string) => void): App {
   const stream = new Stream(views);
   const series = new Series(views);
-  const { fetch } = routed(views, stream, series, onFault);
+  const { fetch } = routed(views, stream, series, page, onFault);
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
   return {
     answer: async (request, response) => listener(request, response),
@@ -42,8 +42,10 @@ function routed(
   views: Views,
   stream: Stream,
   series: Series,
+  page: string,
   onFault: (fault: unknown, path: string) => void,
 ): Hono {
+  const assets = readAssets(page);
   const metrics = new Metrics(views);
   const app = new Hono();
   const answers = new Answers();
@@ -77,14 +79,21 @@ function routed(
   former(app);
 
   app.get("*", (c) => {
-    const asset = assetOf(new URL(c.req.url).pathname);
+    const asset = assets.get(new URL(c.req.url).pathname);
     if (asset === undefined)
       throw new SwarmError("not-found", "there is nothing at this path", { remedy: documented });
-    if (c.req.header("if-none-match") === asset.etag) return c.body(null, 304, { ETag: asset.etag });
-    return c.body(asset.body, 200, {
-      "Content-Type": asset.type,
-      ETag: asset.etag,
+    const { body, encoding } = asset.packed(c.req.header("accept-encoding"));
+    const etag = encoding === undefined ? asset.etag : `${asset.etag.slice(0, -1)}-${encoding}"`;
+    const headers = {
+      ETag: etag,
+      Vary: "Accept-Encoding",
       "Cache-Control": asset.isLasting ? "public, max-age=31536000, immutable" : "no-cache",
+    };
+    if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
+    return c.body(body, 200, {
+      ...headers,
+      "Content-Type": asset.type,
+      ...(encoding === undefined ? {} : { "Content-Encoding": encoding }),
     });
   });
 

@@ -2,7 +2,7 @@
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { isLoopbackHost, openListener } from "../listener.ts";
 import type { App } from "./app.ts";
-import { isAsset } from "./assets.ts";
+import { builtPage, isPublic } from "./assets.ts";
 import { refusalOf } from "./door.ts";
 import { commandFor } from "./former.ts";
 import type { Views } from "./views.ts";
@@ -18,6 +18,8 @@ export interface GatewayOptions {
   /** Without one only this machine is listened to. */
   readonly token?: string;
   readonly views: Views;
+  /** Folder of the built dashboard; absent: the one that comes with the program. */
+  readonly page?: string;
   /** Hears of what is no refusal: a fault of ours. */
   readonly onFault: (fault: unknown, path: string) => void;
 }
@@ -32,7 +34,7 @@ export interface Gateway {
 
 /** Throws `usage`, `address-in-use`. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { listen, hosts, token, views, onFault } = options;
+  const { listen, hosts, token, views, page = builtPage, onFault } = options;
   if (token === undefined && !isLoopbackHost(listen.replace(/:\d*$/, "").replace(/^\[|\]$/g, "")))
     throw new SwarmError("usage", `the gateway would be open to all who reach ${listen}`, {
       remedy: "set a token: gatewayToken in config.yaml, of 16 characters or more; or listen on 127.0.0.1",
@@ -40,7 +42,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   // Loaded with the first request: most daemons are never asked.
   let app: Promise<App> | undefined;
   const opened = () => {
-    app ??= import("./app.ts").then(({ openApp }) => openApp(views, onFault));
+    app ??= import("./app.ts").then(({ openApp }) => openApp(views, page, onFault));
     return app;
   };
   const rules = { hosts, ...(token === undefined ? {} : { token }) };
@@ -50,7 +52,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     portsMore,
     answer(request, response) {
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-      const refused = refusalOf(request, rules, isAsset);
+      const refused = refusalOf(request, rules, isPublic);
       if (refused === undefined) return opened().then(({ answer }) => answer(request, response));
       const { status, ...error } = refused;
       const command = status === 405 ? commandFor((request.url ?? "").split("?", 1)[0]!) : undefined;

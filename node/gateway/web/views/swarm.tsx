@@ -1,0 +1,174 @@
+/** The swarm as it is: who is there, how well, how warm, and what each does. */
+import { useMemo, useRef } from "preact/hooks";
+import type { NodeView, ReachView, StatusView } from "../../../control/api.ts";
+import { Line } from "../chart.tsx";
+import { Bar, Empty, Facts, Shows, Sign, Table, Title } from "../parts.tsx";
+import { bytes, count, duration, measured, unknown } from "../quantity.ts";
+import { linkTo } from "../route.ts";
+import { nodeStates } from "../states.ts";
+import { Topology } from "../topology.tsx";
+import { useRead } from "../use-read.ts";
+import { historyOf, remember } from "../vitals-history.ts";
+
+/** Vitals are no events: they are read at this pace. */
+const everyMs = 2000;
+const runningMax = 4;
+
+export function Swarm() {
+  const nodes = useRead<NodeView[]>("/nodes?all=true", {
+    everyMs,
+    on: ({ family, kind }) => family === "node" || kind === "start",
+  });
+  const reach = useRead<ReachView>("/reach", { everyMs: 20_000 });
+  const status = useRead<StatusView>("/status", { everyMs: 5000 });
+  const remembered = useRef<unknown>(undefined);
+  if (nodes.value !== undefined && remembered.current !== nodes.value) {
+    remembered.current = nodes.value;
+    remember(nodes.value);
+  }
+  return (
+    <>
+      <Title>Swarm</Title>
+      {status.value && <Counts status={status.value} />}
+      <Shows reading={nodes}>
+        {(all) => (
+          <>
+            <Topology nodes={all} reach={reach.value} />
+            <Nodes nodes={all} />
+          </>
+        )}
+      </Shows>
+    </>
+  );
+}
+
+function Counts({ status }: { status: StatusView }) {
+  const { counts, next } = status;
+  return (
+    <section class="summary" aria-label="Counts">
+      <Facts
+        of={[
+          ["needed", count(counts.needed)],
+          ["building", count(counts.building)],
+          ["complete", count(counts.complete)],
+          [
+            "blocked",
+            <span key="b" class={counts.blocked > 0 ? "bad" : ""}>
+              {count(counts.blocked)}
+            </span>,
+          ],
+          ["staged", count(counts.staged)],
+        ]}
+      />
+      <p class="next">
+        {next.command ? (
+          <>
+            Next: <code>swarmd {next.command.join(" ")}</code>{" "}
+          </>
+        ) : null}
+        <span class="quiet">{next.why}</span>
+      </p>
+    </section>
+  );
+}
+
+const shownFirst = ["self", "alive", "suspect", "dead", "unseen"];
+
+function Nodes({ nodes }: { nodes: readonly NodeView[] }) {
+  const sorted = useMemo(
+    () =>
+      [...nodes].sort(
+        (a, b) => shownFirst.indexOf(a.state) - shownFirst.indexOf(b.state) || (a.name < b.name ? -1 : 1),
+      ),
+    [nodes],
+  );
+  if (sorted.length === 0) return <Empty>No node was ever heard of.</Empty>;
+  return (
+    <Table
+      label="Nodes"
+      head={[
+        "Node",
+        "State",
+        ["Slots", "number"],
+        "Load",
+        "Temperature",
+        ["Memory free", "number"],
+        ["Disk free", "number"],
+        "Does now",
+      ]}
+    >
+      {sorted.map((node) => (
+        <Row key={node.peerId} node={node} />
+      ))}
+    </Table>
+  );
+}
+
+function Row({ node }: { node: NodeView }) {
+  const { vitals: v, peerId } = node;
+  const history = historyOf(peerId);
+  const slots = v ? (v.slotsMax ?? v.slots) : 0;
+  const hot = v && typeof v.headroomCelsius === "number" && v.headroomCelsius < 10;
+  return (
+    <tr>
+      <th scope="row" title={peerId}>
+        {node.name}
+        {node.clockAheadMs !== undefined && (
+          <small class="bad">
+            {" "}
+            clock {duration(Math.abs(node.clockAheadMs))} {node.clockAheadMs > 0 ? "ahead" : "behind"}
+          </small>
+        )}
+      </th>
+      <td>
+        <Sign of={nodeStates[node.state]} />
+        {v?.limitedBy && <small class="quiet"> {v.limitedBy}</small>}
+      </td>
+      <td class="number">
+        {v ? (
+          <>
+            <Bar
+              of={slots}
+              label={`${v.running} of ${slots} slots taken`}
+              shares={[{ tone: "busy", value: v.running, word: "taken" }]}
+            />
+            <span class="figure narrow">
+              {v.running}/{slots}
+            </span>
+          </>
+        ) : (
+          unknown
+        )}
+      </td>
+      <td class="charted">
+        <Line
+          tone="load"
+          label={`Load of ${node.name} over time`}
+          series={{ values: history.map(({ load }) => load), top: v?.cores ?? 1 }}
+        />
+        <span class="figure">{measured(v?.load, "", 2)}</span>
+      </td>
+      <td class="charted">
+        <Line
+          tone="temperature"
+          label={`Temperature of ${node.name} over time`}
+          series={{ values: history.map(({ temperatureCelsius }) => temperatureCelsius), top: 100 }}
+        />
+        <span class={hot ? "figure bad" : "figure"}>{measured(v?.temperatureCelsius, "°C")}</span>
+      </td>
+      <td class="number">{bytes(v?.memoryFreeBytes)}</td>
+      <td class="number">{bytes(v?.diskFreeBytes)}</td>
+      <td class="does">
+        {node.running.slice(0, runningMax).map(({ build, action, sinceMs }) => (
+          <a key={`${build}/${action}`} href={linkTo(["builds", build], { action })}>
+            {action} <span class="quiet">{sinceMs > 0 && sinceMs < 1e11 ? duration(sinceMs) : ""}</span>
+          </a>
+        ))}
+        {node.running.length > runningMax && (
+          <span class="quiet">and {node.running.length - runningMax} more</span>
+        )}
+        {node.running.length === 0 && <span class="quiet">{v ? "idle" : "nothing is heard of it"}</span>}
+      </td>
+    </tr>
+  );
+}
