@@ -41,7 +41,7 @@ export function moment(ms: number): string {
   return `${day} ${clock(ms)}`;
 }
 
-export function clock(ms: number): string {
+function clock(ms: number): string {
   const at = new Date(ms);
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
