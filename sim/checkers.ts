@@ -48,7 +48,7 @@ export class Checkers {
       changed: ({ node, build }, digest) => swarm.world.record(node, "state", `${build} ${digest}`),
     });
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
-    this.releases = new ReleaseChecker(swarm, accuse);
+    this.releases = new ReleaseChecker(swarm, dishonest, accuse);
     const limits = new LimitChecker(swarm, dishonest, accuse);
     const cache = new CacheChecker(swarm, calm, dishonest, accuse);
     const members = new MemberChecker(swarm, calm, dishonest, accuse);
@@ -61,7 +61,7 @@ export class Checkers {
       stewards.step(host, effects, input);
       cache.step(host, effects);
       limits.step(host, effects);
-      this.releases.step(host, effects);
+      this.releases.step(host);
       members.step(host, effects);
     });
     swarm.watch((...step) => steps.told(...step));

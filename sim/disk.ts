@@ -221,6 +221,9 @@ export class Disk {
   /** Writes in the order they landed; those before `synced` survive a power cut. */
   private landed: Write[] = [];
   private synced = 0;
+  /** Hears of events that are on this disk, whatever becomes of who wrote them; those before `told` were told. */
+  onLanded: ((entries: readonly SignedEntry[]) => void) | undefined;
+  private told = 0;
   /** Handed over, in the order they land; those that nobody waits for land once somebody looks. */
   private pending: Pending[] = [];
   /** Entries and updates that are no longer what was written, by the write that brought them. */
@@ -305,6 +308,7 @@ export class Disk {
     this.voteLog = this.drawLog();
     this.landed = [...image.writes];
     this.synced = this.landed.length;
+    this.told = this.landed.length;
     this.pending = [];
     this.pendingBytes = 0;
     this.rotten.clear();
@@ -388,6 +392,13 @@ export class Disk {
       this.pendingBytes -= bytes;
       if (durable) this.synced = this.landed.length;
     }
+    this.tell();
+  }
+
+  private tell(): void {
+    const fresh = this.landed.slice(this.told);
+    this.told = this.landed.length;
+    for (const write of fresh) if ("batch" in write) this.onLanded?.(write.batch.entries);
   }
 
   private land(write: Write): void {
@@ -402,8 +413,8 @@ export class Disk {
     for (const { write } of this.pending.slice(0, taken)) this.land(write);
     this.pending = [];
     this.pendingBytes = 0;
-    if (ending !== "power") return;
-    this.cutTail();
+    if (ending === "power") this.cutTail();
+    this.tell();
   }
 
   /** The medium holds the records up to some moment after the last sync; a batch of which it holds a part is none. */
@@ -419,6 +430,7 @@ export class Disk {
     if (left > 0) this.torn++;
     this.landed = this.landed.slice(0, kept);
     this.synced = kept;
+    this.told = Math.min(this.told, kept);
     this.refold();
   }
 

@@ -78,10 +78,13 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
     host: random.pick(hostNames),
     workload: workload(random, seed + (random.below(2) === 0 ? 0 : i)),
   }));
+  const releases = Random.fromNumber(seed ^ 0x2e1ea5e);
   return {
     seed,
     hosts: governed ? [...hosts.map((h, nth) => (nth === 1 ? { ...h, roles } : h)), stranger] : hosts,
-    works,
+    works: works.map((work) =>
+      chance(releases, 0.8) ? { ...work, workload: released(releases, work.workload) } : work,
+    ),
     orders: orders(random, works.length, troubleMs),
     faults: faults.sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0)),
     villain,
@@ -90,7 +93,25 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
     order: shuffled(random, hostNames),
     endings: Object.fromEntries(hostNames.map((name) => [name, random.pick(endings)])),
     twist: twistOf(seed, random),
+    mirrors: shuffled(
+      releases,
+      hostNames.filter((name) => name !== villain),
+    ).slice(0, 1 + releases.below(4)),
+    finalizes: Array.from({ length: 1 + releases.below(4) }, () => ({
+      atMs: 3_000 + releases.below(troubleMs - 3_000),
+      host: releases.pick(hostNames),
+      rollback: chance(releases, 0.2),
+    })),
   };
+}
+
+/** A few of what it makes is to be released. */
+function released(random: Random, { graph, costs }: Workload): Workload {
+  const include = shuffled(
+    random,
+    graph.actions.map(({ name }) => name),
+  ).slice(0, 3);
+  return { graph: { ...graph, release: { channel: "stable", format: "files", include } }, costs };
 }
 
 /** Draws whether something happens that happens in `share` of the cases. */

@@ -1,10 +1,11 @@
 /** Bugs to plant into what makes releases: the ways in which such protocols are got wrong, each with the invariant that must be seen to break. */
 import type { PublishStep } from "../protocol/contract.ts";
 import type { Core } from "../protocol/core.ts";
-import type { Voter } from "../protocol/release/ballot.ts";
+import { type Ballot, nameOfProposal, type Voter } from "../protocol/release/ballot.ts";
 import type { Epochs } from "../protocol/release/epochs.ts";
+import type { EventOf } from "../protocol/timeline/events.ts";
 import type { Bug } from "./bugs.ts";
-import { releaseMixOf } from "./release-mix.ts";
+import { releaseMixOf, unheardMix } from "./release-mix.ts";
 
 type Insides = Record<string, (...args: never[]) => unknown>;
 const inside = (part: unknown): Insides => part as Insides;
@@ -29,10 +30,8 @@ function everyCore(patch: (core: Core) => void): Bug["plant"] {
   };
 }
 
-/** Who votes is answered by another rule, in every channel of every host. */
-const otherVoters = (
-  rule: (core: Core, voters: readonly Voter[], epoch: number) => readonly Voter[],
-): Bug["plant"] =>
+/** Patches the fold of every channel of every host. */
+const everyFold = (patch: (epochs: Epochs, core: Core) => void): Bug["plant"] =>
   everyCore((core) => {
     const releases = inside(core.releases);
     const open = releases.open!.bind(core.releases);
@@ -41,16 +40,66 @@ const otherVoters = (
       const epochs = open(...args) as Epochs | undefined;
       if (!epochs || patched.has(epochs)) return epochs;
       patched.add(epochs);
-      const voters = epochs.voters.bind(epochs);
-      epochs.voters = (epoch) => {
-        const plain = voters(epoch);
-        return plain && rule(core, plain, epoch);
-      };
+      patch(epochs, core);
       return epochs;
     };
   });
 
+/** Who votes is answered by another rule. */
+const otherVoters = (
+  rule: (core: Core, voters: readonly Voter[], epoch: number) => readonly Voter[],
+): Bug["plant"] =>
+  everyFold((epochs, core) => {
+    const voters = epochs.voters.bind(epochs);
+    epochs.voters = (epoch) => {
+      const plain = voters(epoch);
+      return plain && rule(core, plain, epoch);
+    };
+  });
+
 export const releaseBugs: readonly Bug[] = [
+  {
+    name: "what voters accepted before is not looked at",
+    breaks: "one release per epoch",
+    mix: (seed) => unheardMix(seed),
+    plant: everyFold((epochs) => {
+      const promises = epochs.promises.bind(epochs);
+      epochs.promises = (...args) => promises(...args).map(({ accepted: _, ...promise }) => promise);
+    }),
+  },
+  {
+    name: "a ballot is used again",
+    breaks: "one release per epoch",
+    mix: (seed) => unheardMix(seed),
+    plant: everyFold((epochs) => {
+      epochs.highestRound = () => 0;
+    }),
+  },
+  {
+    name: "a voter that lost its log votes on under its name",
+    breaks: "one release per epoch",
+    mix: (seed) => unheardMix(seed, true),
+    plant: (swarm) => {
+      for (const { disk } of swarm.hosts) inside(disk).drawLog = () => disk.voteLog;
+      return () => {};
+    },
+  },
+  {
+    name: "votes are for a manifest, whatever their ballot",
+    breaks: "one release per epoch",
+    mix: (seed) => releaseMixOf(seed, ["cut", "flap", "swizzle", "crash"]),
+    plant: everyFold((epochs) => {
+      const fold = inside(epochs);
+      const vote = fold.vote!.bind(epochs) as (entry: unknown, event: EventOf<"release.accepted">) => void;
+      const first = new Map<string, Ballot>();
+      fold.vote = ((entry: unknown, event: EventOf<"release.accepted">) => {
+        const name = nameOfProposal(event.channel, event.epoch, event.proposal);
+        const ballot = first.get(name) ?? event.ballot;
+        first.set(name, ballot);
+        vote(entry, { ...event, ballot });
+      }) as never;
+    }),
+  },
   {
     name: "a majority of the voters that one sees",
     breaks: "one release per epoch",

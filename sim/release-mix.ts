@@ -1,6 +1,6 @@
 /** What one seed makes of releases: a few mirrors that vote, small builds, people who finalize and roll back at the same time, and faults. */
 import { Random } from "../protocol/kernel/random.ts";
-import type { FaultKind } from "./faults.ts";
+import type { FaultInput, FaultKind } from "./faults.ts";
 import { type Mix, mixOf } from "./mix.ts";
 import { workloadOf } from "./workload.ts";
 
@@ -50,6 +50,50 @@ export function releaseMixOf(seed: number, only: readonly FaultKind[] = kinds): 
         rollback: random.float() < 0.15,
       })),
     ),
+  };
+}
+
+/**
+ * Two of three voters vote, and nobody knows of both: the one is no longer heard by anybody, the other is left with the third, who finalizes.
+ * `forgets`: its disk is set back to before that, so that only the log it lost tells. Words take long, so that there is time to part them.
+ */
+export function unheardMix(seed: number, forgets = false): Mix {
+  const atMs = 16_000;
+  const muteMs = atMs + 1_930 + (seed % 18) * 10;
+  const apartMs = atMs + 2_400;
+  const cut = (host: string, fromMs: number, toMs: number, oneWay = false): FaultInput => ({
+    kind: "cut",
+    from: [host],
+    oneWay,
+    atMs: fromMs,
+    forMs: toMs - fromMs,
+  });
+  return {
+    ...releaseMixOf(seed),
+    hosts: hostNames.map((name) => ({
+      name,
+      slots: 2,
+      ...(name === "ann" ? { disk: { syncMs: 150 } } : {}),
+    })),
+    works: [0, 1, 2].map((i) => ({ atMs: 700 + i * 2_500, host: "ann", workload: small(i, i) })),
+    faults: [
+      { kind: "network", delayMs: 200, atMs: atMs - 500, forMs: apartMs - atMs + 500 },
+      cut("cat", 6_500, apartMs + 500),
+      cut("ann", muteMs, apartMs + 14_000, true),
+      cut("dan", apartMs, apartMs + 14_000),
+      ...(forgets
+        ? [{ kind: "restore" as const, host: "bob", atMs: atMs - 200, ageMs: apartMs - atMs + 250 }]
+        : []),
+    ],
+    finalizes: [
+      { atMs: 4_500, host: "ann", rollback: false },
+      // Its second ballot stands above that of the other.
+      { atMs: 6_600, host: "cat", rollback: false },
+      { atMs, host: "dan", rollback: false },
+      { atMs: apartMs + 100, host: "cat", rollback: false },
+      { atMs: apartMs + 10_000, host: "dan", rollback: false },
+    ],
+    troubleMs: 34_000,
   };
 }
 

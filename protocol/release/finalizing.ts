@@ -477,13 +477,14 @@ export class Finalizing {
     const against = declines.filter(
       ({ event }) => event.why === "invalid" || event.why === "clock" || event.why === "log",
     );
-    if (voters.length - against.length < quorumOf(voters.length))
-      return this.refuse(
+    const refused = (also = "") =>
+      this.refuse(
         task,
         against[0]!.event.why === "clock" ? "clock-wrong" : "refused",
-        `voters refuse the release: ${this.said(against)}`,
+        `voters refuse the release: ${this.said(against)}${also}`,
         "see what each of them is: swarmd mirror list",
       );
+    if (voters.length - against.length < quorumOf(voters.length)) return refused();
     if (now.monoMs < task.untilMonoMs) return;
     const waitedMs = now.monoMs - task.sinceMonoMs;
     const busy = declines.some(
@@ -504,6 +505,11 @@ export class Finalizing {
         `not enough voters have the files: ${this.said(missing)}`,
         "see where they are: swarmd staging; then finalize again, which finishes this epoch",
       );
+    // With those who are against it there would be enough of them: what they say is what is wrong.
+    const silent = voters.filter(({ peer }) => !votes.has(peer) && !against.some((a) => a.peer === peer));
+    const others = silent.map(({ peer }) => this.nameOf(peer)).sort(byText);
+    if (against.length > 0 && votes.size + against.length >= quorumOf(voters.length))
+      return refused(`; silent: ${others.join(", ")}`);
     this.noQuorum(task, epochs);
   }
 

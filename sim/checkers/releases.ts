@@ -1,6 +1,5 @@
 /** Releases: one for an epoch, found again by every later coordinator, and shown whole by every mirror at every moment. */
-import type { Effect } from "../../protocol/contract.ts";
-import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
+import type { Digest, EntryId, PeerId } from "../../protocol/kernel/ids.ts";
 import {
   type Ballot,
   ballotText,
@@ -13,7 +12,7 @@ import {
 } from "../../protocol/release/ballot.ts";
 import { decodeManifest } from "../../protocol/release/manifest.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
-import { knownEvent } from "../../protocol/timeline/events.ts";
+import { type Event, type EventOf, knownEvent } from "../../protocol/timeline/events.ts";
 import type { Host } from "../host.ts";
 import type { Swarm } from "../swarm.ts";
 import type { Accuse } from "./violation.ts";
@@ -23,10 +22,19 @@ interface Released {
   readonly proposal: Proposal;
 }
 
-/** It sees every vote as it is told, whoever hears of it, and holds daemons against what these votes made. */
+/** What a voter has on its disk of one epoch, under one log. */
+interface Memory {
+  promised?: Ballot;
+  accepted?: Ballot;
+}
+
+/** It sees every word as it comes to its author's disk, whoever hears of it, and holds daemons against what the votes among them made. */
 export class ReleaseChecker {
   private readonly swarm: Swarm;
+  private readonly dishonest: ReadonlySet<PeerId>;
   private readonly accuse: Accuse;
+  private readonly watched = new Set<Host>();
+  private readonly heard = new Set<EntryId>();
   /** By channel: what was released, epoch 1 first. */
   private readonly released = new Map<string, Released[]>();
   /** Votes by channel, epoch, ballot and proposal: who cast them, and under which log. */
@@ -36,14 +44,18 @@ export class ReleaseChecker {
     string,
     { channel: string; epoch: number; ballot: Ballot; proposal: Proposal }
   >();
+  /** By voter, log, channel and epoch. */
+  private readonly memories = new Map<string, Memory>();
+  /** By channel, epoch and ballot: the name of what was proposed. */
+  private readonly proposed = new Map<string, string>();
   private readonly shown = new Map<string, number>();
-  /** By start and channel: how many epochs were looked at; by channel and epoch: what the first that held it held. */
+  /** By start and channel: how many epochs were looked at. */
   private readonly looked = new Map<string, number>();
-  private readonly held = new Map<string, string>();
   private readonly whole = new Set<string>();
 
-  constructor(swarm: Swarm, accuse: Accuse) {
+  constructor(swarm: Swarm, dishonest: ReadonlySet<PeerId>, accuse: Accuse) {
     this.swarm = swarm;
+    this.dishonest = dishonest;
     this.accuse = accuse;
   }
 
@@ -52,29 +64,41 @@ export class ReleaseChecker {
     return this.released.get(channel)?.length ?? 0;
   }
 
-  step(host: Host, effects: readonly Effect[]): void {
-    for (const effect of effects)
-      if (effect.kind === "append" && effect.entry.entry.build === undefined) this.said(host, effect.entry);
+  step(host: Host): void {
+    if (!this.watched.has(host)) {
+      this.watched.add(host);
+      host.disk.onLanded = (entries) => {
+        for (const entry of entries) if (entry.entry.author === host.peer) this.said(host, entry);
+      };
+    }
     this.agrees(host);
     this.mirror(host);
   }
 
-  /** No two daemons ever hold different releases for one epoch. */
+  /** What a daemon holds for released is what votes made, all of one ballot. Its own vote may still be on its way to the disk. */
   private agrees(host: Host): void {
     if (!host.up) return;
     for (const epochs of host.core.releases.channels()) {
-      const key = `${host.incarnations.at(-1)} ${epochs.channel}`;
+      const { channel } = epochs;
+      const key = `${host.name} ${host.incarnations.at(-1)} ${channel}`;
       const before = this.looked.get(key) ?? 0;
-      if (epochs.current === before) continue;
-      this.looked.set(key, epochs.current);
-      for (const { epoch, value } of epochs.certified.slice(before)) {
-        const place = `${epochs.channel} ${epoch}`;
-        const known = this.held.get(place) ?? value;
-        this.held.set(place, known);
-        if (known !== value)
+      const made = this.released.get(channel) ?? [];
+      if (before === Math.min(epochs.current, made.length)) continue;
+      this.looked.set(key, Math.min(epochs.current, made.length));
+      for (const { epoch, value, ballot, certificate } of epochs.certified.slice(before, made.length)) {
+        if (nameOfProposal(channel, epoch, made[epoch - 1]!.proposal) !== value)
           this.accuse(
             "one release per epoch",
-            `${host.name} holds another release for epoch ${epoch} of ${epochs.channel} than others did`,
+            `${host.name} holds another release for epoch ${epoch} of ${channel} than votes made`,
+          );
+        if (
+          !certificate.every(({ entry }) =>
+            entry.events.some((e) => isVote(knownEvent(e), channel, epoch, ballot)),
+          )
+        )
+          this.accuse(
+            "one release per epoch",
+            `${host.name} holds a certificate for epoch ${epoch} of ${channel} whose votes are not of one ballot`,
           );
       }
     }
@@ -82,10 +106,16 @@ export class ReleaseChecker {
 
   private said(host: Host, entry: SignedEntry): void {
     const { author, inc } = entry.entry;
+    // What a disk lost comes back from others later.
+    if (this.dishonest.has(author) || this.heard.has(entry.id)) return;
+    if (entry.entry.events.some((e) => e.kind.startsWith("release."))) this.heard.add(entry.id);
     for (const raw of entry.entry.events) {
       const event = knownEvent(raw);
-      if (event?.kind === "release.accepted") {
+      if (event?.kind === "release.promised")
+        this.remembers(host, event, event.ballot, event.accepted?.ballot);
+      else if (event?.kind === "release.accepted") {
         const { channel, epoch, ballot, proposal, log } = event;
+        this.remembers(host, event, ballot);
         const key = `${channel} ${epoch} ${ballotText(ballot)} ${nameOfProposal(channel, epoch, proposal)}`;
         const votes = this.votes.get(key) ?? new Map<PeerId, string>();
         this.votes.set(key, votes.set(author, log));
@@ -95,13 +125,46 @@ export class ReleaseChecker {
         const { channel, epoch, round, proposal } = event;
         const made = this.released.get(channel)?.[epoch - 1];
         const ballot = { round, by: author, inc };
-        if (made && byBallot(ballot, made.ballot) > 0 && proposal.manifest !== made.proposal.manifest)
+        const name = nameOfProposal(channel, epoch, proposal);
+        const place = `${channel} ${epoch} ${ballotText(ballot)}`;
+        if ((this.proposed.get(place) ?? name) !== name)
+          this.accuse(
+            "one release per epoch",
+            `${host.name} proposes a second manifest for epoch ${epoch} of ${channel} under one ballot`,
+          );
+        this.proposed.set(place, name);
+        if (
+          made &&
+          byBallot(ballot, made.ballot) > 0 &&
+          nameOfProposal(channel, epoch, made.proposal) !== name
+        )
           this.accuse(
             "one release per epoch",
             `${host.name} proposes another manifest for epoch ${epoch} of ${channel}, which is released`,
           );
       }
     }
+  }
+
+  /** A voter goes back behind nothing that it has said under the same log. */
+  private remembers(
+    host: Host,
+    { kind, channel, epoch, log }: EventOf<"release.promised"> | EventOf<"release.accepted">,
+    ballot: Ballot,
+    accepted?: Ballot,
+  ): void {
+    const key = `${host.peer} ${log} ${channel} ${epoch}`;
+    const memory = this.memories.get(key) ?? {};
+    this.memories.set(key, memory);
+    if (memory.promised && byBallot(ballot, memory.promised) < 0)
+      this.accuse(
+        "one release per epoch",
+        `${host.name} forgot that it promised a higher ballot of epoch ${epoch}`,
+      );
+    memory.promised = ballot;
+    if (kind === "release.accepted") memory.accepted = ballot;
+    else if (memory.accepted && (!accepted || byBallot(accepted, memory.accepted) < 0))
+      this.accuse("one release per epoch", `${host.name} forgot its vote for epoch ${epoch} of ${channel}`);
   }
 
   private settle(channel: string): void {
@@ -117,7 +180,7 @@ export class ReleaseChecker {
         released.push({ ballot, proposal });
         return this.settle(channel);
       }
-      if (made.proposal.manifest !== proposal.manifest)
+      if (nameOfProposal(channel, epoch, made.proposal) !== nameOfProposal(channel, epoch, proposal))
         this.accuse("one release per epoch", `epoch ${epoch} of ${channel} has two certificates`);
     }
   }
@@ -163,3 +226,9 @@ export class ReleaseChecker {
     );
   }
 }
+
+const isVote = (event: Event | undefined, channel: string, epoch: number, ballot: Ballot): boolean =>
+  event?.kind === "release.accepted" &&
+  event.channel === channel &&
+  event.epoch === epoch &&
+  byBallot(event.ballot, ballot) === 0;
