@@ -10,6 +10,7 @@ import { type BuildId, byText, type Digest, type PeerId } from "../kernel/ids.ts
 import type { Members } from "../swarm/members.ts";
 import { type Ballot, byBallot, type Proposal, quorumOf } from "./ballot.ts";
 import type { Bench } from "./bench.ts";
+import { compose, type Ingredients } from "./composing.ts";
 import type { Epochs } from "./epochs.ts";
 import {
   buildersOf,
@@ -25,8 +26,6 @@ import {
   encodeManifest,
   epochStepMs,
   type Manifest,
-  merged,
-  mergedHeader,
   type ReleaseItem,
   type StagedSet,
 } from "./manifest.ts";
@@ -267,20 +266,10 @@ export class Finalizing {
     });
   }
 
-  private draft(
-    task: Task,
-    epochs: Epochs,
-    from: {
-      readonly base: Manifest | undefined;
-      readonly old: Manifest | undefined;
-      readonly sets: readonly StagedSet[];
-      readonly builds: readonly BuildId[];
-    },
-  ): void {
+  private draft(task: Task, epochs: Epochs, from: Ingredients): void {
     const { wish } = task;
     const { tip } = epochs;
-    const { base, old, sets } = from;
-    const header = old ? old.header : mergedHeader(base?.header, sets);
+    const { base } = from;
     const manifest: Manifest = {
       v: 1,
       swarm: this.bench.config.swarm,
@@ -288,10 +277,7 @@ export class Finalizing {
       epoch: task.epoch,
       parent: tip?.value ?? null,
       atMs: Math.max(Math.round(this.bench.now.wallMs), (tip?.proposal.atMs ?? 0) + epochStepMs, 0),
-      format: sets.at(-1)?.format ?? old?.format ?? base?.format ?? "files",
-      ...(header ? { header } : {}),
-      items: old ? old.items : merged(base?.items ?? [], sets),
-      builds: [...(base?.builds ?? []), ...(old ? [] : from.builds)],
+      ...compose(from),
       ...(wish.rollback === undefined ? {} : { rollback: wish.rollback }),
       ...buildersOf((this.bench.config.risk ?? defaultRiskPolicy).builders, base, wish.reason),
       ...(wish.reason === undefined ? {} : { reason: wish.reason.slice(0, 250) }),

@@ -49,7 +49,7 @@ export class Releases {
     this.papers = new Papers(bench);
     this.stock = new Stock(bench);
     this.publisher = new Publisher(bench, this.papers, this.stock);
-    this.voting = new Voting(bench, this.papers, this.stock);
+    this.voting = new Voting(bench, this.papers, this.stock, this.staging);
     this.finalizing = new Finalizing(bench, this.papers, this.staging, this.mirrors, this.stock);
   }
 

@@ -50,6 +50,12 @@ export class Staging {
     return { build, set, items, bytes, submittedAtMs, by: said.entry.entry.author };
   }
 
+  /** Every list that anybody said a build staged, whatever their word counts by now. */
+  saidOf(channel: string, build: BuildId): { readonly set: Digest; readonly by: PeerId }[] {
+    const said = this.staged.get(channel)?.get(build) ?? [];
+    return said.map(({ entry, event }) => ({ set: event.set, by: entry.entry.author }));
+  }
+
   /** Why a build's artifacts are not to be released; undefined when nobody who may said so. */
   droppedBecause(channel: string, build: BuildId): string | undefined {
     const said = this.drops

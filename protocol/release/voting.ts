@@ -2,13 +2,16 @@
  * A voter: promises to the highest ballot, votes for what it proposes, and has each on disk before anybody hears of it. It votes only with
  * all blobs of the release on its own disk, and only while it keeps the log of votes under which it was named.
  */
+import type { Digest } from "../kernel/ids.ts";
 import type { Event, EventOf } from "../timeline/events.ts";
 import { type Ballot, ballotText, byBallot, type Proposal } from "./ballot.ts";
 import type { Bench } from "./bench.ts";
+import { addedBuilds, isComposedOf } from "./composing.ts";
 import type { Epochs } from "./epochs.ts";
-import { blobsOf } from "./manifest.ts";
+import { blobsOf, type Manifest, type StagedSet } from "./manifest.ts";
 import type { Papers } from "./papers.ts";
 import { objectionTo, objectionToManifest } from "./policy.ts";
+import type { Staging } from "./staging.ts";
 import type { Stock } from "./stock.ts";
 
 type Why = EventOf<"release.declined">["why"];
@@ -17,13 +20,17 @@ export class Voting {
   private readonly bench: Bench;
   private readonly papers: Papers;
   private readonly stock: Stock;
+  private readonly staging: Staging;
+  /** Manifests that hold what was staged, as this voter found. */
+  private readonly held = new Set<Digest>();
   /** What was said last of each kind in a channel: nothing is said twice. */
   private readonly said = new Map<string, string>();
 
-  constructor(bench: Bench, papers: Papers, stock: Stock) {
+  constructor(bench: Bench, papers: Papers, stock: Stock, staging: Staging) {
     this.bench = bench;
     this.papers = papers;
     this.stock = stock;
+    this.staging = staging;
   }
 
   /** Answers what was not answered yet. */
@@ -103,11 +110,52 @@ export class Voting {
     const place = { ...at, proposal, base };
     const wrong = objectionToManifest(manifest, place);
     if (wrong) return [wrong.why, wrong.reason];
+    const odd = this.held.has(proposal.manifest) ? undefined : this.oddity(epochs, manifest, base, ballot);
+    if (odd) return odd;
+    this.held.add(proposal.manifest);
     const blobs = blobsOf(manifest.items);
     const stock = this.stock.bring(proposal.manifest, blobs, [ballot.by]);
     if (stock === "here") return undefined;
     if (stock === "coming") return ["fetching", `it brings ${blobs.length} files to its disk`];
     return ["missing", `${stock} of ${blobs.length} files cannot be had from any member it reaches`];
+  }
+
+  /** Whether it holds anything but what builds staged, or an earlier epoch held. Who staged it may be no member by now: that is judged, not voted on. */
+  private oddity(
+    epochs: Epochs,
+    manifest: Manifest,
+    base: Manifest | undefined,
+    ballot: Ballot,
+  ): [Why, string] | undefined {
+    const builds = addedBuilds(manifest, base);
+    if (!builds) return ["invalid", "its builds do not go on from those before"];
+    const sets: StagedSet[] = [];
+    for (const build of builds) {
+      const said = this.staging.saidOf(epochs.channel, build);
+      if (said.length === 0) return ["missing", `it has not heard that ${build} staged anything`];
+      const lists = said.map(({ set, by }) => this.papers.set(set, [by, ballot.by]));
+      const list = lists.find((set) => set && isWithin(set, manifest)) ?? lists.find((set) => set);
+      if (!list)
+        return lists.includes(undefined)
+          ? ["fetching", `the list of what ${build} staged is on its way`]
+          : ["missing", `nobody in reach has the list of what ${build} staged`];
+      sets.push(list);
+    }
+    let old: Manifest | undefined;
+    if (manifest.rollback !== undefined) {
+      const back = epochs.certified[manifest.rollback - 1]?.proposal.manifest;
+      if (back === undefined) return ["invalid", `there is no epoch ${manifest.rollback} to go back to`];
+      const paper = this.papers.manifest(back, [ballot.by]);
+      if (!paper)
+        return [
+          paper === null ? "missing" : "fetching",
+          `it has not yet the manifest of epoch ${manifest.rollback}`,
+        ];
+      old = paper;
+    }
+    return isComposedOf(manifest, { base, old, sets, builds })
+      ? undefined
+      : ["invalid", "it holds other than what was staged"];
   }
 
   private decline(epochs: Epochs, ballot: Ballot, why: Why, reason: string): void {
@@ -126,4 +174,13 @@ export class Voting {
     this.said.set(what, text);
     this.bench.say(undefined, event, { urgent: true, durable });
   }
+}
+
+/** Whether all that a build staged stands in a manifest, or another's in its place: of several lists of one build the one that was taken. */
+function isWithin({ items }: StagedSet, manifest: Manifest): boolean {
+  const there = new Map(manifest.items.map((item) => [item.path, item]));
+  return items.every(({ path, digest, build }) => {
+    const found = there.get(path);
+    return found !== undefined && (found.build !== build || found.digest === digest);
+  });
 }
