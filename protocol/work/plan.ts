@@ -28,7 +28,7 @@ const avoidMs = 1000;
 /** So many actions and places are looked at for one plan: in a large swarm it ends before the build does. */
 const looksMax = 20_000;
 /** A slot is kept for what is still waiting for this share of the longest of the next actions: guesses reach no further, and idle slots cost. */
-const keepShare = 0.3;
+const keepShare = 0.6;
 const longestOf = 32;
 
 export interface Placement {

@@ -22,6 +22,8 @@ const refusedMsMax = 500;
 const askMsMax = 1000;
 /** What has just become runnable its steward gives to an idle node by itself: others wait so long for news of that. */
 const settleMs = 60;
+/** Claims of others are taken to be so old when they are heard of: as many as in that time may not have been. */
+const unseenMs = 20;
 /** A node with nothing to do looks at its chances again after so long, doubling while it finds none; on news no sooner than the last. */
 const lookMs = 50;
 const lookMsMax = 400;
@@ -47,14 +49,26 @@ interface Refusal {
   untilMonoMs: number;
 }
 
+/** An action that is left to others, monotonic milliseconds. */
+interface Declined {
+  /** When it should have begun, as it looked when others' claims last gave reason to look anew. */
+  beginsMonoMs: number;
+  /** Since when the one it is left to looks free. */
+  freeMonoMs: number;
+  /** How many claims had been seen then. */
+  claims: number;
+}
+
 /** What this node knows of one build's ready actions beside their state. */
 interface Notes {
   cursor: number;
   /** When this node saw an action become ready. */
   readonly ready: Map<number, number>;
   readonly refused: Map<number, Refusal>;
-  /** Actions it leaves to others: when they should have begun, as it looked at first, and since when one of them looks free; monotonic milliseconds. */
-  readonly declined: Map<number, { readonly beginsMonoMs: number; freeMonoMs: number }>;
+  /** Actions it leaves to others. */
+  readonly declined: Map<number, Declined>;
+  /** How many claims this node has seen made. */
+  claims: number;
 }
 
 export class Scheduler {
@@ -73,6 +87,8 @@ export class Scheduler {
   private lookMonoMs = Number.POSITIVE_INFINITY;
   private vainLooks = 0;
   private freeSeen = -1;
+  /** When a slot last came free. */
+  private freedMonoMs = Number.NEGATIVE_INFINITY;
   private preparedSeen = -1;
   /** From when on something that came may be for this node. */
   private newsMonoMs = Number.POSITIVE_INFINITY;
@@ -112,6 +128,7 @@ export class Scheduler {
     const free = own.freeMs.filter((ms) => ms <= 0).length;
     // A slot that came free is looked at once; for news of others it is enough to look now and then.
     const prepared = this.granter.revision;
+    if (free > this.freeSeen) this.freedMonoMs = now.monoMs;
     if (free > this.freeSeen || prepared !== this.preparedSeen) this.lookMonoMs = now.monoMs;
     this.freeSeen = free;
     this.preparedSeen = prepared;
@@ -244,7 +261,7 @@ export class Scheduler {
   /** The first ready actions, a random number of them: as many as were claimed in the time that news take. Where there is plenty, others have them. */
   private perhapsTaken(build: Build): Set<number> {
     const { actions } = build.claims!;
-    const unseen = this.outlook.claimedWithin(settleMs);
+    const unseen = this.outlook.claimedWithin(unseenMs);
     const taken = new Set<number>();
     if (unseen === 0 || actions.readyCount < 2 * unseen) return taken;
     let left = this.desk.random.below(unseen + 1);
@@ -335,23 +352,36 @@ export class Scheduler {
       const runMs = place.endMs - place.startMs;
       const short = boundMs !== undefined && boundMs < bundleMs && runMs < bundleMs;
       if (place.startMs > (short ? bundleMs : this.leadMs)) return false;
-      const fresh = now.monoMs - (notes.ready.get(index) ?? 0) < settleMs;
-      if (fresh && !this.knowsFirst(build, index)) return false;
+      const readyMonoMs = notes.ready.get(index) ?? 0;
+      const fresh = now.monoMs - readyMonoMs < settleMs;
+      if (fresh && place.startMs <= 0 && this.seemedIdle(readyMonoMs) && !this.knowsFirst(build, index))
+        return false;
       notes.declined.delete(index);
       return true;
     }
     if (!idle) return false;
     const declined = notes.declined.get(index);
     const freeMonoMs = place.startMs > 0 ? Number.POSITIVE_INFINITY : now.monoMs;
+    const beginsMonoMs = now.monoMs + Math.max(0, place.startMs);
     if (!declined) {
-      notes.declined.set(index, { beginsMonoMs: now.monoMs + Math.max(0, place.startMs), freeMonoMs });
+      notes.declined.set(index, { beginsMonoMs, freeMonoMs, claims: notes.claims });
       return false;
+    }
+    // What ranks before it was taken first: so it should be, and nobody is late.
+    if (declined.claims !== notes.claims) {
+      declined.claims = notes.claims;
+      declined.beginsMonoMs = Math.max(declined.beginsMonoMs, beginsMonoMs);
     }
     if (place.startMs > 0) declined.freeMonoMs = Number.POSITIVE_INFINITY;
     else declined.freeMonoMs = Math.min(declined.freeMonoMs, now.monoMs);
     // Whoever should have taken it has not, or it should have ended by now: the guess was wrong.
     const lapsedMs = Math.max(declinedMs, estimates.of(build.graph!.name, action));
     return now.monoMs > Math.min(declined.freeMonoMs + declinedMs, declined.beginsMonoMs + lapsedMs);
+  }
+
+  /** Whether others must have known at a moment that a slot is free here: then what became ready then may be on its way. */
+  private seemedIdle(monoMs: number): boolean {
+    return this.freedMonoMs + settleMs <= monoMs;
   }
 
   /** Whether this node is the first to know that an action is ready: it hands out its claims, or made the last of its inputs. */
@@ -411,7 +441,7 @@ export class Scheduler {
   private notesOf(build: BuildId): Notes {
     let notes = this.notes.get(build);
     if (!notes) {
-      notes = { cursor: 0, ready: new Map(), refused: new Map(), declined: new Map() };
+      notes = { cursor: 0, ready: new Map(), refused: new Map(), declined: new Map(), claims: 0 };
       this.notes.set(build, notes);
     }
     return notes;
@@ -425,10 +455,12 @@ export class Scheduler {
       notes.refused.delete(action);
       // What was claimed and given back again has waited all the same.
       if (state === "done") notes.declined.delete(action);
+      if (state === "claimed") notes.claims++;
       if (state === "ready") {
         const { monoMs } = this.desk.now;
         notes.ready.set(action, monoMs);
-        this.hasNews(this.knowsFirst(build, action) ? monoMs : monoMs + settleMs);
+        const waits = this.seemedIdle(monoMs) && !this.knowsFirst(build, action);
+        this.hasNews(waits ? monoMs + settleMs : monoMs);
       } else notes.ready.delete(action);
     }
     notes.cursor = journal.length;

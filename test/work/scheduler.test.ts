@@ -77,6 +77,32 @@ test("nothing waits while a node that may build it idles", () => {
   expect(cores.nowMs - from).toBeLessThan(11_500);
 });
 
+test("what is left to a faster node is not taken by a slower one while that node goes on with what ranks before it", () => {
+  const speeds = { fay: 8, sid: 1 };
+  const cores = new Cores(
+    { fay: {}, sid: {} },
+    { run: ({ action }, { name }) => ({ ms: (action === "leaf" ? 3000 : 800) / speeds[name as "fay"] }) },
+  );
+  for (const node of cores.nodes)
+    node.core.desk.estimates.know({
+      groups: new Map(),
+      actions: new Map(),
+      speeds: new Map(
+        cores.nodes.map(({ peer, name }) => [
+          peer,
+          { sum: 100 * Math.log(speeds[name as "fay"]), weight: 100 },
+        ]),
+      ),
+    });
+  const line = Object.fromEntries(
+    Array.from({ length: 70 }, (_, i) => [`c${i}`, i > 0 ? [`c${i - 1}`] : []]),
+  );
+  const graph = graphOf({ ...line, leaf: [] });
+  const actions = graph.actions.map((a) => ({ ...a, estimateMs: a.name === "leaf" ? 3000 : 800 }));
+  cores.finish(cores.submit("fay", { ...graph, actions }));
+  expect(cores.executions.filter((e) => e.action === "leaf").map((e) => e.node)).toEqual(["fay"]);
+});
+
 test("of two builds the one with the higher priority is worked on first", () => {
   const cores = new Cores({ ann: {} }, { run: () => ({ ms: 100 }) });
   const low = cores.submit("ann", many(30));
