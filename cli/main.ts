@@ -154,6 +154,7 @@ async function main(argv: readonly string[]): Promise<number> {
       throw unknownCommand(args[0]);
     }
     checkOptions(parser, parsed, options);
+    checkNegations(parser, parsed, argv);
     parsed.checkOptionValue();
     parsed.checkRequiredArgs();
     parsed.checkUnusedArgs();
@@ -237,6 +238,24 @@ function checkOptions(parser: CAC, command: CacCommand | undefined, options: Rec
     for (const name of option.names)
       if (option.isBoolean && options[name] !== undefined && typeof options[name] !== "boolean")
         throw new SwarmError("usage", `${flagOf(name)} takes no value`);
+}
+
+/** The parser takes `--cache` where only `--no-cache` is an option, and `--no-json` where only `--json` is. */
+function checkNegations(parser: CAC, command: CacCommand, argv: readonly string[]) {
+  const options = [...command.options, ...parser.globalCommand.options];
+  const end = argv.indexOf("--");
+  for (const word of end < 0 ? argv : argv.slice(0, end)) {
+    const [, no, name] = /^--(no-)?([a-z][a-z-]*)(?:=.*)?$/.exec(word) ?? [];
+    if (name === undefined) continue;
+    const negated = no !== undefined;
+    const meant = options.find((option) => option.names.includes(camelCase(name)));
+    if (!meant || meant.negated === negated) continue;
+    if (options.some((option) => option.names.includes(camelCase(name)) && option.negated === negated))
+      continue;
+    throw new SwarmError("usage", `there is no option --${no ?? ""}${name} for ${command.name}`, {
+      remedy: `did you mean --${negated ? "" : "no-"}${name}?`,
+    });
+  }
 }
 
 /** Values as they were written; flags as true. */

@@ -20,6 +20,8 @@ describe("a foolish word ends with exit code 2 and a suggestion", () => {
     [["status", "--jsno"], "there is no option --jsno for status", "--json"],
     [["submit", "x.yaml", "--detatch"], "there is no option --detatch for submit", "--detach"],
     [["--hme", "x"], "there is no option --hme", "--home"],
+    [["submit", "x.yaml", "--cache"], "there is no option --cache for submit", "--no-cache"],
+    [["status", "--no-json"], "there is no option --no-json for status", "--json"],
     [["watch", "thre"], "may be any of these", "write more of the build"],
     [["watch", "tree"], "there is no build tree", "did you mean three?"],
     [["node", "show", "alhpa"], "there is no node alhpa", "did you mean alpha?"],
