@@ -207,6 +207,9 @@ export class Granter {
         if (place.startMs > 0 || place.peer === desk.config.self) continue;
         const vitals = desk.vitalsOf(place.peer);
         if (!vitals || this.refusal(build, index, vitals) !== undefined) continue;
+        // It knows why, and for how long it leaves the action alone: it asks when it would have it.
+        const gaveBack = (c: Claim) => c.holder === place.peer && c.abandoned !== undefined;
+        if (build.claims!.claimsOf(index).some(gaveBack)) continue;
         const claim = this.grant(
           build,
           index,

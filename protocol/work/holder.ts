@@ -18,8 +18,17 @@ const startSaidMs = 4000;
 const queuedMsMax = 500;
 /** Nobody knows when a run ends that has lasted longer than expected, or may well do so: what would wait behind it is not asked for. */
 const overdueMsMin = 600;
-/** After inputs could not be had the node leaves the action alone for so long. */
+/** After inputs could not be had the node leaves the action alone for so long; where nobody can make them again, twice as long each time. */
 const cooldownMs = 1000;
+const cooldownMsMax = 60_000;
+
+/** For how long an action is left alone, or until other members are there. */
+interface Cooldown {
+  readonly untilMonoMs: number;
+  /** How often its inputs could not be had in a row, and nobody could make them again. */
+  readonly vain: number;
+  readonly aliveRevision: number;
+}
 
 type Phase = "trees" | "fetching" | "queued" | "executing" | "stopping" | "reported";
 
@@ -44,7 +53,7 @@ interface Held {
 export class Holder {
   private readonly desk: Desk;
   private readonly held = new Map<ClaimId, Held>();
-  private readonly cooldowns = new Map<string, number>();
+  private readonly cooldowns = new Map<string, Cooldown>();
   private readonly fetchFailures = new Map<Digest, number>();
 
   constructor(desk: Desk) {
@@ -129,7 +138,9 @@ export class Holder {
 
   /** Whether this node lately failed to get the action's inputs. */
   coolingDown(build: BuildId, action: number): boolean {
-    return this.cooldowns.size > 0 && (this.cooldowns.get(`${build}\n${action}`) ?? 0) > this.desk.now.monoMs;
+    const cooldown = this.cooldowns.size > 0 ? this.cooldowns.get(`${build}\n${action}`) : undefined;
+    if (!cooldown || cooldown.untilMonoMs <= this.desk.now.monoMs) return false;
+    return cooldown.vain === 0 || cooldown.aliveRevision === this.desk.aliveRevision;
   }
 
   /** Looks at claims that are new, or about which something new is known. */
@@ -201,7 +212,11 @@ export class Holder {
     h.fetchMs = Math.round(this.desk.now.monoMs - h.fetchFromMonoMs);
     this.fetchMsMean = 0.8 * this.fetchMsMean + 0.2 * h.fetchMs;
     const gone = new Set(missing);
-    for (const want of h.wants) if (!gone.has(want.digest)) this.desk.noteLocal(want.digest);
+    for (const { digest } of h.wants) {
+      if (gone.has(digest)) continue;
+      this.desk.noteLocal(digest);
+      if (this.fetchFailures.size > 0) this.fetchFailures.delete(digest);
+    }
     if (missing.length === 0) {
       h.phase = "queued";
       return;
@@ -215,9 +230,10 @@ export class Holder {
       // A living holder may only be out of reach for a moment; a second refusal, or no holder at all, and the bytes count as lost.
       if (failures >= 2 || want.from.length === 0) lost.add(want.digest);
     }
-    for (const digest of lost) this.fetchFailures.delete(digest);
     const found = reportLost(this.desk, build, lost);
-    this.giveBack(h, found > 0 ? "inputs are lost" : `${missing.length} inputs could not be had`);
+    if (found > 0) for (const digest of lost) this.fetchFailures.delete(digest);
+    if (found > 0) this.giveBack(h, "inputs are lost");
+    else this.giveBack(h, `${missing.length} inputs could not be had`, lost.size > 0);
   }
 
   executed(id: ClaimId, outcome: ExecuteOutcome): void {
@@ -243,8 +259,7 @@ export class Holder {
       );
     } else if (outcome.kind === "failed") {
       if (outcome.cause === "infrastructure") for (const f of h.files) this.desk.forgetLocal(f.digest);
-      if (outcome.cause === "infrastructure")
-        this.cooldowns.set(`${h.build}\n${claim.action}`, this.desk.now.monoMs + cooldownMs);
+      if (outcome.cause === "infrastructure") this.coolDown(h, false);
       const { kind: _, usage, reason, ...rest } = outcome;
       this.desk.say(
         build.id,
@@ -323,7 +338,8 @@ export class Holder {
       if (h.phase === "queued" && several) at = Math.min(at, h.sinceMonoMs + queuedMsMax);
       else if (!h.startSaid && h.phase !== "reported" && h.phase !== "stopping")
         at = Math.min(at, h.sinceMonoMs + startSaidMs);
-    for (const until of this.cooldowns.values()) if (until > this.desk.now.monoMs) at = Math.min(at, until);
+    for (const { untilMonoMs } of this.cooldowns.values())
+      if (untilMonoMs > this.desk.now.monoMs) at = Math.min(at, untilMonoMs);
     return at;
   }
 
@@ -465,10 +481,18 @@ export class Holder {
     this.desk.emit({ kind: "kill", claim: h.claim.id, reason });
   }
 
-  /** Gives a claim back and leaves its action alone for a while. */
-  private giveBack(h: Held, reason: string): void {
-    this.cooldowns.set(`${h.build}\n${h.claim.action}`, this.desk.now.monoMs + cooldownMs);
+  /** Gives a claim back and leaves its action alone for a while; `vain`: what it lacks, nobody here can make again. */
+  private giveBack(h: Held, reason: string, vain = false): void {
+    this.coolDown(h, vain);
     this.drop(h, reason);
+  }
+
+  private coolDown({ build, claim }: Held, inVain: boolean): void {
+    const { now, aliveRevision } = this.desk;
+    const place = `${build}\n${claim.action}`;
+    const vain = inVain ? (this.cooldowns.get(place)?.vain ?? 0) + 1 : 0;
+    const ms = Math.min(cooldownMsMax, cooldownMs * 2 ** Math.max(0, vain - 1));
+    this.cooldowns.set(place, { untilMonoMs: now.monoMs + ms, vain, aliveRevision });
   }
 
   /** Gives a claim back that has not started. */

