@@ -41,8 +41,10 @@ import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
+import { Recall } from "./recall.ts";
 import { recorderOf } from "./recorder.ts";
 import { signStatement } from "./release/attestation.ts";
+import { type Attester, attesterOf } from "./release/attester.ts";
 import { knownFormats } from "./release/formats/known.ts";
 import { Readings } from "./release/formats/readings.ts";
 import { createInspector } from "./release/inspector.ts";
@@ -200,6 +202,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       founded(restored.entries, identity.peer) ? firstLogOf(swarm.id) : undefined,
     );
     const binhostPath = config.binhostPath ?? defaultBinhostPath(home.dir, process.getuid?.() ?? -1);
+    const attester = Promise.withResolvers<Attester>();
     const showcase = await openShowcase({
       dir: binhostPath,
       blobs,
@@ -208,6 +211,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         keyRing: places.keyRing,
         origin: swarm.name,
       }),
+      provenance: async (item, at) => (await attester.promise)(item, at),
       onRefused: (at, files) => {
         for (const { path: file, reason, remedy } of files.slice(0, 100))
           log.warn({ ...at, file, remedy }, `left out of the index: ${reason}`);
@@ -496,6 +500,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
 
     const queries = new Queries(core, up);
+    attester.resolve(
+      attesterOf({
+        desk: core.desk,
+        recall: new Recall({ desk: core.desk, queries, events, artifacts }),
+        sign: (text) => signStatement(text, identity.peer, identity.seed()),
+      }),
+    );
     const doctor = new Doctor({
       core,
       queries,

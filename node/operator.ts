@@ -175,8 +175,8 @@ export function createOperator(parts: OperatorParts): Control {
             return order ? [{ name, order }] : [];
           }),
           twins: queries.twins(),
-          staged: channels.flatMap(({ channel, staged }) =>
-            staged.length > 0 ? [{ channel, builds: staged.length }] : [],
+          staged: channels.flatMap(({ channel, staged, pinned }) =>
+            staged.length > 0 && !pinned ? [{ channel, builds: staged.length }] : [],
           ),
           mirrors: mirrors.length,
           builds: builds.map((b) => ({

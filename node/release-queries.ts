@@ -84,6 +84,7 @@ export class ReleaseQueries {
       state: stateOf(peer),
     }));
     const here = voters.filter((v) => v.state === "alive" || v.state === "self").length;
+    const pin = releases.pins.of(channel);
     const spare = here - quorumOf(voters.length);
     return {
       channel,
@@ -95,6 +96,9 @@ export class ReleaseQueries {
           : spare === 0
             ? `with one voter less nothing can be released${voters.length < 3 ? "; three mirrors that vote stand the loss of one: swarmd mirror add on further nodes" : ""}`
             : null,
+      ...(pin
+        ? { pinned: { by: nameOf(pin.by), ...(pin.reason === undefined ? {} : { reason: pin.reason }) } }
+        : {}),
       epochs: certified.map((_, index) => this.epoch(epochs, index + 1)),
       conflicts: [...epochs.conflicts],
       staged: (releases.waiting(channel) ?? []).map((staged): StagedView => {

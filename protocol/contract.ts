@@ -178,6 +178,13 @@ export type Command =
   | { readonly kind: "mirror"; readonly op: "add" | "remove"; readonly votes: boolean }
   /** What is staged becomes the next epoch of a channel; with a reason also where its risk refuses it. */
   | { readonly kind: "finalize"; readonly channel: string; readonly reason?: string }
+  /** The channel stays on its present epoch, which is this one; null: it goes on. */
+  | {
+      readonly kind: "pin";
+      readonly channel: string;
+      readonly epoch: number | null;
+      readonly reason?: string;
+    }
   /** What would be held against that; nothing is changed. */
   | { readonly kind: "verify"; readonly channel: string }
   /** What an epoch held becomes the next epoch. */

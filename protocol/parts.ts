@@ -7,6 +7,7 @@ import { Epochs } from "./release/epochs.ts";
 import { Finalizing } from "./release/finalizing.ts";
 import { Mirrors } from "./release/mirrors.ts";
 import { Papers } from "./release/papers.ts";
+import { Pins } from "./release/pins.ts";
 import { Publisher } from "./release/publisher.ts";
 import { Releases } from "./release/releases.ts";
 import { Staging } from "./release/staging.ts";
@@ -125,6 +126,7 @@ export const parts: readonly Savable[] = [
   Epochs,
   Mirrors,
   Staging,
+  Pins,
   Papers,
   Stock,
   Voting,

@@ -172,6 +172,12 @@ const releaseCommand: z.ZodType<ReleaseCommand, unknown> = z.union([
     epoch: z.int().positive().max(1e9),
     reason: releaseReason,
   }),
+  z.strictObject({
+    kind: z.literal("pin"),
+    channel,
+    epoch: z.int().positive().max(1e9).nullable(),
+    reason: releaseReason,
+  }),
   z.strictObject({ kind: z.literal("drop"), channel, build, reason: z.string().min(1).max(250) }),
 ]);
 

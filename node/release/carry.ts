@@ -13,7 +13,7 @@ import { isLasting } from "./served-path.ts";
 /** Lists what a folder holds for others. No client is served it: its name begins with a dot. */
 const listName = ".carried";
 /** Where names of content are found in any format. */
-const roots = ["blobs", "dists", "pool"];
+const roots = ["blobs", "dists", "pool", "provenance"];
 
 /** Links into `fresh`, a folder that nobody sees yet, what the folders of kept epochs have and it has not; the number of files. */
 export async function carryOver(fresh: string, kept: readonly string[]): Promise<number> {

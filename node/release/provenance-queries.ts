@@ -1,11 +1,13 @@
 /** How the artifacts were made that this node's builds speak of, gathered from their facts. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest, PeerId } from "../../protocol/kernel/ids.ts";
+import type { ReleaseItem } from "../../protocol/release/manifest.ts";
 import { type ProvenanceFacts, statementText } from "../../protocol/release/provenance.ts";
 import type { Build } from "../../protocol/work/build.ts";
 import type { Claims } from "../../protocol/work/claims.ts";
 import type { Desk } from "../../protocol/work/desk.ts";
 import type { Result } from "../../protocol/work/results.ts";
+import { brings } from "../../protocol/work/standing.ts";
 import type { ArtifactView } from "../control/api.ts";
 import { version } from "../version.ts";
 import type { Envelope } from "./attestation.ts";
@@ -41,42 +43,68 @@ export async function attest(parts: AttesterParts, word: string): Promise<Envelo
   return envelopes;
 }
 
+/** How a released file was made, by the facts of its build; undefined where no result that counts brings it any more. */
+export function releasedFacts(
+  desk: Desk,
+  build: Build,
+  item: ReleaseItem,
+  release: ProvenanceFacts["release"] & object,
+): ProvenanceFacts | undefined {
+  const { claims } = build;
+  const index = claims?.indexOf.get(item.action);
+  if (!claims || index === undefined) return undefined;
+  const result = claims.resultsOf(index).find((one) => brings(one, item));
+  const facts = result && factsAt(desk, build, index, result, { path: item.path, digest: item.digest });
+  return facts && { ...facts, release };
+}
+
 function* factsOf(desk: Desk, build: Build, digest: Digest): Generator<ProvenanceFacts> {
-  const { claims, submission } = build;
-  if (!claims || !submission) return;
+  const { claims } = build;
+  if (!claims) return;
   for (let index = 0; index < claims.actions.size; index++)
     for (const result of claims.resultsOf(index))
-      for (const output of result.result.outputs) {
-        if (output.digest !== digest) continue;
-        const { name, argv, env, toolchains, requires } = claims.action(index);
-        const { stdout, stderr } = result.result;
-        yield {
-          swarm: desk.config.swarm,
-          artifact: { path: output.path, digest },
-          build: build.id,
-          spec: {
-            name: submission.event.name,
-            graph: submission.event.graph,
-            submittedBy: submission.author,
-            atMs: submission.wallMs,
-          },
-          action: {
-            name,
-            key: result.key,
-            argv,
-            env,
-            toolchains,
-            ...(requires?.target !== undefined && { target: requires.target }),
-          },
-          inputs: inputsOf(claims, index),
-          builders: buildersOf(claims, index, result),
-          byproducts: [
-            ...(stdout ? [{ name: "stdout", digest: stdout }] : []),
-            ...(stderr ? [{ name: "stderr", digest: stderr }] : []),
-          ],
-          version,
-        };
+      for (const { path, digest: made } of result.result.outputs) {
+        const facts = made === digest ? factsAt(desk, build, index, result, { path, digest }) : undefined;
+        if (facts) yield facts;
       }
+}
+
+function factsAt(
+  desk: Desk,
+  { id, claims, submission }: Build,
+  index: number,
+  result: Result,
+  artifact: ProvenanceFacts["artifact"],
+): ProvenanceFacts | undefined {
+  if (!claims || !submission) return undefined;
+  const { name, argv, env, toolchains, requires } = claims.action(index);
+  const { stdout, stderr } = result.result;
+  return {
+    swarm: desk.config.swarm,
+    artifact,
+    build: id,
+    spec: {
+      name: submission.event.name,
+      graph: submission.event.graph,
+      submittedBy: submission.author,
+      atMs: submission.wallMs,
+    },
+    action: {
+      name,
+      key: result.key,
+      argv,
+      env,
+      toolchains,
+      ...(requires?.target !== undefined && { target: requires.target }),
+    },
+    inputs: inputsOf(claims, index),
+    builders: buildersOf(claims, index, result),
+    byproducts: [
+      ...(stdout ? [{ name: "stdout", digest: stdout }] : []),
+      ...(stderr ? [{ name: "stderr", digest: stderr }] : []),
+    ],
+    version,
+  };
 }
 
 /** Whoever said that it came to this result: by a claim of its own, or because it holds what was made in another build. */

@@ -37,4 +37,7 @@ function isStrange(part: string): boolean {
 
 /** Whether a path is named by its content: what it holds never changes, in no epoch. */
 export const isLasting = (path: string): boolean =>
-  path.startsWith("blobs/") || path.startsWith("pool/") || path.includes("/by-hash/");
+  path.startsWith("blobs/") ||
+  path.startsWith("pool/") ||
+  path.startsWith("provenance/") ||
+  path.includes("/by-hash/");

@@ -19,9 +19,11 @@ import {
 } from "node:fs/promises";
 import path from "node:path";
 import type { PublishStep, Shelved, ShownFile } from "../../protocol/contract.ts";
+import { hashOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { byText } from "../../protocol/kernel/ids.ts";
 import type { Showcase } from "../../protocol/ports.ts";
-import { decodeManifest } from "../../protocol/release/manifest.ts";
+import { decodeManifest, type Manifest, type ReleaseItem } from "../../protocol/release/manifest.ts";
 import { channelPattern } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
@@ -35,6 +37,11 @@ export interface ShowcaseOptions {
   readonly blobs: Pick<DiskBlobs, "has" | "path" | "executablePath" | "recheck" | "read">;
   /** What each kind of client installs from. */
   readonly formats: readonly Format[];
+  /** A signed statement of how a file was made that comes with this epoch, one line; undefined where nobody here knows. */
+  readonly provenance?: (
+    item: ReleaseItem,
+    at: { readonly channel: string; readonly epoch: number },
+  ) => Promise<string | undefined>;
   /** Hears of the files that a format leaves out of its index, and why. */
   readonly onRefused?: (
     at: { readonly channel: string; readonly epoch: number },
@@ -176,10 +183,46 @@ async function index(
   const older = (await readdir(channelFolder))
     .filter((name) => epochName.test(name) && Number(name) < epoch)
     .sort((a, b) => Number(b) - Number(a));
-  await carryOver(
-    draft,
-    older.map((name) => path.join(channelFolder, name)),
-  );
+  const folders = older.map((name) => path.join(channelFolder, name));
+  await attest(options, draft, folders, manifest);
+  await carryOver(draft, folders);
+}
+
+/** Beside the files of an epoch stands how each was made; what an older epoch says of the same bytes stays said. */
+async function attest(
+  { provenance }: ShowcaseOptions,
+  draft: string,
+  older: readonly string[],
+  { channel, epoch, atMs, items }: Manifest,
+): Promise<void> {
+  if (!provenance) return;
+  // Those of one build after the other: its facts are read back once.
+  for (const item of [...items].sort((a, b) => byText(a.build, b.build))) {
+    if (item.link !== undefined) continue;
+    const name = `provenance/${hashOf(item.digest)}.intoto.jsonl`;
+    const place = path.join(draft, name);
+    if (await isThere(place)) continue;
+    await makeFolders(draft, name);
+    const before = await firstThere(older.map((folder) => path.join(folder, name)));
+    if (before !== undefined) {
+      await linkOrCopy(before, place);
+      continue;
+    }
+    const text = await provenance(item, { channel, epoch });
+    if (text === undefined) continue;
+    await writeFile(place, text);
+    await chmod(place, 0o444);
+    await utimes(place, atMs / 1000, atMs / 1000);
+    await sync(place);
+  }
+}
+
+const isThere = async (place: string): Promise<boolean> =>
+  (await lstat(place).catch(() => undefined)) !== undefined;
+
+async function firstThere(places: readonly string[]): Promise<string | undefined> {
+  for (const place of places) if (await isThere(place)) return place;
+  return undefined;
 }
 
 /** All folders below, the deepest first. */

@@ -51,6 +51,7 @@ export const familyOfKind: { readonly [K in EventKind]: Family } = {
   "mirror.withdrawn": "node",
   "release.staged": "pipeline",
   "release.dropped": "pipeline",
+  "release.pinned": "pipeline",
   "release.prepared": "pipeline",
   "release.promised": "pipeline",
   "release.proposed": "pipeline",

@@ -120,6 +120,13 @@ export function told(event: Event, names: Names): Told {
       return { text: `${event.build} waits in ${event.channel}: ${some(event.items, "file")}` };
     case "release.dropped":
       return { text: `${event.build} is not to be released in ${event.channel}: ${event.reason}` };
+    case "release.pinned":
+      return {
+        text:
+          event.epoch === undefined
+            ? `${event.channel} goes on${because(event.reason)}`
+            : `${event.channel} stays on epoch ${event.epoch}${because(event.reason)}`,
+      };
     case "release.prepared":
       return { text: `${event.channel} ${event.epoch}: takes ballot ${event.round}` };
     case "release.promised":

@@ -42,6 +42,8 @@ export interface ProvenanceFacts {
   /** Members whose results are equal to this one. */
   readonly builders: readonly PeerId[];
   readonly byproducts: readonly { readonly name: string; readonly digest: Digest }[];
+  /** The epoch it came with; absent where it was not released. */
+  readonly release?: { readonly channel: string; readonly epoch: number };
   /** The version of the program that says this. */
   readonly version: string;
 }
@@ -54,7 +56,7 @@ const nodeUri = (swarm: SwarmId, peer: PeerId): string => `urn:swarmd:${swarm}:$
 
 /** The statement as JSON text: the same bytes for the same facts. */
 export function statementText(facts: ProvenanceFacts): string {
-  const { swarm, artifact, build, spec, action, byproducts, version } = facts;
+  const { swarm, artifact, build, spec, action, byproducts, release, version } = facts;
   const builders = [...facts.builders].sort(byText);
   const sha256 = (digest: Digest) => ({ sha256: hashOf(digest) });
   const inputs = [...facts.inputs].sort((a, b) => byText(a.path, b.path) || byText(a.digest, b.digest));
@@ -78,6 +80,7 @@ export function statementText(facts: ProvenanceFacts): string {
           submittedBy: nodeUri(swarm, spec.submittedBy),
           actionKey: sha256(action.key),
           toolchains: sorted(action.toolchains),
+          ...(release && { release: { channel: release.channel, epoch: release.epoch } }),
         },
         resolvedDependencies: inputs.map(({ path, digest, action: from }) => ({
           name: path,

@@ -11,6 +11,7 @@ import { Finalizing } from "./finalizing.ts";
 import { blobsOf, type StagedSet } from "./manifest.ts";
 import { Mirrors } from "./mirrors.ts";
 import { Papers } from "./papers.ts";
+import { Pins } from "./pins.ts";
 import { Publisher } from "./publisher.ts";
 import { Staging } from "./staging.ts";
 import { Stock } from "./stock.ts";
@@ -21,7 +22,7 @@ const channelsMax = 64;
 
 export type ReleaseCommand = Extract<
   Command,
-  { kind: "mirror" | "finalize" | "verify" | "rollback" | "drop" }
+  { kind: "mirror" | "finalize" | "verify" | "rollback" | "drop" | "pin" }
 >;
 
 /** What comes of them: the epoch that was made or judged, its risk, and what the person should know. */
@@ -30,6 +31,7 @@ export type ReleaseReply = Pick<Extract<CommandReply, { ok: true }>, "epoch" | "
 export class Releases {
   readonly mirrors: Mirrors;
   readonly staging: Staging;
+  readonly pins: Pins;
   readonly papers: Papers;
   readonly publisher: Publisher;
   readonly stock: Stock;
@@ -46,6 +48,7 @@ export class Releases {
     this.bench = bench;
     this.mirrors = new Mirrors(bench.members);
     this.staging = new Staging(bench.members);
+    this.pins = new Pins(bench.members);
     this.papers = new Papers(bench);
     this.stock = new Stock(bench);
     this.publisher = new Publisher(bench, this.papers, this.stock);
@@ -69,6 +72,7 @@ export class Releases {
     const epochs = this.open(event.channel);
     if (!epochs) return;
     this.staging.take(entry, event);
+    this.pins.take(entry, event);
     epochs.take(entry, event);
   }
 
@@ -104,6 +108,13 @@ export class Releases {
       );
     if (command.kind === "finalize" || command.kind === "rollback") {
       const { reason } = command;
+      const pin = this.pins.of(channel);
+      if (pin)
+        return refuse(
+          "refused",
+          `${channel} is pinned to epoch ${pin.epoch}${pin.reason === undefined ? "" : `: ${pin.reason}`}`,
+          "let it go on: swarmd releases unpin",
+        );
       const rollback = command.kind === "rollback" ? { rollback: command.epoch } : {};
       return this.finalizing.begin(id, { channel, ...rollback, ...(reason ? { reason } : {}) }, epochs);
     }
@@ -115,6 +126,7 @@ export class Releases {
         `${config.name} has not the role releaser`,
         "do it on a member that has it",
       );
+    if (command.kind === "pin") return this.pin(id, command, epochs);
     const { build, reason } = command;
     if (!this.staging.of(channel, build))
       return refuse("not-found", `${build} staged nothing for ${channel}`, "what waits: swarmd staging");
@@ -122,6 +134,38 @@ export class Releases {
       undefined,
       { kind: "release.dropped", channel, build, reason: reason.slice(0, 250) },
       { urgent: true, after: [{ kind: "reply", id, reply: { ok: true } }] },
+    );
+  }
+
+  private pin(
+    id: number,
+    { channel, epoch, reason }: Extract<ReleaseCommand, { kind: "pin" }>,
+    epochs: Epochs,
+  ): void {
+    const refuse = (code: ErrorCode, message: string, remedy: string) =>
+      this.bench.emit({ kind: "reply", id, reply: { ok: false, code, message, remedy } });
+    if (epoch !== null && epoch !== epochs.current)
+      return refuse(
+        epoch > epochs.current ? "not-found" : "refused",
+        epoch > epochs.current
+          ? `${channel} has no epoch ${epoch}`
+          : `the epoch of ${channel} is ${epochs.current}, not ${epoch}`,
+        epoch > epochs.current
+          ? "see which there are: swarmd releases list"
+          : `first: swarmd rollback ${epoch}`,
+      );
+    if (epoch === null && !this.pins.of(channel))
+      return refuse("not-found", `${channel} is not pinned`, "pin it: swarmd releases pin");
+    this.bench.say(
+      undefined,
+      {
+        kind: "release.pinned",
+        channel,
+        ...(epoch === null ? {} : { epoch }),
+        answers: this.pins.heads(channel).slice(0, 256),
+        ...(reason === undefined ? {} : { reason: reason.slice(0, 250) }),
+      },
+      { urgent: true, durable: true, after: [{ kind: "reply", id, reply: { ok: true } }] },
     );
   }
 

@@ -347,6 +347,14 @@ const schemas = {
     build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
     reason: text(256),
   }),
+  /** The channel stays on this epoch until another word answers this one; without an epoch it goes on. */
+  "release.pinned": z.object({
+    kind: z.literal("release.pinned"),
+    channel,
+    epoch: epoch.optional(),
+    answers: z.array(hash).max(256),
+    reason: text(256).optional(),
+  }),
   /** A coordinator takes a ballot. */
   "release.prepared": z.object({ kind: z.literal("release.prepared"), channel, epoch, round }),
   /** A voter takes part in no lower ballot any more, and what it accepted last. */
@@ -448,6 +456,7 @@ export const writers: { readonly [K in EventKind]: readonly Writer[] } = {
   "mirror.withdrawn": ["member"],
   "release.staged": ["builder"],
   "release.dropped": ["releaser"],
+  "release.pinned": ["releaser"],
   "release.prepared": ["releaser"],
   "release.promised": ["member"],
   "release.proposed": ["releaser"],

@@ -2,21 +2,22 @@
 import type { ReleaseItem } from "../release/manifest.ts";
 import { taintedBecause } from "./claim.ts";
 import type { Claims } from "./claims.ts";
+import type { Result } from "./results.ts";
 
 /** Whether some result that counts of the item's action brings it. Of files in a folder the folder alone is looked at. */
-export function stands(claims: Claims, { action, path, digest }: ReleaseItem): boolean {
-  const index = claims.indexOf.get(action);
+export function stands(claims: Claims, item: ReleaseItem): boolean {
+  const index = claims.indexOf.get(item.action);
   if (index === undefined) return false;
-  return claims
-    .resultsOf(index)
-    .some(({ result }) =>
-      result.outputs.some((output) =>
-        output.kind === "file"
-          ? output.path === path && output.digest === digest
-          : path.startsWith(`${output.path}/`),
-      ),
-    );
+  return claims.resultsOf(index).some((result) => brings(result, item));
 }
+
+/** Whether an item is among the outputs of a result. */
+export const brings = ({ result }: Result, { path, digest }: Pick<ReleaseItem, "path" | "digest">): boolean =>
+  result.outputs.some((output) =>
+    output.kind === "file"
+      ? output.path === path && output.digest === digest
+      : path.startsWith(`${output.path}/`),
+  );
 
 /** Actions that had a result, and have none any more that counts: made by whom nobody trusts now, or made of that. */
 export function withdrawn(claims: Claims): number[] {

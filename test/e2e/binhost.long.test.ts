@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openEnvelope } from "../../node/release/attestation.ts";
 import { Gpg } from "../../node/release/formats/gpg.ts";
 import { until } from "../patience.ts";
 import { Apt, hasApt } from "../release/apt.ts";
@@ -88,7 +89,22 @@ describe.skipIf(!fit)("packages (on x86_64 machines with gcc, tar and b2sum)", (
     await until(async () => (await readBinhost(over("gentoo"))).timestampS > first.timestampS);
     const second = await readBinhost(over("gentoo"), first.timestampS);
     expect(second.packages.map((one) => one.get("CPV"))).toContain("app-misc/greet-2.0");
-    for (const one of first.packages) expect(await over("gentoo")(one.get("PATH")!)).toBeDefined();
+    for (const one of first.packages) {
+      expect(await over("gentoo")(one.get("PATH")!)).toBeDefined();
+      const [, sha256] = /^blobs\/([0-9a-f]{64})/.exec(one.get("PATH")!)!;
+      const line = await over("gentoo")(`provenance/${sha256}.intoto.jsonl`);
+      const { statement, signers } = openEnvelope(line!.body.toString());
+      expect(signers).toHaveLength(1);
+      expect(statement).toMatchObject({
+        subject: [{ digest: { sha256 } }],
+        predicate: {
+          buildDefinition: {
+            externalParameters: { spec: "gentoo" },
+            internalParameters: { release: { channel: "gentoo", epoch: 1 } },
+          },
+        },
+      });
+    }
     await farm.good("ann", "rollback", "1", "--channel", "gentoo");
     await until(async () => (await readBinhost(over("gentoo"))).timestampS > second.timestampS);
     const third = await readBinhost(over("gentoo"), second.timestampS);

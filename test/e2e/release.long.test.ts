@@ -45,7 +45,7 @@ test("what one builds and another finalizes is shown whole by all mirrors, also 
   expect(await farm.good("cat", "finalize")).toContain("epoch 1 of stable is released");
   for (const name of names) await until(async () => (await shows(name)) === "one\n");
   const files = (await readdir(shown("ben"))).sort();
-  expect(files).toEqual(["SHA256SUMS", "bin", "manifest.json"]);
+  expect(files).toEqual(["SHA256SUMS", "bin", "manifest.json", "provenance"]);
   expect(await readFile(path.join(shown("ben"), "SHA256SUMS"), "utf8")).toBe(
     `${sha256Hex("one\n")}  bin/tool\n`,
   );

@@ -135,6 +135,7 @@ const questions: Readonly<Record<RouteName, readonly Record<string, unknown>[]>>
     { kind: "mirror", op: "add", votes: true },
     { kind: "finalize", channel: "stable", reason: "why" },
     { kind: "rollback", channel: "stable", epoch: 1 },
+    { kind: "pin", channel: "stable", epoch: 3, reason: "why" },
     { kind: "drop", channel: "stable", build, reason: "why" },
   ],
   taint: [{ peer: someone, sinceMs: 1, reason: "bad memory" }],

@@ -76,6 +76,30 @@ test("what is no channel of the swarm is left as it is, and what a crash left of
   expect(await readdir(path.join(here.shown, "app-misc/greet"))).toEqual(["greet-1.gpkg.tar"]);
 });
 
+test("how each file was made stands beside it, as the epoch that brought it says", async () => {
+  const asked: string[] = [];
+  const provenance = async (
+    { path: name }: { readonly path: string },
+    { epoch }: { readonly epoch: number },
+  ) => {
+    asked.push(`${name} ${epoch}`);
+    return epoch === 3 ? undefined : `${name} came with ${epoch}\n`;
+  };
+  const open = () =>
+    openShowcase({ dir: here.shown, blobs: here.blobs, formats: [new FilesFormat()], provenance });
+  for (const [epoch, text] of ["one", "one", "two", "one"].entries()) {
+    const showcase = await open();
+    for (const step of await here.steps(epoch + 1, text))
+      expect(await new Promise((resolve) => showcase.run(step, resolve))).toBe(undefined);
+  }
+  expect(asked).toEqual(["bin/tool 1", "bin/tool 3"]);
+  const folder = path.join(here.shown, "stable/current/provenance");
+  const [name, ...others] = await readdir(folder);
+  expect(others).toEqual([]);
+  expect(name).toMatch(/^[0-9a-f]{64}\.intoto\.jsonl$/);
+  expect(await readFile(path.join(folder, name!), "utf8")).toBe("bin/tool came with 1\n");
+});
+
 test("a folder that cannot be used is named at the start", async () => {
   await writeFile(here.shown, "a file");
   await expect(here.open()).rejects.toMatchObject({

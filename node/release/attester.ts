@@ -1,0 +1,33 @@
+/** Says of released files how they were made, from the facts of their builds, signed by this node: a mirror puts that beside them. */
+import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { ReleaseItem } from "../../protocol/release/manifest.ts";
+import { statementText } from "../../protocol/release/provenance.ts";
+import type { Desk } from "../../protocol/work/desk.ts";
+import type { Recall } from "../recall.ts";
+import type { Envelope } from "./attestation.ts";
+import { releasedFacts } from "./provenance-queries.ts";
+
+export interface AttesterOptions {
+  readonly desk: Desk;
+  readonly recall: Pick<Recall, "find">;
+  readonly sign: (text: string) => Envelope;
+}
+
+/** One line of a file of statements; undefined where the facts of the build cannot be had here, or bring the file no more. */
+export type Attester = (
+  item: ReleaseItem,
+  at: { readonly channel: string; readonly epoch: number },
+) => Promise<string | undefined>;
+
+export const attesterOf =
+  ({ desk, recall, sign }: AttesterOptions): Attester =>
+  async (item, at) => {
+    try {
+      const facts = releasedFacts(desk, await recall.find(item.build), item, at);
+      return facts && `${JSON.stringify(sign(statementText(facts)))}\n`;
+    } catch (error) {
+      // An epoch does not wait for what nobody remembers.
+      if (error instanceof SwarmError) return undefined;
+      throw error;
+    }
+  };
