@@ -500,13 +500,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
 
     const queries = new Queries(core, up);
-    attester.resolve(
-      attesterOf({
-        desk: core.desk,
-        recall: new Recall({ desk: core.desk, queries, events, artifacts }),
-        sign: (text) => signStatement(text, identity.peer, identity.seed()),
-      }),
-    );
+    const sign = (text: string) => signStatement(text, identity.peer, identity.seed());
+    const recall = new Recall({ desk: core.desk, queries, events, artifacts });
+    attester.resolve(attesterOf({ desk: core.desk, recall, sign }));
     const doctor = new Doctor({
       core,
       queries,
@@ -558,7 +554,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
       gatewayUrl: () => later.gateway?.url ?? null,
       nextIdentity: () => obtainNextIdentity(places.identity),
-      signStatement: (text) => signStatement(text, identity.peer, identity.seed()),
+      signStatement: sign,
       changed: (signal) =>
         new Promise((resolve) => {
           const wake = () => {
