@@ -41,7 +41,6 @@ import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
-import { Recall } from "./recall.ts";
 import { recorderOf } from "./recorder.ts";
 import { signStatement } from "./release/attestation.ts";
 import { type Attester, attesterOf } from "./release/attester.ts";
@@ -501,8 +500,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     const queries = new Queries(core, up);
     const sign = (text: string) => signStatement(text, identity.peer, identity.seed());
-    const recall = new Recall({ desk: core.desk, queries, events, artifacts });
-    attester.resolve(attesterOf({ desk: core.desk, recall, sign }));
+    attester.resolve(attesterOf({ desk: core.desk, queries, events, artifacts, sign }));
     const doctor = new Doctor({
       core,
       queries,

@@ -159,11 +159,12 @@ export function createOperator(parts: OperatorParts): Control {
         asking: queries.asking(),
         waits,
         divergent: queries.divergent(),
-        channels: channels.map(({ channel, current, staged, atRisk }) => ({
+        channels: channels.map(({ channel, current, staged, atRisk, hindered }) => ({
           channel,
           current,
           staged: staged.length,
           atRisk,
+          hindered,
         })),
         gateway: parts.gatewayUrl(),
         next: nextAction({

@@ -56,8 +56,8 @@ export class ReleaseQueries {
   /** What waits in a channel, as far as its lists are here. */
   stagedItems(channel: string): { readonly build: BuildId; readonly items: Manifest["items"] }[] {
     const { releases } = this.parts;
-    return (releases.pending(channel) ?? []).flatMap(({ build, set, by }) => {
-      const items = releases.papers.set(set, [by])?.items;
+    return (releases.waiting(channel) ?? []).flatMap(({ build, set }) => {
+      const items = releases.papers.known(set)?.set?.items;
       return items ? [{ build, items }] : [];
     });
   }
@@ -85,6 +85,7 @@ export class ReleaseQueries {
     }));
     const here = voters.filter((v) => v.state === "alive" || v.state === "self").length;
     const pin = releases.pins.of(channel);
+    const staged = this.stagedIn(channel);
     const spare = here - quorumOf(voters.length);
     return {
       channel,
@@ -96,32 +97,38 @@ export class ReleaseQueries {
           : spare === 0
             ? `with one voter less nothing can be released${voters.length < 3 ? "; three mirrors that vote stand the loss of one: swarmd mirror add on further nodes" : ""}`
             : null,
+      hindered: staged.length === 0 ? null : hindranceOf(staged, pin && nameOf(pin.by)),
       ...(pin
         ? { pinned: { by: nameOf(pin.by), ...(pin.reason === undefined ? {} : { reason: pin.reason }) } }
         : {}),
       epochs: certified.map((_, index) => this.epoch(epochs, index + 1)),
       conflicts: [...epochs.conflicts],
-      staged: (releases.waiting(channel) ?? []).map((staged): StagedView => {
-        const known = releases.papers.known(staged.set);
-        const set = known === null ? null : known?.set;
-        const blobs = set ? blobsOf(set.items) : [];
-        const missing = blobs.filter((digest) => !this.parts.blobs.has(digest));
-        return {
-          build: staged.build,
-          items: staged.items,
-          bytes: staged.bytes,
-          stagedBy: nameOf(staged.by),
-          paths: set?.items.map(({ path }) => path) ?? [],
-          ...(set === undefined
-            ? { waitsFor: "its list is on its way" }
-            : set === null
-              ? { waitsFor: `its list, which nobody in reach has; ${nameOf(staged.by)} made it` }
-              : {}),
-          missingHere: missing.length,
-          missingBytes: missing.reduce((sum, digest) => sum + sizeOf(digest), 0),
-        };
-      }),
+      staged,
     };
+  }
+
+  private stagedIn(channel: string): StagedView[] {
+    const { releases, nameOf } = this.parts;
+    return (releases.waiting(channel) ?? []).map((staged): StagedView => {
+      const known = releases.papers.known(staged.set);
+      const set = known === null ? null : known?.set;
+      const blobs = set ? blobsOf(set.items) : [];
+      const missing = blobs.filter((digest) => !this.parts.blobs.has(digest));
+      return {
+        build: staged.build,
+        items: staged.items,
+        bytes: staged.bytes,
+        stagedBy: nameOf(staged.by),
+        paths: set?.items.map(({ path }) => path) ?? [],
+        ...(set === undefined
+          ? { waitsFor: "its list is on its way" }
+          : set === null
+            ? { waitsFor: `its list, which nobody in reach has; ${nameOf(staged.by)} made it` }
+            : {}),
+        missingHere: missing.length,
+        missingBytes: missing.reduce((sum, digest) => sum + sizeOf(digest), 0),
+      };
+    });
   }
 
   private epoch(epochs: Epochs, epoch: number): EpochView {
@@ -143,4 +150,13 @@ export class ReleaseQueries {
         .map((m) => nameOf(m.peer)),
     };
   }
+}
+
+/** In words, the first thing that has to be dealt with. */
+function hindranceOf(staged: readonly StagedView[], pinnedBy: string | undefined): string | null {
+  if (pinnedBy !== undefined) return `which waits: ${pinnedBy} pinned the channel (swarmd releases unpin)`;
+  const blind = staged.find(({ waitsFor }) => waitsFor !== undefined);
+  if (blind) return `which waits: ${blind.build} lacks ${blind.waitsFor}`;
+  const missing = staged.reduce((sum, { missingHere }) => sum + missingHere, 0);
+  return missing > 0 ? `${missing} of its files not on this disk` : null;
 }

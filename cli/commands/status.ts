@@ -183,10 +183,10 @@ function show(context: Context, view: StatusView) {
       output.line(`${output.tone(wait.never ? "bad" : "note", "waits")}: ${plain(waitText(wait))}`);
     if (waits.length > waitsShown) output.line(`and ${waits.length - waitsShown} more (--json has all)`);
   }
-  for (const { channel, current, staged, atRisk } of view.channels) {
+  for (const { channel, current, staged, atRisk, hindered } of view.channels) {
     output.line();
     output.line(
-      `${channel}: ${current === 0 ? "nothing released yet" : `epoch ${current}`}${staged > 0 ? `, ${countText(staged, "build")} staged` : ""}${atRisk ? `; ${output.tone("note", plain(atRisk))}` : ""}`,
+      `${channel}: ${current === 0 ? "nothing released yet" : `epoch ${current}`}${staged > 0 ? `, ${countText(staged, "build")} staged` : ""}${hindered ? `, ${output.tone("note", plain(hindered))}` : ""}${atRisk ? `; ${output.tone("note", plain(atRisk))}` : ""}`,
     );
   }
   for (const { build, first, actions, nodes } of divergent) {

@@ -208,6 +208,8 @@ export interface StatusView {
     readonly current: number;
     readonly staged: number;
     readonly atRisk: string | null;
+    /** What stands in the way of releasing what is staged. */
+    readonly hindered: string | null;
   }[];
   /** Where browsers find this node's page; null: nowhere. */
   readonly gateway: string | null;

@@ -48,6 +48,8 @@ export interface ChannelView {
   }[];
   /** What the loss of one voter would cost, or has cost already; null: nothing. */
   readonly atRisk: string | null;
+  /** What stands in the way of releasing what is staged; null: nothing that is known. */
+  readonly hindered: string | null;
   /** It stays on its epoch until somebody lets it go on. */
   readonly pinned?: { readonly by: string; readonly reason?: string };
   /** The oldest first. */

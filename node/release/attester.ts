@@ -2,14 +2,11 @@
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { ReleaseItem } from "../../protocol/release/manifest.ts";
 import { statementText } from "../../protocol/release/provenance.ts";
-import type { Desk } from "../../protocol/work/desk.ts";
-import type { Recall } from "../recall.ts";
+import { Recall, type RecallOptions } from "../recall.ts";
 import type { Envelope } from "./attestation.ts";
 import { releasedFacts } from "./provenance-queries.ts";
 
-export interface AttesterOptions {
-  readonly desk: Desk;
-  readonly recall: Pick<Recall, "find">;
+export interface AttesterOptions extends RecallOptions {
   readonly sign: (text: string) => Envelope;
 }
 
@@ -19,9 +16,10 @@ export type Attester = (
   at: { readonly channel: string; readonly epoch: number },
 ) => Promise<string | undefined>;
 
-export const attesterOf =
-  ({ desk, recall, sign }: AttesterOptions): Attester =>
-  async (item, at) => {
+export function attesterOf({ sign, ...options }: AttesterOptions): Attester {
+  const { desk } = options;
+  const recall = new Recall(options);
+  return async (item, at) => {
     try {
       const facts = releasedFacts(desk, await recall.find(item.build), item, at);
       return facts && `${JSON.stringify(sign(statementText(facts)))}\n`;
@@ -31,3 +29,4 @@ export const attesterOf =
       throw error;
     }
   };
+}

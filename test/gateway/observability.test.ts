@@ -9,7 +9,7 @@ const dir = path.resolve(import.meta.dirname, "../../specs/observability");
 const missing =
   spawnSync("promtool", ["--version"]).error && "promtool is not installed (Debian: prometheus)";
 
-const channel = { channel: "stable", current: 3, staged: 1, atRisk: null };
+const channel = { channel: "stable", current: 3, staged: 1, atRisk: null, hindered: null };
 const memory = new MemoryControl({ nodes: ["alpha", "beta"] });
 const metrics = new Metrics({ status: async () => ({ ...(await memory.status()), channels: [channel] }) });
 let text: string;
