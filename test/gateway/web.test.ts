@@ -91,6 +91,8 @@ describe.skipIf(noBrowser)(`the dashboard in a browser${noBrowser ? `: ${noBrows
     const details = page.getByRole("complementary", { name: "Action lint" });
     await details.getByText("lint: it went wrong").waitFor(patient);
     expect(await details.textContent()).toContain("exit code 1");
+    await page.getByRole("link", { name: "Timeline" }).click();
+    await page.getByRole("img", { name: /^beta: 1 runs/ }).waitFor(patient);
   });
 
   test("five thousand actions are laid out, and drawn while they are moved", async () => {
@@ -117,7 +119,8 @@ describe.skipIf(noBrowser)(`the dashboard in a browser${noBrowser ? `: ${noBrows
     for (const [hash, theme] of [
       ["swarm", "light"],
       [`builds/${build}?action=lint`, "dark"],
-      ["builds", "dark"],
+      [`builds/${build}/timeline`, "light"],
+      ["events", "dark"],
     ] as const) {
       await at(hash);
       await page.getByLabel("Colours").selectOption(theme);

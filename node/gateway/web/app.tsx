@@ -6,13 +6,20 @@ import { type Route, useRoute } from "./route.ts";
 import { keepToken, onTokenWanted } from "./source.ts";
 import { Theme } from "./theme.tsx";
 import { useRead } from "./use-read.ts";
+import { Artifacts } from "./views/artifacts.tsx";
 import { BuildPage } from "./views/build.tsx";
 import { Builds } from "./views/builds.tsx";
+import { Epoch } from "./views/epoch.tsx";
+import { Events } from "./views/events.tsx";
+import { Releases } from "./views/releases.tsx";
 import { Swarm } from "./views/swarm.tsx";
 
 const views: readonly (readonly [path: string, name: string])[] = [
   ["swarm", "Swarm"],
   ["builds", "Builds"],
+  ["releases", "Releases"],
+  ["artifacts", "Artifacts"],
+  ["events", "Events"],
 ];
 
 export function App() {
@@ -50,7 +57,7 @@ export function App() {
         {wanted ? (
           <Door enter={enter} />
         ) : (
-          <View key={`${door}/${here}/${route.path[1] ?? ""}`} route={route} />
+          <View key={`${door}/${here}/${route.path.slice(1, 3).join("/")}`} route={route} />
         )}
       </main>
     </>
@@ -66,6 +73,14 @@ function View({ route }: { route: Route }) {
     ) : (
       <BuildPage build={rest[0]} tab={rest[1]} query={route.query} />
     );
+  if (view === "releases")
+    return rest[0] !== undefined && rest[1] !== undefined ? (
+      <Epoch channel={rest[0]} epoch={Number(rest[1])} />
+    ) : (
+      <Releases />
+    );
+  if (view === "artifacts") return <Artifacts word={rest[0]} />;
+  if (view === "events") return <Events query={route.query} />;
   return (
     <p class="empty">
       There is nothing here. <a href="#/swarm">To the swarm</a>

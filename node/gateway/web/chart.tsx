@@ -1,26 +1,36 @@
-/** A small line over time, with its last value beside it; a table of nodes holds hundreds of them. */
+/** A small line over time; a table of nodes holds hundreds of them. */
 
-export interface Series {
-  /** What was read, the oldest first; undefined where nothing was. */
-  readonly values: readonly (number | undefined)[];
-  /** Of the whole height, at least; a higher value makes it higher. */
-  readonly top: number;
+export interface Point {
+  readonly atMs: number;
+  /** Undefined where nothing was read: the line has a gap. */
+  readonly value: number | undefined;
 }
 
 const [width, height] = [120, 24];
 
-export function Line({ series, label, tone }: { series: Series; label: string; tone: string }) {
-  const { values } = series;
-  const top = values.reduce<number>((max, value) => Math.max(max, value ?? 0), series.top);
-  const step = width / Math.max(1, values.length - 1);
+interface Props {
+  /** The oldest first. */
+  readonly points: readonly Point[];
+  readonly spanMs: number;
+  /** Value at the upper edge, at least; a higher one makes it higher. */
+  readonly top: number;
+  readonly label: string;
+  readonly tone: string;
+}
+
+export function Line({ points, spanMs, top, label, tone }: Props) {
+  const highest = points.reduce((max, { value }) => Math.max(max, value ?? 0), top);
+  const end = points.at(-1)?.atMs ?? 0;
   let path = "";
   let pen = "M";
-  for (const [at, value] of values.entries())
-    if (value === undefined) pen = "M";
+  for (const { atMs, value } of points) {
+    const x = width * (1 - (end - atMs) / spanMs);
+    if (value === undefined || x < 0) pen = "M";
     else {
-      path += `${pen}${(at * step).toFixed(1)} ${(height - 1 - (value / top) * (height - 2)).toFixed(1)}`;
+      path += `${pen}${x.toFixed(1)} ${(height - 1 - (value / highest) * (height - 2)).toFixed(1)}`;
       pen = "L";
     }
+  }
   return (
     <svg
       class={`line ${tone}`}

@@ -5,7 +5,7 @@ import { ask, Refused } from "./source.ts";
 /** More is for `swarmd logs`. */
 const charsMax = 256 << 10;
 
-export function LogText({ path }: { path: string }) {
+export function LogText({ path, tall = false }: { path: string; tall?: boolean }) {
   const [state, setState] = useState<{ text: string; isCut: boolean; isOver: boolean; refused?: Refused }>({
     text: "",
     isCut: false,
@@ -56,7 +56,7 @@ export function LogText({ path }: { path: string }) {
       {isCut && <p class="quiet">The end of it; all of it: swarmd logs</p>}
       <pre
         ref={at}
-        class="log"
+        class={tall ? "log tall" : "log"}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
         tabIndex={0}
         onScroll={(e) => {

@@ -35,7 +35,7 @@ export function Shows<T>({
   );
 }
 
-function Loading() {
+export function Loading() {
   return (
     <p class="quiet pad loading" role="status">
       Reading…

@@ -45,3 +45,11 @@ export function useRoute(): Route {
   }, []);
   return route;
 }
+
+/** Of an artifact, by the hash alone: its size would be a second part of the path. */
+export const linkToArtifact = (digest: string): string => linkTo(["artifacts", hashOf(digest)]);
+
+const hashOf = (digest: string): string => digest.split("/")[0]!;
+
+/** It stands in the digest. */
+export const sizeOf = (digest: string): number => Number(digest.split("/")[1]);

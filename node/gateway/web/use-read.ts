@@ -16,9 +16,10 @@ export interface Pace {
   readonly everyMs: number;
   /** Which events make it worth another look. */
   readonly on?: (line: TimelineLine) => boolean;
+  /** Two looks that events cause are so far apart, milliseconds: more where much is read. */
+  readonly apartMs?: number;
 }
 
-/** Two looks that events cause are so far apart. */
 const apartMs = 300;
 
 /** `path` undefined: nothing to read. */
@@ -70,7 +71,7 @@ export function useRead<T>(path: string | undefined, pace: Pace): Reading<T> {
       soon = window.setTimeout(() => {
         soon = 0;
         void look();
-      }, apartMs);
+      }, paced.current.apartMs ?? apartMs);
     });
     void look();
     return () => {

@@ -5,7 +5,7 @@ import type { ActionView, AttemptView } from "../../../control/api.ts";
 import { LogText } from "../log-text.tsx";
 import { Facts, Shows, Sign } from "../parts.tsx";
 import { bytes, duration, unknown } from "../quantity.ts";
-import { linkTo } from "../route.ts";
+import { linkTo, linkToArtifact, sizeOf } from "../route.ts";
 import { actionStates } from "../states.ts";
 import { useRead } from "../use-read.ts";
 
@@ -68,7 +68,7 @@ function Known({ build, action }: { build: string; action: ActionView }) {
       <List name="Outputs" of={action.outputs} empty="None yet.">
         {({ path, digest, kind }) => (
           <li key={path}>
-            <a href={linkTo(["artifacts", digest])}>{path}</a>{" "}
+            <a href={linkToArtifact(digest)}>{path}</a>{" "}
             <span class="quiet">{kind === "folder" ? "folder" : bytes(sizeOf(digest))}</span>
           </li>
         )}
@@ -155,6 +155,3 @@ function List<T>({ name, of, empty, children }: ListProps<T>) {
     </section>
   );
 }
-
-/** It stands in the digest. */
-const sizeOf = (digest: string): number => Number(digest.split("/")[1]);

@@ -2,36 +2,79 @@
 import type { BuildSummary, BuildView } from "../../../control/api.ts";
 import { Dag } from "../graph/dag.tsx";
 import { useBuild } from "../graph/use-build.ts";
-import { Facts, Shows, Sign, Title, Trouble } from "../parts.tsx";
+import { LogText } from "../log-text.tsx";
+import { Empty, Facts, Loading, Shows, Sign, Title, Trouble } from "../parts.tsx";
 import { bytes, count, duration, moment } from "../quantity.ts";
-import { amend } from "../route.ts";
+import { amend, linkTo } from "../route.ts";
 import { buildStates } from "../states.ts";
 import { useRead } from "../use-read.ts";
 import { ActionDetails } from "./action.tsx";
 import { Progress } from "./builds.tsx";
+import { Gantt } from "./gantt.tsx";
 
 type Summary = Omit<BuildView, "actionViews">;
 
-export function BuildPage({ build, query }: { build: string; tab?: string; query: URLSearchParams }) {
+const tabs: readonly (readonly [tab: string, name: string])[] = [
+  ["graph", "Graph"],
+  ["timeline", "Timeline"],
+  ["log", "Log"],
+];
+
+export function BuildPage({
+  build,
+  tab = "graph",
+  query,
+}: {
+  build: string;
+  tab?: string;
+  query: URLSearchParams;
+}) {
   const summary = useRead<Summary>(`/builds/${build}`, { everyMs: 3000, on: (line) => line.build === build });
-  const { live, version, refused } = useBuild(build);
-  const chosen = query.get("action") ?? undefined;
-  const choose = (action: string | undefined) => amend(["builds", build], { action });
+  const isRunning = summary.value?.state === "running" || summary.value?.state === "paused";
   return (
     <>
       <Title>{build}</Title>
-      <Shows reading={summary}>{(value) => <Head summary={value} />}</Shows>
-      {live ? (
-        <div class={chosen === undefined ? "split" : "split two"}>
-          <Dag build={build} live={live} version={version} chosen={chosen} choose={choose} />
-          {chosen !== undefined && (
-            <ActionDetails key={chosen} build={build} action={chosen} close={() => choose(undefined)} />
-          )}
-        </div>
-      ) : refused && summary.value ? (
-        <Trouble refused={refused} />
-      ) : null}
+      <Shows reading={summary}>
+        {(value) => (
+          <>
+            <Head summary={value} />
+            <nav class="tabs" aria-label="Of this build">
+              {tabs.map(([path, name]) => (
+                <a
+                  key={path}
+                  href={linkTo(path === "graph" ? ["builds", build] : ["builds", build, path])}
+                  aria-current={path === tab ? "page" : undefined}
+                >
+                  {name}
+                </a>
+              ))}
+            </nav>
+            {tab === "timeline" ? (
+              <Gantt build={build} />
+            ) : tab === "log" ? (
+              <LogText path={`/api/v1/builds/${build}/log?follow=${isRunning}`} tall />
+            ) : (
+              <GraphOf build={build} action={query.get("action") ?? undefined} />
+            )}
+          </>
+        )}
+      </Shows>
     </>
+  );
+}
+
+function GraphOf({ build, action }: { build: string; action: string | undefined }) {
+  const { live, version, refused } = useBuild(build);
+  const choose = (chosen: string | undefined) => amend(["builds", build], { action: chosen });
+  if (!live) return refused ? <Trouble refused={refused} /> : <Loading />;
+  if (live.actions.length === 0) return <Empty>It has no actions, or its plan is not here yet.</Empty>;
+  return (
+    <div class={action === undefined ? "split" : "split two"}>
+      <Dag build={build} live={live} version={version} chosen={action} choose={choose} />
+      {action !== undefined && (
+        <ActionDetails key={action} build={build} action={action} close={() => choose(undefined)} />
+      )}
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 /** The swarm as it is: who is there, how well, how warm, and what each does. */
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { NodeView, ReachView, StatusView } from "../../../control/api.ts";
+import type { Sample } from "../../series.ts";
 import { Line } from "../chart.tsx";
 import { Bar, Empty, Facts, Shows, Sign, Table, Title } from "../parts.tsx";
 import { bytes, count, duration, measured, unknown } from "../quantity.ts";
@@ -8,7 +9,7 @@ import { linkTo } from "../route.ts";
 import { nodeStates } from "../states.ts";
 import { Topology } from "../topology.tsx";
 import { useRead } from "../use-read.ts";
-import { historyOf, remember } from "../vitals-history.ts";
+import { historyOf, recall, remember, spanOf } from "../vitals-history.ts";
 
 /** Vitals are no events: they are read at this pace. */
 const everyMs = 2000;
@@ -21,6 +22,10 @@ export function Swarm() {
   });
   const reach = useRead<ReachView>("/reach", { everyMs: 20_000 });
   const status = useRead<StatusView>("/status", { everyMs: 5000 });
+  const kept = useRead<Record<string, Sample[]>>("/metrics", { everyMs: 0 });
+  useEffect(() => {
+    if (kept.value) recall(kept.value);
+  }, [kept.value]);
   const remembered = useRef<unknown>(undefined);
   if (nodes.value !== undefined && remembered.current !== nodes.value) {
     remembered.current = nodes.value;
@@ -106,7 +111,7 @@ function Nodes({ nodes }: { nodes: readonly NodeView[] }) {
 
 function Row({ node }: { node: NodeView }) {
   const { vitals: v, peerId } = node;
-  const history = historyOf(peerId);
+  const history = historyOf(node.name);
   const slots = v ? (v.slotsMax ?? v.slots) : 0;
   const hot = v && typeof v.headroomCelsius === "number" && v.headroomCelsius < 10;
   return (
@@ -143,16 +148,20 @@ function Row({ node }: { node: NodeView }) {
       <td class="charted">
         <Line
           tone="load"
-          label={`Load of ${node.name} over time`}
-          series={{ values: history.map(({ load }) => load), top: v?.cores ?? 1 }}
+          label={`Load of ${node.name} over the last minutes`}
+          points={history.map(({ atMs, load }) => ({ atMs, value: load }))}
+          spanMs={spanOf(history)}
+          top={v?.cores ?? 1}
         />
         <span class="figure">{measured(v?.load, "", 2)}</span>
       </td>
       <td class="charted">
         <Line
           tone="temperature"
-          label={`Temperature of ${node.name} over time`}
-          series={{ values: history.map(({ temperatureCelsius }) => temperatureCelsius), top: 100 }}
+          label={`Temperature of ${node.name} over the last minutes`}
+          points={history.map(({ atMs, temperatureCelsius }) => ({ atMs, value: temperatureCelsius }))}
+          spanMs={spanOf(history)}
+          top={100}
         />
         <span class={hot ? "figure bad" : "figure"}>{measured(v?.temperatureCelsius, "°C")}</span>
       </td>
