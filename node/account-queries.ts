@@ -7,7 +7,7 @@ import { courseOf } from "../protocol/explain/course.ts";
 import type { Rule } from "../protocol/explain/diagnosis.ts";
 import { type PathView, pathsOf } from "../protocol/explain/paths.ts";
 import { momentOf, stepsOf } from "../protocol/explain/replay.ts";
-import { type Outlooked, type Question, type WhyView, whyOf } from "../protocol/explain/why.ts";
+import { type Outlooked, type Question, type WhyView, whyNotCached, whyOf } from "../protocol/explain/why.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, byText, type Digest, type PeerId } from "../protocol/kernel/ids.ts";
 import { endedOf } from "../protocol/work/archive.ts";
@@ -90,7 +90,7 @@ export class AccountQueries {
       ...(await this.parts.rules()),
       outputOf: (claim) => outputs.get(claim) ?? "",
       elsewhere: [...earlier, ...others].flatMap(ranIn),
-      changesOf: (index) => whyOf(this.question(build, index, earlier)).cache,
+      changesOf: (index) => whyNotCached(this.question(build, index, earlier)),
     });
   }
 

@@ -106,7 +106,8 @@ export function autopsyOf(question: AutopsyQuestion): AutopsyView {
   const { build } = question;
   const claims = build.claims!;
   const failed = failedIn(build);
-  const opened = failed.slice(0, openedMax).map((index) => failureOf(question, index));
+  const all = [...ranIn(build), ...question.elsewhere];
+  const opened = failed.slice(0, openedMax).map((index) => failureOf(question, all, index));
   const failures = opened.filter(({ state }) => state === "blocked");
   const { counts } = claims.actions;
   const state = claims.sealed?.event.state ?? claims.state;
@@ -129,7 +130,7 @@ export function autopsyOf(question: AutopsyQuestion): AutopsyView {
   };
 }
 
-function failureOf(question: AutopsyQuestion, index: number): FailureView {
+function failureOf(question: AutopsyQuestion, all: readonly Ran[], index: number): FailureView {
   const { build, nameOf, rules, outputOf } = question;
   const claims = build.claims!;
   const { name } = claims.action(index);
@@ -138,7 +139,7 @@ function failureOf(question: AutopsyQuestion, index: number): FailureView {
   for (const { claim } of runs.toReversed())
     for (const one of diagnose(rules, { ...claim.fail!, output: outputOf(claim) }))
       if (!diagnoses.some(({ rule, cause }) => rule === one.rule && cause === one.cause)) diagnoses.push(one);
-  const suspects = suspectsOf(question, index, diagnoses);
+  const suspects = suspectsOf(question, all, index, diagnoses);
   const held = heldBy(build, index);
   const released = new Set(claims.graph.release?.include ?? []);
   const [first] = suspects;
@@ -189,23 +190,27 @@ const remedies: Readonly<Record<Suspect["kind"], string>> = {
 /** All that depends on an action, in the order of the graph. */
 function heldBy(build: Build, index: number): number[] {
   const { dependents } = build.claims!;
-  const seen = new Set<number>();
-  const queue = [index];
-  for (let next = queue.pop(); next !== undefined; next = queue.pop())
-    for (const dependent of dependents[next]!)
-      if (!seen.has(dependent)) {
-        seen.add(dependent);
-        queue.push(dependent);
+  const seen = new Uint8Array(dependents.length);
+  const held = [index];
+  for (let at = 0; at < held.length; at++)
+    for (const dependent of dependents[held[at]!]!)
+      if (seen[dependent] === 0) {
+        seen[dependent] = 1;
+        held.push(dependent);
       }
-  return [...seen].sort((a, b) => a - b);
+  return held.slice(1).sort((a, b) => a - b);
 }
 
 /** Who or what is to blame, weighed by what else is known of the same command, the same action, the same node. */
-function suspectsOf(question: AutopsyQuestion, index: number, diagnoses: readonly Diagnosis[]): Suspect[] {
+function suspectsOf(
+  question: AutopsyQuestion,
+  all: readonly Ran[],
+  index: number,
+  diagnoses: readonly Diagnosis[],
+): Suspect[] {
   const { build, nameOf, elsewhere, changesOf } = question;
   const claims = build.claims!;
   const { name, group } = claims.action(index);
-  const all = [...ranIn(build), ...elsewhere];
   const own = claims.claimsOf(index).filter((claim) => claim.fail);
   const keys = new Set<string>(own.map(({ key }) => key));
   const sameKey = all.filter(({ key }) => keys.has(key));

@@ -160,6 +160,14 @@ export function whyOf(question: Question): WhyView {
   };
 }
 
+/** That part of it alone: what changed since the action was built last, or why a known result was of no use. */
+export function whyNotCached(question: Question): WhyNotCached {
+  const { build, index } = question;
+  const course = courseOf(build)!;
+  const runs = runsOf(build, course, index);
+  return cacheOf(question, course, madeBy(build, course, index) ?? runs.at(-1));
+}
+
 function hereOf({ build, nameOf }: Question, course: Course, run: Run): WhyHere {
   const { claim, claimedMs } = run;
   const { why } = claim;

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost, account; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
 import { missingForLab } from "../lab/lab.ts";
+import { accounts } from "./account.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import type { IndexRun } from "./binhost.ts";
 import { fanOut } from "./fanout.ts";
@@ -24,7 +25,7 @@ import { bareMegabytesPerSecond, copyMegabytesPerSecond, makeBlob, transfer } fr
 import type { WorldRun } from "./world.ts";
 
 const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout"];
-const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost"];
+const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost", "account"];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -341,6 +342,18 @@ async function fannedOut(): Promise<void> {
   }
 }
 
+/** How long people wait for an account of a large build. */
+async function accounted(): Promise<void> {
+  const { whyMs, criticalPathMs, autopsyMs, momentMs } = await accounts(10_000);
+  for (const [what, value, max] of [
+    ["why", whyMs, 200],
+    ["critical-path", criticalPathMs, 200],
+    ["autopsy", autopsyMs, 200],
+    ["replay to a moment", momentMs, 1000],
+  ] as const)
+    add({ what: `${what}, build of 10,000 actions`, value, unit: "ms", goal: `≤ ${max}`, met: value <= max });
+}
+
 /** What the scheduler makes of given machines, against one mind that knows everything. */
 async function scheduled(): Promise<void> {
   for await (const { what, value, unit, most } of figuresOf(values.large))
@@ -432,6 +445,7 @@ try {
   if (wanted.includes("ledger")) await ledgered(folder);
   if (wanted.includes("fanout")) await fannedOut();
   if (wanted.includes("schedule")) await scheduled();
+  if (wanted.includes("account")) await accounted();
   if (wanted.includes("sim")) await simulated();
   if (wanted.includes("binhost")) await binhost(folder);
 } finally {
