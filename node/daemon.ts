@@ -508,6 +508,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       home: home.dir,
       announced: config.announce,
       limits: executor.limits,
+      misdeeds,
     });
     later.doctor = doctor;
     let stopping: Promise<void> | undefined;

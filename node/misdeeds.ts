@@ -9,6 +9,8 @@ interface Record {
   sinceMonoMs: number;
   told: number;
   leftOut: number;
+  /** Of all minutes. */
+  readonly before: number;
 }
 
 export class Misdeeds {
@@ -36,7 +38,16 @@ export class Misdeeds {
     const [oldest] = this.#records.size >= peersMax ? this.#records.keys() : [];
     if (oldest !== undefined) this.#records.delete(oldest);
     this.#records.delete(who);
-    this.#records.set(who, { sinceMonoMs: nowMs, told: 1, leftOut: 0 });
+    this.#records.set(who, { sinceMonoMs: nowMs, told: 1, leftOut: 0, before: before ? countOf(before) : 0 });
     return before && before.leftOut > 0 ? { leftOut: before.leftOut } : {};
   }
+
+  /** How much each peer did since this daemon started, most first; of peers that were forgotten nothing. */
+  tally(): { readonly peer: string; readonly count: number }[] {
+    return [...this.#records]
+      .flatMap(([peer, record]) => (peer === "" ? [] : [{ peer, count: countOf(record) }]))
+      .sort((a, b) => b.count - a.count);
+  }
 }
+
+const countOf = ({ before, told, leftOut }: Record): number => before + told + leftOut;

@@ -21,3 +21,17 @@ test("a thousand peers are told apart; whoever made up more is forgotten, and be
   for (let n = 0; n < 1024; n++) misdeeds.of(`made up ${n}`);
   expect(misdeeds.of("bob")).toEqual({});
 });
+
+test("what each did is counted beyond the minute, also what was left out", () => {
+  let nowMs = 0;
+  const misdeeds = new Misdeeds(() => nowMs);
+  for (let n = 0; n < 20; n++) misdeeds.of("mal");
+  misdeeds.of("cy");
+  misdeeds.of(undefined);
+  nowMs = 60_000;
+  misdeeds.of("mal");
+  expect(misdeeds.tally()).toEqual([
+    { peer: "mal", count: 21 },
+    { peer: "cy", count: 1 },
+  ]);
+});

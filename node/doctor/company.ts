@@ -50,6 +50,29 @@ export function checkClocks(core: Core, queries: Pick<Queries, "nameOf">): Findi
   }));
 }
 
+/** So few may come of a version that differs, or of a connection that broke. */
+const misdeedsMin = 10;
+const misdeedsShown = 3;
+
+/** What others said that could not be true, or was not theirs to say; `tally`: most first. */
+export function checkMisdeeds(
+  tally: readonly { readonly peer: string; readonly count: number }[],
+  queries: Pick<Queries, "nameOf">,
+): Finding[] {
+  return tally
+    .filter(({ count }) => count >= misdeedsMin)
+    .slice(0, misdeedsShown)
+    .map(({ peer, count }) => {
+      const name = queries.nameOf(peer as PeerId);
+      return {
+        check: "messages",
+        level: "note",
+        text: `${count} of ${name} were refused since this daemon started`,
+        remedy: `why: the log of this node, where it says refused; if it lies: swarmd member revoke ${name}`,
+      };
+    });
+}
+
 const differenceText = (ms: number): string =>
   `${secondsText(Math.abs(ms))} ${ms < 0 ? "behind" : "ahead of"}`;
 

@@ -2,9 +2,10 @@
 import type { Core } from "../../protocol/core.ts";
 import type { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Finding, Patient } from "../control/api.ts";
+import type { Misdeeds } from "../misdeeds.ts";
 import type { Mesh } from "../ports.ts";
 import type { Queries } from "../queries.ts";
-import { checkAnnounced, checkClocks, checkReach, checkVersions } from "./company.ts";
+import { checkAnnounced, checkClocks, checkMisdeeds, checkReach, checkVersions } from "./company.ts";
 import { checkMachine } from "./machine.ts";
 import { checkService } from "./service.ts";
 import { checkState } from "./state.ts";
@@ -21,6 +22,8 @@ export interface DoctorParts {
   readonly announced: readonly string[];
   /** What binds each action here, in words. */
   readonly limits: string;
+  /** What was refused of whom. */
+  readonly misdeeds: Pick<Misdeeds, "tally">;
 }
 
 export class Doctor {
@@ -56,7 +59,7 @@ export class Doctor {
   }
 
   private async look(): Promise<Finding[]> {
-    const { core, queries, mesh, home, limits, announced } = this.parts;
+    const { core, queries, mesh, home, limits, announced, misdeeds } = this.parts;
     const machine = await checkMachine(home, portOf(mesh.addresses()));
     const firewall = machine.find(({ check }) => check === "firewall");
     return [
@@ -67,6 +70,7 @@ export class Doctor {
       ...(await checkAnnounced(announced, mesh, queries)),
       ...checkClocks(core, queries),
       checkVersions(queries),
+      ...checkMisdeeds(misdeeds.tally(), queries),
     ];
   }
 }

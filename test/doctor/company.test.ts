@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkAnnounced, checkClocks, checkReach } from "../../node/doctor/company.ts";
+import { checkAnnounced, checkClocks, checkMisdeeds, checkReach } from "../../node/doctor/company.ts";
 import { checkService } from "../../node/doctor/service.ts";
 import type { Inquiry, Mesh, Try } from "../../node/ports.ts";
 import type { Core } from "../../protocol/core.ts";
@@ -109,4 +109,19 @@ test("who runs the daemon shows in what it was started with", () => {
     level: "note",
     remedy: "swarmd service install",
   });
+});
+
+test("whoever says much that is refused is named, with how much and what may be done; a few are nothing", () => {
+  const tally = [
+    { peer: fakePeer("dan"), count: 312 },
+    { peer: fakePeer("ben"), count: 9 },
+  ];
+  expect(checkMisdeeds(tally, queries)).toMatchObject([
+    {
+      check: "messages",
+      level: "note",
+      text: "312 of dan were refused since this daemon started",
+      remedy: expect.stringContaining("swarmd member revoke dan"),
+    },
+  ]);
 });
