@@ -9,6 +9,9 @@ import type { Twist } from "./swarm.ts";
 import { chain, diamond, fan, layered, type Workload } from "./workload.ts";
 
 const names = ["ann", "bob", "cat", "dan", "eve", "fay", "gus"];
+/** Of so many seeds one begins with a time in which nothing goes on, long enough to fall asleep twice. */
+const calmEvery = 8;
+const calmMs = 40_000;
 /** How a host that is no part of the core stays broken for ever. */
 export const endings = ["dead", "unplugged", "cut", "hung", "full"] as const;
 export type Ending = (typeof endings)[number];
@@ -79,7 +82,7 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
     workload: workload(random, seed + (random.below(2) === 0 ? 0 : i)),
   }));
   const releases = Random.fromNumber(seed ^ 0x2e1ea5e);
-  return {
+  const mix: Mix = {
     seed,
     hosts: governed ? [...hosts.map((h, nth) => (nth === 1 ? { ...h, roles } : h)), stranger] : hosts,
     works: works.map((work) =>
@@ -102,6 +105,25 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
       host: releases.pick(hostNames),
       rollback: chance(releases, 0.2),
     })),
+  };
+  return seed % calmEvery === calmEvery - 1 ? afterCalm(mix) : mix;
+}
+
+/** The same in a swarm that has fallen asleep: of what goes wrong the half does so while nobody works, the rest as it would have. */
+function afterCalm(mix: Mix): Mix {
+  const later = <T extends { readonly atMs?: number | undefined }>(one: T): T => ({
+    ...one,
+    atMs: (one.atMs ?? 0) + calmMs,
+  });
+  return {
+    ...mix,
+    works: mix.works.map(later),
+    orders: mix.orders.map(later),
+    faults: mix.faults
+      .map((fault, nth) => (nth % 2 === 0 ? later(fault) : fault))
+      .sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0)),
+    troubleMs: mix.troubleMs + calmMs,
+    ...(mix.finalizes ? { finalizes: mix.finalizes.map(later) } : {}),
   };
 }
 
