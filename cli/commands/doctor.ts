@@ -57,7 +57,7 @@ async function examine(context: Context): Promise<Finding[]> {
   } catch (thrown) {
     if (!(thrown instanceof SwarmError)) throw thrown;
     const { checkMachine } = await import("../../node/doctor/machine.ts");
-    const machine = await checkMachine(context.home);
+    const machine = await checkMachine(context.home, undefined, await portWanted(context.home));
     if (thrown.code !== "daemon-unreachable")
       return [...machine, { check: "daemon", level: "bad", text: thrown.message, remedy: thrown.remedy }];
     const { swarm } = await lookAtHome(context.home).catch(() => ({ swarm: undefined }));
@@ -71,4 +71,17 @@ async function examine(context: Context): Promise<Finding[]> {
       },
     ];
   }
+}
+
+/** The port that a daemon of this home would listen on; undefined where its settings do not say, or are wrong. */
+async function portWanted(home: string): Promise<number | undefined> {
+  const [{ loadConfig }, { placesOf }] = await Promise.all([
+    import("../../node/config.ts"),
+    import("../../node/home-places.ts"),
+  ]);
+  const told = await loadConfig({ file: placesOf(home).config, env: process.env, flags: {} }).catch(
+    () => undefined,
+  );
+  const port = told?.listen.flatMap((address) => /\/tcp\/([0-9]+)/.exec(address)?.[1] ?? [])[0];
+  return port === undefined ? undefined : Number(port);
 }

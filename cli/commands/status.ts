@@ -213,7 +213,9 @@ export function governanceOf(
   if (asking.length > askingShown)
     lines.push(`and ${asking.length - askingShown} more ask to join: ${command(["approve"])}`);
   if (admins.length !== 1 || swarm.members < 2) return lines;
-  const other = [node, ...peers].find(({ name }) => name !== admins[0])?.name ?? "NAME";
+  const others = [node, ...peers].filter(({ name }) => name !== admins[0]);
+  // one that is gone would be no help
+  const other = (others.find(({ state }) => ["self", "alive"].includes(state)) ?? others[0])?.name ?? "NAME";
   return [
     ...lines,
     `${admins[0]} is the only admin: without it nobody can be admitted or revoked; make another: ${typed(["member", "role", other, "+admin"])}${on}`,

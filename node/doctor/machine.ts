@@ -13,8 +13,8 @@ const diskFreeBytesMin = 5e9;
 const memoryFreeBytesMin = 512 * 2 ** 20;
 const portDefault = 4701;
 
-/** `port`: where a daemon of this home listens; absent where none runs. */
-export async function checkMachine(home: string, port?: number): Promise<Finding[]> {
+/** `port`: where a daemon of this home listens; absent where none runs, and `wanted` is the one it would take: 0 is any. */
+export async function checkMachine(home: string, port?: number, wanted = portDefault): Promise<Finding[]> {
   const found = await Promise.all([
     checkNode(),
     checkSystem(),
@@ -24,8 +24,8 @@ export async function checkMachine(home: string, port?: number): Promise<Finding
     checkHome(home),
     checkDisk(home),
     checkMemory(),
-    ...(port === undefined ? [checkPort()] : []),
-    checkFirewall(thisMachine, port ?? portDefault),
+    ...(port === undefined ? [checkPort(wanted)] : []),
+    checkFirewall(thisMachine, port ?? wanted),
     checkTime(thisMachine, Date.now()),
     checkSensors("/"),
   ]);
@@ -144,20 +144,21 @@ async function checkDisk(home: string): Promise<Finding> {
       };
 }
 
-async function checkPort(): Promise<Finding> {
+async function checkPort(port: number): Promise<Finding> {
   const check = "port";
+  if (port === 0) return { check, level: "ok", text: "any that is free" };
   const server = net.createServer();
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(portDefault, "0.0.0.0", resolve);
+      server.listen(port, "0.0.0.0", resolve);
     });
-    return { check, level: "ok", text: `${portDefault} is free` };
+    return { check, level: "ok", text: `${port} is free` };
   } catch (cause) {
     return {
       check,
       level: "note",
-      text: `${portDefault} is taken (${(cause as NodeJS.ErrnoException).code}): by a daemon that runs, or by something else`,
+      text: `${port} is taken (${(cause as NodeJS.ErrnoException).code}): by a daemon that runs, or by something else`,
       remedy: "if this machine's daemon is not running, give it another: swarmd run --listen 0.0.0.0:4702",
     };
   } finally {

@@ -299,6 +299,8 @@ beta   alive      0/4  0.25     -        13 GB     210 GB  normal  bubblewrap  0
 
   test("doctor names each lack with its remedy, with a daemon and without", async () => {
     expect(await terminal.good("doctor")).toMatch(/^note {2}daemon .* is in no swarm yet\n +→ swarmd init$/m);
+    const elsewhere = await terminal.start(["doctor"], { SWARMD_LISTEN: "127.0.0.1:0" }).ended;
+    expect(elsewhere.stdout).toMatch(/^ok +port +any that is free$/m);
     const findings = JSON.parse(await terminal.good("doctor", "--json"));
     expect(findings.map((finding: { check: string }) => finding.check)).toEqual(
       expect.arrayContaining([

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { governanceOf } from "../../cli/commands/status.ts";
 
-const node = (name: string) => ({ name }) as Parameters<typeof governanceOf>[0]["node"];
+const node = (name: string, state = "alive") =>
+  ({ name, state }) as Parameters<typeof governanceOf>[0]["node"];
 const swarm = { id: "0".repeat(64), name: "garden", members: 2 };
 const two = { swarm, node: node("ann"), peers: [node("ben")], admins: ["ann"], asking: [] };
 const lines = (view: Parameters<typeof governanceOf>[0]) =>
@@ -15,6 +16,7 @@ test("a swarm of several with one admin is told how to make another; one with tw
   expect(lines({ ...two, node: node("ben"), peers: [node("ann")] })).toEqual([
     "ann is the only admin: without it nobody can be admitted or revoked; make another: swarmd member role ben +admin, on ann",
   ]);
+  expect(lines({ ...two, peers: [node("ben", "dead"), node("cy")] })[0]).toContain("member role cy +admin");
   expect(lines({ ...two, admins: ["ann", "ben"] })).toEqual([]);
   expect(lines({ ...two, swarm: { ...swarm, members: 1 }, peers: [] })).toEqual([]);
 });
