@@ -43,4 +43,39 @@ describe("artifacts of a swarm", () => {
       expect.arrayContaining(["ann", "bob"]),
     );
   });
+
+  it("go from each disk when nothing there needs them, are found where they are kept, and once they are nowhere that is said", async () => {
+    const submit = async (letter: string) => {
+      const run = `head -c 100000 /dev/zero | tr '\\0' ${letter} > \${out}`;
+      const text = `swarmd: 1\nname: again\nactions:\n  make: { run: "${run.replaceAll("\\", "\\\\")}", out: a.txt }\n`;
+      await farm.good("ann", "submit", await farm.terminal.write(`${letter}.yaml`, text));
+      const { digests } = await farm.json<{ digests: Record<string, string> }>("ann", "fetch", "again");
+      for (const name of ["ann", "bob"]) await farm.good(name, "artifact", "get", digests["a.txt"]!);
+      return digests["a.txt"]!;
+    };
+    const holders = async (digest: string) => {
+      // where nobody holds it the command fails, and says what it found all the same
+      const { stdout } = await farm.run("ann", "artifact", "where", digest, "--json");
+      const view = JSON.parse(stdout) as { holders: HolderView[] };
+      return view.holders.filter(({ holds }) => holds === "yes").map(({ node }) => node);
+    };
+    const collect = (name: string) => farm.good(name, "gc", "--unused", "0s");
+    const old = await submit("a");
+    expect((await holders(old)).sort()).toEqual(["ann", "bob"]);
+    // Of one name the latest build is needed alone.
+    const latest = await submit("b");
+    await collect("bob");
+    expect(await holders(old)).toEqual(["ann"]);
+    await farm.good("bob", "artifact", "get", old);
+    await collect("ann");
+    expect(await holders(old)).toEqual(["bob"]);
+    await collect("bob");
+    expect(await holders(old)).toEqual([]);
+    const gone = await farm.run("ann", "artifact", "get", old);
+    expect(gone.code).not.toBe(0);
+    expect(gone.stderr).toContain("→");
+    // What the submitter needs is still there, for the other one too.
+    expect(await holders(latest)).toContain("ann");
+    await farm.good("bob", "artifact", "get", latest);
+  }, 60_000);
 });
