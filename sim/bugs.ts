@@ -257,8 +257,8 @@ export const bugs: readonly Bug[] = [
       desk.begin = (now) => {
         begin(now);
         for (const { ledger } of desk.builds.values()) {
-          const { clocks } = ledger as unknown as { clocks: Map<number, number> };
-          if (ledger.size > 20) clocks.set([...clocks.keys()][0]!, 0);
+          const { entries } = ledger as unknown as { entries: Map<number, unknown[]> };
+          if (ledger.size > 20) entries.set([...entries.keys()][0]!, []);
         }
       };
     }, oneHost),
