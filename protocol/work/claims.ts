@@ -21,7 +21,7 @@ import { type ActionState, Actions } from "./actions.ts";
 import { beats, type Claim, doneBy, identity, isOpen, taintedBecause } from "./claim.ts";
 import { standsOn, takenBy } from "./grounds.ts";
 import { type Remark, withRemark } from "./remarks.ts";
-import { hashOf, type Result, resultBy, type Spoken, votesFor } from "./results.ts";
+import { hashOf, type Result, resultBy, type Spoken, votesFor, withResult } from "./results.ts";
 
 /** Bytes of an action's inputs that others made, and how many of them each of their holders has. */
 export interface Inputs {
@@ -490,7 +490,7 @@ export class Claims {
     const known = facts.results.find((r) => r.hash === hash);
     const fresh = known === undefined;
     if (!known) {
-      facts.results = facts.results.concat(resultBy(result, key, source, holder));
+      facts.results = withResult(facts.results, resultBy(result, key, source, holder));
       if (facts.results.length > 1) this.divergent.add(index);
     } else {
       const vouched = known.sources.get(source);

@@ -49,6 +49,20 @@ export function resultBy(result: ActionResult, key: Digest, source: string, hold
   return made;
 }
 
+/** Lists of one, by what is in them: most actions have one result, and all who know of it have the same. */
+const alone = new WeakMap<Result, readonly Result[]>();
+
+/** The results of an action with one more, which is not among them. */
+export function withResult(before: readonly Result[], result: Result): readonly Result[] {
+  if (before.length > 0) return before.concat(result);
+  let list = alone.get(result);
+  if (!list) {
+    list = [result];
+    alone.set(result, list);
+  }
+  return list;
+}
+
 const hashOfOutputs = (result: ActionResult): EntryId =>
   sha256Hex(
     encode(
