@@ -154,7 +154,7 @@ export class ReleaseQueries {
 
 /** In words, the first thing that has to be dealt with. */
 function hindranceOf(staged: readonly StagedView[], pinnedBy: string | undefined): string | null {
-  if (pinnedBy !== undefined) return `which waits: ${pinnedBy} pinned the channel (swarmd releases unpin)`;
+  if (pinnedBy !== undefined) return `which waits: ${pinnedBy} pinned the channel, see releases unpin`;
   const blind = staged.find(({ waitsFor }) => waitsFor !== undefined);
   if (blind) return `which waits: ${blind.build} lacks ${blind.waitsFor}`;
   const missing = staged.reduce((sum, { missingHere }) => sum + missingHere, 0);

@@ -79,7 +79,13 @@ async function built(
   if (known?.state === "paused")
     context.output.note(`it is paused; let it go on: ${context.commandLine(["resume", build])}`);
   const { follow } = await import("../follow.ts");
-  const result = await follow(context, build, heading);
+  const result = await follow(context, build, heading).catch((thrown: unknown) => {
+    if (!(thrown instanceof SwarmError) || thrown.code !== "daemon-unreachable") throw thrown;
+    throw new SwarmError(thrown.code, thrown.message, {
+      remedy: "start the daemon, then run the same again: it goes on where it stood",
+      cause: thrown,
+    });
+  });
   if (!result) {
     context.output.note("run the same again to go on with its release");
     return 130;

@@ -113,7 +113,7 @@ export class Releases {
         return refuse(
           "refused",
           `${channel} is pinned to epoch ${pin.epoch}${pin.reason === undefined ? "" : `: ${pin.reason}`}`,
-          "let it go on: swarmd releases unpin",
+          `let it go on: swarmd releases unpin --channel ${channel}`,
         );
       const rollback = command.kind === "rollback" ? { rollback: command.epoch } : {};
       return this.finalizing.begin(id, { channel, ...rollback, ...(reason ? { reason } : {}) }, epochs);
@@ -152,7 +152,7 @@ export class Releases {
           : `the epoch of ${channel} is ${epochs.current}, not ${epoch}`,
         epoch > epochs.current
           ? "see which there are: swarmd releases list"
-          : `first: swarmd rollback ${epoch}`,
+          : `first: swarmd rollback ${epoch} --channel ${channel}`,
       );
     if (epoch === null && !this.pins.of(channel))
       return refuse("not-found", `${channel} is not pinned`, "pin it: swarmd releases pin");

@@ -3,7 +3,7 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BuildResult, StatusView } from "../../node/control/api.ts";
-import type { ChannelView, EpochView } from "../../node/control/publishing.ts";
+import type { ChannelView, EpochView, TaintsView } from "../../node/control/publishing.ts";
 import { sha256Hex } from "../../protocol/kernel/digest.ts";
 import { until } from "../patience.ts";
 import { Farm } from "./farm.ts";
@@ -72,8 +72,19 @@ test("what one builds and another finalizes is shown whole by all mirrors, also 
   expect(epochs[2]!.atMs).toBeGreaterThanOrEqual(epochs[1]!.atMs + 6000);
 
   // A minority is told so within seconds, and goes on serving.
-  await farm.json("ann", "submit", await spec("three"));
+  const third = await farm.json<BuildResult>("ann", "submit", await spec("three"));
   await until(async () => (await staged("ann")).length === 1);
+  await farm.good("ann", "releases", "pin", "--reason", "a quiet week");
+  const { channels } = await farm.json<StatusView>("ann", "status");
+  expect(channels).toMatchObject([
+    { staged: 1, hindered: expect.stringContaining("ann pinned the channel") },
+  ]);
+  const pinned = await farm.run("ann", "finalize");
+  expect([pinned.code, pinned.stderr]).toEqual([
+    4,
+    expect.stringContaining("pinned to epoch 3: a quiet week"),
+  ]);
+  await farm.good("ann", "releases", "unpin");
   for (const name of ["ben", "cat"]) await farm.kill(name);
   const refused = await farm.run("ann", "finalize");
   expect([refused.code, refused.stderr]).toEqual([
@@ -85,4 +96,15 @@ test("what one builds and another finalizes is shown whole by all mirrors, also 
   await farm.meet(...names);
   expect((await farm.json<{ epoch: number }>("cat", "finalize")).epoch).toBe(4);
   for (const name of names) await until(async () => (await shows(name)) === "three\n");
+
+  // What a node made that turns out to be broken is found in every epoch that holds it, and not released again without a word.
+  const [maker] = Object.keys(third.byNode);
+  const tainted = ["taint", "--node", maker!, "--since", "1h", "--reason", "bad memory", "--yes"];
+  const held = await farm.json<TaintsView>("ann", ...tainted);
+  expect(held.epochs[0]).toMatchObject({ channel: "stable", epoch: 4, current: true, paths: ["bin/tool"] });
+  expect(held.builds.map(({ build }) => build)).toContain(third.build);
+  await until(async () => (await farm.json<TaintsView>("ben", "taint")).taints.length === 1);
+  await farm.good("ann", "rollback", "1", "--reason", "the last sound one");
+  const back = await farm.run("cat", "rollback", "4");
+  expect([back.code, back.stderr]).toEqual([4, expect.stringContaining("doubted-builder")]);
 });
