@@ -1,7 +1,7 @@
 /** A `MemoryControl` whose builds are played when told to, and which says of each change what a timeline would. */
 import type { TimelineLine, TimelineRequest } from "../../node/control/account.ts";
 import { encodeGraph, type Graph } from "../../protocol/build/graph.ts";
-import type { BuildId, PeerId } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, PeerId } from "../../protocol/kernel/ids.ts";
 import { MemoryControl } from "../control/memory.ts";
 
 export class Played extends MemoryControl {
@@ -19,35 +19,32 @@ export class Played extends MemoryControl {
   /** To its end. */
   async perform(build: BuildId): Promise<void> {
     for await (const event of this.watch(build, new AbortController().signal)) {
-      const kind =
-        event.kind === "end"
-          ? "sealed"
-          : event.kind !== "action"
-            ? undefined
-            : event.state === "running"
-              ? "start"
-              : event.state === "done"
-                ? "done"
-                : "fail";
-      if (kind === undefined) continue;
-      const action = event.kind === "action" ? event.action : undefined;
-      this.lines.push({
-        atMs: Date.UTC(2030, 0, 1) + 1000 * this.lines.length,
-        node: (event.kind === "action" && event.node) || "alpha",
-        peerId: "peer" as PeerId,
-        inc: "1-00000000",
-        seq: this.lines.length,
-        place: 0,
-        entry: "e".repeat(64),
-        build,
-        family: "pipeline",
-        kind,
-        ...(action === undefined ? {} : { action }),
-        text: action === undefined ? `${build} ended` : `${kind} ${action}`,
-        event: { kind },
-      });
-      this.wake();
+      if (event.kind === "end") this.say(build, "sealed", "alpha");
+      if (event.kind !== "action") continue;
+      const node = event.node ?? "alpha";
+      const kinds =
+        event.state === "running" ? ["claim", "start"] : [event.state === "done" ? "done" : "fail"];
+      for (const kind of kinds) this.say(build, kind, node, event.action);
     }
+  }
+
+  private say(build: BuildId, kind: string, node: string, action?: ActionName): void {
+    this.lines.push({
+      atMs: Date.UTC(2030, 0, 1) + 1000 * this.lines.length,
+      node,
+      peerId: node as PeerId,
+      inc: "1-00000000",
+      seq: this.lines.length,
+      place: 0,
+      entry: "e".repeat(64),
+      build,
+      family: "pipeline",
+      kind,
+      ...(action === undefined ? {} : { action }),
+      text: `${kind} ${action ?? build}`,
+      event: { kind, ...(action === undefined ? {} : { claim: action, holder: node }) } as { kind: string },
+    });
+    this.wake();
   }
 
   override async *timeline(

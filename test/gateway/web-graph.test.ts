@@ -90,17 +90,23 @@ describe("a build that is followed", () => {
   });
 });
 
-test("runs are put together from what was said, those at once beside each other", () => {
+test("runs are put together from claims and what came of them, those at once beside each other", () => {
   const said = (kind: string, claim: string, atMs: number, more: object = {}) =>
-    line(kind, claim, { claim, atMs, ...more });
+    line(kind, claim, { claim, atMs, peerId: "b", ...more });
+  const claimed = (claim: string, atMs: number) =>
+    said("claim", claim, atMs, { holder: "b", peerId: "s", node: "steward" });
   const usage = { fetchMs: 20, wallMs: 70 };
-  const runs = runsOf([
-    said("start", "1", 0),
-    said("start", "2", 10),
+  const byNode = runsOf([
+    claimed("1", 0),
+    claimed("2", 10),
+    said("start", "2", 50),
     said("done", "1", 100, { usage }),
-    said("start", "3", 100),
+    claimed("3", 100),
     said("fail", "2", 120),
-  ]).get("beta")!;
+    said("done", "unheard-of", 130),
+  ]);
+  expect([...byNode.keys()]).toEqual(["beta"]);
+  const runs = byNode.get("beta")!;
   expect(runs.map(({ action, lane, outcome }) => `${action} ${lane} ${outcome}`)).toEqual([
     "1 0 done",
     "2 1 failed",

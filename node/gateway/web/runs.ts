@@ -1,4 +1,7 @@
-/** Runs of a build by node, from what their holders said: waiting in hand, fetching, running. By the holders' clocks. */
+/**
+ * Runs of a build by node, from what was said: waiting in hand, fetching, running. By the clocks of those who said it. A run begins with its
+ * claim: holders say `start` of long ones alone.
+ */
 import type { TimelineLine } from "../../control/account.ts";
 
 export interface Run {
@@ -19,6 +22,7 @@ export interface Run {
 interface Spoken {
   readonly kind: string;
   readonly claim?: string;
+  readonly holder?: string;
   readonly usage?: { readonly fetchMs: number; readonly wallMs: number };
 }
 
@@ -31,12 +35,15 @@ const outcomes: Readonly<Record<string, Run["outcome"]>> = {
 
 /** Node → its runs in the order in which they began. */
 export function runsOf(lines: readonly TimelineLine[]): Map<string, Run[]> {
+  const names = new Map(lines.map(({ peerId, node }) => [peerId as string, node]));
   const open = new Map<string, { action: string; node: string; fromMs: number }>();
   const ended: Omit<Run, "lane">[] = [];
-  for (const [at, line] of lines.entries()) {
-    const { kind, claim, usage } = line.event as Spoken;
-    const id = claim ?? line.action ?? String(at);
-    if (kind === "start") open.set(id, { action: line.action ?? id, node: line.node, fromMs: line.atMs });
+  for (const line of lines) {
+    const { kind, claim: id = "", holder = "", usage } = line.event as Spoken;
+    if (kind === "claim") {
+      const node = names.get(holder) ?? holder.slice(-8);
+      open.set(id, { action: line.action ?? id, node, fromMs: line.atMs });
+    }
     const outcome = outcomes[kind];
     const begun = open.get(id);
     if (outcome === undefined || begun === undefined) continue;

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { NodeView, ReachView } from "../../control/api.ts";
 import { nodeStates } from "./states.ts";
 
-const [width, height] = [720, 300];
+const width = 720;
 /** More names than this would lie over each other. */
 const namedMax = 32;
 /** More ways are a grey plane: those of this node alone are drawn then. */
@@ -16,9 +16,10 @@ interface Point {
 
 export function Topology({ nodes, reach }: { nodes: readonly NodeView[]; reach: ReachView | undefined }) {
   const shown = nodes.filter(({ state }) => state !== "unseen");
+  const height = shown.length < 3 ? 110 : 300;
   const at = new Map<string, Point>();
   for (const [i, { peerId }] of shown.entries()) {
-    const angle = (2 * Math.PI * i) / Math.max(1, shown.length) - Math.PI / 2;
+    const angle = (2 * Math.PI * i) / Math.max(1, shown.length) + (shown.length === 2 ? 0 : -Math.PI / 2);
     at.set(peerId, {
       x: width / 2 + (shown.length === 1 ? 0 : Math.cos(angle) * (width / 2 - 130)),
       y: height / 2 + (shown.length === 1 ? 0 : Math.sin(angle) * (height / 2 - 44)),

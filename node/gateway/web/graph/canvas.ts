@@ -32,7 +32,8 @@ export class GraphCanvas {
   private scale = 1;
   private left = 0;
   private top = 0;
-  private fitted = false;
+  /** Nobody has moved it since all of it was shown: it stays so when the canvas changes its size. */
+  private isFitted = true;
   private frame = 0;
   private readonly over = new AbortController();
   private readonly fingers = new Map<number, { x: number; y: number }>();
@@ -68,7 +69,7 @@ export class GraphCanvas {
       signal: this.over.signal,
     });
     this.sized = new ResizeObserver(() => {
-      if (!this.fitted) this.fit();
+      if (this.isFitted) this.fit();
       this.draw();
     });
     this.sized.observe(canvas);
@@ -102,11 +103,12 @@ export class GraphCanvas {
     this.scale = Math.min(1, (clientWidth - 32) / width, (clientHeight - 32) / height);
     this.left = (clientWidth - width * this.scale) / 2;
     this.top = (clientHeight - height * this.scale) / 2;
-    this.fitted = clientWidth > 0;
+    this.isFitted = true;
     this.draw();
   }
 
   pan(dx: number, dy: number): void {
+    this.isFitted = false;
     this.left += dx;
     this.top += dy;
     this.keepInSight();
@@ -115,6 +117,7 @@ export class GraphCanvas {
 
   /** Around a point of the canvas; its middle where none is given. */
   zoom(factor: number, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2): void {
+    this.isFitted = false;
     const { width = 1, height = 1 } = this.layout ?? {};
     const min = Math.min(0.5, this.canvas.clientWidth / width / 2, this.canvas.clientHeight / height / 2);
     const scale = Math.min(scaleMax, Math.max(min, this.scale * factor));
@@ -128,6 +131,7 @@ export class GraphCanvas {
   /** Brings a node to the middle, at a size at which it can be read. */
   reveal(node: number): void {
     if (!this.layout) return;
+    this.isFitted = false;
     this.scale = Math.max(this.scale, 0.9);
     this.left = this.canvas.clientWidth / 2 - (this.layout.x[node]! + boxWidth / 2) * this.scale;
     this.top = this.canvas.clientHeight / 2 - (this.layout.y[node]! + boxHeight / 2) * this.scale;

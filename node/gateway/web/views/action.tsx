@@ -102,12 +102,15 @@ function Why({ build, action }: { build: string; action: string }) {
   );
 }
 
-/** The sentences of the answer; what it stands on is for `swarmd why`. */
+/** The sentences of the answer; what they stand on is for `swarmd why`. */
 function textsOf(why: WhyView): string[] {
-  return Object.values(why).flatMap((part: unknown) => {
-    const text = (part as { text?: unknown } | null)?.text;
-    return typeof text === "string" && text !== "" ? [text] : [];
-  });
+  const texts = Object.values(why)
+    .flat()
+    .flatMap((part: unknown) => {
+      const text = (part as { text?: unknown } | null)?.text;
+      return typeof text === "string" && text !== "" ? [text] : [];
+    });
+  return [...new Set(texts)];
 }
 
 function Attempt({ attempt }: { attempt: AttemptView }) {

@@ -34,7 +34,7 @@ const key = [
 export function Gantt({ build }: { build: string }) {
   const query = new URLSearchParams({
     build,
-    kinds: "start,done,fail,abandon,expire",
+    kinds: "claim,done,fail,abandon,expire",
     limit: String(linesMax),
   });
   const reading = useRead<{ items: TimelineLine[] }>(`/events?${query}`, {

@@ -18,7 +18,7 @@ const runningMax = 4;
 export function Swarm() {
   const nodes = useRead<NodeView[]>("/nodes?all=true", {
     everyMs,
-    on: ({ family, kind }) => family === "node" || kind === "start",
+    on: ({ family, kind }) => family === "node" || kind === "claim" || kind === "done",
   });
   const reach = useRead<ReachView>("/reach", { everyMs: 20_000 });
   const status = useRead<StatusView>("/status", { everyMs: 5000 });
@@ -170,7 +170,7 @@ function Row({ node }: { node: NodeView }) {
       <td class="does">
         {node.running.slice(0, runningMax).map(({ build, action, sinceMs }) => (
           <a key={`${build}/${action}`} href={linkTo(["builds", build], { action })}>
-            {action} <span class="quiet">{sinceMs > 0 && sinceMs < 1e11 ? duration(sinceMs) : ""}</span>
+            {action} <span class="quiet">{duration(sinceMs)}</span>
           </a>
         ))}
         {node.running.length > runningMax && (
