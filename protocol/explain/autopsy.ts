@@ -106,8 +106,8 @@ export function autopsyOf(question: AutopsyQuestion): AutopsyView {
   const { build } = question;
   const claims = build.claims!;
   const failed = failedIn(build);
-  const all = [...ranIn(build), ...question.elsewhere];
-  const opened = failed.slice(0, openedMax).map((index) => failureOf(question, all, index));
+  const known = new KnownRuns([...ranIn(build), ...question.elsewhere]);
+  const opened = failed.slice(0, openedMax).map((index) => failureOf(question, known, index));
   const failures = opened.filter(({ state }) => state === "blocked");
   const { counts } = claims.actions;
   const state = claims.sealed?.event.state ?? claims.state;
@@ -130,7 +130,7 @@ export function autopsyOf(question: AutopsyQuestion): AutopsyView {
   };
 }
 
-function failureOf(question: AutopsyQuestion, all: readonly Ran[], index: number): FailureView {
+function failureOf(question: AutopsyQuestion, known: KnownRuns, index: number): FailureView {
   const { build, nameOf, rules, outputOf } = question;
   const claims = build.claims!;
   const { name } = claims.action(index);
@@ -139,7 +139,7 @@ function failureOf(question: AutopsyQuestion, all: readonly Ran[], index: number
   for (const { claim } of runs.toReversed())
     for (const one of diagnose(rules, { ...claim.fail!, output: outputOf(claim) }))
       if (!diagnoses.some(({ rule, cause }) => rule === one.rule && cause === one.cause)) diagnoses.push(one);
-  const suspects = suspectsOf(question, all, index, diagnoses);
+  const suspects = suspectsOf(question, known, index, diagnoses);
   const held = heldBy(build, index);
   const released = new Set(claims.graph.release?.include ?? []);
   const [first] = suspects;
@@ -204,7 +204,7 @@ function heldBy(build: Build, index: number): number[] {
 /** Who or what is to blame, weighed by what else is known of the same command, the same action, the same node. */
 function suspectsOf(
   question: AutopsyQuestion,
-  all: readonly Ran[],
+  known: KnownRuns,
   index: number,
   diagnoses: readonly Diagnosis[],
 ): Suspect[] {
@@ -213,7 +213,7 @@ function suspectsOf(
   const { name, group } = claims.action(index);
   const own = claims.claimsOf(index).filter((claim) => claim.fail);
   const keys = new Set<string>(own.map(({ key }) => key));
-  const sameKey = all.filter(({ key }) => keys.has(key));
+  const sameKey = [...keys].flatMap((key) => known.byKey.get(key) ?? []);
   const failedOn = [...new Set(own.map(({ holder }) => holder))].sort(byText);
   const workedOn = [
     ...new Set(sameKey.filter(({ outcome }) => outcome === "done").map(({ peer }) => peer)),
@@ -224,10 +224,10 @@ function suspectsOf(
   >();
   const suspect = (kind: Suspect["kind"], about: string, weight: number, evidence: string) => {
     const key = `${kind} ${about}`;
-    const known = weights.get(key) ?? { kind, name: about, weight: 0, evidence: [] };
-    known.weight += weight;
-    known.evidence.push(evidence);
-    weights.set(key, known);
+    const laid = weights.get(key) ?? { kind, name: about, weight: 0, evidence: [] };
+    laid.weight += weight;
+    laid.evidence.push(evidence);
+    weights.set(key, laid);
   };
   // The base: most failures are the work's own.
   const times = own.length === 1 ? "once" : `${own.length} times`;
@@ -260,7 +260,7 @@ function suspectsOf(
         4,
         `${nameOf(peer)} says itself that it was its own doing: ${own.find(({ holder, fail }) => holder === peer && fail!.cause === "infrastructure")!.fail!.reason}`,
       );
-    const rate = rates(all, peer);
+    const rate = known.rateOf(peer);
     if (rate.excess > 0.15 && rate.failures >= 3 && rate.otherRuns >= 3)
       suspect(
         "node",
@@ -269,7 +269,7 @@ function suspectsOf(
         `of the last ${rate.runs} runs on ${nameOf(peer)} ${rate.failures} failed, of ${rate.otherRuns} elsewhere ${rate.otherFailures}`,
       );
   }
-  const ofKind = all.filter((ran) => ran.group === group && ran.action !== name);
+  const ofKind = (known.byGroup.get(group) ?? []).filter((ran) => ran.action !== name);
   const failedOfKind = ofKind.filter(({ outcome }) => outcome === "deterministic").length;
   if (ofKind.length >= 3 && failedOfKind === 0)
     suspect("package", name, 1, `${ofKind.length} other runs of ${group} failed nowhere`);
@@ -307,24 +307,34 @@ function suspectsOf(
     .sort((a, b) => b.weight - a.weight || byText(a.name, b.name));
 }
 
-/** How often runs fail on a node beside elsewhere; by means that few runs do not move far. */
-function rates(all: readonly Ran[], peer: PeerId) {
-  let runs = 0;
-  let failures = 0;
-  let otherRuns = 0;
-  let otherFailures = 0;
-  for (const ran of all) {
-    const failed = Number(ran.outcome !== "done");
-    if (ran.peer === peer) {
-      runs++;
-      failures += failed;
-    } else {
-      otherRuns++;
-      otherFailures += failed;
+/** All runs that are known, found by what is asked of them. */
+class KnownRuns {
+  readonly byKey: ReadonlyMap<string, readonly Ran[]>;
+  readonly byGroup: ReadonlyMap<string, readonly Ran[]>;
+  private readonly byPeer = new Map<PeerId, { runs: number; failures: number }>();
+  private readonly total = { runs: 0, failures: 0 };
+
+  constructor(all: readonly Ran[]) {
+    this.byKey = Map.groupBy(all, ({ key }) => key);
+    this.byGroup = Map.groupBy(all, ({ group }) => group);
+    for (const { peer, outcome } of all) {
+      const of = this.byPeer.get(peer) ?? { runs: 0, failures: 0 };
+      this.byPeer.set(peer, of);
+      for (const sum of [of, this.total]) {
+        sum.runs++;
+        sum.failures += Number(outcome !== "done");
+      }
     }
   }
-  const excess = (failures + 1) / (runs + 4) - (otherFailures + 1) / (otherRuns + 4);
-  return { runs, failures, otherRuns, otherFailures, excess };
+
+  /** How often runs fail on a node beside elsewhere; by means that few runs do not move far. */
+  rateOf(peer: PeerId) {
+    const { runs, failures } = this.byPeer.get(peer) ?? { runs: 0, failures: 0 };
+    const otherRuns = this.total.runs - runs;
+    const otherFailures = this.total.failures - failures;
+    const excess = (failures + 1) / (runs + 4) - (otherFailures + 1) / (otherRuns + 4);
+    return { runs, failures, otherRuns, otherFailures, excess };
+  }
 }
 
 /** Every run of a build that came to an end of its own. */

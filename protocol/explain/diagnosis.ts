@@ -93,6 +93,19 @@ export function diagnose(rules: readonly Rule[], failed: Failed): Diagnosis[] {
   return found;
 }
 
+const expressions = new Map<string, RegExp>();
+
+/** Made once: every failure is held against every rule. */
+function expressionOf(text: string): RegExp {
+  let expression = expressions.get(text);
+  if (!expression) {
+    if (expressions.size >= rulesMax * patternsMax) expressions.clear();
+    expression = new RegExp(text);
+    expressions.set(text, expression);
+  }
+  return expression;
+}
+
 /** The line that a rule fits, and what it caught there. */
 function evidenceFor(
   rule: Rule,
@@ -102,11 +115,11 @@ function evidenceFor(
   if (rule.exitCode && !rule.exitCode.includes(failed.exitCode ?? -1)) return undefined;
   if (rule.signal && !rule.signal.includes(failed.signal ?? "")) return undefined;
   for (const text of rule.reason ?? []) {
-    const found = new RegExp(text).exec(failed.reason.slice(0, lineCharsMax));
+    const found = expressionOf(text).exec(failed.reason.slice(0, lineCharsMax));
     if (found) return [failed.reason, found];
   }
   for (const text of rule.output ?? []) {
-    const expression = new RegExp(text);
+    const expression = expressionOf(text);
     for (const line of lines) {
       const found = expression.exec(line.slice(0, lineCharsMax));
       if (found) return [line.slice(0, lineCharsMax).trim(), found];
