@@ -283,6 +283,31 @@ describe("a stream", () => {
     await chunksOf.return?.();
   });
 
+  test("tells of each look of a person, and that one who watches still does", async () => {
+    let looks = 0;
+    const { client } = await serve(
+      {
+        async *watch(_, signal) {
+          await once(signal, "abort");
+          yield { kind: "end" } as never;
+        },
+      },
+      { beatMs: 5, onLook: () => looks++ },
+    );
+    await expect(
+      client
+        .watch("nonsense" as never, never)
+        [Symbol.asyncIterator]()
+        .next(),
+    ).rejects.toThrow();
+    expect(looks).toBe(0);
+    const leaving = new AbortController();
+    const first = client.watch(someBuild, leaving.signal)[Symbol.asyncIterator]().next();
+    await vi.waitFor(() => expect(looks).toBeGreaterThanOrEqual(3), 20_000);
+    leaving.abort();
+    await first;
+  });
+
   test("shows that the daemon lives while it has nothing to say", async () => {
     const { client } = await serve(
       {
