@@ -210,7 +210,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         keyRing: places.keyRing,
         origin: swarm.name,
       }),
-      provenance: async (item, at) => (await attester.promise)(item, at),
+      provenance: async (...about) => (await attester.promise)(...about),
       onRefused: (at, files) => {
         for (const { path: file, reason, remedy } of files.slice(0, 100))
           log.warn({ ...at, file, remedy }, `left out of the index: ${reason}`);

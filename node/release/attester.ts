@@ -1,5 +1,6 @@
 /** Says of released files how they were made, from the facts of their builds, signed by this node: a mirror puts that beside them. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { Digest } from "../../protocol/kernel/ids.ts";
 import type { ReleaseItem } from "../../protocol/release/manifest.ts";
 import { statementText } from "../../protocol/release/provenance.ts";
 import { Recall, type RecallOptions } from "../recall.ts";
@@ -14,14 +15,18 @@ export interface AttesterOptions extends RecallOptions {
 export type Attester = (
   item: ReleaseItem,
   at: { readonly channel: string; readonly epoch: number },
+  servedAs: readonly { readonly path: string; readonly digest: Digest }[],
 ) => Promise<string | undefined>;
 
 export function attesterOf({ sign, ...options }: AttesterOptions): Attester {
   const { desk } = options;
   const recall = new Recall(options);
-  return async (item, at) => {
+  return async (item, release, servedAs) => {
     try {
-      const facts = releasedFacts(desk, await recall.find(item.build), item, at);
+      const facts = releasedFacts(desk, await recall.find(item.build), item, {
+        release,
+        servedAs,
+      });
       return facts && `${JSON.stringify(sign(statementText(facts)))}\n`;
     } catch (error) {
       // An epoch does not wait for what nobody remembers.

@@ -48,14 +48,14 @@ export function releasedFacts(
   desk: Desk,
   build: Build,
   item: ReleaseItem,
-  release: ProvenanceFacts["release"] & object,
+  more: Pick<ProvenanceFacts, "release" | "servedAs">,
 ): ProvenanceFacts | undefined {
   const { claims } = build;
   const index = claims?.indexOf.get(item.action);
   if (!claims || index === undefined) return undefined;
   const result = claims.resultsOf(index).find((one) => brings(one, item));
   const facts = result && factsAt(desk, build, index, result, { path: item.path, digest: item.digest });
-  return facts && { ...facts, release };
+  return facts && { ...facts, ...more };
 }
 
 function* factsOf(desk: Desk, build: Build, digest: Digest): Generator<ProvenanceFacts> {

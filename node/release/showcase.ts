@@ -21,14 +21,14 @@ import path from "node:path";
 import type { PublishStep, Shelved, ShownFile } from "../../protocol/contract.ts";
 import { hashOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { byText } from "../../protocol/kernel/ids.ts";
+import { byText, type Digest } from "../../protocol/kernel/ids.ts";
 import type { Showcase } from "../../protocol/ports.ts";
 import { decodeManifest, type Manifest, type ReleaseItem } from "../../protocol/release/manifest.ts";
 import { channelPattern } from "../../protocol/timeline/events.ts";
 import { codeOf } from "../files.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { carryOver } from "./carry.ts";
-import type { Format, RefusedFile } from "./formats/format.ts";
+import type { Format, IndexFile, RefusedFile } from "./formats/format.ts";
 import { linkOrCopy } from "./linking.ts";
 import { makeFolder, makeFolders } from "./open-folders.ts";
 
@@ -41,6 +41,8 @@ export interface ShowcaseOptions {
   readonly provenance?: (
     item: ReleaseItem,
     at: { readonly channel: string; readonly epoch: number },
+    /** Where its format serves it with something added. */
+    servedAs: readonly { readonly path: string; readonly digest: Digest }[],
   ) => Promise<string | undefined>;
   /** Hears of the files that a format leaves out of its index, and why. */
   readonly onRefused?: (
@@ -184,7 +186,7 @@ async function index(
     .filter((name) => epochName.test(name) && Number(name) < epoch)
     .sort((a, b) => Number(b) - Number(a));
   const folders = older.map((name) => path.join(channelFolder, name));
-  await attest(options, draft, folders, manifest);
+  await attest(options, draft, folders, manifest, indexed.files);
   await carryOver(draft, folders);
 }
 
@@ -194,34 +196,52 @@ async function attest(
   draft: string,
   older: readonly string[],
   { channel, epoch, atMs, items }: Manifest,
+  served: readonly IndexFile[],
 ): Promise<void> {
   if (!provenance) return;
+  const others = new Map<string, { path: string; digest: Digest }[]>();
+  for (const { path: at, content } of served) {
+    if (content instanceof Uint8Array) continue;
+    const { path: of, digest } = content.sameAs;
+    others.set(of, [...(others.get(of) ?? []), { path: at, digest }]);
+  }
   // Those of one build after the other: its facts are read back once.
   for (const item of [...items].sort((a, b) => byText(a.build, b.build))) {
     if (item.link !== undefined) continue;
-    const name = `provenance/${hashOf(item.digest)}.intoto.jsonl`;
+    const servedAs = (others.get(item.path) ?? []).filter(({ digest }) => digest !== item.digest);
+    const [name, ...names] = [item, ...servedAs].map(
+      ({ digest }) => `provenance/${hashOf(digest)}.intoto.jsonl`,
+    ) as [string, ...string[]];
     const place = path.join(draft, name);
     if (await isThere(place)) continue;
     await makeFolders(draft, name);
-    const before = await firstThere(older.map((folder) => path.join(folder, name)));
-    if (before !== undefined) {
-      await linkOrCopy(before, place);
-      continue;
+    const last = names.at(-1) ?? name;
+    const before = await firstThere(older, name, last);
+    const text = before === undefined ? await provenance(item, { channel, epoch }, servedAs) : undefined;
+    if (before !== undefined) await linkOrCopy(before, place);
+    else if (text === undefined) continue;
+    else {
+      await writeFile(place, text);
+      await chmod(place, 0o444);
+      await utimes(place, atMs / 1000, atMs / 1000);
+      await sync(place);
     }
-    const text = await provenance(item, { channel, epoch });
-    if (text === undefined) continue;
-    await writeFile(place, text);
-    await chmod(place, 0o444);
-    await utimes(place, atMs / 1000, atMs / 1000);
-    await sync(place);
+    for (const other of names) await linkOrCopy(place, path.join(draft, other));
   }
 }
 
 const isThere = async (place: string): Promise<boolean> =>
   (await lstat(place).catch(() => undefined)) !== undefined;
 
-async function firstThere(places: readonly string[]): Promise<string | undefined> {
-  for (const place of places) if (await isThere(place)) return place;
+/** The statement of the first folder that has it under both names. */
+async function firstThere(
+  folders: readonly string[],
+  name: string,
+  other: string,
+): Promise<string | undefined> {
+  for (const folder of folders)
+    if ((await isThere(path.join(folder, name))) && (await isThere(path.join(folder, other))))
+      return path.join(folder, name);
   return undefined;
 }
 

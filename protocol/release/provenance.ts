@@ -16,6 +16,8 @@ import {
 export interface ProvenanceFacts {
   readonly swarm: SwarmId;
   readonly artifact: { readonly path: string; readonly digest: Digest };
+  /** The same with something added for its clients, a signature, at the paths where they find it. */
+  readonly servedAs?: readonly { readonly path: string; readonly digest: Digest }[];
   readonly build: BuildId;
   readonly spec: {
     readonly name: string;
@@ -56,13 +58,13 @@ const nodeUri = (swarm: SwarmId, peer: PeerId): string => `urn:swarmd:${swarm}:$
 
 /** The statement as JSON text: the same bytes for the same facts. */
 export function statementText(facts: ProvenanceFacts): string {
-  const { swarm, artifact, build, spec, action, byproducts, release, version } = facts;
+  const { swarm, artifact, servedAs = [], build, spec, action, byproducts, release, version } = facts;
   const builders = [...facts.builders].sort(byText);
   const sha256 = (digest: Digest) => ({ sha256: hashOf(digest) });
   const inputs = [...facts.inputs].sort((a, b) => byText(a.path, b.path) || byText(a.digest, b.digest));
   return JSON.stringify({
     _type: "https://in-toto.io/Statement/v1",
-    subject: [{ name: artifact.path, digest: sha256(artifact.digest) }],
+    subject: [artifact, ...servedAs].map(({ path, digest }) => ({ name: path, digest: sha256(digest) })),
     predicateType: "https://slsa.dev/provenance/v1",
     predicate: {
       buildDefinition: {

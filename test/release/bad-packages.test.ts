@@ -8,6 +8,7 @@ import { signGpkg } from "../../node/release/formats/gpkg-signing.ts";
 import { knownFormats } from "../../node/release/formats/known.ts";
 import { openShowcase } from "../../node/release/showcase.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
+import { hashOf } from "../../protocol/kernel/digest.ts";
 import { encodeManifest, type ReleaseItem } from "../../protocol/release/manifest.ts";
 import { hasApt } from "./apt.ts";
 import { atMs } from "./channel.ts";
@@ -72,6 +73,8 @@ test.skipIf(!hasApt)(
         dir: path.join(dir, "shown"),
         blobs,
         formats: knownFormats({ readings: path.join(dir, "readings"), keyRing: ring.dir, origin: "garden" }),
+        provenance: async (item, _, servedAs) =>
+          `${[item, ...servedAs].map((one) => hashOf(one.digest)).join(" ")}\n`,
         onRefused: (_, files) => refused.push(...files),
       });
       const publish = async (epoch: number, format: string, files: Readonly<Record<string, Uint8Array>>) => {
@@ -125,6 +128,17 @@ test.skipIf(!hasApt)(
       expect((await readdir(path.join(current, "blobs"))).sort()).toEqual(
         served.map((one) => path.basename(one.get("PATH")!)).sort(),
       );
+
+      // A client asks by the sum of what it got, which the mirror signed; the statement speaks of what was built too.
+      for (const [index, one] of served.entries()) {
+        const [, sha256] = /([0-9a-f]{64})/.exec(one.get("PATH")!)!;
+        const built = hashOf(
+          await blobs.put(packages[index === 0 ? "a-good.gpkg.tar" : "z-good.gpkg.tar"]![0]),
+        );
+        const text = await readFile(path.join(current, `provenance/${sha256}.intoto.jsonl`), "utf8");
+        expect(text).toBe(`${built} ${sha256}\n`);
+        expect(await readFile(path.join(current, `provenance/${built}.intoto.jsonl`), "utf8")).toBe(text);
+      }
 
       refused.length = 0;
       const out = [{ name: "./../../etc/x", body: "x" }];
