@@ -295,6 +295,8 @@ export class Finalizing {
     const name = this.stockName(task);
     if (packages.length > 0 && !(inspections instanceof Map)) return this.inspect(task, epochs, packages);
     this.stock.doubt(name);
+    // Whoever reads is not kept waiting by voters.
+    if (packages.length > 0) task.giveUpMonoMs = this.bench.now.monoMs + answerMsMax;
     const risk = riskOfDraft(draft!, {
       policy: policyFor(config.risk ?? defaultRiskPolicy, draft!.base),
       inspections: inspections instanceof Map ? inspections : new Map(),

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost, account; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost, release, account; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -18,6 +18,7 @@ import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
 import { idle } from "./idle.ts";
 import { joinSeenMs } from "./joining.ts";
 import { receivedBytes, storedBytes } from "./ledger.ts";
+import { finalizeMs, switchMs } from "./release.ts";
 import { figuresOf } from "./schedule.ts";
 import { serving } from "./serving.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
@@ -25,7 +26,7 @@ import { bareMegabytesPerSecond, copyMegabytesPerSecond, makeBlob, transfer } fr
 import type { WorldRun } from "./world.ts";
 
 const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout"];
-const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost", "account"];
+const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost", "release", "account"];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -422,6 +423,25 @@ async function binhost(folder: string): Promise<void> {
   add({ what: "large files served", value: megabytesPerSecond, unit: "MB/s", goal: "≥ 300", met, beside });
 }
 
+/** A finalize of many packages among three voters, and the moment in which a mirror turns to it. */
+async function released(folder: string): Promise<void> {
+  const farm = await Farm.start({ nodes: 3, slotsPerNode: 1, sandbox: "none" });
+  try {
+    const took = median(await finalizeMs(farm, folder, 500, rounds));
+    add({
+      what: "finalize of 500 packages, three voters",
+      value: took,
+      unit: "ms",
+      goal: "≤ 1000",
+      met: took <= 1000,
+    });
+  } finally {
+    await farm.stop();
+  }
+  const took = median(await switchMs(500, Math.max(5, rounds)));
+  add({ what: "switch of a mirror to 500 files", value: took, unit: "ms", goal: "≤ 10", met: took <= 10 });
+}
+
 // Inside the clone, so that inputs are named by relative paths; .swarmd is not tracked.
 const scratch = path.resolve(import.meta.dirname, "../../.swarmd");
 await mkdir(scratch, { recursive: true });
@@ -448,6 +468,7 @@ try {
   if (wanted.includes("account")) await accounted();
   if (wanted.includes("sim")) await simulated();
   if (wanted.includes("binhost")) await binhost(folder);
+  if (wanted.includes("release")) await released(folder);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -95,6 +95,25 @@ test("what was released is known, and a release without a risk records none", ()
   expect(manifestOf(lab, 3).risk).toBeUndefined();
 });
 
+test("packages that take long to read do not count as voters that are silent", () => {
+  const lab = farm();
+  lab.stage(lab.node("bob"), "second", { "x.deb": "two" });
+  lab.settle(200);
+  const cat = lab.node("cat");
+  let read = () => {};
+  lab.instead = (node, effect) => {
+    if (node !== cat || effect.kind !== "inspect" || !effect.id.startsWith("judged")) return false;
+    read = () => node.releases.hears({ kind: "inspected", id: effect.id, inspections: [{}] });
+    return true;
+  };
+  const id = lab.command(cat, finalize);
+  lab.settle(15_000);
+  expect(lab.replies.has(id)).toBe(false);
+  read();
+  lab.settle(3000);
+  expect(lab.replies.get(id)).toEqual({ ok: true, epoch: 2 });
+});
+
 test("a package that is none is held against it by name", () => {
   const lab = farm();
   lab.inspections.set(digestFor("two"), { refused: "it ends early" });
