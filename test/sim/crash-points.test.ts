@@ -21,7 +21,7 @@ function releasing(name: string): Workload {
   return { graph: { ...graph, name, release: { channel: "stable", format: "files", include } }, costs };
 }
 
-function ask(swarm: Swarm, host: Host, kind: "finalize" | "mirror"): CommandReply[] {
+function ask(host: Host, kind: "finalize" | "mirror"): CommandReply[] {
   const replies: CommandReply[] = [];
   const command =
     kind === "mirror"
@@ -39,11 +39,11 @@ function run(coordinator: Name, who: Name, point?: CrashPoint): CrashPoints {
   const { world } = swarm;
   swarm.start();
   const [ann, bob] = [swarm.host("ann"), swarm.host("bob")];
-  for (const host of swarm.hosts) if (host.name !== "dan") ask(swarm, host, "mirror");
+  for (const host of swarm.hosts) if (host.name !== "dan") ask(host, "mirror");
   const builds = [swarm.submit(ann, releasing("first"))];
   swarm.finish(builds[0]!);
   world.runFor(500);
-  const first = ask(swarm, ann, "finalize");
+  const first = ask(ann, "finalize");
   world.runFor(1_000);
   expect(first).toMatchObject([{ ok: true, epoch: 1 }]);
   builds.push(swarm.submit(swarm.host("dan"), releasing("second")));
@@ -51,7 +51,7 @@ function run(coordinator: Name, who: Name, point?: CrashPoint): CrashPoints {
   expect(world.nowMs).toBeLessThan(askedMs);
   world.runFor(askedMs - world.nowMs);
 
-  ask(swarm, swarm.host(coordinator), "finalize");
+  ask(swarm.host(coordinator), "finalize");
   world.runFor(1_500);
   const host = swarm.host(who);
   if (point) expect(crash.crashed).toBe(true);
@@ -60,7 +60,7 @@ function run(coordinator: Name, who: Name, point?: CrashPoint): CrashPoints {
   builds.push(swarm.submit(ann, releasing("third")));
   swarm.finish(builds[2]!);
   world.runFor(200);
-  const last = ask(swarm, bob, "finalize");
+  const last = ask(bob, "finalize");
   world.runUntil(() => last.length > 0, 30_000);
   expect(last).toMatchObject([{ ok: true }]);
 
