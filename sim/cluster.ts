@@ -114,7 +114,9 @@ export function without(cluster: Cluster, id: string): Cluster {
         .join(", ")}`,
     });
   if (nodes.every((n) => n.slots === 0))
-    throw new SwarmError("spec-invalid", `without ${id} no node has a slot`);
+    throw new SwarmError("spec-invalid", `without ${id} no node has a slot`, {
+      remedy: "leave another out, or ask with --nodes what more machines would make of it",
+    });
   return { ...cluster, nodes };
 }
 

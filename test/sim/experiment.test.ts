@@ -142,6 +142,10 @@ test("history is exact, off by a share, or nothing at all", () => {
 test("a cluster may lose a node, grow, or get warmer", () => {
   expect(without(cluster, "b").nodes.map((n) => n.id)).toEqual(["a", "c"]);
   expect(() => without(cluster, "z")).toThrow("no node of cluster is named z");
+  const alone = { ...cluster, nodes: cluster.nodes.slice(0, 1) };
+  expect(() => without(alone, "a")).toThrow(
+    expect.objectContaining({ code: "spec-invalid", remedy: expect.stringContaining("--nodes") }),
+  );
   expect(resized(cluster, 2).nodes.map((n) => n.id)).toEqual(["a", "b"]);
   expect(resized(cluster, 5).nodes.map((n) => [n.id, n.speed])).toEqual([
     ["a", 1],
