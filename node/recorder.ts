@@ -105,7 +105,13 @@ export class Recorder {
   stepped(input: Input, now: Instant, effects: readonly Effect[]): void {
     if (this.file === undefined || this.closed) return;
     const message = input.kind === "message" || input.kind === "gossip" ? input.message : undefined;
-    const step = taped(input, now, effects, message && this.raw.get(message));
+    let step: TapeStep;
+    try {
+      step = taped(input, now, effects, message && this.raw.get(message));
+    } catch (error) {
+      // What cannot be kept must not keep the node from working.
+      return this.giveUp(`${input.kind}: ${error instanceof Error ? error.message : String(error)}`);
+    }
     this.steps.push(step);
     const bytes = 64 + (step[3]?.at(-1)?.length ?? 0);
     this.bytes += bytes;

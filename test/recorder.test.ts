@@ -86,3 +86,24 @@ test("the oldest stretches go where there is no room, and other times are passed
   );
   expect((await verifyRecorded(path.join(dir, "none"), everything)).stretches).toEqual([]);
 });
+
+test("an input that cannot be kept ends the stretch and nothing else", async () => {
+  const cores = new Cores({ ann: {} });
+  const { core, peer } = cores.node("ann");
+  const warned: unknown[] = [];
+  const recorder = new Recorder({
+    dir,
+    bytesMax: 1 << 20,
+    core,
+    stretch: { program: version, node: "ann", peer, inc: "1-00000001" as Incarnation },
+    log: { warn: (what: unknown) => warned.push(what) } as never,
+  });
+  recorder.begin(0);
+  recorder.stepped({ kind: "tick" }, cores.now(), []);
+  class Odd extends Error {}
+  const odd = { kind: "published", id: 1, error: new Odd("no room") };
+  recorder.stepped(odd as never, cores.now(), []);
+  recorder.stepped({ kind: "tick" }, cores.now(), []);
+  await recorder.close();
+  expect(warned).toMatchObject([{ why: expect.stringContaining("published") }]);
+});
