@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost, release, account; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
+ * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost, release, account, web; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -19,6 +19,7 @@ import { idle } from "./idle.ts";
 import { joinSeenMs } from "./joining.ts";
 import { receivedBytes, storedBytes } from "./ledger.ts";
 import { finalizeMs, switchMs } from "./release.ts";
+import { pictured } from "./picture.ts";
 import { figuresOf } from "./schedule.ts";
 import { serving } from "./serving.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
@@ -26,7 +27,7 @@ import { bareMegabytesPerSecond, copyMegabytesPerSecond, makeBlob, transfer } fr
 import type { WorldRun } from "./world.ts";
 
 const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout"];
-const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost", "release", "account"];
+const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost", "release", "account", "web"];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -344,6 +345,25 @@ async function fannedOut(): Promise<void> {
 }
 
 /** How long people wait for an account of a large build. */
+async function looked(): Promise<void> {
+  const run = await pictured(5000);
+  if (run === undefined) {
+    process.stderr.write("web needs Debian's chromium\n");
+    return;
+  }
+  const { firstMs, framesPerSecond, eventMs } = run;
+  const graph = "live graph of 5,000 actions";
+  add({ what: `${graph}, first picture`, value: firstMs, unit: "ms", goal: "≤ 2000", met: firstMs <= 2000 });
+  add({
+    what: `${graph}, all of it moved`,
+    value: framesPerSecond,
+    unit: "frames/s",
+    goal: "≥ 30",
+    met: framesPerSecond >= 30,
+  });
+  add({ what: `${graph}, event to picture`, value: eventMs, unit: "ms", goal: "≤ 300", met: eventMs <= 300 });
+}
+
 async function accounted(): Promise<void> {
   const { whyMs, criticalPathMs, autopsyMs, momentMs } = await accounts(10_000);
   for (const [what, value, max] of [
@@ -466,6 +486,7 @@ try {
   if (wanted.includes("fanout")) await fannedOut();
   if (wanted.includes("schedule")) await scheduled();
   if (wanted.includes("account")) await accounted();
+  if (wanted.includes("web")) await looked();
   if (wanted.includes("sim")) await simulated();
   if (wanted.includes("binhost")) await binhost(folder);
   if (wanted.includes("release")) await released(folder);

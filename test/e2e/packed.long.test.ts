@@ -36,6 +36,11 @@ beforeAll(async () => {
 }, 5 * 60_000);
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
+test("the package carries the built dashboard", async () => {
+  const page = path.join(dir, "prefix/lib/node_modules/swarmd/dist/node/gateway/page");
+  expect(await readdir(page)).toEqual(expect.arrayContaining(["index.html", "page"]));
+});
+
 const swarmd = async (cwd: string, ...args: string[]) => (await run("swarmd", args, { cwd, env })).stdout;
 
 test("the packed project, installed, works from any folder: version, status, a build", {

@@ -28,7 +28,8 @@ export class Played extends MemoryControl {
     }
   }
 
-  private say(build: BuildId, kind: string, node: string, action?: ActionName): void {
+  /** One word of the timeline, heard by all who follow it. */
+  say(build: BuildId, kind: string, node: string, action?: ActionName): void {
     this.lines.push({
       atMs: Date.UTC(2030, 0, 1) + 1000 * this.lines.length,
       node,
