@@ -70,19 +70,19 @@ export function Events({ query }: { query: URLSearchParams }) {
           items.length === 0 ? (
             <Empty>Nobody said anything like this.</Empty>
           ) : (
-            <Table label="Events" head={["At", "Node", "Kind", "What", "Build"]}>
+            <Table label="Events" head={["At", "What", "Node", "Kind", "Build"]}>
               {items.toReversed().map((line) => (
                 <tr
                   key={`${line.peerId} ${line.inc} ${line.seq} ${line.place}`}
                   class={line.counts === false ? "quiet" : ""}
                 >
                   <td>{moment(line.atMs)}</td>
-                  <td>{line.node}</td>
-                  <td>{line.kind}</td>
                   <td class="wrap">
                     {line.text}
                     {line.counts === false && " (does not count: its author was cut off before)"}
                   </td>
+                  <td>{line.node}</td>
+                  <td>{line.kind}</td>
                   <td>
                     {line.build && (
                       <a href={linkTo(["builds", line.build], { action: line.action })}>{line.build}</a>
