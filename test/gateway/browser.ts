@@ -13,6 +13,8 @@ const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(e
 /** Why there is none here; undefined: there is one. */
 export const noBrowser = executablePath === undefined ? "needs Debian's chromium" : undefined;
 
+const configFile = path.resolve(import.meta.dirname, "../../node/gateway/web/vite.config.ts");
+
 export interface Seen {
   readonly browser: Browser;
   readonly page: Page;
@@ -26,10 +28,10 @@ export interface Seen {
 
 export async function openBrowser(views: Views, token?: string): Promise<Seen> {
   const folder = await mkdtemp(path.join(tmpdir(), "swarmd-page-"));
-  await build({
-    configFile: path.resolve(import.meta.dirname, "../../node/gateway/web/vite.config.ts"),
-    logLevel: "error",
-    build: { outDir: folder },
+  const options = { configFile, logLevel: "error", build: { outDir: folder } } as const;
+  await build(options).catch(async (fault: unknown) => {
+    await rm(folder, { recursive: true, force: true });
+    throw fault;
   });
   const complaints: string[] = [];
   const gateway = await openGateway({
