@@ -55,7 +55,7 @@ export function refusalOf(
       401,
       "refused",
       "this gateway wants its token",
-      "send it along: Authorization: Bearer TOKEN; its owner finds it in config.yaml, as gatewayToken",
+      "send it along: Authorization: Bearer TOKEN; its owner finds it in the file that config.yaml names as gatewayTokenFile",
     );
   return undefined;
 }

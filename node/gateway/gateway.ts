@@ -37,7 +37,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { listen, hosts, token, views, page = builtPage, onFault } = options;
   if (token === undefined && !isLoopbackHost(listen.replace(/:\d*$/, "").replace(/^\[|\]$/g, "")))
     throw new SwarmError("usage", `the gateway would be open to all who reach ${listen}`, {
-      remedy: "set a token: gatewayToken in config.yaml, of 16 characters or more; or listen on 127.0.0.1",
+      remedy:
+        "set a token: gatewayTokenFile in config.yaml, a file with 16 characters or more; or listen on 127.0.0.1",
     });
   // Loaded with the first request: most daemons are never asked.
   let app: Promise<App> | undefined;

@@ -4,7 +4,7 @@ import { leadsTo } from "../build/links.ts";
 import { isPath } from "../build/path.ts";
 import { headerSchema, type IndexHeader, reservedBecause } from "../build/released.ts";
 import { decode, encode } from "../kernel/codec.ts";
-import { isDigest } from "../kernel/digest.ts";
+import { isDigest, sha256Hex } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import {
   type ActionName,
@@ -175,6 +175,10 @@ export const mergedHeader = (
   const fields = [base, ...sets.map((set) => set.header)].flatMap((one) => Object.entries(one ?? {}));
   return fields.length > 0 ? Object.fromEntries(fields) : undefined;
 };
+
+/** Also in where they come from, and who made them. */
+export const isSameItem = (a: ReleaseItem, b: ReleaseItem): boolean =>
+  sha256Hex(encode(a)) === sha256Hex(encode(b));
 
 /** The blobs that a mirror must have before it serves these, each once. */
 export const blobsOf = (items: readonly ReleaseItem[]): Digest[] => [

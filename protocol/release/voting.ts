@@ -8,7 +8,7 @@ import { type Ballot, ballotText, byBallot, type Proposal } from "./ballot.ts";
 import type { Bench } from "./bench.ts";
 import { addedBuilds, isComposedOf } from "./composing.ts";
 import type { Epochs } from "./epochs.ts";
-import { blobsOf, type Manifest, type StagedSet } from "./manifest.ts";
+import { blobsOf, isSameItem, type Manifest, type StagedSet } from "./manifest.ts";
 import type { Papers } from "./papers.ts";
 import { objectionTo, objectionToManifest } from "./policy.ts";
 import type { Staging } from "./staging.ts";
@@ -134,11 +134,13 @@ export class Voting {
       const said = this.staging.saidOf(epochs.channel, build);
       if (said.length === 0) return ["missing", `it has not heard that ${build} staged anything`];
       const lists = said.map(({ set, by }) => this.papers.set(set, [by, ballot.by]));
-      const list = lists.find((set) => set && isWithin(set, manifest)) ?? lists.find((set) => set);
-      if (!list)
-        return lists.includes(undefined)
-          ? ["fetching", `the list of what ${build} staged is on its way`]
-          : ["missing", `nobody in reach has the list of what ${build} staged`];
+      // It may be the one that is not here yet.
+      const taken = lists.find((set) => set && isWithin(set, manifest));
+      if (!taken && lists.includes(undefined))
+        return ["fetching", `the list of what ${build} staged is on its way`];
+      if (!taken && lists.includes(null))
+        return ["missing", `nobody in reach has the list of what ${build} staged`];
+      const list = taken ?? lists[0]!;
       sets.push(list);
     }
     let old: Manifest | undefined;
@@ -179,8 +181,9 @@ export class Voting {
 /** Whether all that a build staged stands in a manifest, or another's in its place: of several lists of one build the one that was taken. */
 function isWithin({ items }: StagedSet, manifest: Manifest): boolean {
   const there = new Map(manifest.items.map((item) => [item.path, item]));
-  return items.every(({ path, digest, build }) => {
-    const found = there.get(path);
-    return found !== undefined && (found.build !== build || found.digest === digest);
+  return items.every((item) => {
+    const found = there.get(item.path);
+    // Lists of one build may differ in who made the same thing.
+    return found !== undefined && (found.build !== item.build || isSameItem(found, item));
   });
 }
