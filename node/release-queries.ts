@@ -56,8 +56,8 @@ export class ReleaseQueries {
   /** What waits in a channel, as far as its lists are here. */
   stagedItems(channel: string): { readonly build: BuildId; readonly items: Manifest["items"] }[] {
     const { releases } = this.parts;
-    return (releases.waiting(channel) ?? []).flatMap(({ build, set }) => {
-      const items = releases.papers.known(set)?.set?.items;
+    return (releases.waiting(channel) ?? []).flatMap(({ build, lists }) => {
+      const items = releases.papers.knownOf(lists)?.items;
       return items ? [{ build, items }] : [];
     });
   }
@@ -110,8 +110,7 @@ export class ReleaseQueries {
   private stagedIn(channel: string): StagedView[] {
     const { releases, nameOf } = this.parts;
     return (releases.waiting(channel) ?? []).map((staged): StagedView => {
-      const known = releases.papers.known(staged.set);
-      const set = known === null ? null : known?.set;
+      const set = releases.papers.knownOf(staged.lists);
       const blobs = set ? blobsOf(set.items) : [];
       const missing = blobs.filter((digest) => !this.parts.blobs.has(digest));
       return {

@@ -21,14 +21,7 @@ import {
   recorded,
   riskOfDraft,
 } from "./judging.ts";
-import {
-  decodeManifest,
-  encodeManifest,
-  epochStepMs,
-  type Manifest,
-  type ReleaseItem,
-  type StagedSet,
-} from "./manifest.ts";
+import { decodeManifest, encodeManifest, epochStepMs, type Manifest, type ReleaseItem } from "./manifest.ts";
 import type { Mirrors } from "./mirrors.ts";
 import type { Papers } from "./papers.ts";
 import { clockMsMax } from "./policy.ts";
@@ -221,7 +214,7 @@ export class Finalizing {
     const old = wish.rollback === undefined ? undefined : paper(wish.rollback);
     const taken = new Set<BuildId>(base?.builds ?? []);
     const waiting = tip && !base ? [] : this.staging.pending(wish.channel, taken);
-    const sets = wish.rollback === undefined ? waiting.map((s) => this.papers.set(s.set, [s.by])) : [];
+    const found = wish.rollback === undefined ? waiting.map(({ lists }) => this.papers.oneOf(lists)) : [];
     const late = this.bench.now.monoMs >= task.untilMonoMs;
     if (tip && !base && (base === null || late))
       return this.refuse(
@@ -237,7 +230,7 @@ export class Finalizing {
         `no member that can be reached has the manifest of epoch ${wish.rollback}`,
         "see which mirrors are away: swarmd mirror list",
       );
-    const lost = sets.findIndex((set) => set === null || (set === undefined && late));
+    const lost = found.findIndex((list) => list === null || (list === undefined && late));
     if (lost >= 0)
       return this.refuse(
         task,
@@ -245,7 +238,7 @@ export class Finalizing {
         `nobody that can be reached has the list of what ${waiting[lost]!.build} staged`,
         `start the members that built it, or leave it out: swarmd staging drop ${waiting[lost]!.build} --reason TEXT`,
       );
-    if ((tip && !base) || (wish.rollback !== undefined && !old) || sets.includes(undefined)) return;
+    if ((tip && !base) || (wish.rollback !== undefined && !old) || found.includes(undefined)) return;
     if (wish.rollback === undefined && waiting.length === 0) {
       if (!wish.verify && epochs.begun(task.epoch)) return this.enter(task, "resting", 0);
       const last = task.finished.at(-1);
@@ -261,7 +254,7 @@ export class Finalizing {
     this.draft(task, epochs, {
       base: base ?? undefined,
       old: old ?? undefined,
-      sets: sets as StagedSet[],
+      sets: found.map((list) => list!.set),
       builds: waiting.map((s) => s.build),
     });
   }

@@ -2,6 +2,7 @@
 import type { Digest, PeerId } from "../kernel/ids.ts";
 import type { Bench } from "./bench.ts";
 import { decodeManifest, decodeSet, type Manifest, type StagedSet } from "./manifest.ts";
+import type { ListOfBuild } from "./staging.ts";
 
 const papersMax = 64;
 /** What nobody had is asked for again after this long. */
@@ -30,6 +31,16 @@ export class Papers {
     return this.sets.get(digest) ?? this.ask(digest, "set", holders);
   }
 
+  /** The first of the lists of a build that is here or can be had; null while none of them can. */
+  oneOf(
+    lists: readonly ListOfBuild[],
+  ): { readonly name: Digest; readonly set: StagedSet } | null | undefined {
+    const here = lists.find(({ set }) => this.sets.has(set));
+    if (here) return { name: here.set, set: this.sets.get(here.set)! };
+    for (const { set, by } of lists) if (this.set(set, [by]) !== null) return undefined;
+    return null;
+  }
+
   /** As `manifest` and `set`, for who only looks: nothing is asked for. */
   known(digest: Digest): { readonly manifest?: Manifest; readonly set?: StagedSet } | null | undefined {
     const manifest = this.manifests.get(digest);
@@ -37,6 +48,12 @@ export class Papers {
     if (manifest) return { manifest };
     if (set) return { set };
     return this.failed.has(digest) ? null : undefined;
+  }
+
+  /** As `oneOf`, for who only looks. */
+  knownOf(lists: readonly ListOfBuild[]): StagedSet | null | undefined {
+    const known = lists.map(({ set }) => this.known(set));
+    return known.find((one) => one?.set)?.set ?? (known.includes(undefined) ? undefined : null);
   }
 
   /** One that this node made. */

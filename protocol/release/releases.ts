@@ -212,15 +212,15 @@ export class Releases {
   /** A person looks at this node: what waits is to be told with all that is in it. */
   looked(): void {
     for (const channel of this.staging.channels())
-      for (const { set, by } of this.pending(channel) ?? []) this.papers.set(set, [by]);
+      for (const { lists } of this.pending(channel) ?? []) this.papers.oneOf(lists);
   }
 
   /** A mirror has what is staged before it is released: then finalizing is a matter of words. */
   private gather(epochs: Epochs): void {
     for (const staged of this.pending(epochs.channel) ?? []) {
-      const set = this.papers.set(staged.set, [staged.by]);
-      if (set && this.stock.bring(staged.set, blobsOf(set.items), [staged.by]) === "here")
-        this.readAhead(staged.set, set);
+      const list = this.papers.oneOf(staged.lists);
+      if (list && this.stock.bring(list.name, blobsOf(list.set.items), [staged.by]) === "here")
+        this.readAhead(list.name, list.set);
     }
   }
 

@@ -12,6 +12,13 @@ export interface Staged {
   readonly submittedAtMs: number;
   /** Who said so, and has the list. */
   readonly by: PeerId;
+  /** This one and those that others made of the same build, who may differ in who made what: one of them is enough. */
+  readonly lists: readonly ListOfBuild[];
+}
+
+export interface ListOfBuild {
+  readonly set: Digest;
+  readonly by: PeerId;
 }
 
 interface Said<K extends "release.staged" | "release.dropped"> {
@@ -44,14 +51,15 @@ export class Staging {
       .get(channel)
       ?.get(build)
       ?.filter(({ entry }) => this.members.may("release.staged", entry))
-      .sort((a, b) => byText(a.entry.id, b.entry.id))[0];
-    if (!said) return undefined;
-    const { set, items, bytes, submittedAtMs } = said.event;
-    return { build, set, items, bytes, submittedAtMs, by: said.entry.entry.author };
+      .sort((a, b) => byText(a.entry.id, b.entry.id));
+    if (!said?.[0]) return undefined;
+    const { set, items, bytes, submittedAtMs } = said[0].event;
+    const lists = said.map(({ entry, event }) => ({ set: event.set, by: entry.entry.author }));
+    return { build, set, items, bytes, submittedAtMs, by: lists[0]!.by, lists };
   }
 
   /** Every list that anybody said a build staged, whatever their word counts by now. */
-  saidOf(channel: string, build: BuildId): { readonly set: Digest; readonly by: PeerId }[] {
+  saidOf(channel: string, build: BuildId): ListOfBuild[] {
     const said = this.staged.get(channel)?.get(build) ?? [];
     return said.map(({ entry, event }) => ({ set: event.set, by: entry.entry.author }));
   }

@@ -102,7 +102,7 @@ function* releasedOf(releases: Releases, epochsMax: number): Generator<Root> {
       yield { digest: proposal.manifest, kind: "manifest", need };
     // While it is not known what the last epoch took in, all that was ever staged may wait.
     const waiting = releases.waiting(epochs.channel) ?? releases.staging.pending(epochs.channel, new Set());
-    for (const { set } of waiting) yield { digest: set, kind: "set", need };
+    for (const { lists } of waiting) for (const { set } of lists) yield { digest: set, kind: "set", need };
   }
 }
 
