@@ -101,7 +101,7 @@ export class Core {
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
     this.releases = new Releases(this.desk);
-    this.stager = new Stager(this.desk, this.releases.staging);
+    this.stager = new Stager(this.desk, this.releases.staging, this.releases.papers);
     this.farewell = new Farewell(this.desk, this.holder, this.history);
   }
 

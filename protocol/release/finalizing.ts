@@ -230,15 +230,16 @@ export class Finalizing {
         `no member that can be reached has the manifest of epoch ${wish.rollback}`,
         "see which mirrors are away: swarmd mirror list",
       );
-    const lost = found.findIndex((list) => list === null || (list === undefined && late));
-    if (lost >= 0)
+    // One that is lost may be made again.
+    const lost = found.findIndex((list) => !list);
+    if (lost >= 0 && late)
       return this.refuse(
         task,
         "blob-missing",
         `nobody that can be reached has the list of what ${waiting[lost]!.build} staged`,
         `start the members that built it, or leave it out: swarmd staging drop ${waiting[lost]!.build} --reason TEXT`,
       );
-    if ((tip && !base) || (wish.rollback !== undefined && !old) || found.includes(undefined)) return;
+    if ((tip && !base) || (wish.rollback !== undefined && !old) || lost >= 0) return;
     if (wish.rollback === undefined && waiting.length === 0) {
       if (!wish.verify && epochs.begun(task.epoch)) return this.enter(task, "resting", 0);
       const last = task.finished.at(-1);

@@ -56,6 +56,11 @@ export class Papers {
     return known.find((one) => one?.set)?.set ?? (known.includes(undefined) ? undefined : null);
   }
 
+  /** Something was asked for and could not be had. */
+  get misses(): boolean {
+    return this.failed.size > 0;
+  }
+
   /** One that this node made. */
   note(digest: Digest, manifest: Manifest): void {
     put(this.manifests, digest, manifest);

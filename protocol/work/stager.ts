@@ -2,6 +2,7 @@
 import { digestOf, emptyDigest, sizeOf } from "../kernel/digest.ts";
 import { type BuildId, byText, type Digest, type PeerId } from "../kernel/ids.ts";
 import { blobsOf, encodeSet, itemsMax, type ReleaseItem } from "../release/manifest.ts";
+import type { Papers } from "../release/papers.ts";
 import type { Staging } from "../release/staging.ts";
 import type { Event } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
@@ -16,15 +17,19 @@ const againMs = 10_000;
 export class Stager {
   private readonly desk: Desk;
   private readonly staging: Staging;
+  private readonly papers: Papers;
   /** Lists on their way to the disk, and what is said once they are there. */
   private readonly storing = new Map<Digest, Extract<Event, { kind: "release.staged" }>>();
   /** Said since the start, or found to release nothing. */
   private readonly dealt = new Set<BuildId>();
+  /** Staged again, their lists being lost. */
+  private readonly anew = new Set<BuildId>();
   private againMonoMs = Number.NEGATIVE_INFINITY;
 
-  constructor(desk: Desk, staging: Staging) {
+  constructor(desk: Desk, staging: Staging, papers: Papers) {
     this.desk = desk;
     this.staging = staging;
+    this.papers = papers;
   }
 
   /** Stages what is complete and this node's to stage. */
@@ -33,7 +38,11 @@ export class Stager {
     if (!desk.settled || desk.stopping || desk.mute || desk.now.monoMs < this.againMonoMs) return;
     for (const build of desk.builds.values()) {
       const { release } = build.graph ?? {};
-      if (!release || build.claims?.sealed === undefined || this.dealt.has(build.id)) continue;
+      if (!release || build.claims?.sealed === undefined) continue;
+      if (this.dealt.has(build.id)) {
+        if (this.isLost(build, release.channel) && this.stage(build)) this.anew.add(build.id);
+        continue;
+      }
       const known = this.staging.of(release.channel, build.id) !== undefined;
       if (known || build.claims.sealed.event.state !== "complete") this.dealt.add(build.id);
       else if (desk.stewardOf(build.id, "") === desk.config.self) this.stage(build);
@@ -50,10 +59,18 @@ export class Stager {
     this.againMonoMs = this.desk.now.monoMs + againMs;
   }
 
-  private stage(build: Build): void {
+  /** Somebody staged it, and is gone with the list: whoever looks for it and still knows the build makes another. */
+  private isLost({ id, claims }: Build, channel: string): boolean {
+    if (!this.papers.misses || this.anew.has(id) || claims!.sealed!.event.state !== "complete") return false;
+    const staged = this.staging.of(channel, id);
+    return staged !== undefined && this.papers.knownOf(staged.lists) === null;
+  }
+
+  /** Whether all is here that its list takes. */
+  private stage(build: Build): boolean {
     const { channel, format, header } = build.graph!.release!;
     const items = this.itemsOf(build);
-    if (!items) return;
+    if (!items) return false;
     this.dealt.add(build.id);
     const bytes = encodeSet({
       v: 1,
@@ -74,6 +91,7 @@ export class Stager {
       submittedAtMs: Math.max(0, Math.round(build.submission!.wallMs)),
     });
     this.desk.emit({ kind: "store", digest, bytes });
+    return true;
   }
 
   /** By path; undefined while a folder's list of files is on its way. */
