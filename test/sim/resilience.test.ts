@@ -120,7 +120,9 @@ describe("a holder that says start and never ends", () => {
   test.each([1, 2, 3])(
     "loses its claim once the action's time is over, and the build ends (seed %i)",
     (seed) => {
-      const { swarm, world, ann, bob } = start({ seed });
+      // Nobody runs beside it what it has in hand.
+      const hosts = ["ann", "bob", "cat", "dan"].map((name) => ({ name, scheduling: { twinAfter: 0 } }));
+      const { swarm, world, ann, bob } = start({ seed, hosts });
       apply(swarm, { kind: "byzantine", host: "bob", how: "never-runs" });
       world.runFor(2_000);
       const { graph, costs } = fan(12, 1_000);
