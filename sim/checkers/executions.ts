@@ -57,12 +57,18 @@ export class ExecutionChecker {
     // Stewards that lie grant what they like.
     if (!view || !claims || this.dishonest.size > 0) return;
     const gaps = powerCuts || view.host.core.desk.members.warnings().length > 0;
-    const honest = new Set(hosts.filter((h) => h.active && !this.dishonest.has(h.peer)).map((h) => h.name));
+    // Who is cut off for ever never hears of the end.
+    const told = new Set(
+      this.swarm
+        .views(id)
+        .filter(({ host, build }) => host.active && build.claims?.sealed !== undefined)
+        .map(({ host }) => host.name),
+    );
     claims.graph.actions.forEach(({ name }, index) => {
       // A power cut may take a claim that nobody else had heard of, a revocation makes one void: no fact tells of what ran by it.
       const begun = executions.of(id, name).filter((e) => !gaps || claims.claims.has(e.claim));
       boundedExecutions(claims, index, begun.length, components, this.accuse);
-      if (begun.some((e) => e.ended === undefined && honest.has(e.host)))
+      if (begun.some((e) => e.ended === undefined && told.has(e.host)))
         this.accuse("bounded executions", `${name} still runs after the end of its build`);
     });
   }
