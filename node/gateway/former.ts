@@ -34,6 +34,10 @@ export const commandFor = (path: string): string | undefined =>
 export function former(app: Hono): void {
   for (const [from, to] of Object.entries(moved))
     app.get(from, (c) => c.redirect(withQuery(to, c.req.url), 307));
+  for (const what of ["autopsy", "replay"])
+    app.get(`/api/${what}/:build`, (c) =>
+      c.redirect(withQuery(`/api/v1/builds/${c.req.param("build")}/${what}`, c.req.url), 307),
+    );
   for (const [path, remedy] of Object.entries(gone))
     for (const at of [path, `${path}/*`])
       app.get(at, (c) => c.json({ error: { code: "not-found", message: "this is no more", remedy } }, 410));

@@ -150,6 +150,22 @@ export const reads: readonly Read[] = [
     { build },
     (views, input) => views.criticalPath(input.build),
   ),
+  read(
+    "/builds/:build/autopsy",
+    "What its failures came from, what they hold up, and what to run",
+    { build },
+    (views, input) => views.autopsy(input.build),
+  ),
+  read(
+    "/builds/:build/replay",
+    "The build at a moment: the last there was, or the one asked for",
+    { build, atMs: count.max(1e15).optional().describe("Wall milliseconds") },
+    async (views, { build, atMs }) => {
+      const request = { build, steps: false, ...(atMs === undefined ? {} : { atMs }) };
+      const [moment] = await Array.fromAsync(views.replay(request, new AbortController().signal));
+      return one(moment, `moment of ${build}`, `/api/v1/builds/${build}`);
+    },
+  ),
   read("/builds/:build/why", "Why an action went as it did", { build, action: word }, (views, input) =>
     views.why(input.build, input.action as ActionName),
   ),

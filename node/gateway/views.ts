@@ -9,6 +9,8 @@ export type Views = Pick<
   | "build"
   | "why"
   | "criticalPath"
+  | "autopsy"
+  | "replay"
   | "logs"
   | "timeline"
   | "queue"

@@ -159,6 +159,10 @@ describe("the gateway", () => {
   test("knows the paths of the tools before", async () => {
     expect((await get("/api/v1/drone-health")).headers.get("location")).toBe("/api/v1/nodes?all=true");
     expect((await get("/ui/live_dag.html")).status).toBe(307);
+    for (const what of ["autopsy", "replay"])
+      expect((await get(`/api/${what}/${build}?atMs=5`)).headers.get("location")).toBe(
+        `/api/v1/builds/${build}/${what}?atMs=5`,
+      );
     for (const target of ["/api/v1/work", "/api/v1/profiles/x", "/api/v1/snapshots"]) {
       const { status, body } = await json(target);
       expect(status).toBe(410);
