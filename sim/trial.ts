@@ -4,6 +4,7 @@
  */
 import type { Command, CommandReply } from "../protocol/contract.ts";
 import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
+import { blobsOf } from "../protocol/release/manifest.ts";
 import { clockMsMax } from "../protocol/release/policy.ts";
 import { knownEvent } from "../protocol/timeline/events.ts";
 import { readVector } from "../protocol/work/ledger.ts";
@@ -224,7 +225,8 @@ class Trial {
     const excused =
       reply?.ok === false &&
       (reply.message.startsWith("nothing is staged") ||
-        (reply.code === "clock-wrong" && latestMs - earliestMs > clockMsMax / 2));
+        (reply.code === "clock-wrong" && latestMs - earliestMs > clockMsMax / 2) ||
+        this.isStagedGone(first));
     if (!reply || (!reply.ok && !excused))
       checkers.accuse(
         "releases go on",
@@ -235,6 +237,13 @@ class Trial {
       mirrors.every((h) => (h.showcase.shown("stable")?.epoch ?? 0) === checkers.releases.count("stable"));
     if (!this.runTo(swarm.world.nowMs + 2 * frontierMs, newest))
       checkers.accuse("releases go on", "a whole mirror does not show the newest epoch");
+  }
+
+  /** Whether what is staged died with those who are broken for ever: nobody can release that. */
+  private isStagedGone({ core: { releases } }: Host): boolean {
+    const sets = (releases.waiting("stable") ?? []).map(({ lists }) => releases.papers.knownOf(lists));
+    const blobs = sets.flatMap((set) => (set ? blobsOf(set.items) : []));
+    return blobs.some((digest) => !this.core.some(({ peer }) => this.swarm.blobs.has(peer, digest)));
   }
 
   private say({ build, op }: Order): void {

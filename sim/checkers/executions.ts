@@ -52,7 +52,8 @@ export class ExecutionChecker {
     const { executions, network, hosts } = this.swarm;
     const powerCuts = hosts.some((h) => h.powerCuts + h.restores > 0);
     const components = 1 + network.divisions + hosts.reduce((sum, h) => sum + h.pauses + h.restores, 0);
-    const view = this.swarm.views(id).find((v) => v.host.active);
+    // Who cannot write knows no more than it did then.
+    const view = this.swarm.views(id).find((v) => v.host.active && !v.host.core.desk.mute);
     const claims = view?.build.claims;
     // Stewards that lie grant what they like.
     if (!view || !claims || this.dishonest.size > 0) return;
