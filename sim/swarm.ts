@@ -82,7 +82,8 @@ export class Swarm {
   private cloned = 0;
 
   constructor(options: SwarmOptions) {
-    this.world = new World({ seed: options.seed, keep: options.keep });
+    const hosts = typeof options.hosts === "number" ? options.hosts : options.hosts.length;
+    this.world = new World({ seed: options.seed, hosts, keep: options.keep });
     this.network = new VirtualNetwork(this.world, options.network);
     this.blobs = new Blobs(this.network);
     if (options.twist) this.twists.add(options.twist);

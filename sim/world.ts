@@ -5,11 +5,15 @@ import { Random } from "../protocol/kernel/random.ts";
 import { Queue } from "./queue.ts";
 import { Transcript } from "./transcript.ts";
 
-/** More events than this without time moving on is a loop that would never end. */
+/** More events than this without time moving on is a loop that would never end … */
 const eventsPerMomentMax = 200_000;
+/** … unless there are many hosts, each of which may hear something of every other at one moment. */
+const eventsPerPairMax = 8;
 
 export interface WorldOptions {
   readonly seed: number;
+  /** How many live in it; a few where nothing is said. */
+  readonly hosts?: number;
   /** Which kinds of transcript lines stay readable; none by default. */
   readonly keep?: (what: string) => boolean;
 }
@@ -21,6 +25,7 @@ export class World {
   private readonly nameOf = new Map<string, string>();
   private atMs = 0;
   private atThisMoment = 0;
+  private readonly atOneMomentMax: number;
   /** Events run so far. */
   events = 0;
   /** When something was last broken or mended; -Infinity before that. */
@@ -29,6 +34,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
+    this.atOneMomentMax = Math.max(eventsPerMomentMax, eventsPerPairMax * (options.hosts ?? 0) ** 2);
     this.transcript = new Transcript(options.keep ?? (() => false));
   }
 
@@ -107,7 +113,7 @@ export class World {
     if (!next) return;
     this.atThisMoment = next.atMs > this.atMs ? 0 : this.atThisMoment + 1;
     invariant(
-      this.atThisMoment < eventsPerMomentMax,
+      this.atThisMoment < this.atOneMomentMax,
       `time stands still at ${this.atMs} ms (seed ${this.seed})`,
     );
     this.atMs = next.atMs;
