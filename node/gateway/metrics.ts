@@ -6,18 +6,9 @@ import {
   type PrometheusContentType,
   Registry,
 } from "prom-client";
+import { actionStates } from "../../protocol/work/actions.ts";
 import type { Views } from "./views.ts";
 
-const actionStates = [
-  "waiting",
-  "ready",
-  "claimed",
-  "running",
-  "done",
-  "blocked",
-  "held",
-  "cancelled",
-] as const;
 const nodesMax = 512;
 const buildsMax = 100;
 
