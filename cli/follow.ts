@@ -108,7 +108,9 @@ class Board {
       return;
     }
     this.running.delete(event.action);
+    // What was lost is counted no more.
     if (event.state === "done") this.done++;
+    this.done = Math.min(this.done, event.counts.done);
     const place = event.node === undefined ? "" : `  ${event.node}`;
     if (event.state === "blocked")
       this.output.above(
