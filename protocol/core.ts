@@ -190,7 +190,7 @@ export class Core {
         return;
       case "looked":
         this.releases.looked();
-        return this.pulse.awaken();
+        return this.pulse.looked();
       case "message":
         if (desk.members.former(input.from)) return;
         desk.peers.heard(input.from, desk.now.monoMs);

@@ -31,6 +31,13 @@ export class Pulse {
     this.soon();
   }
 
+  /** Somebody looks: who sleeps wakes, and tells so; who is awake beats no faster for it, however often one looks. */
+  looked(): void {
+    const { peers, now } = this.desk;
+    if (peers.wakefulness.leftMs(now.monoMs) > 0) this.desk.wake();
+    else this.awaken();
+  }
+
   /** Something worth telling, which a calm node would keep to itself for long; an awake one tells it soon anyway. */
   sometime(): void {
     const beatMs = this.desk.peers.beatMs(this.desk.members.size);

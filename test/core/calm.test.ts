@@ -97,3 +97,15 @@ test("a reading that matters is told within a beat, however calm all is", () => 
   cores.runFor(1100);
   expect(cores.node("cy").core.desk.peers.vitals(ann.peer)?.temperatureCelsius).toBe(80);
 });
+
+test("who is looked at all the time beats no faster than who is awake", () => {
+  const cores = calm();
+  const ann = cores.node("ann");
+  const sinceMs = cores.nowMs;
+  for (let look = 0; look < 500; look++) {
+    cores.step(ann, { kind: "looked" });
+    cores.runFor(20);
+  }
+  expect(beats(ann, sinceMs)).toBeGreaterThanOrEqual(9);
+  expect(beats(ann, sinceMs)).toBeLessThanOrEqual(12);
+});
