@@ -1,15 +1,20 @@
 /** How tests are run: `npm test` runs all but the long ones (`*.long.test.ts`), which `npm run test:long` runs. */
 import { defineConfig } from "vitest/config";
 
-/** Rooms whose tests only compute: they may share the cores with each other, the daemons and compilers of the others may not. */
-const computing = "test/{core,explain,fuzz,kernel,sim,swarm,timeline,work}/**/*.test.ts";
+/** Tests that only compute, on whole cores: some bend prototypes, clocks or limits. */
+const simulating = ["test/{core,fuzz,sim}/**/*.test.ts"];
+/** Tests that only compute, and leave nothing behind. */
+const computing = ["test/{explain,kernel,swarm,timeline,work}/**/*.test.ts", "test/{specs,tidy}.test.ts"];
+/** What computes ends: only a loop without end gets here, however busy the machine is. */
+const computingMs = 180_000;
 const long = "test/**/*.long.test.ts";
 
 export default defineConfig(({ mode }) => ({
   test: {
-    // Builds and daemons share two cores with the other test files: a bound, not an expectation.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Builds and daemons share the cores with other test files, or with whatever else runs there: only what hangs gets here.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: "100%",
     projects:
       mode === "long"
         ? [{ extends: true, test: { name: "long", include: [long], maxWorkers: 1 } }]
@@ -17,13 +22,21 @@ export default defineConfig(({ mode }) => ({
             {
               extends: true,
               test: {
-                name: "computing",
-                // What computes ends: only a loop without end gets here, however busy the machine is.
-                testTimeout: 180_000,
-                include: [computing],
+                name: "simulating",
+                testTimeout: computingMs,
+                include: simulating,
                 exclude: [long],
-                maxWorkers: "100%",
-                sequence: { groupOrder: 0 },
+              },
+            },
+            {
+              extends: true,
+              test: {
+                name: "computing",
+                testTimeout: computingMs,
+                // Each of these many files would read the same sources anew, which takes longer than most of its tests.
+                isolate: false,
+                include: computing,
+                exclude: [long],
               },
             },
             {
@@ -31,9 +44,7 @@ export default defineConfig(({ mode }) => ({
               test: {
                 name: "running",
                 include: ["test/**/*.test.ts"],
-                exclude: [long, computing],
-                maxWorkers: "50%",
-                sequence: { groupOrder: 1 },
+                exclude: [long, ...simulating, ...computing],
               },
             },
           ],

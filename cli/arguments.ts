@@ -18,10 +18,34 @@ export function valuesOf(argv: readonly string[], ...names: readonly string[]): 
     const name = camelCase(flag);
     if (!flag.startsWith(name.length === 1 ? "-" : "--") || !names.includes(name)) continue;
     if (equals >= 0) values.push(word.slice(equals + 1));
-    else if (at + 1 < argv.length && !argv[at + 1]!.startsWith("-")) values.push(argv[++at]!);
+    else if (at + 1 < argv.length && !/^-./.test(argv[at + 1]!)) values.push(argv[++at]!);
   }
   return values;
 }
+
+/** `--since -5m` → `--since=-5m`: no option begins with a digit, so what does is a value, to be judged by who takes it. */
+export function withNegatives(argv: readonly string[]): string[] {
+  const end = argv.indexOf("--");
+  const words: string[] = [];
+  for (const [at, word] of argv.entries()) {
+    const before = words.at(-1);
+    const isValue =
+      (end < 0 || at < end) &&
+      /^-[0-9.]/.test(word) &&
+      before !== undefined &&
+      /^--?[a-zA-Z][^=]*$/.test(before);
+    if (isValue) words[words.length - 1] = `${before}=${word}`;
+    else words.push(word);
+  }
+  return words;
+}
+
+/** A dash alone stands for standard input or output. cac loses it, so it goes through under a name that nobody can type. */
+const dash = "\0-";
+export const withDashes = (argv: readonly string[]): string[] =>
+  argv.map((word) => (word === "-" ? dash : word));
+export const asTyped = (words: readonly string[]): string[] =>
+  words.map((word) => (word === dash ? "-" : word));
 
 /** A word as a POSIX shell takes it for that word. */
 export const quoted = (word: string): string =>

@@ -1,8 +1,10 @@
 /** Follows a build: a bar and one line per running action on a terminal, one line per finished action anywhere else. */
 import type { BuildEvent, BuildResult, BuildSummary } from "../node/control/api.ts";
+import type { HoldView } from "../node/control/words.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
 import type { Context } from "./command.ts";
+import { holdText } from "./holds.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { type Output, plain } from "./output.ts";
 import { durationText } from "./units.ts";
@@ -39,7 +41,7 @@ export async function show(
   build: BuildId,
   signal: AbortSignal,
 ): Promise<BuildResult | undefined> {
-  const board = context.json ? undefined : new Board(context.output);
+  const board = context.json ? undefined : new Board(context.output, (args) => context.commandLine(args));
   try {
     for await (const event of context.control.watch(build, signal)) {
       board?.hear(event);
@@ -64,6 +66,7 @@ export async function show(
 /** The picture of a build as its events tell it. */
 class Board {
   private readonly output: Output;
+  private readonly command: Context["commandLine"];
   private readonly running = new Map<ActionName, { node: string; sinceMs: number }>();
   private summary: BuildSummary | undefined;
   private counts: BuildSummary["counts"] | undefined;
@@ -72,8 +75,9 @@ class Board {
   private done = 0;
   private readonly timer: NodeJS.Timeout | undefined;
 
-  constructor(output: Output) {
+  constructor(output: Output, command: Context["commandLine"]) {
     this.output = output;
+    this.command = command;
     if (output.terminal) this.timer = setInterval(() => this.draw(), redrawMs);
   }
 
@@ -87,11 +91,14 @@ class Board {
         this.beganMs = Date.now() - event.summary.wallMs;
         for (const { action, node, sinceMs } of event.running)
           this.running.set(action, { node, sinceMs: Date.now() - sinceMs });
+        if (event.summary.holds) this.tellHolds(event.summary.holds);
         return;
       case "action":
         this.counts = event.counts;
         this.act(event);
         return;
+      case "holds":
+        return this.tellHolds(event.holds);
       case "end":
         this.stop();
     }
@@ -124,6 +131,17 @@ class Board {
             : `${place}${event.ms === undefined ? "" : `  ${durationText(event.ms)}`}`
         }`,
       );
+  }
+
+  private tellHolds(holds: readonly HoldView[]) {
+    const build = this.summary!.build;
+    const lines = holds.map((hold) => `held: ${plain(holdText(build, hold, this.command))}`);
+    if (holds.length === 0) lines.push("nothing holds it any more");
+    for (const line of lines) {
+      const text = this.output.tone("note", line);
+      if (this.output.terminal) this.output.above(text);
+      else this.output.line(text);
+    }
   }
 
   private share(): string {

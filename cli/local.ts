@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { NextAction } from "../node/control/api.ts";
+import { reasonOf } from "../node/files.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 
 export interface LocalHome {
@@ -19,7 +20,7 @@ export async function lookAtHome(home: string): Promise<LocalHome> {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") return {};
-    throw new SwarmError("home-invalid", `${home} cannot be read: ${(cause as Error).message}`, {
+    throw new SwarmError("home-invalid", `${home} cannot be read: ${reasonOf(cause)}`, {
       remedy: "use the user that runs the daemon, or another --home",
       cause,
     });

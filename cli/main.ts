@@ -6,149 +6,41 @@ import { controlClient } from "../node/control/client.ts";
 import { defaultHomeDir, placesOf } from "../node/home-places.ts";
 import { nearest } from "../protocol/build/nearest.ts";
 import { errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
-import { camelCase, flagOf, quoted, valuesOf } from "./arguments.ts";
+import { asTyped, camelCase, flagOf, quoted, valuesOf, withDashes, withNegatives } from "./arguments.ts";
+import { chapters } from "./chapters.ts";
 import type { Command, Context, Options } from "./command.ts";
-import { approve, deny } from "./commands/approve.ts";
-import { artifact } from "./commands/artifact.ts";
-import { attest } from "./commands/attest.ts";
-import { autopsy } from "./commands/autopsy.ts";
-import { cancel } from "./commands/cancel.ts";
-import { config } from "./commands/config.ts";
-import { criticalPath } from "./commands/critical-path.ts";
-import { demo } from "./commands/demo.ts";
-import { doctor } from "./commands/doctor.ts";
-import { drain } from "./commands/drain.ts";
-import { fetch } from "./commands/fetch.ts";
-import { finalize } from "./commands/finalize.ts";
-import { fixBlocked } from "./commands/fix-blocked.ts";
-import { gc } from "./commands/gc.ts";
-import { help } from "./commands/help.ts";
-import { history } from "./commands/history.ts";
-import { init } from "./commands/init.ts";
-import { invite } from "./commands/invite.ts";
-import { join } from "./commands/join.ts";
-import { leave } from "./commands/leave.ts";
-import { logs } from "./commands/logs.ts";
-import { member } from "./commands/member.ts";
-import { mirror } from "./commands/mirror.ts";
-import { monitor } from "./commands/monitor.ts";
-import { next } from "./commands/next.ts";
-import { node } from "./commands/node.ts";
-import { open } from "./commands/open.ts";
-import { pause } from "./commands/pause.ts";
-import { plan } from "./commands/plan.ts";
-import { queue } from "./commands/queue.ts";
-import { rebalance } from "./commands/rebalance.ts";
-import { release } from "./commands/release.ts";
-import { releases } from "./commands/releases.ts";
-import { replay } from "./commands/replay.ts";
-import { reset } from "./commands/reset.ts";
-import { resume } from "./commands/resume.ts";
-import { clearFailures, retry, retryFailures, unblock } from "./commands/retry.ts";
-import { rollback } from "./commands/rollback.ts";
-import { run } from "./commands/run.ts";
-import { secret } from "./commands/secret.ts";
-import { service } from "./commands/service.ts";
-import { sim } from "./commands/sim.ts";
-import { staging } from "./commands/staging.ts";
-import { status } from "./commands/status.ts";
-import { stop } from "./commands/stop.ts";
-import { submit } from "./commands/submit.ts";
-import { taint } from "./commands/taint.ts";
-import { timeline } from "./commands/timeline.ts";
-import { unground } from "./commands/unground.ts";
-import { verify } from "./commands/verify.ts";
 import { version } from "./commands/version.ts";
-import { watch } from "./commands/watch.ts";
-import { why } from "./commands/why.ts";
+import { everywhere, explain } from "./explaining.ts";
 import { localNext, lookAtHome } from "./local.ts";
 import { Output } from "./output.ts";
-import { version as projectVersion } from "./project.ts";
 
-/** In the order in which a newcomer meets them. */
-const commands: readonly Command[] = [
-  status,
-  next,
-  init,
-  run,
-  invite,
-  join,
-  approve,
-  deny,
-  member,
-  plan,
-  submit,
-  watch,
-  logs,
-  why,
-  criticalPath,
-  autopsy,
-  fixBlocked,
-  replay,
-  fetch,
-  artifact,
-  attest,
-  verify,
-  staging,
-  finalize,
-  release,
-  releases,
-  rollback,
-  taint,
-  mirror,
-  cancel,
-  queue,
-  pause,
-  resume,
-  retry,
-  retryFailures,
-  unblock,
-  clearFailures,
-  rebalance,
-  reset,
-  history,
-  timeline,
-  node,
-  drain,
-  secret,
-  config,
-  service,
-  unground,
-  monitor,
-  open,
-  doctor,
-  gc,
-  sim,
-  stop,
-  leave,
-  demo,
-  version,
-  help,
-];
+const commands: readonly Command[] = chapters.flatMap((chapter) => chapter.commands);
 
 const output = new Output(process.stdout, process.stderr, process.env);
 
 /** Runs one command line; the exit code. Never throws: what is refused is printed. */
-async function main(argv: readonly string[]): Promise<number> {
+async function main(typed: readonly string[]): Promise<number> {
+  const argv = withNegatives(typed);
   const json = argv.includes("--json");
   let home = defaultHomeDir(process.env, process.getuid?.() ?? -1);
   try {
     const parser = parserOf();
-    const { args, options } = parser.parse(["", "", ...argv], { run: false });
+    const { args: words, options } = parser.parse(["", "", ...withDashes(argv)], { run: false });
+    const args = asTyped(words);
     const parsed = parser.matchedCommand;
     const homes = valuesOf(argv, "home");
     if (homes.at(-1) === "") throw new SwarmError("usage", "--home takes a folder");
     home = path.resolve(homes.at(-1) ?? home);
     if (options.help) {
-      printHelp(parser, parsed?.name);
+      explain(output, parsed?.name);
       return 0;
     }
-    const context = contextOf(parser, home, json);
+    const context = contextOf(home, json);
     if (!parsed) {
       if (options.version || options.V) return version.run(context, [], { local: true });
       if (args[0] === undefined) {
         checkOptions(parser, undefined, options);
-        printHelp(parser);
+        explain(output);
         return 0;
       }
       throw unknownCommand(args[0]);
@@ -165,16 +57,13 @@ async function main(argv: readonly string[]): Promise<number> {
       textOptions(parsed, argv, options),
     );
   } catch (thrown) {
-    return complain(await explained(thrown, home), json);
+    return complain(await explained(thrown, home), argv);
   }
 }
 
 function parserOf(): CAC {
   const parser = cac("swarmd");
-  parser.option("--home <dir>", "The home of the node ($SWARMD_HOME, else the system's place for state)");
-  parser.option("--json", "Answer in JSON");
-  parser.option("-h, --help", "Explain");
-  parser.option("-V, --version", "Print the version");
+  for (const { flags, description } of everywhere) parser.option(flags, description);
   for (const command of commands) {
     // The library has the dots of a list in front.
     const args = command.args?.replaceAll(/([[<])([a-z]+)\.\.\.([\]>])/g, "$1...$2$3");
@@ -184,7 +73,7 @@ function parserOf(): CAC {
   return parser;
 }
 
-function contextOf(parser: CAC, home: string, json: boolean): Context {
+function contextOf(home: string, json: boolean): Context {
   const usual = home === path.resolve(defaultHomeDir(process.env, process.getuid?.() ?? -1));
   return {
     home,
@@ -197,7 +86,7 @@ function contextOf(parser: CAC, home: string, json: boolean): Context {
     help: (command) => {
       if (command !== undefined && !commands.some((one) => one.name === command))
         throw unknownCommand(command);
-      printHelp(parser, command);
+      explain(output, command);
     },
   };
 }
@@ -222,12 +111,16 @@ function checkOptions(parser: CAC, command: CacCommand | undefined, options: Rec
   for (const name of Object.keys(options)) {
     if (name === "--" || known.some((option) => option.names.includes(name))) continue;
     const flag = flagOf(name);
-    const best = nearest(
-      flag,
-      known.flatMap(({ names, negated }) =>
-        names.map((one) => flagOf(negated ? camelCase(`no-${one}`) : one)),
-      ),
-    );
+    // Of one letter every other is the nearest.
+    const best =
+      name.length === 1
+        ? undefined
+        : nearest(
+            flag,
+            known.flatMap(({ names, negated }) =>
+              names.map((one) => flagOf(negated ? camelCase(`no-${one}`) : one)),
+            ),
+          );
     throw new SwarmError("usage", `there is no option ${flag}${command ? ` for ${command.name}` : ""}`, {
       remedy: best
         ? `did you mean ${best}?`
@@ -287,39 +180,12 @@ function unknownCommand(word: string): SwarmError {
   });
 }
 
-function printHelp(parser: CAC, name?: string) {
-  const command = commands.find((one) => one.name === name);
-  if (!command) {
-    output.line(`swarmd ${projectVersion}: a build farm without a server`);
-    output.line("\nusage: swarmd <command> [options]\n");
-    output.table(
-      [{ title: "COMMAND" }, { title: "" }],
-      commands.map((one) => [[one.name, one.args].filter(Boolean).join(" "), one.description]),
-    );
-    output.line("\nDaily work: run swarmd status, do what it says, repeat.");
-  } else {
-    output.line(
-      `${command.description}\n\nusage: swarmd ${[command.name, command.args].filter(Boolean).join(" ")} [options]`,
-    );
-  }
-  output.line();
-  output.table(
-    [{ title: "OPTION" }, { title: "" }],
-    [
-      ...(command?.options ?? []).map((option) => [option.flags, option.description]),
-      ...parser.globalCommand.options.map((option) => [option.rawName, option.description]),
-    ],
-  );
-  if (command?.examples)
-    output.line(`\nexamples:\n${command.examples.map((one) => `  swarmd ${one}`).join("\n")}`);
-}
-
 /** Without a daemon, what leads to one in this very home. */
 async function explained(thrown: unknown, home: string): Promise<unknown> {
   if (!(thrown instanceof SwarmError) || thrown.code !== "daemon-unreachable") return thrown;
   if (!thrown.remedy?.includes("start it: swarmd run")) return thrown;
   const { command } = localNext(await lookAtHome(home).catch(() => ({})));
-  const context = contextOf(parserOf(), home, false);
+  const context = contextOf(home, false);
   return new SwarmError("daemon-unreachable", `no daemon answers for ${home}`, {
     remedy: command ? context.commandLine(command) : undefined,
     cause: thrown,
@@ -327,17 +193,16 @@ async function explained(thrown: unknown, home: string): Promise<unknown> {
 }
 
 /** Prints what went wrong; the exit code. */
-function complain(thrown: unknown, json: boolean): number {
+function complain(thrown: unknown, argv: readonly string[]): number {
   if (thrown instanceof Error && thrown.name === "CACError") {
     const message = thrown.message.replaceAll("`", "");
-    return complain(
-      new SwarmError("usage", message, { remedy: "how it is used: swarmd help COMMAND" }),
-      json,
-    );
+    const named = argv.find((word) => commands.some(({ name }) => name === word));
+    const remedy = `how it is used: swarmd help${named === undefined ? "" : ` ${named}`}`;
+    return complain(new SwarmError("usage", message, { remedy }), argv);
   }
   const known = thrown instanceof SwarmError;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  if (json)
+  if (argv.includes("--json"))
     output.json({
       error: known ? { code: thrown.code, message, remedy: thrown.remedy } : { code: "fault", message },
     });

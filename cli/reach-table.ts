@@ -52,7 +52,7 @@ function line({ node, peerId, ways }: ReachRow, here: readonly ReachRow[]): stri
   ];
 }
 
-/** In words, what the table means: nothing to do where all reach all. */
+/** In words, what the table means: nothing to do where each reaches each. */
 function verdicts(here: readonly ReachRow[]): string[] {
   const reaches = (a: ReachRow, b: ReachRow) =>
     [
@@ -70,5 +70,5 @@ function verdicts(here: readonly ReachRow[]): string[] {
           : `${a.node} and ${b.node} do not reach each other, and no member lies between them: swarmd doctor on both says why`,
       );
     }
-  return words.length > 0 ? words : ["all reach all"];
+  return words.length > 0 ? words : ["all that are here reach each other"];
 }

@@ -1,5 +1,5 @@
 /** Roles as people write them. Named here, not taken from the vocabulary: that file loads all of it. */
-import { nearest } from "../protocol/build/nearest.ts";
+import { nearestOr } from "../protocol/build/nearest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { Role } from "../protocol/timeline/events.ts";
 
@@ -9,9 +9,8 @@ export const roleNames: readonly Role[] = ["observer", "submitter", "builder", "
 export function roleOf(word: string): Role {
   const role = roleNames.find((one) => one === word);
   if (role) return role;
-  const best = nearest(word, roleNames);
   throw new SwarmError("usage", `there is no role ${word}`, {
-    remedy: best ? `did you mean ${best}?` : `the roles: ${roleNames.join(", ")}`,
+    remedy: nearestOr(word, roleNames, `the roles: ${roleNames.join(", ")}`),
   });
 }
 

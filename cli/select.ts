@@ -1,6 +1,6 @@
 /** What a person means by a word: a build by id, prefix or name; a node by name or peer id; or a helpful no. */
 import type { BuildSummary, Control, NodeView } from "../node/control/api.ts";
-import { nearest } from "../protocol/build/nearest.ts";
+import { nearestOr } from "../protocol/build/nearest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type ActionName, byText } from "../protocol/kernel/ids.ts";
 import type { Context } from "./command.ts";
@@ -154,9 +154,8 @@ export function notFound(
   known: readonly string[],
   otherwise: string,
 ): SwarmError {
-  const best = nearest(word, known);
   return new SwarmError("not-found", `there is no ${what} ${word}`, {
-    remedy: best === undefined ? otherwise : `did you mean ${best}?`,
+    remedy: nearestOr(word, known, otherwise),
   });
 }
 

@@ -99,7 +99,7 @@ healthcheck_timer=300
 export HOME=${quoted(home)} XDG_CACHE_HOME=${quoted(`${home}/work/cache`)}
 
 depend() {
-  need net
+  want net
   use dns
   after firewall ntp-client
 }

@@ -1,6 +1,7 @@
 /** What starts a machine's services: where it wants its files, and how it is told and asked. */
 
 import { SwarmError } from "../protocol/kernel/errors.ts";
+import { choiceOf } from "./choice.ts";
 import { openrcScript, type ServiceOptions, systemdUnit } from "./service-files.ts";
 
 export const managerNames = ["systemd", "openrc"] as const;
@@ -46,7 +47,7 @@ export function managerOf(
   machine: Machine,
   { wanted, own, name, home }: { wanted?: string; own: boolean; name: string; home: string },
 ): Manager {
-  const found = wanted ?? detected(machine);
+  const found = wanted === undefined ? detected(machine) : choiceOf("--manager", wanted, managerNames);
   if (found === "systemd") return systemd(machine, own, name);
   if (found === "openrc") {
     if (own)
@@ -55,7 +56,6 @@ export function managerOf(
       });
     return openrc(name, home);
   }
-  if (wanted !== undefined) throw new SwarmError("usage", `--manager takes ${managerNames.join(" or ")}`);
   throw new SwarmError("tool-missing", "neither systemd nor OpenRC runs this machine", {
     remedy:
       "see what would be written: swarmd service install --print --manager systemd; or start it yourself: swarmd run --detach",
@@ -133,9 +133,7 @@ function openrc(name: string, home: string): Manager {
         installed: machine.has(file),
         enabled: runlevels.said.split("\n").some((line) => line.trim().split(/\s+/)[0] === name),
         running: status.code === 0,
-        words:
-          status.said.replace(/^[\s*]*(status:)?\s*/, "").trim() ||
-          (status.code === 0 ? "started" : "stopped"),
+        words: /status:\s*(.+)/.exec(status.said)?.[1] ?? (status.code === 0 ? "started" : "stopped"),
       };
     },
   };

@@ -15,16 +15,16 @@ export function durationText(ms: number): string {
 /** `0.3 ms`, `12 ms`, `1.2 s`. */
 export const latencyText = (ms: number): string => (ms < 9.95 ? `${ms.toFixed(1)} ms` : durationText(ms));
 
-/** Decimal units: `0 B`, `999 B`, `1.2 kB`, `120 MB`. */
+/** Powers of 1024, as the dashboard has them: `0 B`, `1023 B`, `1.2 KiB`, `120 MiB`. */
 export function bytesText(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1024) return `${bytes} B`;
   let value = bytes;
-  for (const unit of ["kB", "MB", "GB", "TB"]) {
-    value /= 1000;
+  for (const unit of ["KiB", "MiB", "GiB", "TiB"]) {
+    value /= 1024;
     if (value < 9.95) return `${value.toFixed(1)} ${unit}`;
-    if (value < 999.5) return `${Math.round(value)} ${unit}`;
+    if (value < 1023.5) return `${Math.round(value)} ${unit}`;
   }
-  return `${Math.round(value)} TB`;
+  return `${Math.round(value)} TiB`;
 }
 
 /** The day of a moment in local time: `2030-01-31`. */

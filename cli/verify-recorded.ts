@@ -1,6 +1,7 @@
 /** What a home recorded of a stretch of time, lived again and compared. */
 import path from "node:path";
-import { type RecordedFile, readStretch, recordedIn } from "../node/recordings.ts";
+import type { Recording } from "../node/recording/recording.ts";
+import { type ReadStretch, readStretch, recordedIn, stretchIn } from "../node/recordings.ts";
 import { version } from "../node/version.ts";
 import { type Verdict, verify } from "../protocol/explain/verify.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -22,26 +23,45 @@ export interface VerifiedView {
   readonly keptBytes: number;
 }
 
-/** Verifies every stretch that has to do with the time from `fromMs` to `toMs`, wall milliseconds. Damaged and foreign files are told, never thrown. */
-export async function verifyRecorded(
-  dir: string,
-  span: { readonly fromMs: number; readonly toMs: number },
-): Promise<VerifiedView> {
+/** A span of time, wall milliseconds. */
+interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Verifies every stretch that has to do with a span. Damaged and foreign files are told, never thrown. */
+export async function verifyRecorded(dir: string, span: Span): Promise<VerifiedView> {
   const files = await recordedIn(dir);
   const stretches: Verified[] = [];
-  for (const file of files.filter(({ toMs }) => toMs >= span.fromMs)) {
-    const one = await verifyFile(file, span.toMs);
+  for (const { file } of files.filter(({ toMs }) => toMs >= span.fromMs)) {
+    const one = await verifyStretch(path.basename(file), () => readStretch(file), span.toMs);
     if (one) stretches.push(one);
   }
   return { stretches, keptBytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
+/** As `verifyRecorded`, of what a recording of a build brought along. */
+export async function verifyRecording(recording: Recording, span: Span): Promise<VerifiedView> {
+  const stretches: Verified[] = [];
+  let keptBytes = 0;
+  for (const name of recording.stretches()) {
+    const bytes = await recording.stretch(name);
+    keptBytes += bytes.length;
+    const one = await verifyStretch(name, async () => stretchIn(bytes, name), span.toMs);
+    if (one) stretches.push(one);
+  }
+  return { stretches, keptBytes };
+}
+
 /** Undefined for one that began later. */
-async function verifyFile({ file }: RecordedFile, untilMs: number): Promise<Verified | undefined> {
-  const name = path.basename(file);
+async function verifyStretch(
+  name: string,
+  read: () => Promise<ReadStretch>,
+  untilMs: number,
+): Promise<Verified | undefined> {
   const nothing = { name, steps: 0, effects: 0, decisions: 0, torn: false };
   try {
-    const { head, steps, torn } = await readStretch(file);
+    const { head, steps, torn } = await read();
     if (head.atMs > untilMs) return undefined;
     const { node, program } = head;
     if (program !== version)

@@ -1,5 +1,5 @@
 /** A person's word about a build or a node, carried out: it asks before work is lost, then says in one sentence what moved. */
-import type { Moved, WordOptions } from "../node/control/api.ts";
+import type { Moved, WordOptions } from "../node/control/words.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { type CommandOption, type Context, type Options, optionText } from "./command.ts";
 import { confirm } from "./confirm.ts";
@@ -22,7 +22,7 @@ export const losingOptions: readonly CommandOption[] = [
 export interface Word {
   /** How it is after: `leveldb-0123456789 is paused`, and as it would be. */
   readonly is: (moved: Moved) => string;
-  readonly wouldBe: string;
+  readonly wouldBe: string | ((moved: Moved) => string);
   /** The node it is about, for the answer in JSON. */
   readonly node?: string;
   say(options: WordOptions): Promise<Moved>;
@@ -40,7 +40,7 @@ export async function carryOut(context: Context, options: Options, word: Word): 
   }
   if (withoutAsking && !options.yes) {
     const { lost } = await word.say({ reason, dryRun: true });
-    const question = `${word.wouldBe}, and ${countText(lost, "run")} would be lost. Go on?`;
+    const question = `${wouldBe(word, { moved: 0, lost })}, and ${countText(lost, "run")} would be lost. Go on?`;
     if (lost > 0 && !(await confirm(context, question, withoutAsking))) {
       context.output.note("nothing was changed");
       return 0;
@@ -50,8 +50,11 @@ export async function carryOut(context: Context, options: Options, word: Word): 
   return 0;
 }
 
+const wouldBe = (word: Word, moved: Moved): string =>
+  typeof word.wouldBe === "string" ? word.wouldBe : word.wouldBe(moved);
+
 function answer(context: Context, word: Word, moved: Moved, dryRun: boolean) {
-  const { moved: actions, lost, build } = moved;
+  const { moved: actions, lost, build, word: note } = moved;
   if (context.json)
     context.output.json({
       ok: true,
@@ -59,17 +62,18 @@ function answer(context: Context, word: Word, moved: Moved, dryRun: boolean) {
       lost,
       ...(build ? { build } : {}),
       ...(moved.toolchains ? { toolchains: moved.toolchains } : {}),
+      ...(moved.actions ? { actions: moved.actions } : {}),
+      ...(note === undefined ? {} : { word: note }),
       ...(word.node === undefined ? {} : { node: word.node }),
       ...(dryRun ? { dryRun } : {}),
     });
-  else if (dryRun)
-    context.output.line(
-      `${word.wouldBe}: ${countText(actions, "action")} would move${lost > 0 ? `, ${countText(lost, "run")} would be lost` : ""}`,
-    );
   else
     context.output.line(
-      `${word.is(moved)}: ${countText(actions, "action")} moved${lost > 0 ? `, ${countText(lost, "run")} lost` : ""}`,
+      dryRun
+        ? `${wouldBe(word, moved)}${movedText(moved, "would move", "would be lost")}`
+        : `${word.is(moved)}${movedText(moved)}`,
     );
+  if (!context.json && note !== undefined) context.output.note(note);
   if (!context.json)
     for (const { demand, from, to } of moved.toolchains ?? []) {
       const name = demand.split(" ")[0]!;
@@ -78,6 +82,22 @@ function answer(context: Context, word: Word, moved: Moved, dryRun: boolean) {
       );
     }
 }
+
+/** `: 3 actions moved, 1 run lost`; of what none did nothing is said. */
+export function movedText(
+  { moved, lost }: Pick<Moved, "moved" | "lost">,
+  did = "moved",
+  were = "lost",
+): string {
+  const parts = [
+    ...(moved > 0 ? [`${countText(moved, "action")} ${did}`] : []),
+    ...(lost > 0 ? [`${countText(lost, "run")} ${were}`] : []),
+  ];
+  return parts.length === 0 ? "" : `: ${parts.join(", ")}`;
+}
+
+/** Said behind a word whose point is to move actions, where it moves none. */
+export const noneText = ({ moved }: Pick<Moved, "moved">): string => (moved > 0 ? "" : ": no action moves");
 
 function reasonOf(options: Options): string | undefined {
   const reason = optionText(options, "reason");

@@ -1,11 +1,19 @@
 /** Accounts of what happened: why an action went as it did, what a build's duration hung on, what its failures came from. Reads builds in memory and on the disk, and changes nothing. */
-
-import { nearest } from "../protocol/build/nearest.ts";
+import { nearestOr } from "../protocol/build/nearest.ts";
 import type { Core } from "../protocol/core.ts";
-import { type AutopsyView, autopsyOf, failedIn, openedMax, ranIn } from "../protocol/explain/autopsy.ts";
+import {
+  type AutopsyView,
+  autopsyOf,
+  failedIn,
+  openedMax,
+  type Ran,
+  ranIn,
+} from "../protocol/explain/autopsy.ts";
 import { courseOf } from "../protocol/explain/course.ts";
+import { type DecisionsView, decisionsOf } from "../protocol/explain/decisions.ts";
 import type { Rule } from "../protocol/explain/diagnosis.ts";
 import { type PathView, pathsOf } from "../protocol/explain/paths.ts";
+import type { Reading } from "../protocol/explain/readings.ts";
 import { momentOf, stepsOf } from "../protocol/explain/replay.ts";
 import { type Outlooked, type Question, type WhyView, whyNotCached, whyOf } from "../protocol/explain/why.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -15,15 +23,22 @@ import type { Build } from "../protocol/work/build.ts";
 import type { Claim } from "../protocol/work/claim.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import type { Estimates } from "../protocol/work/estimates.ts";
-import type { ReplayLine, ReplayRequest } from "./control/account.ts";
+import { indexNamed } from "../protocol/work/named.ts";
+import { foundBy } from "../protocol/work/rebuilt.ts";
+import type { DecisionsRequest, ReadingsView, ReplayLine, ReplayRequest } from "./control/account.ts";
+import type { RecipeView } from "./control/recipe.ts";
 import type { Queries } from "./queries.ts";
 import type { Recall } from "./recall.ts";
+import { recipeOf } from "./recipe.ts";
+import { earlierMax } from "./recording/contents.ts";
 
-/** Earlier builds of the same name that an action is held against: those in memory, else the latest that the disk has. */
-const earlierMax = 4;
 /** Logs of failed runs that are read for one autopsy, and of each so much from its end. */
 const logsMax = 200;
 const logBytesMax = 64 << 10;
+
+/** Of each node, evenly over a build's time; and from so long before its submit. */
+const readingsMax = 500;
+const readBeforeMs = 60_000;
 
 export interface AccountParts {
   readonly core: Core;
@@ -32,6 +47,15 @@ export interface AccountParts {
   /** The last bytes of a log; null where nobody has it. */
   readonly tailOf: (digest: Digest, maxBytes: number) => Promise<Uint8Array | null>;
   readonly rules: () => Promise<{ readonly rules: readonly Rule[]; readonly faults: readonly string[] }>;
+  /** What nodes had said of themselves by a moment, or in a time, as far as that is recorded. */
+  readonly readings?: {
+    at(atMs: number): Promise<ReadonlyMap<PeerId, Reading>>;
+    between(fromMs: number, toMs: number): AsyncIterable<Reading>;
+  };
+  /** Runs of builds that are neither in memory nor earlier ones of the same name. */
+  readonly ran?: readonly Ran[];
+  /** All of it is past: nobody waits for anything any more. */
+  readonly past?: true;
 }
 
 export class AccountQueries {
@@ -46,9 +70,24 @@ export class AccountQueries {
   /** Throws `not-found` for a build or an action that is not there, `blob-missing` while the build's plan is not here. */
   async why(id: BuildId, action: ActionName): Promise<WhyView> {
     const build = await this.opened(id);
-    const index = indexIn(build, action);
-    const now = isReady(build, index) ? this.outlooked(build, index) : undefined;
-    return whyOf({ ...this.question(build, index, await this.earlier(build)), ...(now ? { now } : {}) });
+    const index = indexNamed(build, action);
+    const now = !this.parts.past && isReady(build, index) ? this.outlooked(build, index) : undefined;
+    const view = whyOf({
+      ...this.question(build, index, await this.earlier(build)),
+      ...(now ? { now } : {}),
+    });
+    const rebuilt = foundBy(await this.checksOf(id), this.nameOf, build.claims, action);
+    return rebuilt.differing.length + rebuilt.equal.length > 0 ? { ...view, rebuilt } : view;
+  }
+
+  /** Throws as `why`. */
+  async recipe(id: BuildId, action: ActionName): Promise<RecipeView> {
+    const build = await this.opened(id);
+    const claims = build.claims!;
+    return recipeOf(claims.graph, claims.action(indexNamed(build, action)), (name) => {
+      const index = claims.indexOf.get(name);
+      return (index === undefined ? undefined : claims.resultOf(index))?.result.outputs ?? [];
+    });
   }
 
   /** Throws as `why`. */
@@ -84,13 +123,29 @@ export class AccountQueries {
       outputs.set(claim, bytes.map((part) => (part ? Buffer.from(part).toString("utf8") : "")).join("\n"));
     }
     const others = [...desk.builds.values()].filter((b) => b.claims && b !== build && !earlier.includes(b));
-    return autopsyOf({
+    const { differing } = foundBy(await this.checksOf(id), this.nameOf, build.claims);
+    const view = autopsyOf({
       build,
       nameOf: this.nameOf,
       ...(await this.parts.rules()),
       outputOf: (claim) => outputs.get(claim) ?? "",
-      elsewhere: [...earlier, ...others].flatMap(ranIn),
+      elsewhere: [...[...earlier, ...others].flatMap(ranIn), ...(this.parts.ran ?? [])],
       changesOf: (index) => whyNotCached(this.question(build, index, earlier)),
+    });
+    return differing.length > 0 ? { ...view, differing: differing.slice(0, openedMax) } : view;
+  }
+
+  /** Throws as `why`, and `not-found` for a node that nobody knows. */
+  async decisions({ build: id, ...question }: DecisionsRequest): Promise<DecisionsView> {
+    const view = decisionsOf(await this.opened(id), this.nameOf, question);
+    const { members } = this.core.desk;
+    const { node } = question;
+    if (node === undefined || view.total > 0 || view.nodes.includes(node)) return view;
+    const peers = [...members.all(), ...members.formers()].map(({ peer }) => peer);
+    const names = peers.map(this.nameOf);
+    if (names.includes(node) || peers.some((peer) => peer === node)) return view;
+    throw new SwarmError("not-found", `there is no node ${node}`, {
+      remedy: nearestOr(node, names, "see the nodes: swarmd node list"),
     });
   }
 
@@ -100,12 +155,34 @@ export class AccountQueries {
     const { members, estimates } = this.core.desk;
     const parts = { members, estimates, nameOf: this.nameOf };
     if (steps) yield* stepsOf(build, parts);
-    else yield momentOf(build, atMs ?? courseOf(build)!.lastMs, parts);
+    else {
+      const at = atMs ?? courseOf(build)!.lastMs;
+      const readings = await this.parts.readings?.at(at);
+      yield momentOf(build, at, { ...parts, ...(readings ? { readings } : {}) });
+    }
+  }
+
+  /** How its nodes were over its time, as far as that is recorded. Throws as `why`. */
+  async readings(id: BuildId): Promise<ReadingsView> {
+    const build = await this.opened(id);
+    const { submittedMs, lastMs } = courseOf(build)!;
+    const nodes: Record<string, ReadingsView["nodes"][string]> = {};
+    const eachMs = (lastMs - submittedMs) / readingsMax;
+    for await (const reading of this.parts.readings?.between(submittedMs - readBeforeMs, lastMs) ?? []) {
+      const name = this.nameOf(reading.peer);
+      nodes[name] ??= [];
+      const own = nodes[name] as Reading[];
+      const before = own.at(-1);
+      if (before && reading.atMs - before.atMs < eachMs && before.slots === reading.slots) continue;
+      own.push(reading);
+    }
+    return { build: id, nodes };
   }
 
   private readonly nameOf = (peer: PeerId): string => this.parts.queries.nameOf(peer);
 
-  private async opened(id: BuildId): Promise<Build> {
+  /** With its plan. Throws as `why`. */
+  async opened(id: BuildId): Promise<Build> {
     const build = await this.parts.recall.find(id);
     if (!build.claims)
       throw new SwarmError("blob-missing", `the plan of ${id} is not here yet`, {
@@ -137,8 +214,25 @@ export class AccountQueries {
     };
   }
 
+  /** Builds that check one by rebuilding, the first one first: those in memory, and the latest that the disk has. */
+  private async checksOf(id: BuildId): Promise<Build[]> {
+    const { desk } = this.core;
+    const here = [...desk.builds.values()].filter((b) => b.submission?.event.checks === id);
+    const archived = desk.archive
+      .all()
+      .filter((one) => !desk.builds.has(one.build) && endedOf(one).submitted.checks === id)
+      .sort((a, b) => endedOf(b).submittedAtMs - endedOf(a).submittedAtMs || byText(a.build, b.build))
+      .slice(0, earlierMax);
+    const read = await Promise.all(
+      archived.map((one) => this.parts.recall.find(one.build).catch(() => undefined)),
+    );
+    return [...here, ...read.filter((one) => one !== undefined)].sort(
+      (a, b) => a.submission!.wallMs - b.submission!.wallMs || byText(a.id, b.id),
+    );
+  }
+
   /** Builds of the same name that were submitted before it, the latest first; those whose plan cannot be had are left out. */
-  private async earlier({ submission }: Build): Promise<Build[]> {
+  async earlier({ submission }: Build): Promise<Build[]> {
     const { desk } = this.core;
     const { wallMs, event } = submission!;
     const here = [...desk.builds.values()]
@@ -166,13 +260,4 @@ function leftMs({ graph, actions }: Claims, estimates: Estimates): number {
     if (["waiting", "ready", "claimed", "running"].includes(actions.get(index)))
       ms += estimates.of(graph.name, action);
   return ms;
-}
-
-function indexIn({ id, claims }: Build, action: ActionName): number {
-  const index = claims!.indexOf.get(action);
-  if (index !== undefined) return index;
-  const near = nearest(action, claims!.indexOf.keys());
-  throw new SwarmError("not-found", `${id} has no action ${action}`, {
-    remedy: near === undefined ? `its actions: swarmd logs ${id}` : `did you mean ${near}?`,
-  });
 }

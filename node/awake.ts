@@ -1,5 +1,5 @@
 /** Keeps the machine from falling asleep while actions run, where its owner wants them finished: through logind, by its own program. */
-import { spawn } from "node:child_process";
+import { started } from "./started.ts";
 
 /** Holds the machine awake until it is let go; `lost` says that it no longer does, and why. */
 export type Hold = (lost: (why: string) => void) => { letGo(): void };
@@ -9,7 +9,7 @@ const idleMs = 10_000;
 
 /** logind's inhibitor lives as long as the program that took it, and that as long as we hold its input. */
 const holdByLogind: Hold = (lost) => {
-  const child = spawn(
+  const child = started(
     "systemd-inhibit",
     ["--what=sleep:idle", "--mode=block", "--who=swarmd", "--why=actions of a build run here", "cat"],
     { stdio: ["pipe", "ignore", "pipe"] },
@@ -54,11 +54,16 @@ export class Awake {
     if (running > 0) {
       this.idleSinceMonoMs = undefined;
       if (this.held || this.inVain) return;
-      this.held = this.hold((why) => {
+      const lost = (why: string) => {
         this.held = undefined;
         this.inVain = true;
         this.refused(why);
-      });
+      };
+      try {
+        this.held = this.hold(lost);
+      } catch (error) {
+        lost((error as Error).message);
+      }
     } else if (this.held) {
       this.idleSinceMonoMs ??= nowMonoMs;
       if (nowMonoMs - this.idleSinceMonoMs >= idleMs) this.stop();

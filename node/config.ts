@@ -7,6 +7,7 @@ import { type DataPath, readSource, type Source } from "../protocol/build/source
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { declaredToolsSchema } from "./build/tool-names.ts";
 import { readSmallFile } from "./files.ts";
+import { isLoopbackAddress } from "./listener.ts";
 import { riskPolicyShape } from "./release/policy.ts";
 import { schedulingShape } from "./scheduling.ts";
 import { environmentNameOf, type SettingKey, settingFromText, settingKeys, settingOf } from "./settings.ts";
@@ -91,6 +92,11 @@ const schema = z.strictObject({
     .optional(),
   /** Bytes that artifacts leave free; absent: by the disk's size. */
   diskFreeBytesMin: z.int("a size is written as 512M or 8G").min(0).optional(),
+  /** Ended builds stay in full so long; 0: for good. */
+  timelineKeptMs: z
+    .number("a time: 30d, 90d or 365d; 0 keeps them for good")
+    .min(0)
+    .max(100 * 365 * 86_400_000),
   /** Output of actions stays so long. */
   logsKeptMs: z
     .number("a time: 30s, 5m or 90d")
@@ -104,6 +110,12 @@ const schema = z.strictObject({
   toolchains: declaredToolsSchema,
   /** Bytes of what the node's core lived through, kept to be lived again; 0: nothing. Absent: 256 MiB, on a small board nothing. */
   recordingBytesMax: z.int("a size is written as 512M or 8G").min(0).optional(),
+  /** A collector of OpenTelemetry that is given the trace of each build submitted here; absent: none. */
+  otlpEndpoint: z
+    .string()
+    .max(2048)
+    .regex(/^https?:\/\/[^\s]+$/, "write it as http://localhost:4318")
+    .optional(),
   /** Rules for errors besides those that come with the project. */
   diagnosis: z.string().startsWith("/", "write an absolute path").max(4096).optional(),
   /** Absolute, or relative to where the daemon was started. */
@@ -184,13 +196,25 @@ export async function readSettings({ file, env, flags }: ConfigSources): Promise
     const [key, ...rest] = issue.path as [SettingKey, ...DataPath];
     const message = wordsOf(issue, rest.length === 0 ? key : undefined);
     const name = [key, ...rest].join(".");
-    faults.push({ place: placeOf.get(key)?.(rest) ?? "default", message: `${name}: ${message}` });
+    const best = issue.code === "invalid_value" ? nearestOf(values[key], issue.values) : undefined;
+    faults.push({
+      place: placeOf.get(key)?.(rest) ?? "default",
+      message: `${name}: ${message}`,
+      ...(best === undefined ? {} : { remedy: `did you mean ${best}?` }),
+    });
   }
   if (parsed.data?.fenced && parsed.data.labels.length === 0)
     faults.push({
       place: placeOf.get("fenced")?.([]) ?? "default",
       message: "fenced: a fenced node without labels takes nothing",
       remedy: "give it labels that actions may ask for: labels: [gpu]",
+    });
+  const { gatewayListen, gatewayTokenFile } = parsed.data ?? {};
+  if (gatewayListen !== undefined && gatewayTokenFile === undefined && isOpenToOthers(gatewayListen))
+    faults.push({
+      place: placeOf.get("gatewayListen")?.([]) ?? "default",
+      message: `gatewayListen: the gateway would be open to all who reach ${gatewayListen}`,
+      remedy: "set a token: gatewayTokenFile, a file with 16 characters or more; or listen on 127.0.0.1",
     });
   const places = new Map([...placeOf].map(([key, place]) => [key, place([])]));
   if (!parsed.data || faults.length > 0) return { values, places, faults };
@@ -228,6 +252,9 @@ const wanted: Readonly<Record<string, string>> = {
 
 const isSetting = (key: string): key is SettingKey => settingKeys.includes(key as SettingKey);
 
+const nearestOf = (said: unknown, values: readonly unknown[]): string | undefined =>
+  typeof said === "string" ? nearest(said, values.map(String)) : undefined;
+
 /** `logLevel` → `--log-level`. */
 const flagNameOf = (key: string) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
@@ -252,6 +279,8 @@ export function multiaddrOf(text: string): string | undefined {
     return undefined;
   }
 }
+
+const isOpenToOthers = (listen: string) => listen !== "no" && !isLoopbackAddress(listen);
 
 const isLoopback = (text: string) => /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/.test(text);
 

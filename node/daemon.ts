@@ -3,14 +3,13 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Effect, Ending } from "../protocol/contract.ts";
+import type { Ending } from "../protocol/contract.ts";
 import { Core } from "../protocol/core.ts";
 import { hashOf, sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import { incarnationCounter, type PeerId } from "../protocol/kernel/ids.ts";
 import { firstLogOf } from "../protocol/release/ballot.ts";
 import { Runtime } from "../protocol/runtime.ts";
-import type { Former } from "../protocol/swarm/members.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import { plainWire } from "../protocol/wire.ts";
 import { rootsOf } from "../protocol/work/reachable.ts";
@@ -21,13 +20,17 @@ import { ticksOfTree } from "./build/processes.ts";
 import { openSecrets } from "./build/secrets.ts";
 import { openToolchains } from "./build/toolchains.ts";
 import { createClock } from "./clock.ts";
+import { Closers } from "./closers.ts";
 import type { Config } from "./config.ts";
 import type { Control } from "./control/api.ts";
 import { serveControl } from "./control/server.ts";
+import { createData } from "./data.ts";
 import { distributionOf } from "./distribution.ts";
 import { Doctor } from "./doctor/doctor.ts";
+import { endings, formerly, twins } from "./endings.ts";
 import type { Gateway } from "./gateway/gateway.ts";
-import { readToken } from "./gateway/token.ts";
+import { gatewayOf } from "./gateway/opening.ts";
+import { Hearers } from "./hearers.ts";
 import { type Home, keepName } from "./home.ts";
 import { defaultBinhostPath } from "./home-places.ts";
 import { nextIncarnation, obtainNextIdentity } from "./identity.ts";
@@ -39,6 +42,7 @@ import { located } from "./network/locate.ts";
 import { createMesh } from "./network/mesh.ts";
 import { Providing } from "./network/providing.ts";
 import { createOperator } from "./operator.ts";
+import { OtlpReporter } from "./otlp.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
 import { recorderOf } from "./recorder.ts";
@@ -53,6 +57,7 @@ import { shelvesOf } from "./release/shelves.ts";
 import { openShowcase } from "./release/showcase.ts";
 import { Rounds } from "./rounds.ts";
 import { schedulingOf } from "./scheduling.ts";
+import { Scrubber } from "./scrubber.ts";
 import { readDisk } from "./sensors/disk.ts";
 import { createSensors } from "./sensors/sensors.ts";
 import { createArtifacts } from "./store/artifacts.ts";
@@ -60,9 +65,11 @@ import { openBlobStore } from "./store/blobs.ts";
 import { Collector } from "./store/collector.ts";
 import { openEventStore } from "./store/events.ts";
 import { KeptLogs } from "./store/kept-logs.ts";
+import { Quarantine } from "./store/quarantine.ts";
 import { Rechecks } from "./store/rechecks.ts";
 import { Sources } from "./store/sources.ts";
 import { differ, version } from "./version.ts";
+import { WireLog } from "./wire-log.ts";
 import { WrongClocks } from "./wrong-clocks.ts";
 
 /** How often what was built is looked over for what the swarm is to be told of. */
@@ -89,77 +96,9 @@ export interface Daemon {
   readonly stopped: Promise<Ending>;
 }
 
-const endings: Readonly<
-  Record<Exclude<Ending, "asked">, { readonly what: string; readonly remedy: string }>
-> = {
-  cloned: {
-    what: "a newer start of this node runs on another machine; this one ends",
-    remedy:
-      "stop the other and start this one again; if both are to work, make one a node of its own: swarmd join TICKET --home DIR",
-  },
-  behind: {
-    what: "others know starts of this node that it does not remember: its disk was set back",
-    remedy: "none is needed: it starts again, above all starts that are known",
-  },
-  left: {
-    what: "this node has left the swarm",
-    remedy: "its blobs stay in its home; to build again, enter a swarm with another --home",
-  },
-  revoked: {
-    what: "this node was revoked: it is a member no more",
-    remedy: "who said so, and why: swarmd member list on any member; to come back it needs a key of its own",
-  },
-  rotated: {
-    what: "this node goes on under another key",
-    remedy: "none is needed: it starts again with it",
-  },
-};
-
-const twins = {
-  what: "this node runs twice, from one copied home on two machines; neither takes work",
-  remedy: "stop one of them; if both are to work, make one a node of its own: swarmd join TICKET --home DIR",
-};
-
-function formerly({ name, parting }: Former, by: string | undefined): SwarmError {
-  const { why, reason } = parting;
-  const because = reason === undefined ? "" : `: ${reason}`;
-  return new SwarmError(
-    "not-a-member",
-    why === "left" ? `${name} has left the swarm${because}` : `${name} was revoked by ${by}${because}`,
-    { remedy: "to come back it needs a key of its own: swarmd join with another --home" },
-  );
-}
-
-/** What a node says or hears for the first time. */
-const entriesIn = (effect: Effect): readonly SignedEntry[] =>
-  effect.kind === "append"
-    ? [effect.entry]
-    : effect.kind === "keep" || effect.kind === "keep-update"
-      ? effect.entries
-      : [];
-
 /** Whether this node founded the swarm, as a store of an older version has it that names no log of votes. */
 const founded = (entries: readonly SignedEntry[], self: PeerId): boolean =>
   entries.some(({ entry }) => entry.events.some((e) => e.kind === "swarm.founded" && e.admin === self));
-
-/** Loaded only where one is wanted: a daemon without has no need of its memory. */
-async function gatewayOf(config: Config, views: Control, log: Log): Promise<Gateway | undefined> {
-  const { gatewayListen, gatewayHosts, gatewayTokenFile } = config;
-  if (gatewayListen === "no") return undefined;
-  const { openGateway } = await import("./gateway/gateway.ts");
-  const gateway = await openGateway({
-    listen: gatewayListen,
-    hosts: gatewayHosts,
-    ...(gatewayTokenFile === undefined ? {} : { token: await readToken(gatewayTokenFile) }),
-    views,
-    onFault: (fault, at) => log.error({ err: fault, path: at }, "a request failed by a fault of ours"),
-  });
-  log.info(
-    { url: gateway.url },
-    gateway.isNext ? `${gatewayListen} is taken; the gateway took the next port` : "the gateway is open",
-  );
-  return gateway;
-}
 
 /** Throws `home-locked`, `not-a-member`, `address-in-use` and what the stores refuse; nothing is left running then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -169,20 +108,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     throw new SwarmError("not-a-member", `${home.dir} belongs to no swarm yet`, {
       remedy: "found one: swarmd init; or enter one: swarmd join TICKET",
     });
-  const closers: (() => unknown)[] = [];
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const closers = new Closers();
+  const closeAll = () => closers.close((error) => log.warn({ err: error }, "not all of it could be closed"));
   try {
     const lock = await lockHome(home.dir);
     closers.push(() => lock.release());
     const resting: { isCalm?: () => boolean } = {};
     const rounds = new Rounds(() => resting.isCalm?.() ?? false);
     closers.push(() => rounds.stop());
-    const events = await openEventStore(
-      places.timeline,
-      config.small ? { gatherMs: smallGatherMs, keepsOnly: identity.peer } : {},
+    const quarantine = new Quarantine(places.quarantine, (what, name) =>
+      log.error(
+        { what, name, folder: places.quarantine, remedy: "check this disk" },
+        "something on this disk was no longer what was written; it was put aside, and is had again from others",
+      ),
     );
+    const events = await openEventStore(places.timeline, {
+      quarantine,
+      ...(config.small ? { gatherMs: smallGatherMs, keepsOnly: identity.peer } : {}),
+    });
     closers.push(() => events.close());
     if (events.migrated)
       log.info({ ...events.migrated }, "the event store was brought up to this version's format");
@@ -311,14 +254,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         unsafeNoSandbox: config.unsafeNoSandbox,
         scheduling: schedulingOf(config),
         ...(config.small ? { small: true } : {}),
+        ...(config.timelineKeptMs === 0 ? {} : { timelineKeptMs: config.timelineKeptMs }),
         voteLog,
         risk: riskPolicyOf(config),
       },
       clock.now(),
     );
     resting.isCalm = () => core.desk.peers.wakefulness.leftMs(clock.now().monoMs) === 0;
-    const waiters = new Set<() => void>();
-    const hearers = new Set<(entries: readonly SignedEntry[]) => void>();
+    const hearers = new Hearers();
     let saidTwice = false;
     let saidDown: (because: Ending) => void = () => {};
     const down = new Promise<Ending>((resolve) => {
@@ -340,17 +283,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       stretch: { program: version, node: home.name, peer: identity.peer, inc },
       log,
     });
+    const wireLog = new WireLog();
     const runtime = new Runtime(
       core,
       {
         clock,
         signer: identity.signer,
         events,
-        network: {
+        network: wireLog.network({
           send: (to, message) => later.mesh?.send(to, message) ?? false,
           gossip: (message) => later.mesh?.gossip(message),
           echo: (to, message) => later.mesh?.echo?.(to, message),
-        },
+        }),
         artifacts,
         executor,
         showcase,
@@ -367,10 +311,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
                 ? input.from
                 : undefined;
           if (told !== undefined) wrongClocks.heard(told, members.nameOf(told), peers.clockAheadMs(told));
-          for (const wake of waiters) wake();
           rounds.look();
-          const said = hearers.size === 0 ? [] : effects.flatMap(entriesIn);
-          if (said.length > 0) for (const hear of hearers) hear(said);
+          hearers.stepped(effects);
           const twice = core.desk.room.limitedBy === "clone";
           if (twice === saidTwice) return;
           saidTwice = twice;
@@ -402,7 +344,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
         stopped: saidDown,
       },
-      recorder?.wire(plainWire()),
+      wireLog.wire(recorder?.wire(plainWire()) ?? plainWire()),
     );
     closers.push(() => recorder?.close());
     closers.push(() => runtime.halt());
@@ -420,7 +362,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       announce: config.announce,
       mdns: config.mdns,
       bookFile: places.peerBook,
-      handlers: runtime.handlers(),
+      handlers: wireLog.handlers(runtime.handlers()),
       members: () => core.desk.members.all().map(({ peer }) => peer),
       blobs,
       askers,
@@ -477,10 +419,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
             .withdraw(digest)
             .catch((error) => log.debug({ digest, err: error }, "its record stays until it is forgotten"));
       },
+      every: rounds.every,
       log,
       nowMs: () => clock.now().wallMs,
     });
     collector.start();
+    new Scrubber({
+      events,
+      recordings: places.recordings,
+      quarantine,
+      every: rounds.every,
+      nowMs: () => clock.now().wallMs,
+      log,
+    });
     closers.push(() => collector.stop());
     const awake = new Awake((why) => {
       log.warn(
@@ -499,6 +450,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
 
     const queries = new Queries(core, up);
+    if (config.otlpEndpoint !== undefined) {
+      const nameOf = (peer: PeerId) => queries.nameOf(peer);
+      const reporter = new OtlpReporter({ endpoint: config.otlpEndpoint, desk: core.desk, nameOf, log });
+      closers.push(() => reporter.close());
+      rounds.every(announceMs, () => reporter.look());
+    }
     const sign = (text: string) => signStatement(text, identity.peer, identity.seed());
     attester.resolve(attesterOf({ desk: core.desk, queries, events, artifacts, sign }));
     const doctor = new Doctor({
@@ -509,6 +466,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       announced: config.announce,
       limits: executor.limits,
       misdeeds,
+      quarantine,
     });
     later.doctor = doctor;
     let stopping: Promise<void> | undefined;
@@ -527,43 +485,40 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       })();
       return stopping;
     };
-    void down.then((because) => {
-      if (because === "asked") return;
-      const { what, remedy } = endings[because];
-      if (because === "left" || because === "rotated") log.info({ remedy }, what);
-      else log.error({ remedy }, what);
-      return stop(what);
+    const data = createData({
+      desk: core.desk,
+      queries,
+      events,
+      blobs,
+      releases: () => control.releases(),
+      file: places.projection,
+      wireLog,
+      nowMs: () => clock.now().wallMs,
     });
+    closers.push(() => data.close());
     const control = createOperator({
+      data,
       home: home.dir,
+      recordings: places.recordings,
       runtime,
       queries,
       blobs,
       collector,
+      quarantine,
       artifacts,
       events,
       sources,
       tails: executor,
+      executor,
       doctor,
       mesh: up,
       ...(config.diagnosis === undefined ? {} : { diagnosis: config.diagnosis }),
-      hear(listen) {
-        hearers.add(listen);
-        return () => hearers.delete(listen);
-      },
+      hear: hearers.hear,
       gatewayUrl: () => later.gateway?.url ?? null,
       nextIdentity: () => obtainNextIdentity(places.identity),
       signStatement: sign,
-      changed: (signal) =>
-        new Promise((resolve) => {
-          const wake = () => {
-            signal?.removeEventListener("abort", wake);
-            waiters.delete(wake);
-            resolve();
-          };
-          waiters.add(wake);
-          signal?.addEventListener("abort", wake);
-        }),
+      signer: identity.signer,
+      changed: hearers.changed,
       // The answer must go out before the socket goes: stopping starts, the asker sees the socket close.
       stop: async () => {
         setImmediate(() => void stop("asked to"));
@@ -591,6 +546,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
       "running",
     );
+    // Only now: what is opened while everything closes would be closed by nobody, and a daemon that is over would answer on.
+    void down.then((because) => {
+      if (because === "asked") return;
+      const { what, remedy } = endings[because];
+      if (because === "left" || because === "rotated") log.info({ remedy }, what);
+      else log.error({ remedy }, what);
+      return stop(what);
+    });
     return { control, addresses: up.addresses(), stop, stopped };
   } catch (error) {
     await closeAll();

@@ -79,6 +79,27 @@ export async function readSmallFile(file: string, maxBytes: number): Promise<str
 export const codeOf = (thrown: unknown): string | undefined =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
 
+/** Why the system would not open, read or make a file, without its path and its call. */
+export function reasonOf(cause: unknown): string {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return "no such file or folder";
+    case "ENOTDIR":
+      return "a part of the path is no folder";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied";
+    case "EROFS":
+      return "the disk is read-only";
+    case "EISDIR":
+      return "it is a folder";
+    case "ELOOP":
+      return "its links go in a circle";
+    default:
+      return (cause as Error).message;
+  }
+}
+
 async function writeDraft(file: string, content: string | Uint8Array, mode: number): Promise<string> {
   const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {

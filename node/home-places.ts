@@ -19,6 +19,10 @@ export interface HomePlaces {
   readonly logs: string;
   /** What the node's core lived through, to be lived again; it may be removed. */
   readonly recordings: string;
+  /** What was said as tables for queries; it may be removed. */
+  readonly projection: string;
+  /** What was found damaged, moved aside; it may be removed. */
+  readonly quarantine: string;
   /** Which artifacts are output of actions that ran here, by day. */
   readonly actionLogs: string;
   /** Values that the owner gave for actions that name them. */
@@ -57,6 +61,8 @@ export function placesOf(dir: string): HomePlaces {
     work: path.join(dir, "work"),
     logs: path.join(dir, "logs"),
     recordings: path.join(dir, "recordings"),
+    projection: path.join(dir, "projection", "timeline.sqlite"),
+    quarantine: path.join(dir, "quarantine"),
     actionLogs: path.join(dir, "action-logs"),
     secrets: path.join(dir, "secrets"),
     peerBook: path.join(dir, "peers.json"),

@@ -9,7 +9,7 @@ import { firstLogOf } from "../protocol/release/ballot.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
 import { Members } from "../protocol/swarm/members.ts";
 import { type SignedEntry, sealEntry, signedEntry } from "../protocol/timeline/entry.ts";
-import { codeOf, makeFolder, readSmallFile, writeFileAtomic } from "./files.ts";
+import { codeOf, makeFolder, readSmallFile, reasonOf, writeFileAtomic } from "./files.ts";
 import { type HomePlaces, placesOf } from "./home-places.ts";
 import { type Identity, obtainIdentity, obtainRootKey } from "./identity.ts";
 import { lockHome } from "./lock.ts";
@@ -265,14 +265,10 @@ async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
       case "EACCES":
       case "EPERM":
       case "EROFS":
-        throw new SwarmError(
-          "home-invalid",
-          `${dir} cannot be used by this user: ${(cause as Error).message}`,
-          {
-            remedy: "name a folder of your own: --home DIR",
-            cause,
-          },
-        );
+        throw new SwarmError("home-invalid", `${dir} cannot be used by this user: ${reasonOf(cause)}`, {
+          remedy: "name a folder of your own: --home DIR",
+          cause,
+        });
       case "ENOTDIR":
       case "ENOENT":
       case "EEXIST":

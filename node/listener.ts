@@ -31,6 +31,8 @@ export interface ListenerOptions {
 
 const headerBytesMax = 8 << 10;
 const headersTimeoutMs = 10_000;
+/** How often it is looked for heads that are overdue. */
+const checkMs = 5_000;
 const idleTimeoutMs = 60_000;
 const keepAliveTimeoutMs = 15_000;
 const connectionsMax = 1024;
@@ -46,7 +48,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       headersTimeout: headTimeoutMs,
       requestTimeout: headTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
-      connectionsCheckingInterval: Math.min(1000, headTimeoutMs),
+      connectionsCheckingInterval: Math.min(checkMs, headTimeoutMs),
       insecureHTTPParser: false,
       requireHostHeader: true,
     },
@@ -90,6 +92,10 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
 /** Of an address, without brackets: nobody but this machine comes there. */
 export const isLoopbackHost = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+
+/** Of `host:port` or `[v6]:port`. */
+export const isLoopbackAddress = (listen: string): boolean =>
+  isLoopbackHost(listen.replace(/:\d*$/, "").replace(/^\[|\]$/g, ""));
 
 /** A short answer in plain text, and the end of the connection: what follows of it is not worth reading. */
 export function refuse(response: ServerResponse, status: number): void {

@@ -60,8 +60,9 @@ function rotated(file: string): DestinationStream {
     write(line) {
       try {
         if (isFile && bytes >= logBytesMax && setAside(file)) {
+          const fresh = openSync(file, "a", 0o600);
           closeSync(fd);
-          fd = openSync(file, "a", 0o600);
+          fd = fresh;
           bytes = 0;
         }
         const content = Buffer.from(isTorn ? `\n${line}` : line);

@@ -13,11 +13,13 @@ const chunkChars = 64 << 10;
 interface Sources {
   readonly core: Core;
   readonly queries: Queries;
-  readonly recall: Recall;
+  readonly recall: Pick<Recall, "find">;
   readonly tails: TailSource;
-  readonly mesh: Mesh;
+  readonly mesh: Pick<Mesh, "tail">;
   /** Bytes of a log artifact, from this disk or whoever holds it; null when nobody does. */
   readonly read: (digest: Digest) => Promise<Uint8Array | null>;
+  /** Why it is so where nobody does. */
+  readonly absent: string;
   /** Resolves when the build has ended or the signal fires. */
   readonly ended: (build: BuildId, signal: AbortSignal) => Promise<void>;
 }
@@ -59,9 +61,7 @@ async function* endedLogs(
       const digest = outs?.[stream];
       if (!digest) continue;
       const bytes = await sources.read(digest);
-      const text = bytes
-        ? new TextDecoder().decode(bytes)
-        : `(nobody holds this log any more, see logsKeptMs in specs/config.md: ${digest})\n`;
+      const text = bytes ? new TextDecoder().decode(bytes) : `(${sources.absent}: ${digest})\n`;
       for (let at = 0; at < text.length; at += chunkChars)
         yield { node, build: id, action, stream, text: text.slice(at, at + chunkChars) };
     }
@@ -90,7 +90,11 @@ async function* tailOf(
 /** Whatever comes first from any of the sources, until all have ended. */
 async function* merged<T>(sources: readonly AsyncIterable<T>[]): AsyncIterable<T> {
   const iterators = sources.map((s) => s[Symbol.asyncIterator]());
-  const next = (index: number) => iterators[index]!.next().then((result) => ({ index, result }));
+  const next = (index: number) => {
+    const result = iterators[index]!.next().then((found) => ({ index, result: found }));
+    result.catch(() => {}); // what breaks while a slow reader has the last piece is told when he reads on
+    return result;
+  };
   const waiting = new Map(iterators.map((_, index) => [index, next(index)]));
   try {
     while (waiting.size > 0) {
@@ -102,6 +106,7 @@ async function* merged<T>(sources: readonly AsyncIterable<T>[]): AsyncIterable<T
       }
     }
   } finally {
-    for (const iterator of iterators) void iterator.return?.();
+    // not waited for: one that hangs would hold up whoever waits for the end
+    for (const iterator of iterators) iterator.return?.().catch(() => {});
   }
 }

@@ -6,19 +6,25 @@ import type { Command, CommandReply, Operation } from "../protocol/contract.ts";
 import { sizeOf } from "../protocol/kernel/digest.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, Digest, PeerId } from "../protocol/kernel/ids.ts";
-import type { Artifacts, EventStore } from "../protocol/ports.ts";
+import type { Artifacts, EventStore, Signer } from "../protocol/ports.ts";
 import type { Runtime } from "../protocol/runtime.ts";
 import { surveyToolsMax } from "../protocol/swarm/message.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
+import type { Archived } from "../protocol/work/archive.ts";
+import type { Build } from "../protocol/work/build.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { excessOf } from "../protocol/work/collection.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
 import { AccountQueries } from "./account-queries.ts";
 import { ArtifactQueries } from "./artifact-queries.ts";
-import type { BuildEvent, Control, Moved, StatusView } from "./control/api.ts";
+import type { LocalExecutor } from "./build/executor.ts";
+import type { BuildEvent, BuildSummary, Control, StatusView } from "./control/api.ts";
+import type { Data } from "./control/data.ts";
 import { readFetched } from "./control/fetched.ts";
 import { nextAction } from "./control/next.ts";
+import type { HoldView, Moved } from "./control/words.ts";
+import { DebugQueries } from "./debug-queries.ts";
 import { readRules } from "./diagnosis-rules.ts";
 import type { Doctor } from "./doctor/doctor.ts";
 import { foretoldBlob } from "./foretell.ts";
@@ -27,15 +33,22 @@ import { logsOf } from "./logs.ts";
 import type { BlobStore, Mesh, TailSource } from "./ports.ts";
 import type { Queries } from "./queries.ts";
 import { reachOf } from "./reach.ts";
+import { Rebuilds } from "./rebuilds.ts";
 import { Recall } from "./recall.ts";
+import { RecordedReadings } from "./recorded-readings.ts";
+import { written } from "./recording/container.ts";
+import { sectionsOf } from "./recording/recorded-build.ts";
 import type { Envelope } from "./release/attestation.ts";
 import { attest } from "./release/provenance-queries.ts";
 import { makingsSince, type TaintParts, taintsView } from "./release/taints.ts";
 import { ReleaseQueries } from "./release-queries.ts";
 import { latestRetry, retryAnew } from "./retry.ts";
+import { OpenShells } from "./shells.ts";
 import type { Collector } from "./store/collector.ts";
+import type { Quarantine } from "./store/quarantine.ts";
 import type { Sources } from "./store/sources.ts";
 import { timelineOf } from "./timeline.ts";
+import { traceOf } from "./trace.ts";
 
 /** A watcher that falls further behind than this gets a new snapshot. */
 const behindMax = 5000;
@@ -46,7 +59,10 @@ const collectedMax = 1000;
 const ticketMsMax = 24 * 3600_000;
 
 export interface OperatorParts {
+  readonly data: Data;
   readonly home: string;
+  /** Where the recordings of this node lie. */
+  readonly recordings: string;
   readonly runtime: Runtime;
   readonly queries: Queries;
   readonly blobs: BlobStore;
@@ -54,7 +70,9 @@ export interface OperatorParts {
   readonly events: Pick<EventStore, "range">;
   readonly sources: Sources;
   readonly collector: Pick<Collector, "collect">;
+  readonly quarantine: Pick<Quarantine, "list" | "dir">;
   readonly tails: TailSource;
+  readonly executor: Pick<LocalExecutor, "open" | "sandbox">;
   readonly doctor: Doctor;
   readonly mesh: Mesh;
   /** Resolves after the next step that may have changed something. */
@@ -69,6 +87,7 @@ export interface OperatorParts {
   readonly nextIdentity: () => Promise<{ readonly peer: PeerId }>;
   /** Signs a statement with the key of this node. */
   readonly signStatement: (text: string) => Envelope;
+  readonly signer: Pick<Signer, "self" | "sign">;
   readonly stop: () => Promise<void>;
 }
 
@@ -94,6 +113,11 @@ export function createOperator(parts: OperatorParts): Control {
       });
   };
 
+  const read = async (digest: Digest): Promise<Uint8Array | null> => {
+    await bring([digest]).catch(() => {});
+    return blobs.has(digest) ? blobs.read(digest) : null;
+  };
+
   const recall = new Recall({ ...parts, desk });
   const releases = new ReleaseQueries({
     releases: core.releases,
@@ -102,6 +126,7 @@ export function createOperator(parts: OperatorParts): Control {
     nameOf: (peer) => queries.nameOf(peer),
     stateOf: (peer) => (peer === desk.config.self ? "self" : desk.status(peer)),
   });
+  const readings = new RecordedReadings(parts.recordings);
   const accounts = new AccountQueries({
     core,
     queries,
@@ -114,7 +139,9 @@ export function createOperator(parts: OperatorParts): Control {
       return Buffer.concat(parts);
     },
     rules: () => readRules(parts.diagnosis),
+    readings,
   });
+  const debugged = new DebugQueries(core, queries);
   const tainting: TaintParts = {
     desk,
     recall,
@@ -123,13 +150,17 @@ export function createOperator(parts: OperatorParts): Control {
     timeline: (request) => timelineOf(request, new AbortController().signal, { ...parts, desk, recall }),
   };
   const found = new ArtifactQueries({ ...parts, desk });
+  const shells = new OpenShells({ ...parts, desk, recall });
+  const rebuilds = new Rebuilds({ ...parts, desk, recall, command });
 
   const ended = async (id: BuildId, signal: AbortSignal): Promise<void> => {
     while (!signal.aborted && desk.builds.has(id) && !desk.builds.get(id)?.claims?.sealed)
       await parts.changed(signal);
   };
 
+  const { sqlTables, sqlSchema, sqlQuery, statistics, wire, wireStats, wireDensity } = parts.data;
   return {
+    ...{ sqlTables, sqlSchema, sqlQuery, statistics, wire, wireStats, wireDensity },
     status: async (): Promise<StatusView> => {
       const nodes = queries.nodes();
       const alive = nodes.filter((n) => n.state === "self" || n.state === "alive");
@@ -147,6 +178,7 @@ export function createOperator(parts: OperatorParts): Control {
       const { channels, mirrors } = releases.view();
       const own = queries.nameOf(desk.config.self);
       const waits = queries.waits();
+      const divergent = queries.divergent();
       return {
         swarm: { id: desk.config.swarm, name: desk.members.swarmName, members: desk.members.size },
         node: nodes.find((n) => n.state === "self")!,
@@ -154,11 +186,12 @@ export function createOperator(parts: OperatorParts): Control {
         builds,
         counts,
         behind: queries.behind(),
+        ...(await damagedOf(parts)),
         forks: queries.forks(),
         admins: queries.admins(),
         asking: queries.asking(),
         waits,
-        divergent: queries.divergent(),
+        divergent,
         channels: channels.map(({ channel, current, staged, atRisk, hindered }) => ({
           channel,
           current,
@@ -180,7 +213,9 @@ export function createOperator(parts: OperatorParts): Control {
             staged.length > 0 && !pinned ? [{ channel, builds: staged.length }] : [],
           ),
           mirrors: mirrors.length,
-          builds: builds.map((b) => ({
+          differing: divergent.find(({ check }) => check !== undefined),
+          // Nothing is fetched of a check that has ended, nor is it tried again.
+          builds: builds.filter(isNoEndedCheck).map((b) => ({
             ...b,
             own: b.submitter === own,
             fetched: fetched.has(b.build),
@@ -202,10 +237,8 @@ export function createOperator(parts: OperatorParts): Control {
         tails: parts.tails,
         mesh,
         ended,
-        read: async (digest) => {
-          await bring([digest]).catch(() => {});
-          return blobs.has(digest) ? blobs.read(digest) : null;
-        },
+        read,
+        absent: "nobody holds this log any more, see logsKeptMs in specs/config.md",
       }),
     resolveToolchains: (sets) => resolveToolchains(parts, sets),
     missingBlobs: async (digests) => digests.filter((d) => !blobs.has(d)),
@@ -245,11 +278,25 @@ export function createOperator(parts: OperatorParts): Control {
       const again = await retryAnew({ desk, bring, read, keep, resolve, command }, operation, dryRun);
       return again ?? operate({ ...operation, build: latestRetry(desk, operation.build) });
     },
+    rebuild: (request) => rebuilds.begin(request),
+    rebuilt: (check) => rebuilds.view(check),
+    recipe: (build, action) => accounts.recipe(build, action),
+    debug: async (build, word, { reason, dryRun = false } = {}) =>
+      movedOf(await command({ kind: "debug", build, word, reason, dryRun })),
+    debugging: async (build) => debugged.debugging(build),
+    preview: async (build, options) => debugged.preview(build, options?.count),
+    shell: (request, signal) => shells.shell(request, signal),
+    leaveShell: (room, keep) => shells.leaveShell(room, keep),
     why: (build, action) => accounts.why(build, action),
     criticalPath: (build) => accounts.criticalPath(build),
     autopsy: (build) => accounts.autopsy(build),
+    decisions: (request) => accounts.decisions(request),
+    readings: (build) => accounts.readings(build),
     replay: (request) => accounts.replay(request),
     timeline: (request, signal) => timelineOf(request, signal, { ...parts, desk, recall }),
+    traceBuild: (request) => traceOf(request, { desk, accounts, queries, readings }),
+    exportBuild: (request, signal) =>
+      written(sectionsOf(request, { ...parts, desk, accounts, readings, read }, signal), parts.signer),
     queue: async () => queries.queue(),
     releases: async () => releases.view(),
     releaseManifest: (channel, epoch) => releases.manifest(channel, epoch),
@@ -317,6 +364,9 @@ export function createOperator(parts: OperatorParts): Control {
     fleet: () => parts.doctor.fleet(),
     reach: () => reachOf(core, queries, mesh),
     collect: async ({ dryRun = false, unusedMs }) => {
+      const { timelineKeptMs } = desk.config;
+      const old = core.upkeep.retention.overdue();
+      if (!dryRun && old.length > 0) await command({ kind: "compact" });
       const { fill, goes, goesBytes, kept } = await parts.collector.collect({ dryRun, unusedMs });
       return {
         dryRun,
@@ -326,17 +376,40 @@ export function createOperator(parts: OperatorParts): Control {
         kept,
         ...fill,
         shortBytes: Math.max(0, excessOf(fill) - goesBytes),
+        ...(timelineKeptMs === undefined ? {} : { timeline: { ...summedUp(old), keptMs: timelineKeptMs } }),
       };
     },
     stop: parts.stop,
   };
 }
 
-const movedOf = ({ build, moved, lost }: Extract<CommandReply, { ok: true }>): Moved => ({
+/** Builds that were kept long enough, and what was said in them. */
+const summedUp = (builds: readonly Archived[]) => ({
+  builds: builds.length,
+  entries: builds.reduce((sum, { entries }) => sum + entries, 0),
+  first: builds.slice(0, 20).map(({ build }) => build),
+});
+
+/** What is in quarantine, and what others have still to give; nothing where all is well. */
+async function damagedOf({
+  quarantine,
+  runtime,
+}: Pick<OperatorParts, "quarantine" | "runtime">): Promise<Pick<StatusView, "damaged">> {
+  const files = (await quarantine.list()).length;
+  const { missing } = runtime.core.upkeep.mender;
+  return files + missing === 0 ? {} : { damaged: { files, missing, folder: quarantine.dir } };
+}
+
+const movedOf = ({ build, moved, lost, word, actions }: Extract<CommandReply, { ok: true }>): Moved => ({
   moved: moved ?? 0,
   lost: lost ?? 0,
   ...(build ? { build } : {}),
+  ...(word === undefined ? {} : { word }),
+  ...(actions ? { actions } : {}),
 });
+
+const isNoEndedCheck = ({ checks, state }: BuildSummary): boolean =>
+  checks === undefined || state === "running" || state === "paused";
 
 function firstBlocked(claims: Claims | undefined) {
   if (!claims || claims.actions.counts.blocked === 0) return undefined;
@@ -387,7 +460,10 @@ async function* watch(
   };
   let { claims } = await recall.find(id);
   let cursor = claims?.actions.journal.length ?? 0;
+  const heldIn = (build: Build) => (build.claims ? queries.holds(build) : []);
+  const named = (holds: readonly HoldView[]) => JSON.stringify(holds.map(({ forMs: _, ...hold }) => hold));
   yield await snapshot();
+  let held = named(heldIn(await recall.find(id)));
   while (!signal.aborted) {
     const build = await recall.find(id);
     const journal = build.claims?.actions.journal ?? [];
@@ -399,7 +475,11 @@ async function* watch(
     for (; claims && cursor < journal.length; cursor++) {
       const { action, state } = journal[cursor]!;
       const attempts = claims.claimsOf(action);
-      const claim = attempts.find((c) => c.done) ?? attempts.at(-1);
+      // What blocked it has ended; of two runs at once the later may still be at it.
+      const claim =
+        attempts.find((c) => c.done) ??
+        (state === "blocked" ? attempts.findLast((c) => c.fail) : undefined) ??
+        attempts.at(-1);
       const reason = state === "blocked" ? claim?.fail?.reason : undefined;
       const ms = claim?.done?.usage?.wallMs;
       yield {
@@ -413,6 +493,9 @@ async function* watch(
         counts: { ...claims.actions.counts },
       };
     }
+    const holds = heldIn(build);
+    if (named(holds) !== held) yield { kind: "holds", holds };
+    held = named(holds);
     if (claims?.sealed) {
       yield { kind: "end", result: queries.result(build) };
       return;

@@ -11,6 +11,8 @@ import type { Claim } from "../protocol/work/claim.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { sidesOf } from "../protocol/work/divergence.ts";
 import { whyNobody } from "../protocol/work/eligible.ts";
+import type { Hold } from "../protocol/work/holds.ts";
+import { rebuiltOf } from "../protocol/work/rebuilt.ts";
 import { remedyOf, waitsOf } from "../protocol/work/waits.ts";
 import type {
   ActionView,
@@ -27,9 +29,19 @@ import type {
   StatusView,
   WaitView,
 } from "./control/api.ts";
+import type { HoldView } from "./control/words.ts";
+import { holdsOf } from "./hold-views.ts";
 import type { Mesh } from "./ports.ts";
+import { targetOf } from "./recipe.ts";
 
 const noActions = Object.fromEntries(actionStates.map((s) => [s, 0])) as Record<ActionState, number>;
+
+/** What an action waits for that a person holds. */
+const heldText: Readonly<Record<Hold, string>> = {
+  pause: "waits until the build is resumed",
+  failure: "waits until somebody answers the failure that the build broke at",
+  breakpoint: "waits at its breakpoint",
+};
 
 /** Actions with unequal results that are told of one build. */
 const divergentMax = 100;
@@ -167,6 +179,7 @@ export class Queries {
         actions: submitted.actions,
         counts: { ...noActions, done: sealed.state === "complete" ? submitted.actions : a.done },
         ...(submitted.fresh ? { fresh: true } : {}),
+        ...(submitted.checks ? { checks: submitted.checks } : {}),
       };
     });
     return [...this.builds(), ...archived].sort(
@@ -193,12 +206,24 @@ export class Queries {
   }
 
   divergent(): StatusView["divergent"] {
-    return this.builds().flatMap(({ build }) => {
+    return this.builds().flatMap(({ build, checks }): StatusView["divergent"] => {
+      if (checks) return this.rebuiltOtherwise(build, checks);
       const found = this.divergentIn(this.core.desk.builds.get(build)!);
       if (found.length === 0) return [];
       const nodes = new Set(found.flatMap(({ results }) => results.flatMap((r) => r.nodes)));
       return [{ build, first: found[0]!.action, actions: found.length, nodes: [...nodes].sort(byText) }];
     });
+  }
+
+  /** What a check by rebuilding found to differ counts for the build that it checks. */
+  private rebuiltOtherwise(check: BuildId, build: BuildId): StatusView["divergent"] {
+    const { builds } = this.core.desk;
+    const rebuilt = rebuiltOf(builds.get(check)!, (peer) => this.nameOf(peer), builds.get(build)?.claims);
+    const found = rebuilt?.actions.filter(({ verdict }) => verdict === "different") ?? [];
+    if (found.length === 0) return [];
+    const nodes = new Set(found.flatMap(({ by, again }) => [...by, ...again]));
+    const names = [...nodes].map((peer) => this.nameOf(peer)).sort(byText);
+    return [{ build, first: found[0]!.action, actions: found.length, nodes: names, check }];
   }
 
   private divergentIn({ claims }: Build): DivergentView[] {
@@ -224,7 +249,10 @@ export class Queries {
           build: build.id,
           first: wait.first,
           actions: wait.actions,
-          why: whyNobody(wait.unfit.map(({ peer, shortfalls }) => ({ name: this.nameOf(peer), shortfalls }))),
+          why:
+            wait.placed === undefined
+              ? whyNobody(wait.unfit.map(({ peer, shortfalls }) => ({ name: this.nameOf(peer), shortfalls })))
+              : `a person placed it on ${wait.placed}, which ${wait.unfit[0]!.shortfalls[0]!.text}`,
           never: wait.never,
           forMs: Math.max(0, Math.round(desk.now.monoMs - wait.sinceMonoMs)),
           had: wait.had.map(({ name, dead }) => ({ node: name, away: dead })),
@@ -287,6 +315,7 @@ export class Queries {
   summary(build: Build): BuildSummary {
     const { event, author, wallMs: submittedAtMs } = build.submission!;
     const { claims } = build;
+    const holds = claims ? this.holds(build) : [];
     return {
       build: build.id,
       name: event.name,
@@ -298,7 +327,14 @@ export class Queries {
       actions: event.actions,
       counts: countsOf(build),
       ...(event.fresh ? { fresh: true } : {}),
+      ...(event.checks ? { checks: event.checks } : {}),
+      ...(holds.length > 0 ? { holds } : {}),
     };
+  }
+
+  /** What people hold now of a build whose graph is here. */
+  holds(build: Build): HoldView[] {
+    return holdsOf(this.core, build, (peer) => this.nameOf(peer));
   }
 
   result(build: Build): BuildResult {
@@ -419,7 +455,9 @@ export class Queries {
   }
 
   private action(build: Build, claims: Claims, index: number): ActionView {
-    const { name, group } = claims.action(index);
+    const action = claims.action(index);
+    const { name, group } = action;
+    const target = targetOf(action);
     const attempts = claims.claimsOf(index);
     const result = claims.resultOf(index);
     const key = result?.key ?? attempts.at(-1)?.key;
@@ -428,6 +466,7 @@ export class Queries {
     return {
       name,
       group,
+      ...(target === undefined ? {} : { target }),
       state,
       dependsOn: claims.dependencies[index]!.map((d) => claims.action(d).name),
       ...(key ? { key } : {}),
@@ -480,6 +519,8 @@ export class Queries {
       return `${state === "held" ? "blocked behind" : "waits for"} ${shown}${open.length > 3 ? ` and ${open.length - 3} more` : ""}`;
     }
     if (state !== "ready") return undefined;
+    const held = claims.heldBy(index);
+    if (held !== undefined) return heldText[held];
     const { scored, unfit } = this.core.scheduler.candidates(build, index);
     if (scored.length > 0)
       return `waits for a free slot on ${scored

@@ -4,7 +4,8 @@ import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId } from "../protocol/kernel/ids.ts";
 import type { Artifacts, EventStore } from "../protocol/ports.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
-import { type Archived, endedOf, type Place } from "../protocol/work/archive.ts";
+import type { Place } from "../protocol/timeline/places.ts";
+import { type Archived, endedOf } from "../protocol/work/archive.ts";
 import { Build } from "../protocol/work/build.ts";
 import type { Desk } from "../protocol/work/desk.ts";
 import { Ledger } from "../protocol/work/ledger.ts";
@@ -19,6 +20,13 @@ export interface RecallOptions {
   readonly events: Pick<EventStore, "range">;
   readonly artifacts: Pick<Artifacts, "read">;
 }
+
+const countOf = (places: Iterable<Place>): number => {
+  let count = 0;
+  for (const { runs } of places)
+    for (let at = 0; at < runs.length; at += 2) count += runs[at + 1]! - runs[at]! + 1;
+  return count;
+};
 
 export class Recall {
   private readonly options: RecallOptions;
@@ -49,6 +57,15 @@ export class Recall {
   private async read(archived: Archived): Promise<Build> {
     const { desk, artifacts } = this.options;
     const { submitted } = endedOf(archived);
+    if (archived.dropped)
+      throw new SwarmError(
+        "not-found",
+        `${archived.build} ended long ago: it is known to have been, what was said in it is kept no more`,
+        {
+          remedy:
+            "how long that is: timelineKeptMs, in swarmd config show; to build it again: submit its spec",
+        },
+      );
     const entries = (await Promise.all([...archived.places.values()].map((at) => this.range(at)))).flat();
     const want = { digest: submitted.graph, from: desk.preferred(submitted.holders) };
     const graph = await new Promise<Uint8Array | null>((resolve) => artifacts.read(want, resolve));
@@ -68,6 +85,13 @@ export class Recall {
       );
     const build = new Build(archived.build, new Ledger(archived.build, 0), desk.now.monoMs);
     const own = entries.filter(({ entry }) => entry.build === archived.build);
+    const lacking = countOf(archived.places.values()) - new Set(own.map(({ id }) => id)).size;
+    if (lacking > 0)
+      throw new SwarmError(
+        "blob-missing",
+        `of ${archived.build} ${lacking} entries are damaged on this disk, and not yet back from others`,
+        { remedy: "try again in a moment; how many are missing in all: swarmd status" },
+      );
     build.take(own, desk.members);
     build.open(decodeGraph(graph), desk.estimates, desk.members);
     return build;

@@ -5,9 +5,9 @@
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { zstdCompress } from "node:zlib";
+import { constants, zstdCompress } from "node:zlib";
 import type { Effect, Input, Instant } from "../protocol/contract.ts";
-import { type TapeStep, taped } from "../protocol/explain/tape.ts";
+import { TapeFrame } from "../protocol/explain/tape.ts";
 import { encode } from "../protocol/kernel/codec.ts";
 import type { Gossip, Message } from "../protocol/swarm/message.ts";
 import type { Wire } from "../protocol/wire.ts";
@@ -22,6 +22,10 @@ const bytesMaxUsual = 256 << 20;
 /** What is gathered goes to the disk after so long, or once it is so much. */
 const flushMs = 1000;
 const flushBytes = 256 << 10;
+/** A frame that takes more memory than that is not kept for the next. */
+const spareBytesMax = 1 << 20;
+/** While there is nothing in it but what goes on in a calm, it may wait longer: each write wakes the disk. */
+const quietMs = 30_000;
 /** A stretch takes in so many bytes of inputs, or so many times its saved core, before the next begins. */
 const stretchBytesMin = 4 << 20;
 const coreTimes = 4;
@@ -52,15 +56,29 @@ export function recorderOf(
   return bytesMax === 0 ? undefined : new Recorder({ ...options, bytesMax });
 }
 
+/** Beats, readings and looks at the clock go on whether anything happens or not. */
+const isQuiet = (input: Input): boolean =>
+  input.kind === "tick" ||
+  input.kind === "sensed" ||
+  (input.kind === "gossip" && input.message.kind === "vitals");
+
 export class Recorder {
   private readonly options: RecorderOptions;
   private readonly raw = new WeakMap<object, Uint8Array>();
-  private steps: TapeStep[] = [];
-  private bytes = 0;
+  /** What is gathered. */
+  private frame = new TapeFrame();
+  /** Empty, for what comes while the other is made smaller. */
+  private spare: TapeFrame | undefined;
+  /** More was gathered than what goes on in a calm. */
+  private stirred = false;
+  /** Wall time of the last step. */
+  private atMs = 0;
   /** Of the stretch so far, before it is made smaller. */
   private stretchBytes = 0;
   private stretchBytesMax = stretchBytesMin;
   private file: string | undefined;
+  /** Where a frame may lie in part: nothing is to stand behind that. */
+  private torn: string | undefined;
   private count = 0;
   private timer: NodeJS.Timeout | undefined;
   private waitingBytes = 0;
@@ -96,8 +114,7 @@ export class Recorder {
     this.file = path.join(dir, name);
     this.stretchBytes = 0;
     this.stretchBytesMax = Math.max(stretchBytesMin, coreTimes * saved.length);
-    this.steps = [];
-    this.bytes = 0;
+    this.frame.clear();
     this.put(head);
   }
 
@@ -105,19 +122,20 @@ export class Recorder {
   stepped(input: Input, now: Instant, effects: readonly Effect[]): void {
     if (this.file === undefined || this.closed) return;
     const message = input.kind === "message" || input.kind === "gossip" ? input.message : undefined;
-    let step: TapeStep;
     try {
-      step = taped(input, now, effects, message && this.raw.get(message));
+      this.stretchBytes += this.frame.add(input, now, effects, message && this.raw.get(message));
     } catch (error) {
       // What cannot be kept must not keep the node from working.
       return this.giveUp(`${input.kind}: ${error instanceof Error ? error.message : String(error)}`);
     }
-    this.steps.push(step);
-    const bytes = 64 + (step[3]?.at(-1)?.length ?? 0);
-    this.bytes += bytes;
-    this.stretchBytes += bytes;
-    if (this.bytes >= flushBytes) this.flush();
-    this.timer ??= setTimeout(() => this.look(now.wallMs), flushMs).unref();
+    if (this.frame.length >= flushBytes) this.flush();
+    this.atMs = now.wallMs;
+    if (!this.stirred && !isQuiet(input)) {
+      this.stirred = true;
+      clearTimeout(this.timer);
+      this.timer = undefined;
+    }
+    this.timer ??= setTimeout(() => this.look(), this.stirred ? flushMs : quietMs).unref();
   }
 
   /** Ends once all is on the disk. */
@@ -128,38 +146,38 @@ export class Recorder {
     await this.writing;
   }
 
-  private look(atMs: number): void {
+  private look(): void {
     this.timer = undefined;
+    this.stirred = false;
     if (this.closed) return;
     this.flush();
-    if (this.stretchBytes >= this.stretchBytesMax) this.begin(atMs);
+    if (this.stretchBytes >= this.stretchBytesMax) this.begin(this.atMs);
   }
 
   private flush(): void {
-    if (this.steps.length === 0 || this.file === undefined) return;
-    const steps = this.steps;
-    this.steps = [];
-    this.bytes = 0;
-    this.put(encode(steps as unknown[]));
+    if (this.frame.steps === 0 || this.file === undefined) return;
+    const full = this.frame;
+    this.frame = this.spare ?? new TapeFrame();
+    this.spare = undefined;
+    this.put(full.taken(), () => {
+      full.clear();
+      if (full.room <= spareBytesMax) this.spare = full;
+    });
   }
 
-  /** A frame of the stretch: its length, then its bytes made smaller. */
-  private put(bytes: Uint8Array): void {
+  /** A frame of the stretch: its length, then its bytes made smaller. `done`: they are not read any more. */
+  private put(bytes: Uint8Array, done?: () => void): void {
     const { file } = this;
     if (this.waitingBytes > waitingBytesMax) return this.giveUp("the disk is too slow");
     this.waitingBytes += bytes.length;
     this.writing = this.writing
       .then(async () => {
-        const small = await compress(bytes);
+        const small = await compress(bytes, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+        done?.();
+        if (file === this.torn) return;
         const length = Buffer.alloc(4);
         length.writeUInt32BE(small.length);
-        await mkdir(path.dirname(file!), { recursive: true, mode: 0o700 });
-        const handle = await open(file!, "a", 0o600);
-        try {
-          await handle.writev([length, small]);
-        } finally {
-          await handle.close();
-        }
+        await this.append(file!, Buffer.concat([length, small]));
         this.writtenBytes += small.length;
         if (this.writtenBytes < roomBytes) return;
         this.writtenBytes = 0;
@@ -171,11 +189,29 @@ export class Recorder {
       });
   }
 
+  /** All of it, or nothing comes after it. */
+  private async append(file: string, bytes: Buffer): Promise<void> {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    const handle = await open(file, "a", 0o600);
+    const { size } = await handle.stat();
+    try {
+      // A disk that fills takes a part of it, and says nothing.
+      for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
+    } catch (error) {
+      this.torn = file;
+      // Without its head nothing can be read of it.
+      if (size === 0) await rm(file, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+
   private giveUp(why: string): void {
     if (!this.warned) this.options.log.warn({ why }, "this node's inputs are not recorded for a while");
     this.warned = true;
     this.file = undefined;
-    this.steps = [];
+    this.frame.clear();
     if (this.closed) return;
     setTimeout(() => {
       if (!this.closed && this.file === undefined) this.begin(Date.now());

@@ -4,18 +4,17 @@
  * resolved anew.
  */
 import { decodeGraph, encodeGraph, type Graph } from "../protocol/build/graph.ts";
-import { didYouMean } from "../protocol/build/nearest.ts";
 import { type Repinned, repinned, toolSetsOfGraph } from "../protocol/build/renewal.ts";
 import type { ToolSet } from "../protocol/build/tool-sets.ts";
 import type { Command, CommandReply } from "../protocol/contract.ts";
 import { sha256Hex } from "../protocol/kernel/digest.ts";
-import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId, Digest } from "../protocol/kernel/ids.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Desk } from "../protocol/work/desk.ts";
+import { indexNamed } from "../protocol/work/named.ts";
 import type { ToolChoices } from "../protocol/work/tooling.ts";
 import { toolsAreGone } from "../protocol/work/waits.ts";
-import type { Moved } from "./control/api.ts";
+import type { Moved } from "./control/words.ts";
 
 export interface RetryParts {
   readonly desk: Desk;
@@ -64,11 +63,8 @@ export async function retryAnew(
   if (state === "complete" && id !== asked.build) return { moved: 0, lost: 0, build: id };
   // What a person cancelled stays so; but a retry that was cancelled may be tried again.
   if (state === "complete" || (state === "cancelled" && id === asked.build)) return undefined;
-  const { actions, indexOf } = claims;
-  if (asked.action !== undefined && !indexOf.has(asked.action))
-    throw new SwarmError("not-found", `${id} has no action ${asked.action}`, {
-      remedy: didYouMean(asked.action, indexOf.keys()) ?? `what it is made of: swarmd logs ${id}`,
-    });
+  const { actions } = claims;
+  if (asked.action !== undefined) indexNamed(build, asked.action);
   const moved = actions.size - actions.counts.done;
   const lost = state === undefined ? claims.openClaims.size : 0;
   const { graph, changes } = gone
@@ -99,10 +95,18 @@ async function submitAgain(
   build: Build,
   changed: Graph | undefined,
 ): Promise<BuildId> {
-  const { name, graph: submitted, priority } = build.submission!.event;
+  const { name, graph: submitted, priority, fresh, checks } = build.submission!.event;
   await bring([submitted]);
   await bring([...new Set(decodeGraph(await read(submitted)).files.map((file) => file.digest))]);
   const graph = changed ? await keep(encodeGraph(changed).bytes) : submitted;
-  const reply = await command({ kind: "submit", name, graph, nonce: nonceOf(build.id), priority });
+  const reply = await command({
+    kind: "submit",
+    name,
+    graph,
+    nonce: nonceOf(build.id),
+    priority,
+    // A check that asked the cache would find what it is to check.
+    ...(checks ? { fresh, checks } : {}),
+  });
   return reply.build!;
 }

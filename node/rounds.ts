@@ -1,8 +1,8 @@
-/** What is looked after now and then, on one timer: each round while the swarm is awake, each fifth while all is calm. A machine that rests is woken as seldom as can be. */
+/** What is looked after now and then, on one timer: each round while the swarm is awake, each tenth while all is calm. A machine that rests is woken as seldom as can be. */
 
 /** Also the shortest time between two looks at one thing. */
 const roundMs = 1_000;
-const calmRounds = 5;
+const calmRounds = 10;
 /** Timers fire a little early or late: what is due within so long is due. */
 const slackMs = 200;
 

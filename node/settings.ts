@@ -160,6 +160,12 @@ export const settings = {
     otherwise: "5G; of a disk of less than 50G a tenth",
     example: "5G",
   },
+  timelineKeptMs: {
+    kind: "duration",
+    value: "time",
+    text: "What was said in builds that ended is kept in full for so long; 0 keeps it for good",
+    fallback: 90 * 86_400_000,
+  },
   logsKeptMs: {
     kind: "duration",
     value: "time",
@@ -306,6 +312,14 @@ export const settings = {
     fallback: undefined,
     otherwise: "256M; on a small board 0",
     example: "256M",
+  },
+  otlpEndpoint: {
+    kind: "text",
+    value: "url",
+    text: "A collector of OpenTelemetry that gets the trace of each build submitted here, once it has ended",
+    fallback: undefined,
+    otherwise: "none",
+    example: "http://localhost:4318",
   },
   diagnosis: {
     kind: "text",

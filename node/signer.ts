@@ -25,34 +25,38 @@ export function seedOf(key: KeyObject): Uint8Array | undefined {
   return new Uint8Array(key.export({ format: "der", type: "pkcs8" }).subarray(pkcs8Prefix.length));
 }
 
+const keys = new Map<string, KeyObject>();
+
+/** The native key of an author; undefined where the id is none of an Ed25519 key. */
+export function keyOf(author: PeerId): KeyObject | undefined {
+  const known = keys.get(author);
+  if (known) return known;
+  const raw = publicKeyOf(author);
+  if (!raw) return undefined;
+  const key = createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: "der", type: "spki" });
+  if (keys.size >= keysMax) keys.clear();
+  keys.set(author, key);
+  return key;
+}
+
+/** As the port says it: of any author, without a key of one's own. */
+export const verifySignature: Signer["verify"] = (author, id, signature) => {
+  try {
+    const key = keyOf(author);
+    return key !== undefined && signature.length === 64 && verify(null, hashBytes(id), key, signature);
+  } catch {
+    return false;
+  }
+};
+
 /** Signs with the key of `seed` (32 bytes); verifies for any author. */
 export function createSigner(seed: Uint8Array): Signer {
   const privateKey = privateKeyOf(seed);
   const own = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-  const keys = new Map<string, KeyObject>();
-
-  const keyOf = (author: PeerId): KeyObject | undefined => {
-    const known = keys.get(author);
-    if (known) return known;
-    const raw = publicKeyOf(author);
-    if (!raw) return undefined;
-    const key = createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: "der", type: "spki" });
-    if (keys.size >= keysMax) keys.clear();
-    keys.set(author, key);
-    return key;
-  };
-
   return {
     self: peerIdOf(new Uint8Array(own.subarray(spkiPrefix.length))),
     sign: (id) => new Uint8Array(sign(null, hashBytes(id), privateKey)),
-    verify(author, id, signature) {
-      try {
-        const key = keyOf(author);
-        return key !== undefined && signature.length === 64 && verify(null, hashBytes(id), key, signature);
-      } catch {
-        return false;
-      }
-    },
+    verify: verifySignature,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The timeline for reading: what all members said, merged by their clocks, read back from the disk as far as it is asked for. */
+import { nearestOr } from "../protocol/build/nearest.ts";
 import { familyOf, kindsNamed } from "../protocol/explain/families.ts";
 import { type Names, told } from "../protocol/explain/telling.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
@@ -121,10 +122,12 @@ function authorOf(word: string, { desk, queries }: TimelineParts): PeerId {
     ...desk.chains.heads().map(({ author }) => author),
   ]);
   const found = [...authors].find((peer) => peer === word || queries.nameOf(peer) === word);
-  if (found === undefined)
+  if (found === undefined) {
+    const names = [...authors].map((peer) => queries.nameOf(peer));
     throw new SwarmError("not-found", `no node ${word} ever said anything here`, {
-      remedy: "see the nodes: swarmd node list",
+      remedy: nearestOr(word, names, "see the nodes: swarmd node list"),
     });
+  }
   return found;
 }
 
@@ -199,9 +202,15 @@ interface Cursor {
   page: SignedEntry[];
 }
 
+/** Every entry on the disk that is not older, the latest first. */
+export const entriesSince = (
+  parts: Pick<TimelineParts, "desk" | "events">,
+  sinceMs: number,
+): AsyncIterable<SignedEntry> => newestFirst(parts, undefined, sinceMs);
+
 /** Every entry on the disk, the latest first: a page of each chain in memory at a time. */
 async function* newestFirst(
-  parts: TimelineParts,
+  parts: Pick<TimelineParts, "desk" | "events">,
   author: PeerId | undefined,
   sinceMs: number,
 ): AsyncIterable<SignedEntry> {
@@ -234,7 +243,7 @@ async function* newestFirst(
 }
 
 /** Every chain that this node knows, and the last place of it that anybody named. */
-function chainsOf({ chains, lastWords, archive }: Desk): Cursor[] {
+export function chainsOf({ chains, lastWords, archive }: Desk): Cursor[] {
   const known = new Map<string, Cursor>();
   const add = (author: PeerId, inc: Incarnation, seq: number) => {
     const key = chainOf(author, inc);

@@ -2,6 +2,9 @@
 import type { Effect } from "./contract.ts";
 import type { EventBatch } from "./ports.ts";
 
+/** A write that nobody waits for, and that holds nothing yet. */
+export const nothing: EventBatch = { entries: [], updates: [], dropped: [], durable: false, quiet: true };
+
 const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 0);
 export const batchBytes = ({ entries, updates }: Pick<EventBatch, "entries" | "updates">): number =>
   sum(entries.map((e) => e.bytes.length)) + sum(updates.map((u) => u.update.length));
@@ -20,4 +23,5 @@ export const joined = (a: EventBatch, b: EventBatch): EventBatch => ({
   updates: [...a.updates, ...b.updates],
   dropped: [...a.dropped, ...b.dropped],
   archived: [...(a.archived ?? []), ...(b.archived ?? [])],
+  forgotten: [...(a.forgotten ?? []), ...(b.forgotten ?? [])],
 });

@@ -22,6 +22,7 @@ import type { Scheduling } from "./swarm/policy.ts";
 import type { LocalVitals } from "./swarm/vitals.ts";
 import type { Entry, SignedEntry } from "./timeline/entry.ts";
 import type { ActionResult, Made, Role, Usage } from "./timeline/events.ts";
+import type { Damage, Place } from "./timeline/places.ts";
 
 /** A moment, as the shell reads it. Deadlines and liveness use `monoMs`; only people and certificates' expiry see `wallMs`. */
 export interface Instant {
@@ -44,6 +45,8 @@ export interface CoreConfig {
   readonly unsafeNoSandbox: boolean;
   /** How this node takes work. */
   readonly scheduling: Scheduling;
+  /** Ended builds that are older are dropped, but for what releases are made of; absent: none ever is. */
+  readonly timelineKeptMs?: number;
   /** Little is kept of builds that have ended. */
   readonly small?: boolean;
   /** The name of the log that keeps this node's votes, 16 hex digits; absent: it cannot vote. */
@@ -146,6 +149,8 @@ export type Command =
       readonly priority: number;
       /** The action cache is not asked. */
       readonly fresh?: boolean;
+      /** The build of which it runs actions again, to see whether the same comes out. */
+      readonly checks?: BuildId;
     }
   | {
       readonly kind: "control";
@@ -159,6 +164,14 @@ export type Command =
   | {
       readonly kind: "operate";
       readonly operation: Operation;
+      readonly reason?: string;
+      readonly dryRun: boolean;
+    }
+  /** A person's hand on a live build: `dryRun` says only what it would do. */
+  | {
+      readonly kind: "debug";
+      readonly build: BuildId;
+      readonly word: DebugWord;
       readonly reason?: string;
       readonly dryRun: boolean;
     }
@@ -196,6 +209,8 @@ export type Command =
     }
   /** What a build staged is not to be released. */
   | { readonly kind: "drop"; readonly channel: string; readonly build: BuildId; readonly reason: string }
+  /** Builds that were kept long enough go at once. */
+  | { readonly kind: "compact" }
   /** The node goes down: stop what runs, say `node.down`. */
   | { readonly kind: "stop"; readonly reason: string };
 
@@ -215,6 +230,17 @@ export type Operation =
   | { readonly op: "pause" | "resume" | "unground"; readonly peer: PeerId }
   /** `now`: what runs is stopped too. */
   | { readonly op: "drain"; readonly peer: PeerId; readonly now?: boolean };
+
+/** How a person sees a build go step by step. */
+export type DebugWord =
+  /** Lets these actions run that are held back; without names those the scheduler would choose next, `count` of them (1). */
+  | { readonly op: "step"; readonly actions?: readonly ActionName[]; readonly count?: number }
+  /** Holds an action, or without one the whole build at its next failure; `clear` takes that back. */
+  | { readonly op: "break"; readonly action?: ActionName; readonly clear?: boolean }
+  /** The action runs on this node and on no other; without a node wherever it suits. */
+  | { readonly op: "place"; readonly action: ActionName; readonly peer?: PeerId }
+  /** Writes down what the scheduler would choose next. */
+  | { readonly op: "record"; readonly count?: number };
 
 /** What may be said of members. `force`: also where the swarm is left without an admin. */
 export type MemberOperation =
@@ -251,6 +277,8 @@ export type CommandReply =
       readonly moved?: number;
       readonly lost?: number;
       readonly word?: string;
+      /** The actions that a step lets run, or would. */
+      readonly actions?: readonly ActionName[];
       /** The epoch that was made, or would be. */
       readonly epoch?: number;
       /** Of that epoch. */
@@ -326,6 +354,8 @@ export type Input =
       readonly seq: number;
       readonly entries: readonly SignedEntry[];
     }
+  /** The own disk gave back other bytes than it was given: they were put aside, and are to be had again. */
+  | { readonly kind: "damaged"; readonly damages: readonly Damage[] }
   /** The own disk no longer has these blobs: they made room. */
   | { readonly kind: "collected"; readonly digests: readonly Digest[] }
   | { readonly kind: "blob-read"; readonly digest: Digest; readonly bytes: Uint8Array | null }
@@ -396,7 +426,19 @@ export type Effect =
       readonly entries: readonly SignedEntry[];
     }
   /** The build is sealed and its grace over: its updates may go, its entries stay, and a record of where they lie. */
-  | { readonly kind: "archive"; readonly build: BuildId; readonly record: Uint8Array }
+  | {
+      readonly kind: "archive";
+      readonly build: BuildId;
+      readonly record: Uint8Array;
+      readonly places: readonly Place[];
+    }
+  /** Entries of an ended build go from the disk; its record stays in this form, or goes too. */
+  | {
+      readonly kind: "forget";
+      readonly build: BuildId;
+      readonly places: readonly Place[];
+      readonly record?: Uint8Array;
+    }
   | { readonly kind: "send"; readonly to: PeerId; readonly message: Message }
   /** To all; `to`: to these members also by themselves. */
   | { readonly kind: "gossip"; readonly message: Gossip; readonly to?: readonly PeerId[] }

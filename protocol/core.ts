@@ -5,8 +5,9 @@
 import { decodeGraph, type InputFile } from "./build/graph.ts";
 import type { Command, CommandReply, CoreConfig, Effect, Input, Instant } from "./contract.ts";
 import { Farewell } from "./farewell.ts";
+import { takeFetched } from "./fetches.ts";
 import { SwarmError } from "./kernel/errors.ts";
-import { type BuildId, type ClaimId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
+import { type BuildId, type Digest, incarnationCounter, type PeerId } from "./kernel/ids.ts";
 import { load, save } from "./kernel/snapshot.ts";
 import { parts } from "./parts.ts";
 import { Releases } from "./release/releases.ts";
@@ -23,13 +24,17 @@ import { CatchUp } from "./work/catch-up.ts";
 import { type Claim, isOpen } from "./work/claim.ts";
 import { Copies } from "./work/copies.ts";
 import { Courier } from "./work/courier.ts";
+import { debug } from "./work/debug.ts";
 import { Desk } from "./work/desk.ts";
+import { Disputer } from "./work/disputer.ts";
 import { Expiry } from "./work/expiry.ts";
 import { Gate } from "./work/gate.ts";
 import { Granter } from "./work/granter.ts";
 import { History } from "./work/history.ts";
 import { Holder } from "./work/holder.ts";
+import { ending, saysAny, steering } from "./work/holds.ts";
 import { among, clientOf, Ledger } from "./work/ledger.ts";
+import { Losses } from "./work/lost.ts";
 import { operate } from "./work/operate.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
@@ -41,6 +46,7 @@ import { Stager } from "./work/stager.ts";
 import { Submissions } from "./work/submit.ts";
 import { survey } from "./work/survey.ts";
 import { Twins } from "./work/twins.ts";
+import { cannotWrite, Upkeep } from "./work/upkeep.ts";
 import { Witness } from "./work/witness.ts";
 
 /** The machines that share out work: the simulator holds others against them. */
@@ -52,6 +58,7 @@ export interface Hands {
 
 export class Core {
   readonly desk: Desk;
+  readonly losses: Losses;
   readonly preparer: Preparer;
   readonly granter: Granter;
   readonly expiry: Expiry;
@@ -61,13 +68,14 @@ export class Core {
   readonly outlook: Outlook;
   private readonly courier: Courier;
   private readonly twins: Twins;
-  private readonly copies: Copies;
+  readonly copies: Copies;
   readonly scheduler: Scheduler;
   private readonly attention: Attention;
   private readonly submissions: Submissions;
   private readonly catchUp: CatchUp;
   private readonly allowance: Allowance;
   readonly borrower: Borrower;
+  readonly upkeep: Upkeep;
   private readonly retirement: Retirement;
   private readonly pulse: Pulse;
   private readonly witness: Witness;
@@ -75,20 +83,22 @@ export class Core {
   readonly door: Door;
   readonly releases: Releases;
   private readonly stager: Stager;
+  private readonly disputer: Disputer;
   private readonly farewell: Farewell;
 
   constructor(config: CoreConfig, now: Instant, hands: Hands = { Courier, Granter, Scheduler }) {
     this.desk = new Desk(config, now);
-    this.preparer = new Preparer(this.desk);
+    this.losses = new Losses(this.desk);
+    this.preparer = new Preparer(this.desk, this.losses);
     this.copies = new Copies(this.desk);
-    this.holder = new Holder(this.desk);
+    this.holder = new Holder(this.desk, this.losses);
     this.gate = new Gate(this.desk, this.holder);
     this.courier = new hands.Courier(this.desk);
     this.outlook = new Outlook(this.desk);
     this.granter = new hands.Granter(this.desk, this.preparer, this.gate, this.outlook, this.courier);
     this.twins = new Twins(this.desk, this.gate, this.outlook, this.granter);
     this.expiry = new Expiry(this.desk);
-    this.sealer = new Sealer(this.desk);
+    this.sealer = new Sealer(this.desk, this.losses);
     this.scheduler = new hands.Scheduler(this.desk, this.granter, this.holder, this.gate, this.outlook);
     this.attention = new Attention(this.desk, this.preparer, this.scheduler);
     this.submissions = new Submissions(this.desk);
@@ -101,13 +111,15 @@ export class Core {
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
     this.releases = new Releases(this.desk);
+    this.upkeep = new Upkeep(this.desk, this.borrower, this.releases.staging);
     this.stager = new Stager(this.desk, this.releases.staging, this.releases.papers);
+    this.disputer = new Disputer(this.desk, this.releases.staging);
     this.farewell = new Farewell(this.desk, this.holder, this.history);
   }
 
   /** Takes one input at one moment; what must happen now comes back in order. */
   step(input: Input, now: Instant): Effect[] {
-    const slept = this.catchUp.begin(now);
+    const slept = this.catchUp.begin(now, this.attention.deadline());
     this.desk.begin(now);
     if (slept) this.holder.slept();
     if (input.kind !== "signed") this.begin();
@@ -147,12 +159,10 @@ export class Core {
 
   private nextDecisionMonoMs(): number {
     const { pulse, expiry, holder, gate, preparer, granter, twins, scheduler } = this;
-    const { sealer, submissions, copies, catchUp, borrower, history, witness, releases } = this;
+    const { sealer, submissions, copies, catchUp, upkeep, history, witness, releases } = this;
     const some = [pulse, expiry, holder, gate, preparer, granter, twins, scheduler];
-    const others = [sealer, submissions, copies, catchUp, borrower, history, witness, releases];
-    let at = Number.POSITIVE_INFINITY;
-    for (const machine of [...some, ...others]) at = Math.min(at, machine.deadline());
-    return at;
+    const others = [sealer, submissions, copies, catchUp, upkeep, history, witness, releases];
+    return Math.min(...[...some, ...others].map((machine) => machine.deadline()));
   }
 
   private take(input: Input): void {
@@ -207,6 +217,8 @@ export class Core {
       case "sensed":
         desk.sense(input.vitals);
         return this.pulse.sometime();
+      case "damaged":
+        return this.upkeep.mender.damaged(input.damages);
       case "collected":
         for (const digest of input.digests) desk.forgetLocal(digest);
         return;
@@ -230,7 +242,7 @@ export class Core {
       case "looked-up":
         return this.preparer.lookedUp(input.keys, input.hits, input.asker);
       case "fetched":
-        return this.takeFetched(input.id, input.missing, input.fetchedBytes);
+        return takeFetched(this, input.id, input.missing, input.fetchedBytes);
       case "executed":
         return this.holder.executed(input.claim, input.outcome);
       case "command":
@@ -257,7 +269,7 @@ export class Core {
     this.pulse.tick();
     this.submissions.tick();
     this.catchUp.tick();
-    this.borrower.tick();
+    this.upkeep.tick();
     this.preparer.prepare();
     this.expiry.expire();
     this.holder.pump();
@@ -268,6 +280,7 @@ export class Core {
     this.copies.pump();
     this.history.pump();
     this.stager.pump();
+    this.disputer.pump();
     this.releases.pump();
     this.forget(this.retirement.pump());
     this.farewell.pump();
@@ -296,10 +309,12 @@ export class Core {
         return this.catchUp.answer(from, message);
       case "entries":
         return this.takeEntries(from, message.entries);
+      case "outline":
+        return this.borrower.outlined(message) ? undefined : this.takeEntries(from, message.entries);
       case "archive":
-        return this.borrower.listed(from, message);
       case "want":
-        return this.borrower.lend(from, message.build);
+      case "lack":
+        return this.upkeep.hears(from, message);
       case "ledger":
         return this.takeUpdate(from, message);
       case "grant":
@@ -355,7 +370,9 @@ export class Core {
   }
 
   /** Entries of the timeline, or of builds that ended. */
-  private takeEntries(from: PeerId, entries: readonly SignedEntry[]): void {
+  private takeEntries(from: PeerId, came: readonly SignedEntry[]): void {
+    const mended = this.upkeep.mender.takes(came);
+    const entries = mended.length === 0 ? came : came.filter((entry) => !mended.includes(entry));
     for (const [id, facts] of Map.groupBy(entries, (e) => e.entry.build)) {
       if (id === undefined) for (const entry of facts) this.takeOthers(entry, from);
       const build = id === undefined || this.borrower.takes(id, facts) ? undefined : this.desk.builds.get(id);
@@ -421,7 +438,7 @@ export class Core {
 
   private takeTimeline(entry: SignedEntry): { fresh: boolean; gap: boolean } {
     const { desk } = this;
-    const { whole, gap, clash } = desk.chains.take(entry);
+    const { whole, gap, held = false, clash } = desk.chains.take(entry);
     if (clash !== undefined) this.witness.clashes(entry, clash);
     if (desk.members.consider(entry)) this.door.changed();
     for (const one of whole) {
@@ -442,7 +459,7 @@ export class Core {
         if (event) this.door.hears(one, event);
       }
     }
-    return { fresh: whole.length > 0 || gap, gap };
+    return { fresh: whole.length > 0 || gap || held, gap };
   }
 
   /** A person spoke of this node: what it holds is looked at again, and others hear at once what it takes now. */
@@ -473,7 +490,11 @@ export class Core {
     this.twins.review(build, touched);
     this.attention.facts(build, touched, entries);
     this.holder.review(build, touched);
-    if (entries.some((e) => e.entry.events.some((x) => x.kind === "control" || x.kind === "sealed"))) {
+    const steered = saysAny(entries, steering);
+    if (steered) this.scheduler.stirred();
+    const broke = build.claims?.paused && touched.some((claim) => claim.fail);
+    if (broke || steered) this.holder.reviewAll(build);
+    if (saysAny(entries, ending)) {
       this.holder.reviewAll(build);
       this.expiry.forget();
       if (build.claims?.sealed) this.history.ended();
@@ -514,34 +535,16 @@ export class Core {
     this.holder.treeRead(digest, files !== null);
   }
 
-  private takeFetched(id: string, missing: readonly Digest[], fetchedBytes: number): void {
-    if (this.releases.fetched(id, missing)) return;
-    const [what, a, b] = id.split(":");
-    if (what === "hold")
-      this.desk.emit({
-        kind: "send",
-        to: a as PeerId,
-        message: { kind: "held", id: b!, missing: [...missing] },
-      });
-    else if (what === "copy") this.copies.fetched(id, missing, fetchedBytes);
-    else if (what === "gather") this.sealer.gathered(a as BuildId, missing);
-    else this.holder.fetched(id as ClaimId, missing, fetchedBytes);
-  }
-
   private command(id: number, command: Command): void {
     const { desk } = this;
     this.pulse.awaken();
     const reply = (r: CommandReply) => desk.emit({ kind: "reply", id, reply: r });
-    if (desk.mute && command.kind !== "stop")
-      return reply({
-        ok: false,
-        code: "refused",
-        message: "this node cannot write to its disk, so nothing it says would last",
-        remedy: "see the daemon's log for the reason; mostly the disk is full: free some space",
-      });
+    if (desk.mute && command.kind !== "stop") return reply(cannotWrite);
     switch (command.kind) {
       case "submit":
         return this.submissions.begin(id, command);
+      case "debug":
+        return debug(this, id, command);
       case "control":
       case "operate":
         return operate(desk, this.holder, id, command);
@@ -550,6 +553,8 @@ export class Core {
         return this.door.command(id, command);
       case "survey":
         return survey(desk, id, command.tools);
+      case "compact":
+        return reply({ ok: true, moved: this.upkeep.retention.compact() });
       case "stop":
         this.farewell.begin(command.reason);
         return reply({ ok: true });
@@ -586,8 +591,8 @@ export class Core {
   }
 
   private forget(builds: readonly Build[]): void {
-    const { preparer, scheduler, attention, gate, outlook, twins, copies } = this;
-    for (const machine of [preparer, scheduler, attention, gate, outlook, twins, copies])
+    const { preparer, scheduler, attention, gate, outlook, twins, copies, disputer } = this;
+    for (const machine of [preparer, scheduler, attention, gate, outlook, twins, copies, disputer])
       for (const { id } of builds) machine.forget(id);
   }
 }

@@ -39,6 +39,7 @@ import { Claims } from "./work/claims.ts";
 import { Copies } from "./work/copies.ts";
 import { Courier } from "./work/courier.ts";
 import { Desk } from "./work/desk.ts";
+import { Disputer } from "./work/disputer.ts";
 import { Estimates } from "./work/estimates.ts";
 import { Expiry } from "./work/expiry.ts";
 import { Gate } from "./work/gate.ts";
@@ -47,14 +48,18 @@ import { Grounding } from "./work/grounding.ts";
 import { Heat } from "./work/heat.ts";
 import { History } from "./work/history.ts";
 import { Holder } from "./work/holder.ts";
+import { Holds } from "./work/holds.ts";
 import { Leaning } from "./work/leaning.ts";
 import { Ledger } from "./work/ledger.ts";
+import { Losses } from "./work/lost.ts";
+import { Mender } from "./work/mender.ts";
 import { Outlook } from "./work/outlook.ts";
 import { Preparer } from "./work/preparer.ts";
 import { Pulse } from "./work/pulse.ts";
 import { Reasons } from "./work/reasons.ts";
 import { Recent } from "./work/recent.ts";
 import { Records } from "./work/records.ts";
+import { Retention } from "./work/retention.ts";
 import { Retirement } from "./work/retirement.ts";
 import { Room } from "./work/room.ts";
 import { Scheduler } from "./work/scheduler.ts";
@@ -65,6 +70,7 @@ import { Stager } from "./work/stager.ts";
 import { Standby } from "./work/standby.ts";
 import { Submissions } from "./work/submit.ts";
 import { Twins } from "./work/twins.ts";
+import { Upkeep } from "./work/upkeep.ts";
 import { Witness } from "./work/witness.ts";
 
 export const parts: readonly Savable[] = [
@@ -81,6 +87,9 @@ export const parts: readonly Savable[] = [
   IdSum,
   Archive,
   Borrower,
+  Mender,
+  Retention,
+  Upkeep,
   Retirement,
   Pulse,
   Peers,
@@ -95,6 +104,7 @@ export const parts: readonly Savable[] = [
   Build,
   Ledger,
   Claims,
+  Holds,
   Actions,
   Preparer,
   Seeker,
@@ -102,6 +112,7 @@ export const parts: readonly Savable[] = [
   Expiry,
   Sealer,
   Copies,
+  Losses,
   Holder,
   History,
   Gate,
@@ -122,6 +133,7 @@ export const parts: readonly Savable[] = [
   Witness,
   Door,
   Stager,
+  Disputer,
   Releases,
   Epochs,
   Mirrors,

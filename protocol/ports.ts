@@ -19,6 +19,7 @@ import type { BuildId, ClaimId, Digest, Incarnation, PeerId } from "./kernel/ids
 import type { LocalVitals } from "./swarm/vitals.ts";
 import type { SignedEntry } from "./timeline/entry.ts";
 import type { ActionResult, Made } from "./timeline/events.ts";
+import type { Damage, Place } from "./timeline/places.ts";
 
 export interface Clock {
   /** `monoMs` never goes back; `wallMs` may. */
@@ -40,8 +41,18 @@ export interface EventBatch {
   readonly entries: readonly SignedEntry[];
   readonly updates: readonly { readonly build: BuildId; readonly update: Uint8Array }[];
   readonly dropped: readonly BuildId[];
-  /** Records of ended builds, each in the place of the one before. */
-  readonly archived?: readonly { readonly build: BuildId; readonly record: Uint8Array }[];
+  /** Records of ended builds, each in the place of the one before; what lies at these places may be packed. */
+  readonly archived?: readonly {
+    readonly build: BuildId;
+    readonly record: Uint8Array;
+    readonly places: readonly Place[];
+  }[];
+  /** Entries of these builds go, and their records, where no other is given. */
+  readonly forgotten?: readonly {
+    readonly build: BuildId;
+    readonly places: readonly Place[];
+    readonly record?: Uint8Array;
+  }[];
   /** Takes the place of the one kept before. */
   readonly history?: Uint8Array;
   /** fsync before calling back. */
@@ -80,6 +91,8 @@ export interface EventStore {
   ): void;
   /** The results kept for an action key, the newest last. */
   results(key: Digest, done: (found: readonly Remembered[]) => void): void;
+  /** Hears of entries that are no longer what was written, as they are read: they are put aside, and not there any more. */
+  watch?(hear: (damages: readonly Damage[]) => void): void;
   /** Adds a maker to what is known of a key, each member once; a different result replaces nothing and is kept beside it. */
   remember(key: Digest, result: ActionResult, made: Made): void;
 }

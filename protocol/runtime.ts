@@ -2,7 +2,7 @@
  * Drives one core over its ports: signs and verifies, keeps effect order and durability, owns the one timer. The machine and the
  * simulator run this very file, so that what a crash cuts off is the same on both. It decides nothing.
  */
-import { batchBytes, bytesOf, joined } from "./batches.ts";
+import { batchBytes, bytesOf, joined, nothing } from "./batches.ts";
 import { bootInputs } from "./boot.ts";
 import type { Command, CommandReply, Effect, Ending, Input, Instant } from "./contract.ts";
 import type { Core } from "./core.ts";
@@ -90,6 +90,7 @@ export class Runtime {
   /** Boot: what was on disk, then `node.up`. */
   start(restored: Restored): void {
     for (const input of bootInputs(restored, this.ports.showcase.restored(), this.wire)) this.input(input);
+    this.ports.events.watch?.((damages) => this.input({ kind: "damaged", damages }));
   }
 
   /** A power cut: nothing more happens here. */
@@ -327,25 +328,18 @@ export class Runtime {
       case "keep":
       case "keep-update":
         return this.keep({
+          ...nothing,
           entries: effect.entries,
-          updates: effect.kind === "keep" ? none : [effect],
-          dropped: none,
-          durable: false,
-          quiet: true,
+          updates: effect.kind === "keep" ? [] : [effect],
         });
       case "archive":
-        return this.keep({
-          entries: [],
-          updates: [],
-          dropped: [effect.build],
-          archived: [effect],
-          durable: false,
-          quiet: true,
-        });
+        return this.keep({ ...nothing, dropped: [effect.build], archived: [effect] });
+      case "forget":
+        return this.keep({ ...nothing, forgotten: [effect] });
       case "keep-history":
         // Not tried again: the next one holds all of it.
         return ports.events.write(
-          { entries: [], updates: [], dropped: [], history: effect.history, durable: false, quiet: true },
+          { ...nothing, history: effect.history },
           (error) => error && !this.ended && this.observer.trouble?.(error),
         );
       case "send":
@@ -594,5 +588,3 @@ export class Runtime {
 const passes = (effect: Effect): boolean =>
   (effect.kind === "gossip" && effect.message.kind === "vitals") ||
   (effect.kind === "reply" && !effect.reply.ok);
-
-const none: readonly never[] = [];

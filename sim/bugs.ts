@@ -6,6 +6,7 @@ import type { Runtime } from "../protocol/runtime.ts";
 import type { Message } from "../protocol/swarm/message.ts";
 import type { Event } from "../protocol/timeline/events.ts";
 import { Claims } from "../protocol/work/claims.ts";
+import { Holds } from "../protocol/work/holds.ts";
 import { readUpdate } from "../protocol/work/ledger.ts";
 import type { Invariant } from "./checkers/violation.ts";
 import type { FaultKind } from "./faults.ts";
@@ -13,6 +14,7 @@ import type { Bend, Host } from "./host.ts";
 import type { Mix } from "./mix.ts";
 import {
   answeredMix,
+  debuggedMix,
   floodedMix,
   forgedMix,
   jumpingMix,
@@ -77,6 +79,20 @@ function everyFold(
     if (!plain) throw new Error(`no fold has a method ${method}`);
     shared[method] = function (this: Claims, ...args: never[]) {
       return patch(this, plain.bind(this), args);
+    };
+    return () => {
+      shared[method] = plain;
+    };
+  };
+}
+
+/** The same of what people hold back. */
+function everyHold(method: string, patch: (holds: Holds, plain: () => unknown) => unknown): Bug["plant"] {
+  return () => {
+    const shared = inside(Holds.prototype);
+    const plain = shared[method]!;
+    shared[method] = function (this: Holds, ...args: never[]) {
+      return patch(this, () => plain.apply(this, args));
     };
     return () => {
       shared[method] = plain;
@@ -319,6 +335,24 @@ export const bugs: readonly Bug[] = [
         return grant(...args);
       };
     }, oneHost),
+  },
+  {
+    name: "nobody asks whether a person holds an action",
+    breaks: "what is held waits",
+    mix: debuggedMix,
+    plant: everyFold("heldBy", () => undefined),
+  },
+  {
+    name: "a step lets everything go",
+    breaks: "what is held waits",
+    mix: debuggedMix,
+    plant: everyHold("of", (holds, plain) => (holds.rests ? plain() : undefined)),
+  },
+  {
+    name: "a place is only written down",
+    breaks: "what is placed runs there",
+    mix: debuggedMix,
+    plant: everyHold("placeOf", () => undefined),
   },
   {
     name: "a holder does not care that it lost",

@@ -183,7 +183,7 @@ function twoFaces(host: Host, ports: Ports): Network {
   /** The other face of a message that carries one own entry. */
   const otherFace = (bytes: Uint8Array): Uint8Array | undefined => {
     const message = readMessage(bytes, readUpdate);
-    if (!("entries" in message) || !isOwn(message.entries)) return undefined;
+    if (!("entries" in message) || message.kind === "outline" || !isOwn(message.entries)) return undefined;
     const [own] = message.entries as [SignedEntry];
     const other = signedBy(signer, {
       ...own.entry,

@@ -8,6 +8,7 @@ import { Calm } from "./checkers/calm.ts";
 import { ChainChecker } from "./checkers/chains.ts";
 import { ExecutionChecker } from "./checkers/executions.ts";
 import { GoodputChecker } from "./checkers/goodput.ts";
+import { HoldChecker } from "./checkers/holds.ts";
 import { LimitChecker } from "./checkers/limits.ts";
 import { MemberChecker } from "./checkers/members.ts";
 import { ReleaseChecker } from "./checkers/releases.ts";
@@ -17,6 +18,7 @@ import { StewardChecker } from "./checkers/stewards.ts";
 import type { Invariant, Violation } from "./checkers/violation.ts";
 import { WaitChecker } from "./checkers/waits.ts";
 import type { Swarm } from "./swarm.ts";
+import { olderVersion } from "./versions.ts";
 
 const sampleMs = 250;
 /** Of one invariant so many violations are listed; what breaks once often breaks at every step after. */
@@ -48,6 +50,7 @@ export class Checkers {
       changed: ({ node, build }, digest) => swarm.world.record(node, "state", `${build} ${digest}`),
     });
     const stewards = new StewardChecker(swarm, calm, dishonest, accuse);
+    const holds = new HoldChecker(dishonest, accuse);
     this.releases = new ReleaseChecker(swarm, dishonest, accuse);
     const limits = new LimitChecker(swarm, dishonest, accuse);
     const cache = new CacheChecker(swarm, calm, dishonest, accuse);
@@ -59,6 +62,7 @@ export class Checkers {
       states.step(host.name, host.core.desk.builds.values());
       this.executions.step(host, effects);
       stewards.step(host, effects, input);
+      holds.step(host, effects);
       cache.step(host, effects);
       limits.step(host, effects);
       this.releases.step(host);
@@ -108,6 +112,12 @@ function* statesOf(swarm: Swarm): Iterable<State> {
     const { builds, chains } = host.core.desk;
     for (const { id, ledger, claims } of [...builds.values()].sort((a, b) => byText(a.id, b.id)))
       if (claims)
-        yield { node: host.name, build: id, facts: `${id} ${ledger.digest()} ${chains.digest()}`, claims };
+        yield {
+          node: host.name,
+          build: id,
+          facts: `${id} ${ledger.digest()} ${chains.digest()}`,
+          claims,
+          knowsWords: host.core.desk.config.version !== olderVersion,
+        };
   }
 }

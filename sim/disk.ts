@@ -8,6 +8,7 @@ import type { Random } from "../protocol/kernel/random.ts";
 import type { EventBatch, EventStore, Restored } from "../protocol/ports.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import type { ActionResult, Made } from "../protocol/timeline/events.ts";
+import type { Damage } from "../protocol/timeline/places.ts";
 import type { Ending, Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -92,6 +93,16 @@ class Contents {
     for (const { build, record } of write.batch.archived ?? [])
       if (rotten?.has(record)) this.archived.delete(build);
       else this.archived.set(build, record);
+    for (const { build, places, record } of write.batch.forgotten ?? []) {
+      if (record) this.archived.set(build, record);
+      else this.archived.delete(build);
+      for (const { author, inc, runs } of places) {
+        const chain = this.chains.get(chainOf(author, inc));
+        for (let at = 0; chain && at < runs.length; at += 2)
+          for (let seq = runs[at]!; seq <= runs[at + 1]!; seq++)
+            if (chain.get(seq)?.entry.build === build) chain.delete(seq);
+      }
+    }
     const { history } = write.batch;
     if (history) this.history = rotten?.has(history) ? undefined : history;
   }
@@ -144,6 +155,15 @@ class Index {
     }
   }
 }
+
+const damageOf = ({ entry: { author, inc, seq, build } }: SignedEntry): Damage => ({
+  author,
+  inc,
+  fromSeq: seq,
+  toSeq: seq,
+  shelf: build === undefined ? "timeline" : "builds",
+  ...(build === undefined ? {} : { build }),
+});
 
 /** Results of one key; they never change, others take their place. */
 type Results = readonly { readonly result: ActionResult; readonly made: readonly Made[] }[];
@@ -228,6 +248,10 @@ export class Disk {
   private pending: Pending[] = [];
   /** Entries and updates that are no longer what was written, by the write that brought them. */
   private readonly rotten = new Map<Write, Set<unknown>>();
+  /** Those among the rotten entries that nobody was told of. */
+  private untold: SignedEntry[] = [];
+  /** Hears of them, while it lives. */
+  private watcher: ((damages: readonly Damage[]) => void) | undefined;
   /** Rotten records that nobody has read yet. */
   private unnoticed = 0;
   /** Of all that is pending. */
@@ -292,6 +316,7 @@ export class Disk {
         if (bad.has(record) || this.random.float() >= share) continue;
         this.rotten.set(write, bad.add(record));
         this.unnoticed++;
+        if (typeof record === "object" && "entry" in record) this.untold.push(record);
       }
     }
     return this.unnoticed - before;
@@ -312,6 +337,7 @@ export class Disk {
     this.pending = [];
     this.pendingBytes = 0;
     this.rotten.clear();
+    this.untold = [];
     this.unnoticed = 0;
     this.refold();
   }
@@ -326,8 +352,15 @@ export class Disk {
 
   /** The port of one process, which takes the disk's tail with it when it dies. */
   port(process: Process): EventStore & { restore(): Restored } {
-    process.onEnd((ending) => this.crash(ending));
+    process.onEnd((ending) => {
+      this.watcher = undefined;
+      this.crash(ending);
+    });
     return {
+      watch: (hear) => {
+        this.watcher = (damages) => process.after(0, () => hear(damages));
+        this.tellDamage();
+      },
       write: (batch, done) => this.write(process, batch, done),
       range: (author, inc, fromSeq, toSeq, done) =>
         process.after(this.options.readMs, () => {
@@ -441,6 +474,13 @@ export class Disk {
     this.refused += this.unnoticed;
     this.unnoticed = 0;
     this.refold();
+    this.tellDamage();
+  }
+
+  private tellDamage(): void {
+    if (this.untold.length === 0 || this.unnoticed > 0) return;
+    this.watcher?.(this.untold.map(damageOf));
+    if (this.watcher) this.untold = [];
   }
 
   private drawLog(): string {

@@ -30,11 +30,31 @@ export interface Order {
   readonly op: "pause" | "resume" | "cancel";
 }
 
+/** How a person debugs the n-th build: actions and hosts are counted from the first, around. */
+export interface Debugged {
+  readonly atMs: number;
+  readonly build: number;
+  readonly op:
+    | "pause"
+    | "resume"
+    | "step"
+    | "next"
+    | "break"
+    | "clear"
+    | "break-failure"
+    | "place"
+    | "replace"
+    | "record";
+  readonly action: number;
+  readonly host: number;
+}
+
 export interface Mix {
   readonly seed: number;
   readonly hosts: readonly HostOptions[];
   readonly works: readonly Work[];
   readonly orders: readonly Order[];
+  readonly debugged?: readonly Debugged[];
   readonly faults: readonly FaultInput[];
   /** The one host that may lie, or have a clone: none of its words is taken for granted, and it is never in the core. */
   readonly villain: string | undefined;
@@ -82,6 +102,7 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
     workload: workload(random, seed + (random.below(2) === 0 ? 0 : i)),
   }));
   const releases = Random.fromNumber(seed ^ 0x2e1ea5e);
+  const debugging = Random.fromNumber(seed ^ 0xdeb06);
   const mix: Mix = {
     seed,
     hosts: governed ? [...hosts.map((h, nth) => (nth === 1 ? { ...h, roles } : h)), stranger] : hosts,
@@ -89,6 +110,7 @@ export function mixOf(seed: number, only: readonly FaultKind[] = faultKinds): Mi
       chance(releases, 0.8) ? { ...work, workload: released(releases, work.workload) } : work,
     ),
     orders: orders(random, works.length, troubleMs),
+    debugged: debugged(debugging, works.length, troubleMs),
     faults: faults.sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0)),
     villain,
     goer,
@@ -119,6 +141,7 @@ function afterCalm(mix: Mix): Mix {
     ...mix,
     works: mix.works.map(later),
     orders: mix.orders.map(later),
+    ...(mix.debugged ? { debugged: mix.debugged.map(later) } : {}),
     faults: mix.faults
       .map((fault, nth) => (nth % 2 === 0 ? later(fault) : fault))
       .sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0)),
@@ -197,6 +220,27 @@ function orders(random: Random, builds: number, troubleMs: number): Order[] {
     { atMs, build, op: "pause" },
     ...(chance(random, 0.7) ? [{ ...later, op: "resume" as const }] : []),
   ];
+}
+
+/** In a quarter of the seeds somebody debugs a build: several words within a few seconds. */
+function debugged(random: Random, builds: number, troubleMs: number): Debugged[] {
+  if (!chance(random, 0.25)) return [];
+  const build = random.below(builds);
+  const fromMs = 1_000 + random.below(troubleMs / 2);
+  const ops = ["break", "break", "break-failure", "place", "place", "step", "next", "next", "clear"] as const;
+  const rests = chance(random, 0.7);
+  return Array.from(
+    { length: 4 + random.below(10) },
+    (): Debugged => ({
+      atMs: fromMs + random.below(8_000),
+      build,
+      op: chance(random, 0.1) ? random.pick(["replace", "record", "resume"] as const) : random.pick(ops),
+      action: random.below(80),
+      host: random.below(8),
+    }),
+  )
+    .concat(rests ? [{ atMs: fromMs - 100, build, op: "pause", action: 1, host: random.below(8) }] : [])
+    .sort((a, b) => a.atMs - b.atMs);
 }
 
 /** Some actions fail wherever they run, some once; in a third of the seeds. */

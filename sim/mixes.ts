@@ -120,6 +120,23 @@ export function restartedMix(seed: number): Mix {
   return plain(seed, fan(24, 2000), { hosts, faults });
 }
 
+/** A person pauses the build, lets single actions go, holds and places others, from host to host, while all would work. */
+export function debuggedMix(seed: number): Mix {
+  const ops = ["break", "place", "step", "next", "place", "break", "step", "clear"] as const;
+  const debugged = Array.from({ length: 24 }, (_, i) => ({
+    atMs: 1_500 + 300 * i + (seed % 50),
+    build: 0,
+    op: ops[i % ops.length]!,
+    action: 7 * i + seed,
+    host: i,
+  }));
+  const orders = [
+    { atMs: 1_400, build: 0, op: "pause" as const },
+    { atMs: 5_000, build: 0, op: "resume" as const },
+  ];
+  return plain(seed, layered(seed, 4, 8, 700), { debugged, orders });
+}
+
 /** Holders are cut off for longer than a lease, and come back before what they run has ended. */
 export function strandedMix(seed: number): Mix {
   return plain(seed, fan(6, 20_000), {

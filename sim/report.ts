@@ -118,9 +118,9 @@ function spreadOf(runs: readonly Tally[], column: Column): Spread | null {
 function cellOf(spread: Spread | null, measure: Measure): string {
   if (!spread) return "-";
   const { median, min, max } = spread;
-  const million = measure === "bytes" && max >= 1e6;
-  const number = (value: number) => digits(million ? value / 1000 : value, measure);
-  const unit = { seconds: " s", share: " %", celsius: " °C", bytes: million ? " MB" : " kB", number: "" }[
+  const large = measure === "bytes" && max >= 2 ** 20;
+  const number = (value: number) => digits(large ? value / 1024 : value, measure);
+  const unit = { seconds: " s", share: " %", celsius: " °C", bytes: large ? " MiB" : " KiB", number: "" }[
     measure
   ];
   const range = number(min) === number(max) ? "" : ` (${number(min)}–${number(max)})`;
@@ -136,7 +136,7 @@ function digits(value: number, measure: Measure): string {
     case "celsius":
       return value.toFixed(1);
     case "bytes":
-      return (value / 1000).toFixed(1);
+      return (value / 1024).toFixed(1);
     case "number":
       return value.toFixed(value < 100 ? 3 : 1);
   }

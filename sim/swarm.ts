@@ -1,6 +1,6 @@
 /** A swarm in a box: founds it, gives every host its certificates, submits builds and runs the world until they end. */
 import { encodeGraph, type Requirements } from "../protocol/build/graph.ts";
-import type { CommandReply, Effect, Input } from "../protocol/contract.ts";
+import type { Command, CommandReply, Effect, Input } from "../protocol/contract.ts";
 import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../protocol/kernel/ids.ts";
 import { foundingEntry } from "../protocol/swarm/founding.ts";
@@ -143,9 +143,9 @@ export class Swarm {
   }
 
   /** Hands a workload to a host and runs the world until the host says that it has taken it in. Throws its refusal. */
-  submit(host: Host, workload: Workload): BuildId {
+  submit(host: Host, workload: Workload, how: Parameters<Swarm["hand"]>[3] = {}): BuildId {
     const replies: CommandReply[] = [];
-    const build = this.hand(host, workload, (reply) => replies.push(reply));
+    const build = this.hand(host, workload, (reply) => replies.push(reply), how);
     this.world.runUntil(() => replies.length > 0, 600_000);
     const reply = replies[0];
     if (!reply) throw new SwarmError("timed-out", `${host.name} did not take the build in`);
@@ -155,7 +155,12 @@ export class Swarm {
   }
 
   /** Hands a workload to a host that is up; the reply never comes if the host dies before it is given. */
-  hand(host: Host, workload: Workload, reply: (reply: CommandReply) => void): BuildId {
+  hand(
+    host: Host,
+    workload: Workload,
+    reply: (reply: CommandReply) => void,
+    how: Pick<Extract<Command, { kind: "submit" }>, "fresh" | "checks"> = {},
+  ): BuildId {
     // As a daemon does it with what is submitted to it.
     const { bytes } = encodeGraph(foretold(workload.graph, host.core.desk.estimates));
     const graph = this.blobs.put(host.peer, bytes);
@@ -164,7 +169,7 @@ export class Swarm {
     const nonce = `${this.submissions++}`;
     const build = buildIdOf(name, host.peer, graph, nonce);
     this.workloads.set(build, workload);
-    host.command({ kind: "submit", name, graph, nonce, priority: 0 }, reply);
+    host.command({ kind: "submit", name, graph, nonce, priority: 0, ...how }, reply);
     return build;
   }
 

@@ -2,8 +2,8 @@
  * One seed in two phases: faults, with every invariant watched at every step; then a majority is made whole while the rest stays
  * broken for ever, and the whole ones must end all work and agree within a bound.
  */
-import type { Command, CommandReply } from "../protocol/contract.ts";
-import { type BuildId, byText, type PeerId } from "../protocol/kernel/ids.ts";
+import type { Command, CommandReply, DebugWord } from "../protocol/contract.ts";
+import { type BuildId, byText, isBuildId, type PeerId } from "../protocol/kernel/ids.ts";
 import { blobsOf } from "../protocol/release/manifest.ts";
 import { clockMsMax } from "../protocol/release/policy.ts";
 import { knownEvent } from "../protocol/timeline/events.ts";
@@ -12,7 +12,7 @@ import type { Invariant, Violation } from "./checkers/violation.ts";
 import { Checkers } from "./checkers.ts";
 import { type Counts, Coverage } from "./coverage.ts";
 import type { Host } from "./host.ts";
-import { type Ending, type Mix, mixOf, type Order, type Work } from "./mix.ts";
+import { type Debugged, type Ending, type Mix, mixOf, type Order, type Work } from "./mix.ts";
 import { Swarm } from "./swarm.ts";
 import { type Applied, apply } from "./trouble.ts";
 
@@ -132,6 +132,7 @@ class Trial {
     for (const { atMs, host, rollback } of mix.finalizes ?? [])
       swarm.world.at(atMs, () => this.finalize(host, rollback));
     for (const order of mix.orders) swarm.world.at(order.atMs, () => this.say(order));
+    for (const word of mix.debugged ?? []) swarm.world.at(word.atMs, () => this.debug(word));
     this.applied = mix.faults.map((fault) => apply(swarm, fault));
     swarm.start();
     this.runTo(mix.troubleMs, () => false);
@@ -252,16 +253,54 @@ class Trial {
     host?.command({ kind: "control", build: id!, op }, () => {});
   }
 
-  /** A person lets go on what is paused, once it can be said. */
+  /** Said on any host that knows the build: whoever debugs it need not be the same each time. */
+  private debug({ build, op, action: nth, host: of }: Debugged): void {
+    const id = this.builds[build];
+    const { hosts } = this.swarm;
+    const live = hosts.filter((h) => id && h.active && h.core.desk.builds.get(id)?.live);
+    const host = live[of % Math.max(1, live.length)];
+    const claims = id && host?.core.desk.builds.get(id)?.claims;
+    if (!id || !host || !claims) return;
+    const action = claims.action(nth % claims.actions.size).name;
+    const { peer } = hosts[of % hosts.length]!;
+    if (op === "pause" || op === "resume") return host.command({ kind: "control", build: id, op }, () => {});
+    const words: { readonly [K in typeof op]: DebugWord } = {
+      step: { op: "step", actions: [action] },
+      next: { op: "step", count: 1 + (nth % 3) },
+      break: { op: "break", action },
+      clear: { op: "break", action: claims.holds.breakpoints()[0]?.event.action ?? action, clear: true },
+      "break-failure": { op: "break", clear: nth % 4 === 0 },
+      place: { op: "place", action, peer },
+      replace: { op: "place", action },
+      record: { op: "record" },
+    };
+    host.command({ kind: "debug", build: id, word: words[op], dryRun: nth % 16 === 0 }, () => {});
+  }
+
+  /** A person lets go on what is held, once it can be said. */
   private resume(build: BuildId): void {
     const { world } = this.swarm;
     const look = (): void => {
-      const host = this.core.find((h) => h.core.desk.builds.get(build)?.live);
-      if (host?.core.desk.builds.get(build)?.claims?.paused)
-        host.command({ kind: "control", build, op: "resume" }, () => {});
+      for (const host of this.core) this.letGo(host, build);
       if (!this.ended()) world.after(5_000, look);
     };
     world.after(5_000, look);
+  }
+
+  private letGo(host: Host, build: BuildId): void {
+    const known = host.core.desk.builds.get(build);
+    if (!known?.live) return;
+    const { holds, paused } = known.claims!;
+    if (paused) host.command({ kind: "control", build, op: "resume" }, () => {});
+    const words: DebugWord[] = [
+      ...holds
+        .breakpoints()
+        .map(
+          ({ event: { action } }): DebugWord => ({ op: "break", clear: true, ...(action ? { action } : {}) }),
+        ),
+      ...holds.placements().map(({ event: { action } }): DebugWord => ({ op: "place", action })),
+    ];
+    for (const word of words) host.command({ kind: "debug", build, word, dryRun: false }, () => {});
   }
 
   /** An honest majority in the order of the mix; more, until one of them can build and each build has its inputs among them. */
@@ -357,13 +396,22 @@ class Trial {
       const facts = factsOf(host);
       for (const [at, others] of known.entries())
         for (const [chain, count] of others)
-          if ((facts.get(chain) ?? 0) < count)
+          if ((facts.get(chain) ?? 0) < count && !archived(host, chain, others))
             return this.checkers.accuse(
               "frontiers meet",
               `${host.name} lacks what ${this.core[at]!.name} knew of ${this.swarm.world.name(chain)} ${frontierMs} ms before`,
             );
     }
   }
+}
+
+/** Whether a ledger left a host's memory with as many entries as others knew of it. */
+function archived(host: Host, ledger: string, known: ReadonlyMap<string, number>): boolean {
+  const build = ledger.split(" ")[0]!;
+  if (!isBuildId(build)) return false;
+  const counts = [...known].filter(([chain]) => chain.startsWith(`${build} `)).map(([, count]) => count);
+  const { entries = -1 } = host.core.desk.archive.get(build) ?? {};
+  return entries >= counts.reduce((a, b) => a + b, 0);
 }
 
 /** How far a host knows every chain of the timeline and every client of every ledger. */

@@ -7,10 +7,20 @@ import type { VersionWay } from "./faults.ts";
 import type { Bend, Host } from "./host.ts";
 import type { Process } from "./process.ts";
 
+/** Of a daemon that lacks words. */
+export const olderVersion = "0.0.0-older";
 /** A newer one says something new so often. */
 const noveltyMs = 1000;
 /** Kinds that a daemon of the version before does not know. */
-const novelties: ReadonlySet<string> = new Set(["view", "node.control", "node.grounded"]);
+const novelties: ReadonlySet<string> = new Set([
+  "view",
+  "node.control",
+  "node.grounded",
+  "step",
+  "breakpoint",
+  "place",
+  "preview",
+]);
 const foreignFold = 99;
 
 /** Makes a host's daemon one of another version, from its next start on. It is honest. */
@@ -21,7 +31,7 @@ export function otherVersion(how: VersionWay): Bend {
     case "older":
       return {
         honest: true,
-        version: "0.0.0-older",
+        version: olderVersion,
         runtime: (_host, runtime) =>
           hearing(runtime, (signed) =>
             signed.entry.events.some((e) => novelties.has(e.kind))

@@ -33,6 +33,19 @@ test("the machine is held awake while actions run, and let go once nothing ran f
   expect(said).toEqual(["held", "let go", "held", "let go"]);
 });
 
+test("a machine that has no room for what would hold it awake goes on, and that is told once", () => {
+  const said: string[] = [];
+  const awake = new Awake(
+    (why) => said.push(why),
+    () => {
+      throw new Error("spawn ENOMEM");
+    },
+  );
+  awake.look(1, 0);
+  awake.look(1, 1000);
+  expect(said).toEqual(["spawn ENOMEM"]);
+});
+
 test("a machine that cannot be held awake is asked once, and that is told", () => {
   const { awake, said, lose } = machine();
   awake.look(1, 0);

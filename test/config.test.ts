@@ -51,6 +51,7 @@ test("each setting has its variable", async () => {
     SWARMD_MDNS: "no",
     SWARMD_GATEWAY_LISTEN: "[::1]:4790",
     SWARMD_GATEWAY_HOSTS: "build.example,lab",
+    SWARMD_OTLP_ENDPOINT: "http://localhost:4318",
     SWARMD_GATEWAY_TOKEN_FILE: "/etc/swarmd/token",
     SWARMD_TOOLCHAINS: "ocamlc, mycc=/opt/mycc",
     SWARMD_MODE: "weighted",
@@ -59,6 +60,7 @@ test("each setting has its variable", async () => {
     SWARMD_LABELS: "gpu, big-memory",
     SWARMD_ARTIFACT_BYTES_MAX: "50G",
     SWARMD_DISK_FREE_BYTES_MIN: "512M",
+    SWARMD_TIMELINE_KEPT_MS: "60d",
     SWARMD_LOGS_KEPT_MS: "30d",
     SWARMD_LOGS_BYTES_MAX: "2G",
     SWARMD_FENCED: "yes",
@@ -108,6 +110,7 @@ test("each setting has its variable", async () => {
     logLevel: "debug",
     diskPath: "/",
     recordingBytesMax: 64 << 20,
+    otlpEndpoint: "http://localhost:4318",
     diagnosis: "/etc/swarmd/diagnosis",
     mdns: false,
     toolchains: { ocamlc: null, mycc: "/opt/mycc" },
@@ -117,6 +120,7 @@ test("each setting has its variable", async () => {
     labels: ["gpu", "big-memory"],
     artifactBytesMax: 50 * 2 ** 30,
     diskFreeBytesMin: 512 * 2 ** 20,
+    timelineKeptMs: 60 * 86_400_000,
     logsKeptMs: 30 * 86_400_000,
     logsBytesMax: 2 ** 31,
     fenced: true,
@@ -155,6 +159,7 @@ test.each<[string, object, string]>([
   ["a time without a unit it knows", { sustainedMs: "2 weeks" }, "--sustained-ms"],
   ["a label with a space", { labels: "big memory" }, "--labels"],
   ["a fence without a label", { fenced: true }, "--fenced"],
+  ["a gateway open to all, without a token", { gatewayListen: "0.0.0.0:4780" }, "--gateway-listen"],
   ["a folder that begins at the root", { releaseForeign: "/usr/lib/firmware/" }, "--release-foreign"],
   ["a size without a unit it knows", { memory: "8 gigs" }, "--memory"],
   ["a machine that stands back too far", { nice: "20" }, "--nice"],
@@ -229,6 +234,16 @@ test.each<[object, string]>([
   [{ memory: "1M" }, "--memory: memory: at least 64M"],
 ])("%j is refused in words", async (flags, message) => {
   await expect(load({}, flags)).rejects.toMatchObject({ code: "usage", message });
+});
+
+test("a word that is nearly one of those a setting takes is named", async () => {
+  await expect(load({}, { mode: "thermalaware" })).rejects.toMatchObject({
+    code: "usage",
+    remedy: "did you mean thermal-aware?",
+  });
+  await expect(load({}, { labels: ["gpu"], logLevel: "wran" })).rejects.toMatchObject({
+    remedy: "did you mean warn?",
+  });
 });
 
 test("each value is told with the place that said it last", async () => {

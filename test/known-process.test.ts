@@ -15,9 +15,11 @@ import {
 } from "../node/known-process.ts";
 import { holderOf, lockHome } from "../node/lock.ts";
 import { processesWith } from "./build/processes-with.ts";
+import { patient } from "./patience.ts";
 
 let dir: string;
 let stranger: ChildProcess;
+let doomed: ChildProcess | undefined;
 /** Its number, with the start of a process that had it before. */
 let earlier: KnownProcess;
 beforeEach(async () => {
@@ -28,6 +30,7 @@ beforeEach(async () => {
   earlier = { pid, startTicks: startTicks! - 1 };
 });
 afterEach(async () => {
+  doomed?.kill("SIGKILL");
   await rm(dir, { recursive: true, force: true });
   if (stranger.exitCode === null && stranger.signalCode === null) process.kill(-stranger.pid!, "SIGKILL");
 });
@@ -88,12 +91,12 @@ test("the warden of a daemon that is gone kills nobody who has the number of a l
   const daemon = `import { startWarden } from ${JSON.stringify(module)};
     startWarden(process.argv[1], {}).watch(${JSON.stringify(earlier)});
     setInterval(() => {}, 1000); console.log("watched");`;
-  const doomed = spawn(process.execPath, ["--input-type=module-typescript", "-e", daemon, work], {
+  doomed = spawn(process.execPath, ["--input-type=module-typescript", "-e", daemon, work], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  await once(doomed.stdout, "data");
+  await once(doomed.stdout!, "data");
   expect(processesWith(`warden\0${work}`)).toHaveLength(1);
   doomed.kill("SIGKILL");
-  await expect.poll(() => processesWith(`warden\0${work}`), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => processesWith(`warden\0${work}`), patient).toEqual([]);
   expect(unharmed()).toBe(true);
 });

@@ -7,11 +7,17 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { lockHome } from "../node/lock.ts";
 
 let dir: string;
+/** They stay until they are ended: also where a test failed before it did so. */
+let contenders: { kill(): Promise<void> }[];
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "swarmd-lock-"));
+  contenders = [];
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const one of contenders) await one.kill();
+  await rm(dir, { recursive: true, force: true });
+});
 
 /** A process that tries for the lock, says `held` or the refusal, and stays until it is ended. */
 function contender() {
@@ -24,7 +30,7 @@ function contender() {
   });
   const said = once(child.stdout, "data").then(([data]) => String(data).trim());
   const ended = once(child, "exit");
-  return {
+  const one = {
     pid: child.pid!,
     said,
     async kill() {
@@ -32,6 +38,8 @@ function contender() {
       await ended;
     },
   };
+  contenders.push(one);
+  return one;
 }
 
 test("a second daemon is refused and told the first one's process", async () => {

@@ -5,6 +5,9 @@ export function lasting(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** For `vi.waitFor` and `expect.poll`, whose own patience is a second: less than a test has, so that what was awaited is told. */
+export const patient = { timeout: 100_000 } as const;
+
 const lookMs = 50;
 /** Longer than any test: that one's own limit ends it. */
 const patienceMs = 900_000;

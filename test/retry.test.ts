@@ -92,7 +92,7 @@ test("a live build, an unknown one and an unknown action are left to others or r
   const action = "bda" as ActionName;
   await expect(retryAnew(parts, { build, action }, false)).rejects.toMatchObject({
     code: "not-found",
-    remedy: 'did you mean "bad"?',
+    remedy: "did you mean bad?",
   });
 });
 

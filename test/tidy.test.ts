@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cycles } from "./tidy/cycles.ts";
 import { directions } from "./tidy/directions.ts";
 import { doorsKept } from "./tidy/doors.ts";
+import { lean } from "./tidy/lean.ts";
 import { purity } from "./tidy/purity.ts";
 import { citations, readmes } from "./tidy/readmes.ts";
 import { shape } from "./tidy/shape.ts";
@@ -13,6 +14,7 @@ const rules: Readonly<Record<string, (tree: Tree) => Fault[]>> = {
   directions: (tree) => directions(sourcesOf(tree)),
   cycles: (tree) => cycles(sourcesOf(tree)),
   doors: (tree) => doorsKept(sourcesOf(tree)),
+  lean: (tree) => lean(sourcesOf(tree)),
   purity: (tree) => purity(sourcesOf(tree)),
   shape: (tree) => shape(tree, sourcesOf(tree)),
   tests: (tree) => testManners(sourcesOf(tree)),
@@ -65,7 +67,7 @@ const house: Readonly<Record<string, string>> = {
   "sim/README.md": "- `world.ts`\n",
   "sim/world.ts": `${doc}import { core } from "../protocol/core.ts";\nexport const world = core;\n`,
   "cli/README.md": "- `main.ts`\n",
-  "cli/main.ts": `#!/usr/bin/env node\n${doc}import { cac } from "cac";\nimport { daemon } from "../node/daemon.ts";\nimport { world } from "../sim/world.ts";\ncac(String([daemon, world]));\n`,
+  "cli/main.ts": `#!/usr/bin/env node\n${doc}import { cac } from "cac";\nimport type { daemon } from "../node/daemon.ts";\nimport { name } from "../protocol/timeline/entry.ts";\nconst run = async () => [await import("../node/daemon.ts"), await import("../sim/world.ts")];\nexport type Run = typeof daemon;\ncac(String([name, run]));\n`,
   "test/README.md": "- `*.test.ts`: beside what they test\n",
   "test/core.test.ts": `import { test } from "vitest";\ntest("it works", () => {});\n`,
 };
@@ -168,6 +170,8 @@ const planted: readonly (readonly [rule: string, what: string, file: string, tex
   ["doors", "cac elsewhere", "cli/commands/run.ts", `${doc}import { cac } from "cac"; cac;`],
   ["doors", "pino in the brain", "protocol/core.ts", `import { pino } from "pino"; pino;`],
   ["doors", "ssh2 elsewhere", "node/daemon.ts", `export const later = () => import("ssh2");`],
+  ["lean", "a package that a command reads", "cli/main.ts", `import * as z from "zod"; z;`],
+  ["lean", "one that is read through others", "protocol/timeline/entry.ts", `import * as z from "zod"; z;`],
   ["purity", "a clock", "protocol/core.ts", "export const t = Date.now();"],
   ["purity", "a new date", "sim/world.ts", "export const t = new Date();"],
   ["purity", "a clock written out", "protocol/core.ts", "export const t = new Date().toISOString();"],

@@ -83,7 +83,10 @@ test("build, node, kind, family, time and count each leave out the rest", async 
 
 test("a kind that is none is refused with the nearest, a node that nobody knows with where to look", async () => {
   const { lines } = lived();
-  await expect(lines({ kinds: ["clam"] })).rejects.toMatchObject({ code: "usage", remedy: "--kind claim" });
+  await expect(lines({ kinds: ["clam"] })).rejects.toMatchObject({
+    code: "usage",
+    remedy: "did you mean claim?",
+  });
   await expect(lines({ node: "zoe" })).rejects.toMatchObject({ code: "not-found" });
 });
 

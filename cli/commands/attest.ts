@@ -26,7 +26,7 @@ export const attest: Command = {
       throw new SwarmError("usage", "attest takes an artifact, or --check and a file", {
         remedy: "the digests of a build's results: swarmd fetch BUILD --json",
       });
-    const { readSmallFile, writeFileAtomic } = await import("../../node/files.ts");
+    const { readSmallFile, reasonOf, writeFileAtomic } = await import("../../node/files.ts");
     if (file !== undefined) {
       const { openEnvelope } = await import("../../node/release/attestation.ts");
       const text = await readSmallFile(file, fileBytesMax);
@@ -54,7 +54,7 @@ export const attest: Command = {
     const to = optionText(options, "output");
     if (to !== undefined) {
       await writeFileAtomic(path.resolve(to), text, 0o644).catch((cause: NodeJS.ErrnoException) => {
-        throw new SwarmError("usage", `${to} cannot be written: ${cause.code ?? cause.message}`, {
+        throw new SwarmError("usage", `${to} cannot be written: ${reasonOf(cause)}`, {
           remedy: "name a file in a folder of yours",
         });
       });

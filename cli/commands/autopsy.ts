@@ -2,7 +2,7 @@
 import type { AutopsyView, FailureView } from "../../protocol/explain/autopsy.ts";
 import type { Command, Context } from "../command.ts";
 import { plain } from "../output.ts";
-import { selectBuild } from "../select.ts";
+import { subjectOf, subjectOptions } from "../subject.ts";
 import { countText } from "../units.ts";
 
 const shownMax = 20;
@@ -11,10 +11,15 @@ const suspectsMax = 4;
 export const autopsy: Command = {
   name: "autopsy",
   args: "<build>",
-  description: "Say what the failures of a build came from, with evidence, and what they hold up",
-  examples: ["autopsy leveldb", "autopsy leveldb-0123 --json"],
-  async run(context, [word]) {
-    const { build } = await selectBuild(context.control, word!);
+  description:
+    "Say what the failures of a build came from, with evidence, and what they hold up; in a browser: open BUILD --view autopsy",
+  examples: ["autopsy leveldb", "autopsy leveldb-0123 --json", "autopsy out.swarm"],
+  options: subjectOptions,
+  async run(outer, [word], options) {
+    const {
+      context,
+      build: { build },
+    } = await subjectOf(outer, word!, options);
     const view = await context.control.autopsy(build);
     if (context.json) context.output.json(view);
     else print(context, view);
@@ -26,13 +31,18 @@ function print(context: Context, view: AutopsyView): void {
   const { output } = context;
   output.line(`${view.build} (${view.state}): ${view.text}`);
   for (const failure of view.failures.slice(0, shownMax)) open(context, failure);
-  if (view.recovered.length > 0)
-    output.line(`\n${output.tone("strong", "failed on the way, and done since")}`);
-  for (const { action, attempts, suspects } of view.recovered.slice(0, shownMax))
+  if (view.recovered.length > 0) output.line(`\n${output.tone("strong", "failed on the way")}`);
+  for (const { action, state, attempts, suspects } of view.recovered.slice(0, shownMax))
     output.line(
-      `  ${action}: ${plain(attempts.map(({ node, reason }) => `${node}: ${reason}`).join("; "))} (${suspects[0]!.kind} ${suspects[0]!.name})`,
+      `  ${action}, ${state === "done" ? "done since" : `${state} again`}: ${plain(attempts.map(({ node, reason }) => `${node}: ${reason}`).join("; "))} (${suspects[0]!.kind} ${suspects[0]!.name})`,
     );
   if (view.failures.length > shownMax) output.note(`${view.failures.length - shownMax} more: --json`);
+  const { differing = [] } = view;
+  if (differing.length > 0) output.line(`\n${output.tone("strong", "came out differently when run again")}`);
+  for (const { action, text } of differing.slice(0, shownMax))
+    output.line(`  ${plain(`${action}: ${text}`)}`);
+  for (const { check } of differing.slice(-1))
+    output.note(`where it differs: ${context.commandLine(["rebuild-check", check])}`);
   warn(context, view);
   if (view.failures.length > 0)
     output.note(`what to run, action by action: ${context.commandLine(["fix-blocked", view.build])}`);

@@ -104,9 +104,19 @@ function complain(
 }
 
 async function init(context: Context, file: string): Promise<number> {
-  const { giveToOwnerOf, makeFolder, writeFileOnce } = await import("../../node/files.ts");
-  makeFolder(context.home, 0o700);
-  if (!(await writeFileOnce(file, commentedFile())))
+  const { codeOf, giveToOwnerOf, makeFolder, reasonOf, writeFileOnce } = await import("../../node/files.ts");
+  let written: boolean;
+  try {
+    makeFolder(context.home, 0o700);
+    written = await writeFileOnce(file, commentedFile());
+  } catch (cause) {
+    if (cause instanceof SwarmError || codeOf(cause) === undefined) throw cause;
+    throw new SwarmError("home-invalid", `${file} cannot be written: ${reasonOf(cause)}`, {
+      remedy: "name a folder of your own: --home DIR",
+      cause,
+    });
+  }
+  if (!written)
     throw new SwarmError("refused", `${file} is there already`, {
       remedy: `what holds: ${context.commandLine(["config", "show"])}; to begin anew, remove it first`,
     });

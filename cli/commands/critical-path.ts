@@ -1,7 +1,7 @@
 /** `swarmd critical-path BUILD`: what its duration hangs on, what would shorten it most, and when it will end. */
-import type { PathView } from "../../protocol/explain/paths.ts";
+import type { Forecast, PathView } from "../../protocol/explain/paths.ts";
 import type { Command, Context } from "../command.ts";
-import { selectBuild } from "../select.ts";
+import { subjectOf, subjectOptions } from "../subject.ts";
 import { clockText, countText, durationText } from "../units.ts";
 
 const shownMax = 40;
@@ -11,9 +11,13 @@ export const criticalPath: Command = {
   name: "critical-path",
   args: "<build>",
   description: "Show what a build's duration hangs on, what would shorten it most, and when it will end",
-  examples: ["critical-path leveldb", "critical-path leveldb-0123 --json"],
-  async run(context, [word]) {
-    const { build } = await selectBuild(context.control, word!);
+  examples: ["critical-path leveldb", "critical-path leveldb-0123 --json", "critical-path out.swarm"],
+  options: subjectOptions,
+  async run(outer, [word], options) {
+    const {
+      context,
+      build: { build },
+    } = await subjectOf(outer, word!, options);
     const view = await context.control.criticalPath(build);
     if (context.json) context.output.json(view);
     else print(context, view);
@@ -23,8 +27,12 @@ export const criticalPath: Command = {
 
 function print(
   { output }: Context,
-  { build, state, fact, plan, shorten, forecast, noForecast }: PathView,
+  { build, state, fact, plan, shorten, forecast, noForecast, onceFree }: PathView,
 ): void {
+  if (fact.steps.length === 0 && state !== "running") {
+    output.line(`${build} (${state}): nothing was run in it to its end`);
+    return;
+  }
   output.line(
     `${build} (${state}): ${durationText(fact.totalMs)}${state === "running" ? " so far" : ""}: running ${durationText(fact.runMs)}, waiting ${durationText(fact.waitMs)}, fetching ${durationText(fact.fetchMs)}`,
   );
@@ -33,11 +41,13 @@ function print(
   );
   if (forecast)
     output.line(
-      `ends about ${clockText(forecast.likelyMs).slice(0, 8)}, between ${clockText(forecast.lowMs).slice(0, 8)} and ${clockText(forecast.highMs).slice(0, 8)}: ${countText(forecast.left, "action")} left${
-        forecast.unseen > 0 ? `, ${forecast.unseen} of them never seen before` : ""
-      }`,
+      `ends about ${clockText(forecast.likelyMs).slice(0, 8)}, between ${clockText(forecast.lowMs).slice(0, 8)} and ${clockText(forecast.highMs).slice(0, 8)}: ${leftText(forecast)}`,
     );
   if (noForecast) output.line(`when it ends cannot be said: ${noForecast}`);
+  if (onceFree)
+    output.line(
+      `once it is let go it takes about ${durationText(onceFree.likelyMs)} more, between ${durationText(onceFree.lowMs)} and ${durationText(onceFree.highMs)}: ${leftText(onceFree)}`,
+    );
   if (fact.steps.length > 0) {
     output.line();
     output.table(
@@ -65,6 +75,12 @@ function print(
     if (fact.steps.length > shownMax) output.note(`${fact.steps.length - shownMax} earlier steps: --json`);
   }
   if (shorten.length > 0) output.line(`\n${output.tone("strong", "what would shorten it most")}`);
-  for (const { savesMs, text } of shorten.slice(0, shortenMax))
-    output.line(`  −${durationText(savesMs)}  ${text}`);
+  const shown = shorten
+    .slice(0, shortenMax)
+    .map(({ savesMs, text }) => [durationText(savesMs), text] as const);
+  const width = Math.max(0, ...shown.map(([saved]) => saved.length));
+  for (const [saved, text] of shown) output.line(`  ${`−${saved}`.padStart(width + 1)}  ${text}`);
 }
+
+const leftText = ({ left, unseen }: Forecast): string =>
+  `${countText(left, "action")} left${unseen > 0 ? `, ${unseen} of them never seen before` : ""}`;

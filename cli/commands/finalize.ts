@@ -1,8 +1,6 @@
 /** `swarmd finalize`: what is staged becomes the next epoch of a channel, everywhere or not at all. */
+import { channelOption, defaultChannel } from "../channel.ts";
 import { type Command, optionText } from "../command.ts";
-
-export const channelOption = { flags: "--channel <name>", description: "The channel; stable if not said" };
-export const defaultChannel = "stable";
 
 export const finalize: Command = {
   name: "finalize",

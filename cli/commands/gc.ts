@@ -20,7 +20,7 @@ const reasons: Readonly<Record<keyof CollectionView["kept"], string>> = {
 export const gc: Command = {
   name: "gc",
   description:
-    "Remove artifacts that nothing needs, as many as room is short for; the daemon does so by itself",
+    "Remove artifacts that nothing needs, as many as room is short for, and what was kept long enough of the timeline; the daemon does so by itself",
   options: [
     { flags: "--dry-run", description: "Say what would go, and why the rest stays" },
     {
@@ -46,6 +46,16 @@ export const gc: Command = {
   },
 };
 
+function timelineText(
+  { builds, entries, first, keptMs }: NonNullable<CollectionView["timeline"]>,
+  dryRun: boolean,
+): string {
+  const kept = `ended builds are kept in full for ${durationText(keptMs)}`;
+  if (builds === 0) return `timeline: ${kept}; none is older`;
+  const names = `${first.join(", ")}${builds > first.length ? ", …" : ""}`;
+  return `timeline: ${kept}; of ${countText(builds, "older one")} ${dryRun ? "would go" : "went"} ${entries} entries: ${names}`;
+}
+
 function print(
   { output, commandLine }: Context,
   view: CollectionView,
@@ -69,6 +79,7 @@ function print(
       return sum.count === 0 ? [] : [[text, String(sum.count), bytesText(sum.bytes)]];
     }),
   );
+  if (view.timeline) output.line(timelineText(view.timeline, dryRun));
   output.line(
     `artifacts took ${bytesText(view.usedBytes)} of ${bytesText(view.usedBytesMax)}; ${bytesText(view.freeBytes)} of the disk were free, ${bytesText(view.freeBytesMin)} are to be`,
   );

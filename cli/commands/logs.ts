@@ -2,18 +2,26 @@
 import type { LogRequest } from "../../node/control/api.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
-import type { Command, Context } from "../command.ts";
+import type { Command, Context, Options } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { matchBuild, matchNode, notFound } from "../select.ts";
+import { isRecordingName, subjectOf, subjectOptions } from "../subject.ts";
 
 export const logs: Command = {
   name: "logs",
   args: "<build|action|node> [action]",
   description: "Print the output of a build, of one action, or of what a node runs",
-  options: [{ flags: "--follow", description: "Go on with what comes" }],
-  examples: ["logs leveldb", "logs leveldb compile/db_impl", "logs test/run", "logs pc --follow"],
-  async run(context, [word, action], options) {
-    const subject = await subjectOf(context, word!, action);
+  options: [{ flags: "--follow", description: "Go on with what comes" }, ...subjectOptions],
+  examples: [
+    "logs leveldb",
+    "logs leveldb compile/db_impl",
+    "logs test/run",
+    "logs pc --follow",
+    "logs out.swarm test/run",
+  ],
+  async run(outer, [given, action], options) {
+    const { context, word } = await askedOf(outer, given!, options);
+    const subject = await meant(context, word, action);
     const interrupt = onInterrupt();
     let last = "";
     let atLineStart = true;
@@ -44,8 +52,15 @@ export const logs: Command = {
   },
 };
 
+/** A recording is asked for its one build. */
+async function askedOf(context: Context, word: string, options: Options) {
+  if (!isRecordingName(word) && options.root === undefined) return { context, word };
+  const subject = await subjectOf(context, word, options);
+  return { context: subject.context, word: subject.build.build as string };
+}
+
 /** A word is a build first, then a node, then an action of the latest build that has it. */
-async function subjectOf(
+async function meant(
   context: Context,
   word: string,
   action: string | undefined,

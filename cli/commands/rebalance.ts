@@ -1,7 +1,7 @@
 /** `swarmd rebalance`: what nodes hold and have not begun is shared out anew. */
 import type { Command } from "../command.ts";
 import { selectBuild } from "../select.ts";
-import { carryOut, wordOptions } from "../word.ts";
+import { carryOut, noneText, wordOptions } from "../word.ts";
 
 export const rebalance: Command = {
   name: "rebalance",
@@ -13,8 +13,8 @@ export const rebalance: Command = {
     const build = word === undefined ? undefined : (await selectBuild(context.control, word)).build;
     const what = build === undefined ? "what waits in all builds" : `what waits of ${build}`;
     return carryOut(context, options, {
-      is: () => `${what} is shared out anew`,
-      wouldBe: `${what} would be shared out anew`,
+      is: (moved) => `${what} is shared out anew${noneText(moved)}`,
+      wouldBe: (moved) => `${what} would be shared out anew${noneText(moved)}`,
       say: (how) => context.control.operate({ op: "rebalance", ...(build ? { build } : {}) }, how),
     });
   },

@@ -2,11 +2,10 @@
 import type { ChannelView } from "../../node/control/publishing.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { differenceOf } from "../../protocol/release/manifest.ts";
+import { channelOption, defaultChannel, mustBeKnown } from "../channel.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
 import { notFound } from "../select.ts";
 import { bytesText } from "../units.ts";
-import { channelOption, defaultChannel } from "./finalize.ts";
 import { epochOf } from "./rollback.ts";
 
 const uses =
@@ -41,6 +40,7 @@ export const releases: Command = {
     const { channels } = await context.control.releases();
     const name = optionText(options, "channel") ?? defaultChannel;
     const channel = channels.find((c) => c.channel === name);
+    if (what === "list" || what === "log") mustBeKnown(channels, name);
     if (what === "list") return list(context, channel);
     if (what === "log") return log(context, channel);
     if (what === "pin" || what === "unpin") return pin(context, what, name, channel, first, options);
@@ -184,6 +184,7 @@ async function show(context: Context, channel: string, epoch: number): Promise<n
 async function diff(context: Context, channel: string, from: number, to: number): Promise<number> {
   const read = async (epoch: number) =>
     epoch === 0 ? [] : (await context.control.releaseManifest(channel, epoch)).items;
+  const { differenceOf } = await import("../../protocol/release/manifest.ts");
   const { added, removed, changed } = differenceOf(await read(from), await read(to));
   const { output } = context;
   if (context.json) output.json({ channel, from, to, added, removed, changed });

@@ -2,10 +2,11 @@
 import type { ReplayLine } from "../../node/control/account.ts";
 import type { BuildSummary } from "../../node/control/api.ts";
 import { placesOf } from "../../node/home-places.ts";
+import type { Recording } from "../../node/recording/recording.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type Command, type Context, optionText } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { selectBuild } from "../select.ts";
+import { subjectOf, subjectOptions } from "../subject.ts";
 import { bytesText, clockText, countText, durationText, parseDurationMs } from "../units.ts";
 
 const shownMax = 12;
@@ -13,7 +14,8 @@ const shownMax = 12;
 export const replay: Command = {
   name: "replay",
   args: "<build>",
-  description: "Show a build as it stood at a moment, step through it, or verify what this node decided",
+  description:
+    "Show a build as it stood at a moment, step through it, or verify what this node decided; with a slider in a browser: open BUILD --view replay",
   options: [
     {
       flags: "--at <time>",
@@ -26,23 +28,26 @@ export const replay: Command = {
     {
       flags: "--verify",
       description:
-        "Feed this node's recorded inputs through a saved core again: the same decisions, bit for bit",
+        "Feed recorded inputs (this node's, or those in the file) through a saved core again: the same decisions, bit for bit",
     },
+    ...subjectOptions,
   ],
   examples: [
     "replay leveldb",
     "replay leveldb --at 30s",
     "replay leveldb-0123 --step --json",
     "replay leveldb --verify",
+    "replay out.swarm --at 30s",
+    "replay out.swarm --verify --root 12D3KooW…",
   ],
-  async run(context, [word], options) {
+  async run(outer, [word], options) {
     const at = optionText(options, "at");
     if ([at !== undefined, options.step === true, options.verify === true].filter(Boolean).length > 1)
       throw new SwarmError("usage", "--at, --step and --verify exclude each other", {
         remedy: "swarmd replay BUILD --step",
       });
-    const summary = await selectBuild(context.control, word!);
-    if (options.verify) return verifyHere(context, summary);
+    const { context, build: summary, recording } = await subjectOf(outer, word!, options);
+    if (options.verify) return verifyBuild(context, summary, recording);
     if (options.step) return step(context, summary);
     const atMs = at === undefined ? undefined : momentOf(at, summary);
     const [moment] = await linesOf(context, summary, atMs);
@@ -89,17 +94,27 @@ function show({ output }: Context, moment: Extract<ReplayLine, { kind: "moment" 
         { title: "NODE" },
         { title: "RUNNING", right: true },
         { title: "SLOTS", right: true },
+        { title: "LOAD", right: true },
+        { title: "TEMPERATURE", right: true },
         { title: "HEADROOM", right: true },
+        { title: "" },
       ],
-      moment.nodes.map(({ node, running, slots, headroomCelsius }) => [
+      moment.nodes.map(({ node, running, slots, load, temperatureCelsius, headroomCelsius, limitedBy }) => [
         node,
         String(running),
         slots === undefined ? "" : String(slots),
+        typeof load === "number" ? load.toFixed(2) : "",
+        temperatureCelsius === undefined
+          ? ""
+          : temperatureCelsius === "unknown"
+            ? "no sensor"
+            : `${Math.round(temperatureCelsius)} °C`,
         headroomCelsius === undefined
           ? ""
           : headroomCelsius === "unknown"
             ? "no sensor"
-            : `${headroomCelsius} °C`,
+            : `${Math.round(headroomCelsius)} °C`,
+        limitedBy ?? "",
       ]),
     );
   }
@@ -146,13 +161,17 @@ const key = (): Promise<string> =>
     });
   });
 
-async function verifyHere(context: Context, summary: BuildSummary): Promise<number> {
+async function verifyBuild(
+  context: Context,
+  summary: BuildSummary,
+  recording: Recording | undefined,
+): Promise<number> {
   const { output } = context;
-  const { verifyRecorded } = await import("../verify-recorded.ts");
-  const found = await verifyRecorded(placesOf(context.home).recordings, {
-    fromMs: summary.submittedAtMs,
-    toMs: summary.submittedAtMs + summary.wallMs,
-  });
+  const { verifyRecorded, verifyRecording } = await import("../verify-recorded.ts");
+  const span = { fromMs: summary.submittedAtMs, toMs: summary.submittedAtMs + summary.wallMs };
+  const found = recording
+    ? await verifyRecording(recording, span)
+    : await verifyRecorded(placesOf(context.home).recordings, span);
   const same = found.stretches.every(({ difference, why }) => !difference && why === undefined);
   if (context.json) output.json({ build: summary.build, same: same && found.stretches.length > 0, ...found });
   else {
@@ -169,11 +188,19 @@ async function verifyHere(context: Context, summary: BuildSummary): Promise<numb
           `${output.tone("good", "the same")}  ${span}${countText(one.steps, "input")}, ${countText(one.effects, "effect")}, ${countText(one.decisions, "event")} said${one.torn ? "; its end was torn off" : ""}`,
         );
     }
-    if (found.stretches.length === 0)
+    if (found.stretches.length === 0 && recording)
+      output.line(
+        `no inputs of a node are in ${recording.name}: it was made with --no-tapes, or the node that made it recorded nothing of that time`,
+      );
+    else if (found.stretches.length === 0)
       output.line(
         `nothing of ${summary.build} is recorded here: it is older than what is kept (${bytesText(found.keptBytes)}), recording is off (recordingBytesMax), or this node was not running`,
       );
-    output.note("each node verifies what it recorded itself: run this on the others too");
+    output.note(
+      recording
+        ? "it has what one node recorded: the others can export theirs"
+        : "each node verifies what it recorded itself: run this on the others too",
+    );
   }
   return same && found.stretches.length > 0 ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 /** `swarmd retry` and its kin: failures of a build are forgiven, so that what failed runs again. */
-import type { Moved } from "../../node/control/api.ts";
+import type { Moved } from "../../node/control/words.ts";
 import type { Command } from "../command.ts";
 import { selectWork } from "../select.ts";
-import { carryOut, wordOptions } from "../word.ts";
+import { carryOut, noneText, wordOptions } from "../word.ts";
 
 interface Kin {
   readonly op: "retry" | "retry-failures" | "unblock" | "clear-failures";
@@ -27,9 +27,10 @@ const forgiving = ({ op, args, description, examples, is, wouldBe }: Kin): Comma
     return carryOut(context, options, {
       is: (moved: Moved) =>
         moved.build === undefined || moved.build === build
-          ? `${subject} ${is}`
+          ? `${subject} ${is}${noneText(moved)}`
           : `${build} is built again as ${moved.build}`,
-      wouldBe: `${subject} ${wouldBe}`,
+      wouldBe: (moved) =>
+        `${subject} ${wouldBe}${moved.build === undefined || moved.build === build ? noneText(moved) : ""}`,
       say: (how) => context.control.operate({ op, build, ...(action ? { action } : {}) }, how),
     });
   },

@@ -1,7 +1,7 @@
 /** `swarmd rollback EPOCH`: what an epoch held becomes the next epoch of its channel. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { channelOption, defaultChannel } from "../channel.ts";
 import { type Command, optionText } from "../command.ts";
-import { channelOption, defaultChannel } from "./finalize.ts";
 
 export const rollback: Command = {
   name: "rollback",

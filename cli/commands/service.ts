@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { choiceOf } from "../choice.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
 import { projectDir } from "../project.ts";
 import { installService, uninstallService, usualUser } from "../service.ts";
@@ -33,7 +34,8 @@ export const service: Command = {
     "service status",
     "service uninstall",
   ],
-  async run(context, [verb], options) {
+  async run(context, [word], options) {
+    const verb = choiceOf("service", word!, ["install", "status", "uninstall"]);
     const own = options.user === true;
     const name = optionText(options, "name") ?? "swarmd";
     if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name))
@@ -44,16 +46,11 @@ export const service: Command = {
     const manager = managerOf(machine, { own, name, home, ...(wanted === undefined ? {} : { wanted }) });
     if (verb === "install") return install(context, options, { manager, name, own });
     if (verb === "status") return status(context, manager);
-    if (verb === "uninstall") {
-      const was = await uninstallService(machine, manager);
-      if (context.json) context.output.json({ removed: was, file: manager.file });
-      else
-        context.output.line(
-          was ? `${manager.file} is removed; ${home} stays` : `there is no ${manager.file}`,
-        );
-      return 0;
-    }
-    throw new SwarmError("usage", `service takes install, status or uninstall, not ${verb}`);
+    const was = await uninstallService(machine, manager);
+    if (context.json) context.output.json({ removed: was, file: manager.file });
+    else
+      context.output.line(was ? `${manager.file} is removed; ${home} stays` : `there is no ${manager.file}`);
+    return 0;
   },
 };
 

@@ -6,6 +6,7 @@ import { makeFolder } from "../../node/files.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Experiment, Progress } from "../../sim/experiment.ts";
 import type { Tally } from "../../sim/tally.ts";
+import { choiceOf } from "../choice.ts";
 import { type Command, type Context, type Options, optionList, optionText } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import type { Changes, Loaded } from "../simulation.ts";
@@ -24,7 +25,10 @@ export const sim: Command = {
   options: [
     { flags: "--workload <file>", description: "What to build, instead of a scenario's (specs/workloads)" },
     { flags: "--cluster <file>", description: "The machines, instead of a scenario's (specs/clusters)" },
-    { flags: "--from <build>", description: "A build that ran here: its graph, as it was measured" },
+    {
+      flags: "--from <build>",
+      description: "A build that ran here, or a recording of one: its graph, as it was measured",
+    },
     {
       flags: "--mode <modes>",
       description: "How to score: unified, weighted, thermal-aware, … (a list compares)",
@@ -47,6 +51,7 @@ export const sim: Command = {
     "sim --workload specs/workloads/build-zstd.json --cluster specs/clusters/c4.json --seeds 5 --json",
     "sim specs/scenarios/thermal.yaml --mode unified,thermal-aware --svg heat.svg",
     "sim --from leveldb --without bob --latency 20ms",
+    "sim --from out.swarm --without bob",
   ],
   async run(context, [scenario], options) {
     const changes = await changesIn(options);
@@ -77,7 +82,9 @@ async function load(context: Context, scenario: string | undefined, options: Opt
     });
   if (from !== undefined) {
     const { ofBuild } = await import("../recorded.ts");
-    return ofBuild(context.control, from);
+    const { subjectOf } = await import("../subject.ts");
+    const subject = await subjectOf(context, from, {});
+    return ofBuild(subject.context.control, subject.build.build);
   }
   if (scenario !== undefined) return files.ofScenario(scenario);
   if (workload === undefined || cluster === undefined)
@@ -125,7 +132,8 @@ async function tell(
   runs: readonly Tally[],
   options: Options,
 ): Promise<void> {
-  const { medianRun, plainRun, resultOf, summariesOf, tableOf } = await import("../../sim/report.ts");
+  const { medianRun, resultOf, summariesOf, tableOf } = await import("../../sim/report.ts");
+  const { reportFileOf } = await import("../../sim/report-file.ts");
   const { output } = context;
   const summaries = summariesOf(runs);
   const table = tableOf(summaries, report);
@@ -147,7 +155,7 @@ async function tell(
     await writeFile(path.join(out, "report.txt"), `${lines.join("\n")}\n`);
     await writeFile(
       path.join(out, "report.json"),
-      `${JSON.stringify({ name: experiment.name, recordedMs, summaries, runs: runs.map(plainRun) }, null, 1)}\n`,
+      `${JSON.stringify(reportFileOf(experiment, runs, { recordedMs, report }))}\n`,
     );
   }
 
@@ -177,7 +185,8 @@ async function tell(
     for (const { seed, state } of trouble)
       output.line(output.tone("bad", `${variant}, seed ${seed}: the build ended ${state}`));
   if (svg !== undefined && middle) output.line(`\nthe run of seed ${middle.seed} is drawn in ${svg}`);
-  if (out !== undefined) output.line(`\nreport and pictures are in ${out}`);
+  if (out !== undefined)
+    output.line(`\nreport and pictures are in ${out}; the page of swarmd open shows its report.json`);
 }
 
 async function writePicture(file: string, run: Tally): Promise<void> {
@@ -207,14 +216,7 @@ async function changesIn(options: Options): Promise<Changes> {
   };
   const words = optionList(options, "mode");
   return {
-    modes: words?.map((word) => {
-      const mode = modes.find((one) => one === word);
-      if (!mode)
-        throw new SwarmError("usage", `there is no mode ${word}`, {
-          remedy: `the modes: ${modes.join(", ")}`,
-        });
-      return mode;
-    }),
+    modes: words?.map((word) => choiceOf("--mode", word, modes)),
     gossipAgeMs: time("gossipAge", "--gossip-age"),
     latencyMs: time("latency", "--latency"),
     seeds: number("seeds", "--seeds", seedsMax, 5),

@@ -1,5 +1,6 @@
 /** `swarmd staging`: what waits to be released, what of it is missing and why; `staging drop BUILD` leaves a build out. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { mustBeKnown } from "../channel.ts";
 import { type Command, type Context, optionText } from "../command.ts";
 import { notFound } from "../select.ts";
 import { bytesText } from "../units.ts";
@@ -16,6 +17,7 @@ export const staging: Command = {
   async run(context, [what = "list", build], options) {
     const only = optionText(options, "channel");
     const view = await context.control.releases();
+    if (only !== undefined) mustBeKnown(view.channels, only);
     const channels = view.channels.filter(({ channel }) => only === undefined || channel === only);
     if (what === "list" && build === undefined) return list(context, channels);
     if (what !== "drop" || build === undefined)

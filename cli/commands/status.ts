@@ -4,6 +4,7 @@ import type { NextAction, StatusView, WaitView } from "../../node/control/api.ts
 import { specWord } from "../../node/control/next.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
+import { holdText } from "../holds.ts";
 import { localNext, lookAtHome } from "../local.ts";
 import { clockText, diskText, nodeColumns, nodeRow } from "../node-table.ts";
 import { plain } from "../output.ts";
@@ -37,6 +38,12 @@ export type SeenStatus = Omit<StatusView, "swarm" | "node"> & {
   readonly node: StatusView["node"] | null;
 };
 
+const damagedText = ({ files, missing, folder }: NonNullable<StatusView["damaged"]>): string =>
+  [
+    `damaged on this disk, and moved to ${folder}: ${countText(files, "file")}`,
+    missing === 0 ? "nothing is missing any more" : `entries still to come from others: ${missing}`,
+  ].join("; ");
+
 /** The daemon's word, or this home's own where no daemon runs; `next` is ready to be run. */
 export async function readStatus(context: Context): Promise<SeenStatus> {
   try {
@@ -48,6 +55,7 @@ export async function readStatus(context: Context): Promise<SeenStatus> {
       builds: view.builds,
       counts: view.counts,
       behind: view.behind,
+      ...(view.damaged === undefined ? {} : { damaged: view.damaged }),
       forks: view.forks,
       admins: view.admins,
       asking: view.asking,
@@ -108,7 +116,7 @@ function show(context: Context, view: StatusView) {
     Object.entries(counts)
       .map(
         ([what, count]) =>
-          `${what} ${what === "blocked" && count > 0 ? output.tone("bad", String(count)) : count}`,
+          `${what} ${what === "blocked" && count > 0 ? output.tone("bad", String(count)) : what === "staged" ? countText(count, "file") : count}`,
       )
       .join("   "),
   );
@@ -119,6 +127,7 @@ function show(context: Context, view: StatusView) {
         `catching up: ${behind.builds} ended builds and ${behind.entries} entries are behind`,
       ),
     );
+  if (view.damaged) output.line(output.tone("bad", damagedText(view.damaged)));
   for (const { node: name, start, seq, build, over } of forks)
     output.line(
       output.tone(
@@ -176,6 +185,12 @@ function show(context: Context, view: StatusView) {
     );
     if (builds.length > buildsShown)
       output.line(`and ${builds.length - buildsShown} more: ${context.commandLine(["history"])}`);
+    const held = builds.flatMap(({ build, holds = [] }) => holds.map((hold) => ({ build, hold })));
+    for (const { build, hold } of held.slice(0, waitsShown)) {
+      const text = holdText(build, hold, (args) => context.commandLine(args));
+      output.line(`${output.tone("note", "held")}: ${plain(`${build} ${text}`)}`);
+    }
+    if (held.length > waitsShown) output.line(`and ${held.length - waitsShown} more (--json has all)`);
   }
   if (waits.length > 0) {
     output.line();
@@ -189,9 +204,9 @@ function show(context: Context, view: StatusView) {
       `${channel}: ${current === 0 ? "nothing released yet" : `epoch ${current}`}${staged > 0 ? `, ${countText(staged, "build")} staged` : ""}${hindered ? `, ${output.tone("note", plain(hindered))}` : ""}${atRisk ? `; ${output.tone("note", plain(atRisk))}` : ""}`,
     );
   }
-  for (const { build, first, actions, nodes } of divergent) {
+  for (const { build, first, actions, nodes, check } of divergent) {
     const what = `${build} ${first}${actions > 1 ? ` and ${actions - 1} more` : ""}`;
-    const more = context.commandLine(["watch", build, "--json"]);
+    const more = context.commandLine(check ? ["rebuild-check", check] : ["watch", build, "--json"]);
     output.line(
       `${output.tone("bad", "divergent")}: ${plain(`${what}: ${nodes.join(", ")} made unequal results of the same inputs; see ${more}`)}`,
     );

@@ -1,15 +1,17 @@
 /** `swarmd timeline`: what all members said, the latest last, and with --follow what they say. */
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type Command, type Options, optionList, optionText } from "../command.ts";
+import { type Command, type Context, type Options, optionList, optionText } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { matchNode, selectBuild } from "../select.ts";
 import { sinceOf } from "../since.ts";
+import { isRecordingName, type Subject, subjectOf, subjectOptions } from "../subject.ts";
 import { clockText, dayText } from "../units.ts";
 
 const shownDefault = 200;
 
 export const timeline: Command = {
   name: "timeline",
+  args: "[file]",
   description: "Print what all members said, merged: the latest last",
   options: [
     { flags: "--build <build>", description: "Of this build alone" },
@@ -22,6 +24,7 @@ export const timeline: Command = {
     { flags: "--since <time>", description: "Not what is older: 30m, 7d, 2030-01-31, 2030-01-31T09:05" },
     { flags: "--limit <n>", description: `The last n lines (${shownDefault}; with --json all)` },
     { flags: "--follow", description: "Go on with what comes" },
+    ...subjectOptions,
   ],
   examples: [
     "timeline",
@@ -29,8 +32,10 @@ export const timeline: Command = {
     "timeline --node pc --since 2h",
     "timeline --kind claim,done --follow",
     "timeline --kind release --since 7d --json",
+    "timeline out.swarm --kind claim",
   ],
-  async run(context, _, options) {
+  async run(outer, [file], options) {
+    const { context } = file === undefined ? { context: outer } : await recordingOf(outer, file, options);
     const { control, output } = context;
     const word = optionText(options, "build");
     const nodeWord = optionText(options, "node");
@@ -51,7 +56,7 @@ export const timeline: Command = {
           ...(kinds === undefined ? {} : { kinds }),
           ...(sinceMs === undefined ? {} : { sinceMs }),
           ...(limit === undefined ? {} : { limit }),
-          follow: options.follow === true,
+          follow: options.follow === true && file === undefined,
         },
         interrupt.signal,
       )) {
@@ -79,6 +84,14 @@ export const timeline: Command = {
     return interrupt.signal.aborted ? 130 : 0;
   },
 };
+
+/** Throws `usage` for a word that names no recording. */
+async function recordingOf(context: Context, word: string, options: Options): Promise<Subject> {
+  if (isRecordingName(word)) return subjectOf(context, word, options);
+  throw new SwarmError("usage", `${word} is no recording`, {
+    remedy: `of one build: ${context.commandLine(["timeline", "--build", word])}`,
+  });
+}
 
 function limitOf(options: Options): number | undefined {
   const text = optionText(options, "limit");

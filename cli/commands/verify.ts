@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { reasonOf } from "../../node/files.ts";
 import type { Risk } from "../../protocol/build/verdict.ts";
 import { digestFrom } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Candidate, Lack } from "../../protocol/release/risk.ts";
+import { channelOption, defaultChannel } from "../channel.ts";
 import { type Command, type Context, optionList, optionText } from "../command.ts";
 import { showRisk } from "../risk-table.ts";
-import { channelOption, defaultChannel } from "./finalize.ts";
 
 const packagesMax = 50_000;
 
@@ -61,7 +62,7 @@ export const verify: Command = {
             remedy: "its name ends in .gpkg.tar, .xpak, .tbz2 or .deb",
           });
         const { sha256, sizeBytes } = await hashesOf(file).catch((cause: NodeJS.ErrnoException) => {
-          throw new SwarmError("not-found", `${file} cannot be read: ${cause.code ?? cause.message}`, {
+          throw new SwarmError("not-found", `${file} cannot be read: ${reasonOf(cause)}`, {
             remedy: "name files that are there",
           });
         });

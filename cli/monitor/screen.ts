@@ -117,7 +117,7 @@ function Monitor({ context, everyMs }: { readonly context: Context; readonly eve
     h(
       Text,
       { wrap: "truncate" },
-      output.tone("faint", "q quit  b rebalance  u unblock  p pause  r retry  R reset  ? help"),
+      output.tone("faint", "q quit  b rebalance  u unblock  p pause  s step  r retry  R reset  ? help"),
     ),
   );
 }

@@ -19,6 +19,8 @@ export interface ActionGroup {
   readonly enter: string;
   /** Which of the limits the kernel keeps. */
   readonly keeps: { readonly cpus: boolean; readonly memory: boolean };
+  /** Memory that its processes hold together, without files that could be read again; 0 where the kernel does not say. */
+  heldBytes(): number;
 }
 
 const periodUs = 100_000;
@@ -41,22 +43,37 @@ export function openActionGroup(limits: NodeLimits, root = ""): ActionGroup | un
   const cpus = write(path.join(actions, "cpu.max"), `${Math.max(1, limits.cpus) * periodUs} ${periodUs}`);
   const memory = write(path.join(actions, "memory.max"), String(limits.memoryBytesMax));
   if (!cpus && !memory) return undefined;
-  return { enter: `echo $$ >${quote(path.join(actions, "cgroup.procs"))}`, keeps: { cpus, memory } };
+  return {
+    enter: `echo $$ >${quote(path.join(actions, "cgroup.procs"))}`,
+    keeps: { cpus, memory },
+    heldBytes,
+  };
+
+  function heldBytes(): number {
+    if (!memory) return 0;
+    const text = read(path.join(actions, "memory.stat")) ?? "";
+    return [...text.matchAll(/^(?:anon|shmem) ([0-9]+)$/gm)].reduce(
+      (sum, [, bytes]) => sum + Number(bytes),
+      0,
+    );
+  }
 }
 
 /** The folder of this daemon's own group: that of a service, never of a session, which others live in too. */
 function ownGroup(root: string): string | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`${root}/proc/self/cgroup`, "utf8");
-  } catch {
-    return undefined;
-  }
-  const named = /^0::(\/.*)$/m.exec(text)?.[1];
+  const named = /^0::(\/.*)$/m.exec(read(`${root}/proc/self/cgroup`) ?? "")?.[1];
   if (named === undefined || named.includes("..")) return undefined;
   // After a start in the same process the daemon is in its part already.
   const group = path.basename(named) === "daemon" ? path.dirname(named) : named;
   return group.endsWith(".service") ? `${root}/sys/fs/cgroup${group}` : undefined;
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
 }
 
 /** False where the kernel does not take it: the controller is not handed down to us. */

@@ -1,8 +1,8 @@
 /** Streams that unpack: gzip and zstd by the runtime, xz and bzip2 by the programs of that name, with a bound on their memory. */
-import { spawn } from "node:child_process";
 import { PassThrough, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { started } from "../started.ts";
 import { findProgram } from "./sandbox.ts";
 
 export type Compression = "none" | "gzip" | "zstd" | "xz" | "bzip2";
@@ -41,16 +41,16 @@ function throughProgram(source: Readable, name: keyof typeof programs): Readable
     throw new SwarmError("tool-missing", `the program ${name} is not there`, {
       remedy: `install ${programs[name].from}, or pack it with gzip or zstd`,
     });
-  const child = spawn(program, programs[name].args, { stdio: ["pipe", "pipe", "pipe"], env: {}, cwd: "/" });
+  const child = started(program, programs[name].args, { stdio: ["pipe", "pipe", "pipe"], env: {}, cwd: "/" });
   const out = new PassThrough();
   let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(0, 500);
   });
-  child.stdin.on("error", () => {}); // it ended early: its status tells
+  child.stdin!.on("error", () => {}); // it ended early: its status tells
   source.on("error", (error) => out.destroy(error));
-  source.pipe(child.stdin);
-  child.stdout.pipe(out, { end: false });
+  source.pipe(child.stdin!);
+  child.stdout!.pipe(out, { end: false });
   child.on("error", (error) => out.destroy(error));
   child.on("close", (status) =>
     status === 0 ? out.end() : out.destroy(new Error(said.trim() || `${name} ended with ${status}`)),

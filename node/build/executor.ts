@@ -2,10 +2,11 @@
  * The executor: runs actions in at most `slots` places at once, watches their limits, and stores what they made. Whatever goes wrong on
  * this node is an infrastructure failure; what the command did itself is a deterministic one.
  */
-import { mkdirSync, readFileSync, rmSync, statfsSync, statSync, truncateSync } from "node:fs";
+import { mkdirSync, rmSync, statfsSync, statSync, truncateSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { InputFile } from "../../protocol/build/graph.ts";
 import type { ExecuteOutcome, ExecuteRequest } from "../../protocol/contract.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { ClaimId, Digest } from "../../protocol/kernel/ids.ts";
@@ -16,24 +17,35 @@ import type { Log } from "../log.ts";
 import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
 import { openActionGroup } from "./cgroup.ts";
+import { signalOf, statusText } from "./exit-status.ts";
 import { removeFolder, startJanitor } from "./janitor.ts";
 import { type JobEnd, type Launcher, startLauncher } from "./launcher.ts";
 import { holdsSecret, redactFile } from "./leaks.ts";
-import { type ActionLimits, defaultLimits, describeLimits, launcherLimits } from "./limits.ts";
+import {
+  type ActionLimits,
+  defaultLimits,
+  describeLimits,
+  launcherLimits,
+  memoryReserveBytes,
+} from "./limits.ts";
+import { boxComplaint, clip, failureOf, otherToolchain } from "./outcomes.ts";
 import { collectOutputs } from "./outputs.ts";
 import { heldBytes, mayBeOverused, overuseOf } from "./overuse.ts";
 import {
   childrenOf,
   clearGroup,
+  machineHolding,
   outOfMemoryKills,
   peakRssBytes,
   signalChild,
   signalGroup,
 } from "./processes.ts";
 import { Redactor, redactText } from "./redactor.ts";
-import { actionPath, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
+import { openRoom, type Room, type RoomRequest } from "./room.ts";
+import { actionPath, clearBoxOf, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
 import type { Secrets } from "./secrets.ts";
-import { isVariableName } from "./shell.ts";
+import { badEnvironment } from "./shell.ts";
+import { shortageOf } from "./shortage.ts";
 import { createTail } from "./tail.ts";
 import type { Toolchains } from "./toolchains.ts";
 import { startWarden } from "./warden.ts";
@@ -63,12 +75,24 @@ export interface ExecutorOptions {
   readonly limits?: Partial<ActionLimits>;
   /** What all actions together may; absent: what the machine has. */
   readonly memoryBytesMax?: number;
+  /** Memory of the machine that actions leave free; absent: what a machine of its size needs. */
+  readonly memoryReserveBytes?: number;
   /** How far actions stand back for other programs: 0 to 19. */
   readonly nice?: number;
+  /** Monotonic milliseconds by which actions are judged. */
+  readonly now?: () => number;
 }
 
 export interface LocalExecutor extends Executor, TailSource {
   readonly sandbox: SandboxKind;
+  /**
+   * Lays the room of an action out for a person; `made` are files of its outputs, `without` the secrets that are not here. Throws `no-eligible-node`
+   * where a toolchain is another, and as `Workspaces.prepare`.
+   */
+  open(
+    request: RoomRequest & Pick<ExecuteRequest, "toolchains" | "secrets" | "cpus">,
+    made: readonly InputFile[],
+  ): Promise<{ readonly room: Room; readonly without: readonly string[] }>;
   /** What binds actions on this node, in words. */
   readonly limits: string;
   /** Kills what runs (each reports `stopped`), removes its folders, ends its helpers. */
@@ -79,7 +103,6 @@ const queueMax = 4096;
 const watchMs = 100;
 /** First look at memory, then each time as long again. */
 const firstSampleMs = 100;
-const reasonCharsMax = 500;
 /** With less room than this left, a command that fails may have failed for that. */
 const roomBytesMin = 16 << 20;
 
@@ -101,6 +124,8 @@ interface Run {
   loggedAtMs: number;
   sampleAtMs: number;
   peakRssBytes: number;
+  /** Of all its processes, at the last look while the machine had little left. */
+  heldBytes: number;
   /** By the kernel for want of memory, on this machine, before it started. */
   memoryKills: number;
 }
@@ -123,7 +148,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   const graceMs = options.graceMs ?? 5000;
   const memoryBytesMax = Math.min(options.memoryBytesMax ?? Number.POSITIVE_INFINITY, os.totalmem());
   const limits: ActionLimits = { ...defaultLimits, memoryBytesMax, ...options.limits };
-  const { nice = 0 } = options;
+  const { nice = 0, now = () => performance.now() } = options;
   const group = openActionGroup({ cpus: slots, memoryBytesMax });
   const enterGroup = group === undefined ? "" : `{ ${group.enter}; } 2>/dev/null\n`;
   // The kernel looks itself, or the machine's own memory is all there is to run out of.
@@ -134,8 +159,17 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { toolchains } = options;
   const sandbox = await openSandbox(path.join(dir, "root"), options.sandbox, limits, toolchains?.prefixes);
-  const unwatch = toolchains?.watch(() => sandbox.refresh());
+  /** Toolchains have changed, and the box could not follow. */
+  let isStale = false;
+  const refresh = () => {
+    isStale = true;
+    sandbox.refresh();
+    isStale = false;
+  };
+  const unwatch = toolchains?.watch(refresh);
   const boxed = sandbox.kind === "bubblewrap";
+  const reserveBytes = options.memoryReserveBytes ?? memoryReserveBytes;
+  const shortage = shortageOf(memoryBytesMax, reserveBytes, boxed, group);
   log.info({ sandbox: sandbox.kind, slots }, "actions can run");
   const helperEnv = { PATH: actionPath };
   const warden = startWarden(dir, helperEnv);
@@ -207,6 +241,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
         };
       const other = await toolchains?.check(run.request.toolchains);
       if (other !== undefined) return otherToolchain(other);
+      if (isStale) refresh();
       run.workspace = await workspaces.prepare(run.request, boxed);
       if (run.verdict) return outcomeOf(run.verdict);
       const end = await launch(run, run.workspace);
@@ -249,14 +284,15 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
         const env = { [cpusVariable]: String(cpus), ...run.request.env };
         const more = { secrets: filesOfSecrets(run), prefixes: prefixesFor(run) };
         const start = sandbox.start(workspace, argv, env, more);
-        run.startedMs = performance.now();
+        run.startedMs = now();
         run.loggedAtMs = run.startedMs;
         run.sampleAtMs = run.startedMs + firstSampleMs;
         mine.run({ dir: workspace.dir, ...start }, (end) => {
           run.launcher = undefined;
           if (launchers.has(mine) && !stopping) idle.push(mine);
           else mine.close();
-          if (end.group === undefined) resolve(end);
+          if (boxed && end.kind === "lost") clearBoxOf(workspace).then(() => resolve(end));
+          else if (end.group === undefined) resolve(end);
           else clearGroup(end.group).then(() => resolve(end));
         });
         run.launcher = mine;
@@ -275,7 +311,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
   const prefixesFor = (run: Run) => toolchains?.roomFor(Object.keys(run.request.toolchains)).prefixes;
 
   async function conclude(run: Run, workspace: Workspace, end: JobEnd): Promise<ExecuteOutcome> {
-    const wallMs = Math.round(performance.now() - run.startedMs);
+    const wallMs = Math.round(now() - run.startedMs);
     if (run.verdict?.kind === "stopped") return outcomeOf(run.verdict);
     if (end.kind === "lost") return { kind: "failed", cause: "infrastructure", reason: end.reason };
     const usage: Usage = {
@@ -310,16 +346,14 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       if (freeBytesOf(workspace.dir) < roomBytesMin)
         return { kind: "failed", cause: "infrastructure", reason: "no room on the disk", usage };
       const died = signalOf(end.status);
-      if (outOfMemoryKills() > run.memoryKills)
-        return { kind: "failed", cause: "infrastructure", reason: "the machine ran out of memory", usage };
-      const why = died === "SIGXFSZ" ? ` (a file larger than ${limits.fileBytesMax} bytes)` : "";
-      return failed(
-        died ? `killed by ${died}${why}` : `exit code ${end.status}${shellWords[end.status] ?? ""}`,
-        {
-          exitCode: end.status,
-          ...(died && { signal: died }),
-        },
-      );
+      if (outOfMemoryKills() > run.memoryKills) {
+        const { reason, crowded } = shortage.words(run.heldBytes);
+        return crowded ? { kind: "failed", cause: "infrastructure", reason, usage } : failed(reason);
+      }
+      return failed(statusText(end.status, limits.fileBytesMax), {
+        exitCode: end.status,
+        ...(died && { signal: died }),
+      });
     }
     const leak =
       run.secrets && (await holdsSecret(run.request.outputs, `${workspace.dir}/work`, run.secrets));
@@ -340,34 +374,37 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
 
   /** Looks after everything that runs: limits first, then memory, then whoever is being ended. */
   function look() {
-    const now = performance.now();
-    const suspicious = mayBeOverused(limits);
+    const nowMs = now();
+    const machine = machineHolding();
+    const suspicious = mayBeOverused(machine, limits);
     memoryKills = outOfMemoryKills();
+    const left = shortage.look(machine);
+    if (left !== "ample") judgeShortage(left === "short");
     if (suspicious && watchesTogether) judgeTogether();
     for (const run of runs.values()) {
       if (!run.launcher || !run.workspace) continue;
-      if (!run.verdict) judge(run, run.workspace, now);
+      if (!run.verdict) judge(run, run.workspace, nowMs);
       if (!run.verdict && suspicious) judgeUse(run);
-      if (run.verdict) end(run, now);
-      else if (now >= run.sampleAtMs) {
-        run.sampleAtMs = now + (now - run.startedMs);
+      if (run.verdict) end(run, nowMs);
+      else if (nowMs >= run.sampleAtMs) {
+        run.sampleAtMs = nowMs + (nowMs - run.startedMs);
         const leader = leaderOf(run);
         if (leader !== undefined) run.peakRssBytes = Math.max(run.peakRssBytes, peakRssBytes(leader));
       }
     }
   }
 
-  function judge(run: Run, workspace: Workspace, now: number) {
+  function judge(run: Run, workspace: Workspace, nowMs: number) {
     const { timeoutMs, silenceMs } = run.request;
     const { out, err } = judgeLogs(run, workspace);
     if (run.verdict) return;
     if (out + err !== run.loggedBytes) {
       run.loggedBytes = out + err;
-      run.loggedAtMs = now;
+      run.loggedAtMs = nowMs;
     }
     let reason: string | undefined;
-    if (now - run.startedMs > timeoutMs) reason = `timed out after ${timeoutMs} ms`;
-    else if (silenceMs > 0 && now - run.loggedAtMs > silenceMs) reason = `silent for ${silenceMs} ms`;
+    if (nowMs - run.startedMs > timeoutMs) reason = `timed out after ${timeoutMs} ms`;
+    else if (silenceMs > 0 && nowMs - run.loggedAtMs > silenceMs) reason = `silent for ${silenceMs} ms`;
     if (reason !== undefined) run.verdict = { kind: "failed", reason };
   }
 
@@ -388,6 +425,22 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (reason !== undefined) run.verdict = { kind: "failed", reason, overuse: true };
   }
 
+  /** How much each holds is known from here on, should the kernel end one; when the machine is `short`, the largest goes before it stands still. */
+  function judgeShortage(short: boolean) {
+    let largest: Run | undefined;
+    for (const run of runs.values()) {
+      const leader = leaderOf(run);
+      if (leader === undefined) continue;
+      // What was ended a moment ago has not given its memory back yet.
+      if (run.verdict?.kind === "failed" && run.verdict.overuse) return;
+      if (run.verdict) continue;
+      run.heldBytes = shortage.held(leader);
+      if (run.heldBytes > (largest?.heldBytes ?? 0)) largest = run;
+    }
+    if (short && largest && shortage.helps(largest.heldBytes))
+      largest.verdict = { kind: "failed", ...shortage.words(largest.heldBytes), overuse: true };
+  }
+
   /** All actions have one bound: when it is passed, the largest goes, and may go elsewhere. */
   function judgeTogether() {
     const held = [...runs.values()].flatMap((run) => {
@@ -405,14 +458,14 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     run.launcher && (run.launcher.leader() ?? childrenOf(run.launcher.pid)[0]);
 
   /** TERM once, KILL when the grace is over. Called again and again until the action has ended. */
-  function end(run: Run, now: number) {
-    run.endMs ??= now;
+  function end(run: Run, nowMs: number) {
+    run.endMs ??= nowMs;
     const leader = leaderOf(run);
     if (leader === undefined) return;
     // The box's inner process leads the session of all in it; the outer one would take them down without a warning.
     const session = boxed ? childrenOf(leader)[0] : leader;
     const harsh = run.verdict?.kind === "failed" && run.verdict.overuse === true;
-    if (harsh || now - run.endMs >= graceMs) {
+    if (harsh || nowMs - run.endMs >= graceMs) {
       // The outer process of a box ends when the kernel has ended all within.
       if (session !== undefined) signalGroup(session, "SIGKILL");
       else signalChild(leader, "SIGKILL");
@@ -427,7 +480,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
     if (waiting >= 0) {
       queue.splice(waiting, 1);
       queueMicrotask(() => report(run, { kind: "stopped", reason }));
-    } else if (run.launcher) end(run, performance.now());
+    } else if (run.launcher) end(run, now());
   }
 
   return {
@@ -452,6 +505,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
         loggedAtMs: 0,
         sampleAtMs: 0,
         peakRssBytes: 0,
+        heldBytes: 0,
         memoryKills: 0,
         termed: false,
       };
@@ -471,6 +525,24 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       queueMicrotask(pump);
     },
     kill,
+    async open(request, made) {
+      const other = await toolchains?.check(request.toolchains);
+      if (other !== undefined)
+        throw new SwarmError("no-eligible-node", `the toolchain is not the one that it ran with: ${other}`, {
+          remedy: "which nodes have which: swarmd node list --json",
+        });
+      const given = new Map<string, string>();
+      for (const name of request.secrets ?? []) {
+        const file = options.secrets?.file(name);
+        if (file !== undefined) given.set(name, file);
+      }
+      const env = { [cpusVariable]: String(request.cpus ?? 1), ...request.env };
+      const room = await openRoom({ sandbox, workspaces, blobs }, { ...request, env }, made, {
+        ...(request.secrets ? { secrets: given } : {}),
+        prefixes: toolchains?.roomFor(Object.keys(request.toolchains)).prefixes,
+      });
+      return { room, without: (request.secrets ?? []).filter((name) => !given.has(name)) };
+    },
     survey: (tools) => void toolchains?.readFiles(tools),
     async stop() {
       stopping = true;
@@ -500,55 +572,16 @@ const outcomeOf = (verdict: Verdict): ExecuteOutcome =>
     ? { kind: "stopped", reason: verdict.reason }
     : { kind: "failed", cause: "deterministic", reason: verdict.reason };
 
-/** The node's doing: another one has what the action was granted for, or this one again once it is asked anew. */
-const otherToolchain = (why: string): ExecuteOutcome => ({
-  kind: "failed",
-  cause: "infrastructure",
-  reason: clip(`the toolchain is not the one it was granted for: ${why}`),
-});
-
-const clip = (text: string) => (text.length > reasonCharsMax ? `${text.slice(0, reasonCharsMax)}…` : text);
-
-/** A job that no node could start is the submitter's doing; everything else that is thrown here is ours. */
-function failureOf(cause: unknown): ExecuteOutcome {
-  const deterministic =
-    cause instanceof SwarmError && (cause.code === "too-large" || cause.code === "malformed");
-  return {
-    kind: "failed",
-    cause: deterministic ? "deterministic" : "infrastructure",
-    reason: clip(cause instanceof Error ? cause.message : String(cause)),
-  };
-}
-
-function badEnvironment(env: Readonly<Record<string, string>>, boxed: boolean): string | undefined {
-  for (const [name, value] of Object.entries(env)) {
-    if (name === "" || name.includes("=") || name.includes("\0") || value.includes("\0"))
-      return `not an environment variable: ${JSON.stringify(name)}`;
-    if (!boxed && !isVariableName(name))
-      return `the environment variable ${JSON.stringify(name)} has no name that a shell can hold`;
-  }
-  return undefined;
-}
-
-/** What bubblewrap says when it fails before it starts the command: the command itself did nothing. */
-function boxComplaint(workspace: Workspace): string | undefined {
-  const file = `${workspace.dir}/err`;
-  if (sizeOfFile(file) > 4096) return undefined;
-  const text = readFileSync(file, "utf8");
-  return text.startsWith("bwrap: ") ? clip(text.trim()) : undefined;
-}
-
-/** What a shell means by these. */
-const shellWords: Readonly<Record<number, string>> = { 126: " (cannot be executed)", 127: " (not found)" };
-
-const signalNames = new Map(Object.entries(os.constants.signals).map(([name, number]) => [number, name]));
-
-const signalOf = (status: number): string | undefined =>
-  status > 128 ? signalNames.get(status - 128) : undefined;
-
 function freeBytesOf(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }
 
-const sizeOfFile = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+/** 0 where it cannot be looked at: without a box an action may put there what it likes. */
+function sizeOfFile(file: string): number {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  } catch {
+    return 0;
+  }
+}

@@ -36,6 +36,7 @@ import {
 import { digestFrom, hashOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { byText, type Digest } from "../../protocol/kernel/ids.ts";
+import { reasonOf } from "../files.ts";
 import { ArchiveFault, unpackArchive } from "./archive.ts";
 
 const inputFilesMax = 200_000;
@@ -419,22 +420,4 @@ async function whyNotThere(base: string, path: string): Promise<string> {
     return didYouMean(segment, entries ?? []) ?? "paths are relative to the folder of the spec";
   }
   return "paths are relative to the folder of the spec";
-}
-
-function reasonOf(cause: unknown): string {
-  switch ((cause as NodeJS.ErrnoException).code) {
-    case "ENOENT":
-      return "no such file or folder";
-    case "ENOTDIR":
-      return "a part of the path is no folder";
-    case "EACCES":
-    case "EPERM":
-      return "permission denied";
-    case "EISDIR":
-      return "it is a folder";
-    case "ELOOP":
-      return "its links go in a circle";
-    default:
-      return (cause as Error).message;
-  }
 }

@@ -63,10 +63,10 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Whether a program ended well. */
+/** Whether a program ended well. Never rejects: one that there is no memory for is thrown, as is a list that is too long for one. */
 const run = (program: string, args: readonly string[]): Promise<boolean> =>
-  new Promise((resolve) => {
+  new Promise<boolean>((resolve) => {
     const child = spawn(program, args, { stdio: "ignore", env: { PATH: process.env.PATH } });
     child.on("error", () => resolve(false));
     child.on("exit", (code) => resolve(code === 0));
-  });
+  }).catch(() => false);

@@ -3,10 +3,11 @@
  * fork dear. It is fed shell text through a pipe, runs the command in the foreground (so that signals keep their defaults),
  * and answers with how it ended. Why a shell: specs/decisions/0003-resident-launchers.md.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type KnownProcess, lives, processOf } from "../known-process.ts";
+import { started } from "../started.ts";
 import { quote, quoteAll } from "./shell.ts";
 
 /** A whole job in shell text. Linux takes 2 MiB of arguments and environment together, 128 KiB in one. */
@@ -86,13 +87,17 @@ export function startLauncher(
   exited: () => void,
 ): Launcher {
   const { seals, close } = sealInherited();
-  const child: ChildProcess = spawn("/bin/sh", ["-s"], {
-    stdio: ["pipe", "pipe", "ignore", ...seals],
-    env: { ...env },
-    cwd: "/",
-    detached: true,
-  });
-  close();
+  let child: ChildProcess;
+  try {
+    child = started("/bin/sh", ["-s"], {
+      stdio: ["pipe", "pipe", "ignore", ...seals],
+      env: { ...env },
+      cwd: "/",
+      detached: true,
+    });
+  } finally {
+    close();
+  }
   let current: ((end: JobEnd) => void) | undefined;
   let leader: KnownProcess | undefined;
   let lines: string[] = [];

@@ -19,6 +19,12 @@ export const defaultLimits: ActionLimits = {
   openFilesMax: 16_384,
 };
 
+/**
+ * Memory of the machine that actions leave free: with less, a machine without swap reads its own programs from the disk again and again, and
+ * stands still long before the kernel ends anything.
+ */
+export const memoryReserveBytes = Math.min(512 << 20, Math.max(48 << 20, Math.floor(os.totalmem() / 50)));
+
 /** When memory runs out the kernel is to end an action, not the daemon (0 is usual, 1000 goes first). */
 const oomScore = 500;
 

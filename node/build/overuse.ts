@@ -1,11 +1,16 @@
 /** Whether a running action takes more of the machine than it may, where the kernel itself does not look. */
 import type { ActionLimits } from "./limits.ts";
-import { fairMemoryBytes, holdingOf, machineHolding, sessionOf, treeOf } from "./processes.ts";
+import { fairMemoryBytes, holdingOf, type MachineHolding, sessionOf, treeOf } from "./processes.ts";
 
-/** A look at the machine as a whole, two small files: while it is below an action's limit, so is every action. */
-export function mayBeOverused(limits: ActionLimits): boolean {
-  const machine = machineHolding();
-  return machine.threads > limits.processesMax || machine.memoryBytes > limits.memoryBytesMax;
+/** From a look at the machine as a whole: while it is below an action's limit, so is every action. */
+export const mayBeOverused = (machine: MachineHolding, limits: ActionLimits): boolean =>
+  machine.threads > limits.processesMax || machine.memoryBytes > limits.memoryBytesMax;
+
+/** An upper bound of `heldBytes`, for little: pages that several of its processes share count for each. */
+export function heldBytesAtMost(leader: number, boxed: boolean): number {
+  let bytes = 0;
+  for (const pid of boxed ? treeOf(leader) : sessionOf(leader)) bytes += holdingOf(pid).memoryBytes;
+  return bytes;
 }
 
 /** Bytes that an action's processes hold, pages that several of them share shared out. */

@@ -1,5 +1,5 @@
 /** Looking at processes through /proc and signalling them; used when something must be stopped or measured, never per action. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type KnownProcess, processOf } from "../known-process.ts";
 
@@ -21,10 +21,16 @@ function statOf(
   return { parent: Number(fields[1]), group: Number(fields[2]), session: Number(fields[3]) };
 }
 
-const allPids = (): number[] =>
-  readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number);
+/** None where this process can open nothing more: whoever waits for the end of some must not wait, or throw, for that. */
+function allPids(): number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^[0-9]+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
 
 /** Direct children, whichever thread started them. Kernels without the `children` file cost a scan of /proc. */
 export function childrenOf(pid: number): number[] {
@@ -73,12 +79,22 @@ export function fairMemoryBytes(pid: number): number | undefined {
   return 1024 * (fieldOf(text, "Pss_Anon") + fieldOf(text, "Pss_Shmem") + fieldOf(text, "SwapPss"));
 }
 
-/** Threads on this machine, and bytes of memory that programs cannot have any more. */
-export function machineHolding(): { readonly threads: number; readonly memoryBytes: number } {
+export interface MachineHolding {
+  readonly threads: number;
+  /** That programs cannot have any more. */
+  readonly memoryBytes: number;
+  /** That they still can; infinite where the kernel does not say. */
+  readonly freeBytes: number;
+}
+
+export function machineHolding(): MachineHolding {
   const memory = readProc("/proc/meminfo") ?? "";
+  const total = fieldOf(memory, "MemTotal");
+  const free = fieldOf(memory, "MemAvailable");
   return {
     threads: Number(readProc("/proc/loadavg")?.match(/\/([0-9]+)/)?.[1] ?? 0),
-    memoryBytes: 1024 * (fieldOf(memory, "MemTotal") - fieldOf(memory, "MemAvailable")),
+    memoryBytes: 1024 * (total - free),
+    freeBytes: total > 0 ? 1024 * free : Number.POSITIVE_INFINITY,
   };
 }
 
@@ -121,6 +137,38 @@ export async function clearGroup(leader: KnownProcess): Promise<void> {
     if (now !== undefined && now !== leader.startTicks) return;
     if (!signalGroup(leader.pid, "SIGKILL") || !groupLives(leader.pid)) return;
     await delay(5);
+  }
+}
+
+/**
+ * Ends what is left of a box, and waits (at most some seconds) until it is gone: bubblewrap that dies before it has finished the box leaves
+ * within it what would have died with it a moment later. `work` is its workspace from outside, `within` from inside.
+ */
+export async function clearBox(work: string, within: string): Promise<void> {
+  for (let round = 0; round < 200; round++) {
+    const left = boxOf(work, within);
+    if (left.length === 0) return;
+    for (const pid of left) signalChild(pid, "SIGKILL");
+    await delay(5);
+  }
+}
+
+/** Processes of a box: bubblewrap's own, whose arguments name the workspace, and those that see it. A scan of /proc. */
+function boxOf(work: string, within: string): number[] {
+  const folder = folderAt(work);
+  return allPids().filter((pid) => {
+    if (readProc(`/proc/${pid}/cmdline`)?.includes(`\0--bind\0${work}\0${within}\0`)) return true;
+    return folder !== undefined && folderAt(`/proc/${pid}/root${within}`) === folder;
+  });
+}
+
+/** What tells a folder from all others, whatever its name; undefined where there is none, or none for us to see. */
+function folderAt(place: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(place);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
   }
 }
 

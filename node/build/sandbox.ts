@@ -19,6 +19,7 @@ import { promisify } from "node:util";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { blobTimeSeconds } from "../store/blobs.ts";
 import { type ActionLimits, boxLimits } from "./limits.ts";
+import { clearBox } from "./processes.ts";
 import type { Workspace } from "./workspace.ts";
 
 const run = promisify(execFile);
@@ -166,6 +167,9 @@ async function openBubblewrap(
   }
   return reason;
 }
+
+/** Ends what is left of the box of a workspace once bubblewrap may have died in the middle. */
+export const clearBoxOf = ({ dir }: Workspace): Promise<void> => clearBox(`${dir}/work`, boxedWorkspace);
 
 function bubblewrap(program: string, fixed: readonly string[], init: string, root: string): Sandbox {
   const base = { ...baseEnv, HOME: "/tmp", TMPDIR: "/tmp" };

@@ -3,7 +3,7 @@
  * folder, the start files, libraries and headers of its C and C++ library. Other libraries on the machine belong to a spec's inputs.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { access, lstat, readdir, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { byText } from "../../protocol/kernel/ids.ts";
@@ -122,6 +122,18 @@ export async function stampOf(file: string): Promise<string | undefined> {
   const found = await stat(file).catch(() => undefined);
   return found && stampText(found);
 }
+
+/** The same of many at once, without leaving this thread: what others look up for it costs ten times as much. */
+export const stampsOf = (files: Iterable<string>): (string | undefined)[] =>
+  Array.from(files, (file) => {
+    try {
+      // many are not there, and an error for each costs more than the look
+      const found = statSync(file, { throwIfNoEntry: false });
+      return found && stampText(found);
+    } catch {
+      return undefined;
+    }
+  });
 
 /** `ctime` too: a file can be written over with its old time. Of a folder only its list counts. */
 const stampText = (s: { size: number; mtimeMs: number; ctimeMs: number; ino: number; isFile(): boolean }) =>

@@ -9,7 +9,7 @@ import { readSmallFile, writeFileAtomic } from "../files.ts";
 import type { Log } from "../log.ts";
 import { type Every, everyByTimer } from "../rounds.ts";
 import { type Answer, type Answers, probeTarget, probeTool } from "./probe.ts";
-import { changedAmong, type ExactFiles, type FileState, readExact, stampOf } from "./tool-files.ts";
+import { changedAmong, type ExactFiles, type FileState, readExact, stampOf, stampsOf } from "./tool-files.ts";
 import { type DeclaredTools, findTools, prefixesOf, type Tool, toolFolders } from "./tool-names.ts";
 
 const parallelMax = 4;
@@ -105,11 +105,10 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
   const watchers = new Set<() => void>();
 
   /** What has to change for another tool to be there: cheap enough to look at every few seconds. */
-  const lookAround = async (): Promise<string> => {
+  const lookAround = (): string => {
     const paths = new Set([...toolFolders(declared), ...systemFiles]);
     for (const { kept } of tools.values()) for (const file of Object.keys(kept.stamps)) paths.add(file);
-    const stamps = await Promise.all([...paths].map(stampOf));
-    return stamps.join("\n");
+    return stampsOf(paths).join("\n");
   };
 
   const unchanged = async ({ stamps }: Kept): Promise<boolean> => {
@@ -150,7 +149,7 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
     tools = found;
     tell();
     await writeCache();
-    glance = await lookAround();
+    glance = lookAround();
   };
 
   /** Puts the offers together, and says what is another than before. */
@@ -172,7 +171,13 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
         "toolchains changed",
       );
     offers = fresh;
-    for (const watcher of watchers) watcher();
+    for (const watcher of watchers)
+      try {
+        watcher();
+      } catch (error) {
+        // what is offered is known all the same; who cannot follow, with a full disk perhaps, is to say so where it matters
+        log?.warn({ err: String(error) }, "not all that follows from other toolchains could be done");
+      }
   };
 
   const writeCache = async (): Promise<void> => {
@@ -234,7 +239,7 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
   let looking: Promise<void> | undefined;
   const look = (): Promise<void> => {
     looking ??= (async () => {
-      if ((await lookAround()) !== glance) {
+      if (lookAround() !== glance) {
         await refresh();
         await readFiles([]);
       }

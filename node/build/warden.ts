@@ -1,14 +1,17 @@
 /**
  * The warden: one small shell process per daemon that outlives it. When the daemon is gone, however it went, the pipe closes and
  * the warden kills every process of every action. bubblewrap's pid namespace makes that complete; without it, children that
- * left their session are found by a variable in their environment, which a process may have dropped.
+ * left their session are found by a variable in their environment, which a process may have dropped. A box that is not finished does
+ * not end with bubblewrap yet: its first process is killed beside it, as a child of a child.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { KnownProcess } from "../known-process.ts";
+import { started } from "../started.ts";
 
 /**
  * Each launcher is a number and when it started (proc(5), field 22): a process that has the number by now, and started at another time, is
- * nobody of ours. Launchers are stopped first, so that none starts another action while they are looked through. `$1` is the folder that
+ * nobody of ours. Launchers are stopped first, so that none starts another action while they are looked through; the first look only tells who
+ * is whose, as long as all parents live. `$1` is the folder that
  * every unboxed action has in TMPDIR or HOME.
  */
 const script = `exec 2>/dev/null
@@ -29,7 +32,7 @@ done
 check() {
   [ "$1" = Z ] && return
   case $launchers in *" $2 "*) sessions="$sessions$pid "; found="$found $pid"; return;; esac
-  case $sessions in *" $4 "*) found="$found $pid";; esac
+  case $sessions in *" $2 "* | *" $4 "*) found="$found $pid";; esac
 }
 for l in $launchers; do kill -STOP "$l"; done
 rounds=0
@@ -41,7 +44,7 @@ while [ $rounds -lt 50 ]; do
     check \${line##*) }
   done
   [ -z "$found" ] && break
-  kill -KILL $found
+  [ $rounds -gt 1 ] && kill -KILL $found
 done
 for l in $launchers; do kill -KILL "$l"; done
 rounds=0
@@ -72,22 +75,31 @@ export function startWarden(dir: string, env: Readonly<Record<string, string>>):
   let child = start();
 
   function start(): ChildProcess {
-    const fresh = spawn("/bin/sh", ["-c", script, "warden", dir], {
+    const fresh = started("/bin/sh", ["-c", script, "warden", dir], {
       stdio: ["pipe", "ignore", "ignore"],
       env: { ...env },
       cwd: "/",
       detached: true,
     });
     fresh.stdin!.on("error", () => {}); // it died: "exit" tells
-    fresh.on("error", () => {});
-    fresh.on("exit", () => {
-      restart = setTimeout(() => {
-        if (!dismissed) child = start();
-      }, restartMs);
-      restart.unref();
-    });
+    fresh.once("exit", startLater);
+    fresh.on("error", startLater); // it could not be started: no "exit" follows
     for (const word of words) fresh.stdin!.write(`${word}\n`);
     return fresh;
+  }
+
+  /** While there is no room for another process it is tried again. */
+  function startLater() {
+    clearTimeout(restart);
+    restart = setTimeout(() => {
+      if (dismissed) return;
+      try {
+        child = start();
+      } catch {
+        startLater();
+      }
+    }, restartMs);
+    restart.unref();
   }
 
   return {

@@ -43,8 +43,13 @@ export interface Workspace {
 }
 
 export interface Workspaces {
-  /** Lays out a request's inputs. Throws `blob-missing`, `malformed` (paths that cannot stand together), `disk-full` or what the disk says. */
-  prepare(request: Pick<ExecuteRequest, "files" | "outputs">, boxed: boolean): Promise<Workspace>;
+  /** Lays out a request's inputs. Throws `blob-missing`, `blob-corrupt` (it is missing then), `malformed` (paths that cannot stand together), `disk-full` or what the disk says. */
+  prepare(
+    request: Pick<ExecuteRequest, "files" | "outputs">,
+    boxed: boolean,
+    /** Whoever is in it may write what it likes: outside of a box nothing in it is a link into the store. */
+    inputs?: "linked" | "copied",
+  ): Promise<Workspace>;
 }
 
 interface Stage {
@@ -68,8 +73,7 @@ export function createWorkspaces(
   let counter = 0;
   let links = 0;
 
-  const sourceOf = async (file: InputFile) =>
-    file.executable ? blobs.executablePath(file.digest) : blobs.path(file.digest);
+  const sourceOf = (file: InputFile) => blobs.soundPath(file.digest, file.executable);
 
   async function link(file: InputFile, place: string) {
     if (file.link !== undefined) symlinkSync(file.link, place);
@@ -169,19 +173,14 @@ export function createWorkspaces(
   }
 
   function closeWorkspace(workspace: string, boxed: boolean) {
-    if (
-      spare.length < spareMax &&
-      isPristine(`${workspace}/work`) &&
-      (boxed || isPristine(`${workspace}/tmp`))
-    ) {
-      // Whoever still reads the old output must not see the next one's in the same file.
-      for (const log of ["out", "err"]) rmSync(`${workspace}/${log}`, { force: true });
-      spare.push(workspace);
-    } else discard(workspace);
+    const isEmpty =
+      spare.length < spareMax && isPristine(`${workspace}/work`) && (boxed || isPristine(`${workspace}/tmp`));
+    if (isEmpty && hasNoLogs(workspace)) spare.push(workspace);
+    else discard(workspace);
   }
 
   return {
-    async prepare(request, boxed) {
+    async prepare(request, boxed, inputs = "linked") {
       const tree = readTree(request.files, request.outputs);
       const used: Stage[] = [];
       let workspace: string | undefined;
@@ -195,7 +194,7 @@ export function createWorkspaces(
         workspace = openWorkspace(boxed);
         let binds: Workspace["binds"] = [];
         if (boxed) binds = await layBoxed(tree, workspace, used);
-        else await fill(tree, `${workspace}/work`, link);
+        else await fill(tree, `${workspace}/work`, inputs === "copied" ? copy : link);
         for (const output of request.outputs) {
           const cut = output.path.lastIndexOf("/");
           if (cut > 0) mkdirSync(`${workspace}/work/${output.path.slice(0, cut)}`, { recursive: true });
@@ -210,6 +209,16 @@ export function createWorkspaces(
       }
     },
   };
+}
+
+/** Whoever still reads the old output must not see the next one's in the same file. False where it stays: it may be no file, or the disk takes nothing any more. */
+function hasNoLogs(workspace: string): boolean {
+  try {
+    for (const log of ["out", "err"]) rmSync(`${workspace}/${log}`, { force: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A real folder with its first mode and nothing in it. */

@@ -1,7 +1,9 @@
 /** What the daemon answers when it is asked for an account of what happened. All times are milliseconds, all sizes bytes. */
 import type { AutopsyView } from "../../protocol/explain/autopsy.ts";
+import type { DecisionsQuestion, DecisionsView } from "../../protocol/explain/decisions.ts";
 import type { Family } from "../../protocol/explain/families.ts";
 import type { PathView } from "../../protocol/explain/paths.ts";
+import type { Reading } from "../../protocol/explain/readings.ts";
 import type { Moment, ReplayStep } from "../../protocol/explain/replay.ts";
 import type { WhyView } from "../../protocol/explain/why.ts";
 import type { ActionName, BuildId, PeerId } from "../../protocol/kernel/ids.ts";
@@ -14,10 +16,18 @@ export interface Accounts {
   criticalPath(build: BuildId): Promise<PathView>;
   /** What its failures came from, what they hold up, and what to run. */
   autopsy(build: BuildId): Promise<AutopsyView>;
+  /** Who got what, among whom and why; a page of it. */
+  decisions(request: DecisionsRequest): Promise<DecisionsView>;
   /** The build at a moment, or every event of it with what it changed. */
   replay(request: ReplayRequest, signal: AbortSignal): AsyncIterable<ReplayLine>;
+  /** How nodes were while it was built, from recorded beats; no nodes where nothing was recorded. */
+  readings(build: BuildId): Promise<ReadingsView>;
   /** The last lines that fit, oldest first, then those that come. Refuses `usage` for a kind that is none. */
   timeline(request: TimelineRequest, signal: AbortSignal): AsyncIterable<TimelineLine>;
+}
+
+export interface DecisionsRequest extends DecisionsQuestion {
+  readonly build: BuildId;
 }
 
 export interface ReplayRequest {
@@ -25,6 +35,12 @@ export interface ReplayRequest {
   /** Wall milliseconds; absent: when the last word was said in it. */
   readonly atMs?: number;
   readonly steps: boolean;
+}
+
+export interface ReadingsView {
+  readonly build: BuildId;
+  /** By name, the oldest first, thinned out; the first may be from before the submit. */
+  readonly nodes: Readonly<Record<string, readonly Reading[]>>;
 }
 
 export type ReplayLine = Moment | ReplayStep;

@@ -3,7 +3,6 @@
  * Unix socket, and the routes in `server.ts` and `client.ts` are one table. All times are milliseconds, all sizes bytes.
  */
 
-import type { Repinned } from "../../protocol/build/renewal.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ErrorCode } from "../../protocol/kernel/errors.ts";
@@ -13,7 +12,14 @@ import type { Output, Role, Usage, Why } from "../../protocol/timeline/events.ts
 import type { ToolChoices } from "../../protocol/work/tooling.ts";
 import type { Envelope } from "../release/attestation.ts";
 import type { Accounts } from "./account.ts";
+import type { Data } from "./data.ts";
+import type { Debugging } from "./debugging.ts";
+import type { Exports } from "./exporting.ts";
 import type { Publishing } from "./publishing.ts";
+import type { Rebuilding } from "./rebuilding.ts";
+import type { Recipes } from "./recipe.ts";
+import type { Shells } from "./shells.ts";
+import type { HoldView, Moved, WordOptions } from "./words.ts";
 
 export type NodeState = "self" | "alive" | "suspect" | "dead" | "unseen";
 
@@ -60,6 +66,10 @@ export interface BuildSummary {
   readonly counts: Readonly<Record<ActionState, number>>;
   /** It was submitted to run everything: the action cache is not asked. */
   readonly fresh?: true;
+  /** It checks this build by running actions of it again. */
+  readonly checks?: BuildId;
+  /** What people hold of it now; absent: nothing. */
+  readonly holds?: readonly HoldView[];
 }
 
 /** The line that `submit --json` ends with, in this order. */
@@ -108,6 +118,8 @@ export interface AttemptView {
 export interface ActionView {
   readonly name: ActionName;
   readonly group: string;
+  /** What it compiles for, where something says so. */
+  readonly target?: string;
   readonly state: ActionState;
   readonly dependsOn: readonly ActionName[];
   readonly key?: Digest;
@@ -158,6 +170,8 @@ export type BuildEvent =
       readonly reason?: string;
       readonly counts: BuildSummary["counts"];
     }
+  /** What people hold of it is another from here on. */
+  | { readonly kind: "holds"; readonly holds: readonly HoldView[] }
   | { readonly kind: "end"; readonly result: BuildResult };
 
 export interface RunningAction {
@@ -178,7 +192,7 @@ export interface StatusView {
   readonly node: NodeView;
   readonly peers: readonly NodeView[];
   readonly builds: readonly BuildSummary[];
-  /** Over all live builds; `staged`: files that wait to be released. */
+  /** Actions of all live builds; `staged`: files that wait to be released. */
   readonly counts: {
     readonly needed: number;
     readonly building: number;
@@ -188,6 +202,8 @@ export interface StatusView {
   };
   /** What others have and this node still lacks: ended builds, and entries that wait for those before them. */
   readonly behind: { readonly builds: number; readonly entries: number };
+  /** What was found damaged on this node's disk and put aside, and how many entries others have still to give; absent: nothing. */
+  readonly damaged?: { readonly files: number; readonly missing: number; readonly folder: string };
   /** Members that told two stories. */
   readonly forks: readonly ForkView[];
   /** Names of members that may admit others, and of who asks to come in. */
@@ -201,16 +217,21 @@ export interface StatusView {
     readonly first: ActionName;
     readonly actions: number;
     readonly nodes: readonly string[];
+    /** The check by rebuilding that found it. */
+    readonly check?: BuildId;
   }[];
   /** Channels that have released or staged something. */
   readonly channels: readonly {
     readonly channel: string;
     readonly current: number;
+    /** Builds. */
     readonly staged: number;
     readonly atRisk: string | null;
     /** What stands in the way of releasing what is staged. */
     readonly hindered: string | null;
   }[];
+  /** No daemon answers, but a recording of one build: whose, in words. */
+  readonly recording?: string;
   /** Where browsers find this node's page; null: nowhere. */
   readonly gateway: string | null;
   readonly next: NextAction;
@@ -252,24 +273,6 @@ export interface QueuedBuild extends BuildSummary {
   readonly gained: number;
   /** Of the actions that are in somebody's hands now, 0 to 1. */
   readonly share: number;
-}
-
-/** What a person's word came to, or with `dryRun` would. */
-export interface Moved {
-  /** Actions that changed hands or became runnable. */
-  readonly moved: number;
-  /** Runs thrown away. */
-  readonly lost: number;
-  /** The build it is about; another than the one named where a new one took its place. */
-  readonly build?: BuildId;
-  /** Toolchains that are others in it. */
-  readonly toolchains?: readonly Repinned[];
-}
-
-export interface WordOptions {
-  readonly reason?: string;
-  /** Change nothing, say what it would come to. */
-  readonly dryRun?: boolean;
 }
 
 export interface InviteReply {
@@ -452,10 +455,17 @@ export interface CollectionView {
   readonly freeBytesMin: number;
   /** Bytes that should go besides, and cannot. */
   readonly shortBytes: number;
+  /** Ended builds older than `keptMs`, whose entries go (some by name); absent: they stay for good. */
+  readonly timeline?: {
+    readonly builds: number;
+    readonly entries: number;
+    readonly first: readonly BuildId[];
+    readonly keptMs: number;
+  };
 }
 
 /** Refusals come back as `SwarmError` with their code on both sides. */
-export interface Control extends Accounts, Publishing {
+export interface Control extends Accounts, Data, Debugging, Exports, Publishing, Rebuilding, Recipes, Shells {
   status(): Promise<StatusView>;
   nodes(): Promise<NodeView[]>;
   builds(): Promise<BuildSummary[]>;

@@ -6,6 +6,7 @@ import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
 import type { ReplayLine, TimelineLine } from "./account.ts";
 import type { BringEvent, BuildEvent, Control, LogChunk } from "./api.ts";
+import type { WireLine } from "./data.ts";
 import {
   answerBytesMax,
   digestsMax,
@@ -15,6 +16,7 @@ import {
   type RouteName,
   routes,
 } from "./routes.ts";
+import type { ShellEvent } from "./shells.ts";
 import { shortPath } from "./socket.ts";
 
 /**
@@ -86,14 +88,33 @@ export function controlClient(socketPath: string): Control {
     submit: (request) => value("submit", request),
     control: (build, op, options) => value("control", { build, op, ...options }),
     operate: (operation, options) => value("operate", { operation, ...options }),
+    rebuild: (request) => value("rebuild", request),
+    rebuilt: (check) => value("rebuilt", { check }),
+    recipe: (build, action) => value("recipe", { build, action }),
+    debug: (build, word, options) => value("debug", { build, word, ...options }),
+    debugging: (build) => value("debugging", { build }),
+    preview: (build, options) => value("preview", { build, ...options }),
+    shell: (request, signal) => lines<ShellEvent>(ask("shell", request, { signal })),
+    leaveShell: (room, keep) => value("leaveShell", { room, keep }),
     why: (build, action) => value("why", { build, action }),
     criticalPath: (build) => value("criticalPath", { build }),
     autopsy: (build) => value("autopsy", { build }),
+    decisions: (request) => value("decisions", { ...request }),
+    readings: (build) => value("readings", { build }),
     replay: (request, signal) => lines<ReplayLine>(ask("replay", { ...request }, { signal })),
     timeline: ({ kinds, ...request }, signal) =>
       lines<TimelineLine>(
         ask("timeline", { ...request, ...(kinds ? { kinds: kinds.join(",") } : {}) }, { signal }),
       ),
+    exportBuild: (request, signal) => ask("exportBuild", request, { signal }),
+    sqlTables: () => value("sqlTables", {}),
+    sqlSchema: () => value("sqlSchema", {}),
+    sqlQuery: (sql) => value("sqlQuery", { sql }),
+    statistics: (request) => value("statistics", request),
+    wire: (request, signal) => lines<WireLine>(ask("wire", request, { signal })),
+    wireStats: () => value("wireStats", {}),
+    wireDensity: (request) => value("wireDensity", request),
+    traceBuild: (request) => ask("traceBuild", request),
     queue: () => value("queue", {}),
     releases: () => value("releases", {}),
     releaseManifest: (channel, epoch) => value("releaseManifest", { channel, epoch }),

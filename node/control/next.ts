@@ -1,6 +1,7 @@
 /** What to do next, as status says it: one command to copy and why. A pure decision over facts, the most urgent first. */
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import type { BuildState, NextAction, WaitView } from "./api.ts";
+import type { HoldView } from "./words.ts";
 
 export interface NextBuild {
   readonly build: BuildId;
@@ -15,6 +16,8 @@ export interface NextBuild {
   readonly fetched: boolean;
   /** Some of its work waits for a node that is not there. */
   readonly wait?: Pick<WaitView, "why" | "remedy"> | undefined;
+  /** What people hold of it. */
+  readonly holds?: readonly Pick<HoldView, "kind" | "action" | "by">[];
   /** The first of the actions that failed for good. */
   readonly failedAction?: ActionName;
 }
@@ -32,6 +35,13 @@ export interface NextFacts {
   /** What waits to be released, by channel, and whether any node serves releases. */
   readonly staged?: readonly { readonly channel: string; readonly builds: number }[];
   readonly mirrors?: number;
+  /** A check by rebuilding that found something to differ: the first of so many actions. */
+  readonly differing?: {
+    readonly build: BuildId;
+    readonly check?: BuildId;
+    readonly first: ActionName;
+    readonly actions: number;
+  };
   /** In any order; only the latest of each name counts, for it is what came of the earlier ones. */
   readonly builds: readonly NextBuild[];
 }
@@ -57,6 +67,12 @@ export function nextAction(facts: NextFacts): NextAction {
       command: ["resume", ordered.name],
       why: `${running.name} waits: no node takes work, ${ordered.name} is ${ordered.order}${absent(facts)}`,
     };
+  const held = running?.holds?.find(({ kind }) => kind === "breakpoint");
+  if (running && held)
+    return {
+      command: ["step", running.build, held.action!],
+      why: `${running.name} stands at a breakpoint: ${held.action} waits until somebody lets it go (${held.by} set it; to clear it: swarmd breakpoint ${running.build} ${held.action} --clear)`,
+    };
   if (running?.wait)
     return {
       command: running.wait.remedy?.command ?? ["watch", running.build],
@@ -73,6 +89,12 @@ export function nextAction(facts: NextFacts): NextAction {
     };
 
   const paused = all("paused")[0];
+  const broke = paused?.holds?.find(({ kind }) => kind === "failure");
+  if (paused && broke)
+    return {
+      command: ["resume", paused.build],
+      why: `${paused.name} broke at a failure of ${broke.action}, as ${broke.by} wanted; why: swarmd why ${paused.build} ${broke.action}`,
+    };
   if (paused)
     return { command: ["resume", paused.build], why: `${paused.name} is paused: ${doneOf(paused)}` };
 
@@ -88,6 +110,13 @@ export function nextAction(facts: NextFacts): NextAction {
     return {
       command: ["fetch", unfetched.build],
       why: `${unfetched.name} is complete and its results are not fetched yet`,
+    };
+
+  const { differing } = facts;
+  if (differing?.check)
+    return {
+      command: ["rebuild-check", differing.check],
+      why: `${differing.first}${differing.actions > 1 ? ` and ${differing.actions - 1} more` : ""} of ${differing.build} came out differently on another node; see where they differ`,
     };
 
   const [staged] = facts.staged ?? [];

@@ -3,12 +3,16 @@
  * from a JSON body, a PUT has the bytes themselves as its body. It stays light, for the CLI loads it at every start.
  */
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
-import type { MemberOperation, Operation } from "../../protocol/contract.ts";
+import type { DebugWord, MemberOperation, Operation } from "../../protocol/contract.ts";
 import type { ActionName, BuildId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import type { Role } from "../../protocol/timeline/events.ts";
-import type { ReplayRequest, TimelineRequest } from "./account.ts";
+import type { DecisionsRequest, ReplayRequest, TimelineRequest } from "./account.ts";
 import type { Control } from "./api.ts";
+import type { DensityRequest, StatisticsRequest, WireRequest } from "./data.ts";
+import type { ExportRequest, TraceRequest } from "./exporting.ts";
+import type { RebuildRequest } from "./rebuilding.ts";
+import type { ShellRequest } from "./shells.ts";
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT";
@@ -43,11 +47,30 @@ export const routes = {
   submit: { method: "POST", path: "/1/submit", answer: "json", silenceMsMax: slow },
   control: { method: "POST", path: "/1/control", answer: "json", silenceMsMax: quick },
   operate: { method: "POST", path: "/1/operate", answer: "json", silenceMsMax: slow },
+  rebuild: { method: "POST", path: "/1/rebuild", answer: "json", silenceMsMax: slow },
+  rebuilt: { method: "GET", path: "/1/rebuild", answer: "json", silenceMsMax: slow },
+  recipe: { method: "GET", path: "/1/recipe", answer: "json", silenceMsMax: slow },
+  debug: { method: "POST", path: "/1/debug", answer: "json", silenceMsMax: quick },
+  debugging: { method: "GET", path: "/1/debugging", answer: "json", silenceMsMax: quick },
+  preview: { method: "GET", path: "/1/preview", answer: "json", silenceMsMax: slow },
+  shell: { method: "POST", path: "/1/shell", answer: "lines", silenceMsMax: slow },
+  leaveShell: { method: "POST", path: "/1/shell/leave", answer: "json", silenceMsMax: slow },
   why: { method: "GET", path: "/1/why", answer: "json", silenceMsMax: slow },
   criticalPath: { method: "GET", path: "/1/critical-path", answer: "json", silenceMsMax: slow },
   autopsy: { method: "GET", path: "/1/autopsy", answer: "json", silenceMsMax: slow },
+  decisions: { method: "GET", path: "/1/decisions", answer: "json", silenceMsMax: slow },
+  readings: { method: "GET", path: "/1/readings", answer: "json", silenceMsMax: slow },
   replay: { method: "GET", path: "/1/replay", answer: "lines", silenceMsMax: slow },
   timeline: { method: "GET", path: "/1/timeline", answer: "lines", silenceMsMax: 60_000 },
+  exportBuild: { method: "GET", path: "/1/export", answer: "bytes", silenceMsMax: slow },
+  sqlTables: { method: "GET", path: "/1/sql/tables", answer: "json", silenceMsMax: slow },
+  sqlSchema: { method: "GET", path: "/1/sql/schema", answer: "json", silenceMsMax: quick },
+  sqlQuery: { method: "POST", path: "/1/sql", answer: "json", silenceMsMax: slow },
+  statistics: { method: "GET", path: "/1/statistics", answer: "json", silenceMsMax: slow },
+  wire: { method: "GET", path: "/1/wire", answer: "lines", silenceMsMax: 60_000 },
+  wireStats: { method: "GET", path: "/1/wire/stats", answer: "json", silenceMsMax: quick },
+  wireDensity: { method: "GET", path: "/1/wire/density", answer: "json", silenceMsMax: quick },
+  traceBuild: { method: "GET", path: "/1/trace", answer: "bytes", silenceMsMax: slow },
   queue: { method: "GET", path: "/1/queue", answer: "json", silenceMsMax: quick },
   releases: { method: "GET", path: "/1/releases", answer: "json", silenceMsMax: quick },
   releaseManifest: { method: "GET", path: "/1/release", answer: "json", silenceMsMax: slow },
@@ -105,12 +128,36 @@ export interface RouteInputs {
     readonly reason?: string;
     readonly dryRun?: boolean;
   };
+  readonly rebuild: RebuildRequest;
+  readonly rebuilt: { readonly check: BuildId };
+  readonly recipe: { readonly build: BuildId; readonly action: ActionName };
+  readonly debug: {
+    readonly build: BuildId;
+    readonly word: DebugWord;
+    readonly reason?: string;
+    readonly dryRun?: boolean;
+  };
+  readonly debugging: { readonly build: BuildId };
+  readonly preview: { readonly build: BuildId; readonly count?: number };
+  readonly shell: ShellRequest;
+  readonly leaveShell: { readonly room: string; readonly keep: boolean };
   readonly why: { readonly build: BuildId; readonly action: ActionName };
   readonly criticalPath: { readonly build: BuildId };
   readonly autopsy: { readonly build: BuildId };
+  readonly decisions: DecisionsRequest;
+  readonly readings: { readonly build: BuildId };
   readonly replay: ReplayRequest;
   /** Kinds with commas between them. */
   readonly timeline: Omit<TimelineRequest, "kinds"> & { readonly kinds?: string };
+  readonly exportBuild: ExportRequest;
+  readonly sqlTables: Record<never, never>;
+  readonly sqlSchema: Record<never, never>;
+  readonly sqlQuery: { readonly sql: string };
+  readonly statistics: StatisticsRequest;
+  readonly wire: WireRequest;
+  readonly wireStats: Record<never, never>;
+  readonly wireDensity: DensityRequest;
+  readonly traceBuild: TraceRequest;
   readonly queue: Record<never, never>;
   readonly releases: Record<never, never>;
   readonly releaseManifest: { readonly channel: string; readonly epoch: number };
@@ -134,6 +181,8 @@ export const bodyBytesMax = 1 << 20;
 export const digestsMax = 10_000;
 /** Of one answer of the timeline, before what comes. */
 export const timelineLinesMax = 100_000;
+/** Of one answer about decisions. */
+export const decisionsMax = 1000;
 /** Of one line of a stream. */
 export const lineBytesMax = 4 << 20;
 /** Of one JSON answer: the view of a build of 200,000 actions fits. */

@@ -9,9 +9,10 @@ import type { Socket } from "node:net";
 import path from "node:path";
 import { z } from "zod";
 import { requirementsSchema } from "../../protocol/build/graph.ts";
-import type { MemberOperation, Operation } from "../../protocol/contract.ts";
+import type { DebugWord, MemberOperation, Operation } from "../../protocol/contract.ts";
+import { decisionKinds } from "../../protocol/explain/decisions.ts";
 import { isDigest, sizeOf } from "../../protocol/kernel/digest.ts";
-import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
+import { SwarmError } from "../../protocol/kernel/errors.ts";
 import {
   type ActionName,
   type BuildId,
@@ -21,12 +22,17 @@ import {
   type PeerId,
 } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
-import { channelPattern, roles } from "../../protocol/timeline/events.ts";
-import type { Control, WireError } from "./api.ts";
+import { channelPattern, roles, stepActionsMax } from "../../protocol/timeline/events.ts";
+import { logChoices } from "../recording/contents.ts";
+import type { Control } from "./api.ts";
+import { dataHandlers } from "./data-handlers.ts";
+import { traceFormats } from "./exporting.ts";
+import { type Handler, nothing } from "./handler.ts";
+import { refuse, sendBytes, sendJson, sendLines } from "./replies.ts";
 import {
   bodyBytesMax,
+  decisionsMax,
   digestsMax,
-  type RouteInputs,
   type RouteName,
   routes,
   timelineLinesMax,
@@ -114,21 +120,10 @@ export async function serveControl(
   };
 }
 
-interface Handler<K extends RouteName> {
-  /** From the JSON body of a POST, else from the query, where all is text. */
-  readonly input: z.ZodType<RouteInputs[K], unknown>;
-  run(
-    control: Control,
-    input: RouteInputs[K],
-    request: { readonly bytes: AsyncIterable<Uint8Array>; readonly signal: AbortSignal },
-  ): ReturnType<Control[K]>;
-}
-
 const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v), "is no build id");
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v), "is no digest");
 const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v), "is no peer id");
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
-const nothing = z.strictObject({});
 
 const unusedMsMax = 100 * 365 * 86_400_000;
 const roleList = z.array(z.enum(roles)).min(1).max(roles.length);
@@ -143,6 +138,18 @@ const operation: z.ZodType<Operation, unknown> = z.union([
   z.strictObject({ op: z.literal("rebalance"), build: build.optional() }),
   z.strictObject({ op: z.enum(["pause", "resume", "unground"]), peer }),
   z.strictObject({ op: z.literal("drain"), peer, now: z.boolean().optional() }),
+]);
+
+const previewCount = z.int().positive().max(stepActionsMax);
+const debugWord: z.ZodType<DebugWord, unknown> = z.union([
+  z.strictObject({
+    op: z.literal("step"),
+    actions: z.array(action).max(stepActionsMax).optional(),
+    count: previewCount.optional(),
+  }),
+  z.strictObject({ op: z.literal("break"), action: action.optional(), clear: z.boolean().optional() }),
+  z.strictObject({ op: z.literal("place"), action, peer: peer.optional() }),
+  z.strictObject({ op: z.literal("record"), count: previewCount.optional() }),
 ]);
 
 const nodeNamePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -267,6 +274,49 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     input: z.strictObject({ operation, ...wordOptions }),
     run: (control, { operation, ...options }) => control.operate(operation, options),
   },
+  rebuild: {
+    input: z.strictObject({
+      build,
+      share: z.number().positive().max(1),
+      action: action.optional(),
+      priority: z.int().min(-1000).max(1000).optional(),
+    }),
+    run: (control, input) => control.rebuild(input),
+  },
+  rebuilt: { input: z.strictObject({ check: build }), run: (control, input) => control.rebuilt(input.check) },
+  recipe: {
+    input: z.strictObject({ build, action }),
+    run: (control, input) => control.recipe(input.build, input.action),
+  },
+  debug: {
+    input: z.strictObject({ build, word: debugWord, ...wordOptions }),
+    run: (control, { build, word, ...options }) => control.debug(build, word, options),
+  },
+  debugging: {
+    input: z.strictObject({ build }),
+    run: (control, input) => control.debugging(input.build),
+  },
+  preview: {
+    input: z.strictObject({ build, count: z.coerce.number().pipe(previewCount).optional() }),
+    run: (control, { build, ...options }) => control.preview(build, options),
+  },
+  shell: {
+    input: z.strictObject({
+      build,
+      action,
+      command: z.string().min(1).max(65_536).optional(),
+      terminal: z.boolean(),
+      term: z
+        .string()
+        .regex(/^[A-Za-z0-9._+-]{1,64}$/)
+        .optional(),
+    }),
+    run: (control, input, { signal }) => control.shell(input, signal),
+  },
+  leaveShell: {
+    input: z.strictObject({ room: z.string().regex(/^[0-9a-f]{16}$/), keep: z.boolean() }),
+    run: (control, { room, keep }) => control.leaveShell(room, keep),
+  },
   why: {
     input: z.strictObject({ build, action }),
     run: (control, input) => control.why(input.build, input.action),
@@ -276,6 +326,18 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     run: (control, input) => control.criticalPath(input.build),
   },
   autopsy: { input: z.strictObject({ build }), run: (control, input) => control.autopsy(input.build) },
+  decisions: {
+    input: z.strictObject({
+      build,
+      node: z.string().min(1).max(128).optional(),
+      action: z.string().min(1).max(512).optional(),
+      kind: z.enum(decisionKinds).optional(),
+      offset: z.coerce.number().int().nonnegative(),
+      limit: z.coerce.number().int().positive().max(decisionsMax),
+    }),
+    run: (control, request) => control.decisions(request),
+  },
+  readings: { input: z.strictObject({ build }), run: (control, input) => control.readings(input.build) },
   replay: {
     input: z.strictObject({
       build,
@@ -284,6 +346,7 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     }),
     run: (control, request, { signal }) => control.replay(request, signal),
   },
+  ...dataHandlers,
   timeline: {
     input: z.strictObject({
       build: build.optional(),
@@ -295,6 +358,18 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
     }),
     run: (control, { kinds, ...request }, { signal }) =>
       control.timeline({ ...request, ...(kinds === undefined ? {} : { kinds: kinds.split(",") }) }, signal),
+  },
+  exportBuild: {
+    input: z.strictObject({
+      build,
+      logs: z.enum(logChoices),
+      tapes: z.enum(["true", "false"]).transform((text) => text === "true"),
+    }),
+    run: (control, request, { signal }) => control.exportBuild(request, signal),
+  },
+  traceBuild: {
+    input: z.strictObject({ build, format: z.enum(traceFormats) }),
+    run: (control, request) => control.traceBuild(request),
   },
   queue: { input: nothing, run: (control) => control.queue() },
   releases: { input: nothing, run: (control) => control.releases() },
@@ -425,82 +500,3 @@ function complaint(error: z.ZodError): string {
     ? `${issue.path.length > 0 ? `${issue.path.join(".")}: ` : ""}${issue.message}`
     : "wrong input";
 }
-
-function sendJson(response: http.ServerResponse, status: number, value: unknown) {
-  const body = Buffer.from(JSON.stringify(value));
-  response.writeHead(status, { "content-type": "application/json", "content-length": body.length });
-  response.end(body);
-}
-
-const linesType = "application/x-ndjson";
-
-async function sendLines(
-  response: http.ServerResponse,
-  values: AsyncIterable<unknown>,
-  signal: AbortSignal,
-  { beatMs = 10_000, onLook }: ControlServerOptions,
-) {
-  const begin = () => {
-    if (response.headersSent) return;
-    response.setHeader("content-type", linesType);
-    response.flushHeaders();
-  };
-  // Headers wait for the first value or beat: a refusal before that has a status of its own.
-  const beat = setInterval(() => {
-    onLook?.();
-    begin();
-    if (!response.writableNeedDrain) response.write("\n");
-  }, beatMs);
-  try {
-    for await (const value of values) {
-      if (signal.aborted) break;
-      begin();
-      beat.refresh();
-      await write(response, Buffer.from(`${JSON.stringify(value)}\n`), signal);
-    }
-    if (signal.aborted) throw new SwarmError("daemon-unreachable", "the daemon stops");
-  } finally {
-    clearInterval(beat);
-  }
-  begin();
-  response.end();
-}
-
-async function sendBytes(
-  response: http.ServerResponse,
-  bytes: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-) {
-  for await (const chunk of bytes) {
-    if (signal.aborted) break;
-    await write(response, chunk, signal);
-  }
-  if (signal.aborted) response.destroy();
-  else response.end();
-}
-
-async function write(response: http.ServerResponse, bytes: Uint8Array, signal: AbortSignal) {
-  if (response.write(bytes) || signal.aborted) return;
-  await once(response, "drain", { signal }).catch(() => {}); // aborted: the loop above ends
-}
-
-/** Says why not: as the answer while nothing was sent, as the last line of a stream, by breaking off the bytes of a blob. */
-function refuse(response: http.ServerResponse, thrown: unknown) {
-  const error = wireErrorOf(thrown);
-  if (!response.headersSent) sendJson(response, statusOf(error.code), { error });
-  else if (response.getHeader("content-type") === linesType) response.end(`${JSON.stringify({ error })}\n`);
-  else response.destroy();
-}
-
-function wireErrorOf(thrown: unknown): WireError {
-  if (thrown instanceof SwarmError)
-    return { code: thrown.code, message: thrown.message, remedy: thrown.remedy };
-  return {
-    code: "refused",
-    message: `the daemon failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-    remedy: "its log says more: the folder logs/ in the home",
-  };
-}
-
-const statusOf = (code: ErrorCode): number =>
-  code === "not-found" || code === "blob-missing" ? 404 : code === "too-large" ? 413 : 400;

@@ -129,7 +129,6 @@ export function checkVersions(queries: Pick<Queries, "nodes">): Finding {
 
 /** Has some members dial this node at its own addresses. */
 export async function checkReach(
-  self: PeerId,
   mesh: Pick<Mesh, "addresses" | "connected" | "inquire">,
   queries: Pick<Queries, "nameOf">,
   firewall: Finding | undefined,
@@ -159,7 +158,7 @@ export async function checkReach(
   return {
     check,
     level: "note",
-    text: `nobody reaches ${self.slice(-8)} by dialling it, so two such nodes work through a third (${tried.slice(0, 3).join("; ")})`,
+    text: `nobody reaches this node by dialling it: it works by what it dials itself, and with another such node through a third (${tried.slice(0, 3).join("; ")})`,
     remedy:
       firewall && firewall.level !== "ok"
         ? firewall.remedy

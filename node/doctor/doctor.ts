@@ -5,8 +5,10 @@ import type { Finding, Patient } from "../control/api.ts";
 import type { Misdeeds } from "../misdeeds.ts";
 import type { Mesh } from "../ports.ts";
 import type { Queries } from "../queries.ts";
+import type { Quarantine } from "../store/quarantine.ts";
 import { checkAnnounced, checkClocks, checkMisdeeds, checkReach, checkVersions } from "./company.ts";
 import { checkMachine } from "./machine.ts";
+import { checkDisk, checkForks } from "./memory.ts";
 import { checkService } from "./service.ts";
 import { checkState } from "./state.ts";
 
@@ -24,6 +26,7 @@ export interface DoctorParts {
   readonly limits: string;
   /** What was refused of whom. */
   readonly misdeeds: Pick<Misdeeds, "tally">;
+  readonly quarantine: Pick<Quarantine, "list" | "dir">;
 }
 
 export class Doctor {
@@ -59,14 +62,16 @@ export class Doctor {
   }
 
   private async look(): Promise<Finding[]> {
-    const { core, queries, mesh, home, limits, announced, misdeeds } = this.parts;
+    const { core, queries, mesh, home, limits, announced, misdeeds, quarantine } = this.parts;
     const machine = await checkMachine(home, portOf(mesh.addresses()));
     const firewall = machine.find(({ check }) => check === "firewall");
     return [
       ...machine,
       ...checkState(core, queries, mesh, limits),
+      checkDisk(await quarantine.list(), quarantine.dir, core.upkeep.mender.missing),
+      checkForks(queries.forks()),
       checkService(process.env),
-      await checkReach(core.desk.config.self, mesh, queries, firewall),
+      await checkReach(mesh, queries, firewall),
       ...(await checkAnnounced(announced, mesh, queries)),
       ...checkClocks(core, queries),
       checkVersions(queries),

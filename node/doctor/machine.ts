@@ -32,12 +32,12 @@ export async function checkMachine(home: string, port?: number, wanted = portDef
   return found.flat();
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 function checkMemory(): Finding {
   const check = "memory";
   const free = freemem();
-  const text = `${gigabytes(free)} of ${gigabytes(totalmem())} free`;
+  const text = `${gibibytes(free)} of ${gibibytes(totalmem())} free`;
   return free >= memoryFreeBytesMin
     ? { check, level: "ok", text }
     : {
@@ -135,11 +135,11 @@ async function checkDisk(home: string): Promise<Finding> {
   const { bavail, bsize } = await statfs(dir);
   const free = bavail * bsize;
   return free >= diskFreeBytesMin
-    ? { check: "disk", level: "ok", text: `${gigabytes(free)} free` }
+    ? { check: "disk", level: "ok", text: `${gibibytes(free)} free` }
     : {
         check: "disk",
         level: "note",
-        text: `only ${gigabytes(free)} free: a node with a full disk takes no work`,
+        text: `only ${gibibytes(free)} free: a node with a full disk takes no work`,
         remedy: "free some space, or name a home on another disk: --home DIR",
       };
 }

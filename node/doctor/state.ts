@@ -24,7 +24,11 @@ export function checkState(
   const findings: Finding[] = [
     { check: "listening", level: "ok", text: mesh.addresses().join(", ") || "on no address" },
     dead.length === 0
-      ? { check: "members", level: "ok", text: `all ${nodes.length} are there` }
+      ? {
+          check: "members",
+          level: "ok",
+          text: nodes.length === 1 ? "it is the only one" : `all ${nodes.length} are there`,
+        }
       : {
           check: "members",
           level: "note",
@@ -89,7 +93,8 @@ export function checkState(
       text: vitals.foreign
         ? "it runs what others submit without a sandbox"
         : "without bubblewrap it runs only what it submitted itself",
-      remedy: "apt-get install bubblewrap, then restart the daemon",
+      remedy:
+        "apt-get install bubblewrap (where it is there, this says why it fails: bwrap --unshare-all --ro-bind / / --proc /proc true), then restart the daemon",
     });
   return findings;
 }

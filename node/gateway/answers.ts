@@ -13,8 +13,17 @@ const answersMax = 64;
 const bytesMax = 16 << 20;
 
 export class Answers {
-  private readonly kept = new Map<string, { readonly atMs: number; readonly answer: Promise<Answer> }>();
+  private readonly kept = new Map<
+    string,
+    { readonly atMs: number; readonly answer: Promise<Answer>; given?: Answer }
+  >();
   private bytes = 0;
+
+  /** What was answered to this a moment ago; undefined when it was not, or is not known yet. */
+  given(key: string): Answer | undefined {
+    const kept = this.kept.get(key);
+    return kept?.given && performance.now() - kept.atMs < freshMs ? kept.given : undefined;
+  }
 
   /** What was answered to this a moment ago, else what `make` gives: a status and a value for JSON. */
   of(key: string, make: () => Promise<{ status: number; value: unknown }>): Promise<Answer> {
@@ -31,8 +40,14 @@ export class Answers {
       const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
       return { status, body, etag };
     });
-    this.kept.set(key, { atMs: nowMs, answer });
-    answer.catch(() => this.kept.delete(key));
+    const entry: { atMs: number; answer: Promise<Answer>; given?: Answer } = { atMs: nowMs, answer };
+    this.kept.set(key, entry);
+    answer.then(
+      (given) => {
+        entry.given = given;
+      },
+      () => this.kept.delete(key),
+    );
     return answer;
   }
 }

@@ -19,6 +19,9 @@ export interface Asset {
 /** What `npm run build:web` writes; beside this file also in a package. */
 export const builtPage = path.join(import.meta.dirname, "page");
 
+/** The same page as a package folder of Cockpit. */
+export const builtForCockpit = path.join(import.meta.dirname, "cockpit");
+
 /** Where all but the page itself stands: names with a digest in them. */
 const lasting = "/page/";
 

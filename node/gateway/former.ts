@@ -1,15 +1,21 @@
 /** Paths that people know from the tools they had before: answered with what they mean here, or with the command that does it now. */
 import type { Hono } from "hono";
+import { isBuildId } from "../../protocol/kernel/ids.ts";
 
 /** Where what was read there is read here. */
 const moved: Readonly<Record<string, string>> = {
   "/api/status": "/api/v1/status",
-  "/api/v1/history": "/api/v1/builds",
   "/api/v1/sessions": "/api/v1/builds",
   "/api/v1/events/history": "/api/v1/events",
-  "/api/v1/drone-health": "/api/v1/nodes?all=true",
-  "/ui/live_dag.html": "/#/builds",
-  "/ui/replay.html": "/#/replay",
+  "/api/v1/drone-health": "/api/v1/node-health",
+  "/api/v1/escalation": "/api/v1/troubles",
+  "/api/v1/build-stats": "/api/v1/stats",
+  "/api/v1/build-stats/by-package": "/api/v1/stats?by=package",
+  "/api/v1/build-stats/by-drone": "/api/v1/stats?by=node",
+  "/api/v1/protocol": "/api/v1/wire",
+  "/api/v1/protocol/stats": "/api/v1/wire/stats",
+  "/api/v1/protocol/density": "/api/v1/wire/density",
+  "/api/v1/protocol/snapshot": "/api/v1/wire/snapshot",
 };
 
 /** What changed something there, and the command that does so here. */
@@ -31,7 +37,18 @@ const gone: Readonly<Record<string, string>> = {
 export const commandFor = (path: string): string | undefined =>
   commands[path] ?? gone[`/${path.split("/").slice(1, 4).join("/")}`];
 
+/** Pages, and the view of a build that shows the same. */
+const pages: Readonly<Record<string, string>> = {
+  "/ui/live_dag.html": "",
+  "/ui/replay.html": "/replay",
+};
+
 export function former(app: Hono): void {
+  for (const [from, view] of Object.entries(pages))
+    app.get(from, (c) => {
+      const build = c.req.query("build") ?? c.req.query("session") ?? "";
+      return c.redirect(`/#/builds/${isBuildId(build) ? build : "latest"}${view}`, 307);
+    });
   for (const [from, to] of Object.entries(moved))
     app.get(from, (c) => c.redirect(withQuery(to, c.req.url), 307));
   for (const what of ["autopsy", "replay"])

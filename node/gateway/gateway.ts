@@ -1,9 +1,10 @@
 /** The gateway of a daemon: HTTP for people's browsers and their tools. It only reads, and its types know nothing else. */
+import type { ServerResponse } from "node:http";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { isLoopbackHost, openListener } from "../listener.ts";
+import { isLoopbackAddress, openListener } from "../listener.ts";
 import type { App } from "./app.ts";
 import { builtPage, isPublic } from "./assets.ts";
-import { refusalOf } from "./door.ts";
+import { type Refusal, refusalOf } from "./door.ts";
 import { commandFor } from "./former.ts";
 import type { Views } from "./views.ts";
 
@@ -35,15 +36,24 @@ export interface Gateway {
 /** Throws `usage`, `address-in-use`. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { listen, hosts, token, views, page = builtPage, onFault } = options;
-  if (token === undefined && !isLoopbackHost(listen.replace(/:\d*$/, "").replace(/^\[|\]$/g, "")))
+  if (token === undefined && !isLoopbackAddress(listen))
     throw new SwarmError("usage", `the gateway would be open to all who reach ${listen}`, {
       remedy:
         "set a token: gatewayTokenFile in config.yaml, a file with 16 characters or more; or listen on 127.0.0.1",
     });
   // Loaded with the first request: most daemons are never asked.
   let app: Promise<App> | undefined;
+  let ready: App | undefined;
   const opened = () => {
-    app ??= import("./app.ts").then(({ openApp }) => openApp(views, page, onFault));
+    app ??= import("./app.ts")
+      .then(({ openApp }) => {
+        ready = openApp(views, page, onFault);
+        return ready;
+      })
+      .catch((fault: unknown) => {
+        app = undefined;
+        throw fault;
+      });
     return app;
   };
   const rules = { hosts, ...(token === undefined ? {} : { token }) };
@@ -52,33 +62,58 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     flag: "--gateway-listen",
     portsMore,
     answer(request, response) {
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       const refused = refusalOf(request, rules, isPublic);
-      if (refused === undefined) return opened().then(({ answer }) => answer(request, response));
-      const { status, ...error } = refused;
-      const command = status === 405 ? commandFor((request.url ?? "").split("?", 1)[0]!) : undefined;
-      const body = Buffer.from(
-        JSON.stringify({ error: command === undefined ? error : { ...error, remedy: command } }),
-      );
-      response.writeHead(status, {
-        "Content-Type": "application/json",
-        "Content-Length": body.length,
-        Connection: "close",
-        ...(status === 405 ? { Allow: "GET, HEAD" } : {}),
-        ...(status === 401 ? { "WWW-Authenticate": 'Bearer realm="swarmd"' } : {}),
-      });
-      response.end(body);
+      if (refused === undefined && ready?.answersAgain(request, response, headers)) return;
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      const [path = ""] = (request.url ?? "").split("?", 1);
+      if (refused === undefined)
+        return opened().then(
+          ({ answer }) => answer(request, response),
+          (fault: unknown) => {
+            onFault(fault, path);
+            refuse(response, unready);
+          },
+        );
+      const command = refused.status === 405 ? commandFor(path) : undefined;
+      refuse(response, command === undefined ? refused : { ...refused, remedy: command });
     },
   });
   return {
-    url: `http://${listener.address}`,
+    url: `http://${reachable(listener.address)}`,
     isNext: !listener.address.endsWith(listen.slice(listen.lastIndexOf(":"))) && !listen.endsWith(":0"),
     async close() {
-      (await app)?.close();
+      await app?.then(
+        (one) => one.close(),
+        () => {},
+      );
       await listener.close();
     },
   };
 }
+
+/** Its code is read with the first request: it may have been replaced since the start. */
+const unready: Refusal = {
+  status: 500,
+  code: "refused",
+  message: "this daemon could not load what answers",
+  remedy: "its log says why; if the program was replaced meanwhile, start the daemon again",
+};
+
+function refuse(response: ServerResponse, { status, ...error }: Refusal): void {
+  const body = Buffer.from(JSON.stringify({ error }));
+  response.writeHead(status, {
+    "Content-Type": "application/json",
+    "Content-Length": body.length,
+    Connection: "close",
+    ...(status === 405 ? { Allow: "GET, HEAD" } : {}),
+    ...(status === 401 ? { "WWW-Authenticate": 'Bearer realm="swarmd"' } : {}),
+  });
+  response.end(body);
+}
+
+/** Where all addresses are listened to, nobody is called by the address of all. */
+const reachable = (address: string): string =>
+  address.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
 
 /** Of every answer. */
 const headers = {

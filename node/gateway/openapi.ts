@@ -1,7 +1,7 @@
 /** The OpenAPI document of the gateway, made from its table of reads. */
 import { z } from "zod";
 import { version } from "../version.ts";
-import type { Read } from "./reads.ts";
+import type { Read } from "./read.ts";
 
 interface Parameter {
   readonly name: string;
@@ -15,16 +15,14 @@ interface Parameter {
 export function openApiOf(reads: readonly Read[]) {
   const paths: Record<string, unknown> = {};
   for (const read of reads) paths[`/api/v1${templateOf(read.path)}`] = { get: operationOf(read) };
-  for (const [path, summary, type] of streams)
+  for (const [path, summary, type, taken] of streams)
     paths[path] = {
       get: {
         summary,
-        parameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-          name,
-          in: "path",
-          required: true,
-          schema: { type: "string" },
-        })),
+        parameters: [
+          ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => textParameter(name!, "path")),
+          ...taken.map((name) => textParameter(name, "query")),
+        ],
         responses: { 200: { description: summary, content: { [type]: {} } } },
       },
     };
@@ -40,19 +38,46 @@ export function openApiOf(reads: readonly Read[]) {
   };
 }
 
+const textParameter = (name: string, where: Parameter["in"]): Parameter => ({
+  name,
+  in: where,
+  required: where === "path",
+  schema: { type: "string" },
+});
+
+/** Path, what it is, its type, and what its query may hold. */
 const streams = [
   [
     "/api/v1/stream",
     "What happens, as it happens: server-sent events, resumed by Last-Event-ID",
     "text/event-stream",
+    [],
   ],
-  ["/api/v1/builds/{build}/log", "What its actions printed; ?action=, ?follow=true", "text/plain"],
-  ["/ipfs/{cid}", "The bytes of an artifact, by CID or sha2-256", "application/vnd.ipld.raw"],
-  ["/metrics", "OpenMetrics", "application/openmetrics-text"],
+  [
+    "/api/v1/wire/stream",
+    "Messages that this node sends and gets, as it happens, of one kind or with one member: server-sent events",
+    "text/event-stream",
+    ["kind", "peer"],
+  ],
+  [
+    "/api/v1/builds/{build}/trace",
+    "The build for tools of others: format chrome or otlp",
+    "application/json",
+    ["format"],
+  ],
+  [
+    "/api/v1/builds/{build}/log",
+    "What its actions printed, of one or of all; on and on with follow=true, or a part by Range",
+    "text/plain",
+    ["action", "follow"],
+  ],
+  ["/ipfs/{cid}", "The bytes of an artifact, by CID or sha2-256", "application/vnd.ipld.raw", ["format"]],
+  ["/metrics", "OpenMetrics", "application/openmetrics-text", []],
   [
     "/api/v1/metrics",
     "Vitals of each node, every five seconds of the last hour, while somebody asks",
     "application/json",
+    [],
   ],
 ] as const;
 

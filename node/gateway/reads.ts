@@ -1,32 +1,18 @@
 /** What the gateway answers in JSON: one table, from which the routes and their OpenAPI document come. */
 import { z } from "zod";
+import { nearestOr } from "../../protocol/build/nearest.ts";
+import { decisionKinds } from "../../protocol/explain/decisions.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type ActionName, type BuildId, isBuildId } from "../../protocol/kernel/ids.ts";
+import { type ActionName, type BuildId, byText, isBuildId } from "../../protocol/kernel/ids.ts";
 import { channelPattern } from "../../protocol/timeline/events.ts";
+import { actionStates } from "../../protocol/work/actions.ts";
 import type { BuildView } from "../control/api.ts";
+import { decisionsMax } from "../control/routes.ts";
+import { dataReads } from "./data-reads.ts";
 import { healthOf } from "./health.ts";
-import type { Views } from "./views.ts";
-
-export interface Read {
-  /** Below /api/v1, as hono writes it: `/builds/:build`. */
-  readonly path: string;
-  /** For people: what it is. */
-  readonly summary: string;
-  /** Of the path and of the query, where all is text. */
-  readonly input: z.ZodObject;
-  /** May set the status of the answer, which is 200 else. */
-  run(views: Views, input: never): Promise<unknown>;
-}
-
-/** An answer that is not 200. */
-export class Status {
-  readonly status: number;
-  readonly body: unknown;
-  constructor(status: number, body: unknown) {
-    this.status = status;
-    this.body = body;
-  }
-}
+import { type Read, read, Status } from "./read.ts";
+import { densityOf, stepsOf } from "./steps.ts";
+import { healthOfNode, troublesOf } from "./troubles.ts";
 
 const limitMax = 5000;
 const page = {
@@ -50,19 +36,23 @@ function pageOf<T>(items: readonly T[], { offset, limit }: Page) {
   return { items: items.slice(offset, end), total: items.length, next: end < items.length ? end : null };
 }
 
-function read<S extends z.ZodRawShape>(
-  path: string,
-  summary: string,
-  shape: S,
-  run: (views: Views, input: z.infer<z.ZodObject<S>>) => Promise<unknown>,
-): Read {
-  return { path, summary, input: z.object(shape), run };
-}
-
 function one<T>(found: T | undefined, what: string, where: string): T {
   if (found === undefined)
     throw new SwarmError("not-found", `there is no ${what}`, { remedy: `those that are there: ${where}` });
   return found;
+}
+
+/** Throws `not-found` for a word that would filter all away, because it is none of these. */
+function known(what: string, word: string, words: readonly string[]): void {
+  if (words.includes(word)) return;
+  const all = [...new Set(words)].sort(byText);
+  throw new SwarmError("not-found", `there is no ${what} ${word}`, {
+    remedy: nearestOr(
+      word,
+      all,
+      all.length === 0 ? `there is no ${what}` : `one of ${all.slice(0, 50).join(", ")}`,
+    ),
+  });
 }
 
 const withoutActions = ({ actionViews: _, ...rest }: BuildView) => rest;
@@ -98,12 +88,32 @@ export const reads: readonly Read[] = [
       "/api/v1/nodes?all=true",
     ),
   ),
+  read("/node-health", "Whether each member is heard and free to work, and if not why", {}, async (views) =>
+    (await views.nodes()).map(healthOfNode),
+  ),
+  read(
+    "/troubles",
+    "What needs a person, with the command that helps, then what merely is so",
+    {},
+    async (views) => {
+      const status = await views.status();
+      return { items: troublesOf(status), next: status.next };
+    },
+  ),
   read("/reach", "Who reaches whom, and how fast", {}, (views) => views.reach()),
   read("/members", "Who belongs to the swarm, who did, who asks", {}, (views) => views.members()),
   read("/queue", "Live builds, the one whose turn it is first", {}, (views) => views.queue()),
   read("/builds", "Builds, the newest first", page, async (views, input) =>
     pageOf(
       [...(await views.builds())].sort((a, b) => b.submittedAtMs - a.submittedAtMs),
+      input,
+    ),
+  ),
+  read("/history", "Builds that have ended, the newest first", page, async (views, input) =>
+    pageOf(
+      (await views.builds())
+        .filter(({ state }) => state !== "running" && state !== "paused")
+        .sort((a, b) => b.submittedAtMs - a.submittedAtMs),
       input,
     ),
   ),
@@ -116,17 +126,32 @@ export const reads: readonly Read[] = [
     {
       build,
       ...page,
-      state: word.optional().describe("Only those in this state"),
-      node: word.optional().describe("Only those that this node ran, or runs"),
+      state: z.enum(actionStates).optional().describe("Only those in this state"),
+      node: word.optional().describe("Only those that this node ran, or runs, by its name"),
+      target: word.optional().describe("Only those that compile for it"),
       search: word.optional().describe("Only those with this in their name"),
     },
-    async (views, { build, state, node, search, ...rest }) => {
+    async (views, { build, state, node, target, search, ...rest }) => {
       const { actionViews } = await views.build(build);
+      const ran = (name: string) => actionViews.some((one) => one.attempts.some((a) => a.node === name));
+      if (node !== undefined && !ran(node))
+        known(
+          "node",
+          node,
+          (await views.nodes()).map(({ name }) => name),
+        );
+      if (target !== undefined)
+        known(
+          "target",
+          target,
+          actionViews.flatMap((action) => action.target ?? []),
+        );
       return pageOf(
         actionViews.filter(
           (action) =>
             (state === undefined || action.state === state) &&
             (node === undefined || action.attempts.some((attempt) => attempt.node === node)) &&
+            (target === undefined || action.target === target) &&
             (search === undefined || action.name.includes(search)),
         ),
         rest,
@@ -151,6 +176,12 @@ export const reads: readonly Read[] = [
     (views, input) => views.criticalPath(input.build),
   ),
   read(
+    "/builds/:build/rebuilt",
+    "Of a check by rebuilding: what came out equal, what differently, and by whom",
+    { build },
+    (views, input) => views.rebuilt(input.build),
+  ),
+  read(
     "/builds/:build/autopsy",
     "What its failures came from, what they hold up, and what to run",
     { build },
@@ -165,6 +196,66 @@ export const reads: readonly Read[] = [
       const [moment] = await Array.fromAsync(views.replay(request, new AbortController().signal));
       return one(moment, `moment of ${build}`, `/api/v1/builds/${build}`);
     },
+  ),
+  read(
+    "/builds/:build/steps",
+    "Every event of it and what it changed, in the order of time, names said once",
+    { build },
+    (views, input) => stepsOf(views, input.build),
+  ),
+  read(
+    "/builds/:build/density",
+    "How many events of each family were said when",
+    { build, buckets: z.coerce.number().int().min(1).max(1000).default(120).describe("Parts of its time") },
+    (views, input) => densityOf(views, input.build, input.buckets),
+  ),
+  read(
+    "/builds/:build/decisions",
+    "Who got what, among whom, by which score and which view; the earliest first",
+    {
+      build,
+      node: word.optional().describe("Only what this node was given"),
+      action: word.optional().describe("Only those with this in their name"),
+      kind: z
+        .enum(decisionKinds)
+        .optional()
+        .describe("Asked for by score, given along, a twin, or known from a cache"),
+      offset: page.offset,
+      limit: z.coerce.number().int().min(1).max(decisionsMax).default(100).describe("Of the page"),
+    },
+    (views, { build, node, action, kind, offset, limit }) =>
+      views.decisions({
+        build,
+        offset,
+        limit,
+        ...(node === undefined ? {} : { node }),
+        ...(action === undefined ? {} : { action }),
+        ...(kind === undefined ? {} : { kind }),
+      }),
+  ),
+  read(
+    "/builds/:build/recipe",
+    "An action as it was planned: command, environment, inputs, what it asks of a node",
+    { build, action: word },
+    (views, input) => views.recipe(input.build, input.action as ActionName),
+  ),
+  read(
+    "/builds/:build/breakpoints",
+    "What holds it, its breakpoints, and what people placed",
+    { build },
+    (views, input) => views.debugging(input.build),
+  ),
+  read(
+    "/builds/:build/preview",
+    "The scheduler's next choices with all candidates, and why the rest waits",
+    { build, count: count.min(1).max(64).optional().describe("Choices at most; 10") },
+    (views, { build, count }) => views.preview(build, count === undefined ? {} : { count }),
+  ),
+  read(
+    "/builds/:build/readings",
+    "How nodes were while it was built, from recorded beats",
+    { build },
+    (views, input) => views.readings(input.build),
   ),
   read("/builds/:build/why", "Why an action went as it did", { build, action: word }, (views, input) =>
     views.why(input.build, input.action as ActionName),
@@ -217,4 +308,5 @@ export const reads: readonly Read[] = [
     { word },
     (views, { word }) => views.attest(word),
   ),
+  ...dataReads,
 ];

@@ -5,12 +5,18 @@ import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
 import { gossipBytesMax } from "../../protocol/swarm/message.ts";
 import type { Log } from "../log.ts";
 import { Misdeeds } from "../misdeeds.ts";
+import type { Every } from "../rounds.ts";
 import { isDirect } from "./press.ts";
 
 export type { GossipSub };
 
-export const gossipService = () =>
-  gossipsub({
+/** How often the mesh of gossip is looked after while anything goes on. */
+const heartbeatMs = 1_000;
+/** How often what is known of each peer's conduct fades; next to nothing of it counts here. */
+const fadeMs = 60_000;
+
+export const gossipService = () => {
+  const create = gossipsub({
     globalSignaturePolicy: "StrictNoSign",
     msgIdFn: (message) => createHash("sha256").update(message.data).digest(),
     allowPublishToZeroTopicPeers: true,
@@ -33,8 +39,15 @@ export const gossipService = () =>
     // so there is little to ward off with a word to everyone on each message
     idontwantMinDataSize: 16 << 10,
     // members are trusted to speak gossipsub; many of them may share one address, and a restart is no misbehaviour
-    scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
+    scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0, decayInterval: fadeMs },
   });
+  return (components: Parameters<typeof create>[0]): GossipSub => {
+    const service = create(components);
+    // by a timer of its own it would wake a machine that rests each second
+    insideOf(service).runHeartbeat = () => {};
+    return service;
+  };
+};
 
 export interface GossipChannel {
   /** Best effort. */
@@ -43,6 +56,8 @@ export interface GossipChannel {
   reaches(peer: PeerId): boolean;
   /** Peers that get what is published here from here. */
   hearers(): PeerId[];
+  /** Looks after the mesh no more. */
+  stop(): void;
 }
 
 /** Subscribes to the swarm's topic. Call after the host has started. */
@@ -52,6 +67,8 @@ export function openGossip(options: {
   readonly admits: (peer: PeerId) => boolean;
   /** `by`: who handed it on. */
   readonly received: (message: Uint8Array, by: PeerId) => void;
+  /** What calls for a look after the mesh. */
+  readonly every: Every;
   readonly log: Log;
 }): GossipChannel {
   const { service, log } = options;
@@ -60,7 +77,7 @@ export function openGossip(options: {
   service.addEventListener("gossipsub:message", ({ detail }) => {
     if (detail.msg.topic !== topic || detail.msg.data.length > gossipBytesMax) return;
     const onward = isDirect(detail.msg.data) ? TopicValidatorResult.Ignore : TopicValidatorResult.Accept;
-    judgeOf(service).reportMessageValidationResult(detail.msgId, detail.propagationSource, onward);
+    insideOf(service).reportMessageValidationResult(detail.msgId, detail.propagationSource, onward);
     // between a revocation and the end of its connection a peer's stream is still open
     const by = detail.propagationSource.toString() as PeerId;
     if (!options.admits(by)) return;
@@ -72,21 +89,30 @@ export function openGossip(options: {
     }
   });
   service.subscribe(topic);
+  const stop = options.every(heartbeatMs, () => {
+    insideOf(service)
+      .heartbeat()
+      .catch((error) => log.debug({ err: error }, "the mesh of gossip was not looked after"));
+  });
   return {
     publish(message) {
       service.publish(topic, message).catch((error) => log.debug({ err: error }, "gossip was not published"));
     },
-    reaches: (peer) => streamsOf(service).has(peer),
+    reaches: (peer) => insideOf(service).streamsOutbound.has(peer),
     hearers: () => service.getSubscribers(topic).map((peer) => peer.toString() as PeerId),
+    stop,
   };
 }
 
-/** gossipsub forgets a broken outbound stream without a word and opens none again; its table of them is public in the class, not in its interface. */
-const streamsOf = (service: GossipSub) =>
-  (service as unknown as { readonly streamsOutbound: ReadonlyMap<string, unknown> }).streamsOutbound;
-
-/** What passes a message on, or does not; public in the class too, not in its interface. */
-const judgeOf = (service: GossipSub) =>
+/** What the class has and its interface does not name. */
+const insideOf = (service: GossipSub) =>
   service as unknown as {
+    /** gossipsub forgets a broken outbound stream without a word and opens none again. */
+    readonly streamsOutbound: ReadonlyMap<string, unknown>;
+    /** Passes a message on, or does not. */
     reportMessageValidationResult(id: string, source: unknown, result: TopicValidatorResult): void;
+    /** Called a moment after the start; by itself it looks after the mesh, and calls itself again. */
+    runHeartbeat: () => void;
+    /** Looks after the mesh once: counts in ticks of a second. */
+    heartbeat(): Promise<void>;
   };

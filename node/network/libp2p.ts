@@ -65,13 +65,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
       maxConnections: 1_024,
       inboundConnectionThreshold: 100,
       maxIncomingPendingConnections: 64,
-      addressDialTimeout: 2_000,
-      dialTimeout: 10_000,
+      // on a line that loses much a connection takes seconds to come about
+      addressDialTimeout: 5_000,
+      dialTimeout: 15_000,
       // the peer book hands addresses over best first
       addressSorter: () => 0,
       // libp2p's own reconnecting stands back: redialling is dialer.ts
       reconnectRetries: 0,
     },
+    // it would ask every connection again and again; silence.ts asks those over which nothing comes
+    connectionMonitor: { enabled: false },
     ...(options.mdns ? { peerDiscovery: [mdns({ serviceTag: lanService })] } : {}),
     services: {
       identify: gate.guardService(

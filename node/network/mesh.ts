@@ -27,6 +27,7 @@ import { dialable, isLoopback, PeerBook } from "./peer-book.ts";
 import { peersHandler, peersOf, peersProtocol } from "./peers.ts";
 import { Press } from "./press.ts";
 import { createRemoteBlobs } from "./remote-blobs.ts";
+import { Silence } from "./silence.ts";
 import {
   tailHandler,
   tailOf,
@@ -35,7 +36,7 @@ import {
   tailThroughHandler,
   tailThroughProtocol,
 } from "./tail.ts";
-import { dialBack, latencyOf } from "./ways.ts";
+import { dialBack, echoes, latencyOf } from "./ways.ts";
 
 /** How often links are looked over for gossip that stopped flowing. */
 const sweepMs = 5_000;
@@ -96,6 +97,14 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     knows: (peer) => !stopped && handlers.knows(peer),
     clocksApart: (aheadMs) =>
       log.debug({ aheadMs: Math.round(aheadMs) }, "a connection between clocks that differ"),
+  });
+  const every = options.every ?? everyByTimer;
+  const silence = new Silence({
+    connections: () => host.getConnections(),
+    echoes,
+    every,
+    now: () => performance.now(),
+    log,
   });
   const book = await PeerBook.open(options.bookFile, host.peerId.toString() as PeerId, log);
 
@@ -247,7 +256,13 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     messagesProtocol,
     gate.guard(
       messagesHandler({
-        handlers: { admits: gate.admits, message: (from, message) => handlers.message(from, message) },
+        handlers: {
+          admits: gate.admits,
+          message(from, message) {
+            silence.heard(from);
+            handlers.message(from, message);
+          },
+        },
         press,
         connected: (peer) => links.connected(peer),
         misspoke: (connection) => links.refuse(connection, "it sends what is no message"),
@@ -298,17 +313,21 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   try {
     await host.start();
   } catch (cause) {
+    silence.stop();
     throw listenError(listen, cause);
   }
   const gossip = openGossip({
     service: host.services.gossip,
     swarm,
     admits: gate.admits,
-    received: (message, by) => handlers.gossip(press.open(message, gossipBytesMax), by),
+    received(message, by) {
+      silence.heard(by);
+      handlers.gossip(press.open(message, gossipBytesMax), by);
+    },
+    every,
     log,
   });
   const hearers = () => gossip.hearers().filter((peer) => links.to(peer) !== undefined);
-  const every = options.every ?? everyByTimer;
   const sweep = every(sweepMs, () => {
     for (const peer of links.peers()) if (!gossip.reaches(peer)) void identify(links.to(peer)!);
   });
@@ -383,6 +402,8 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
     async stop() {
       if (stopped) return;
       stopped = true;
+      gossip.stop();
+      silence.stop();
       sweep();
       hearsay();
       watch();

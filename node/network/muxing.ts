@@ -5,12 +5,17 @@
 import type { StreamMuxerFactory } from "@libp2p/interface";
 import { yamux } from "@libp2p/yamux";
 
+/** How often the way there and back is measured. */
+const roundTripMs = 300_000;
+
 type Yamux = ReturnType<ReturnType<ReturnType<typeof yamux>>["createStreamMuxer"]>;
 
 export const muxing = () => (): StreamMuxerFactory<Yamux> => {
   const factory = yamux({
     // a paused stream buffers up to its window, which must stay below maxReadBufferLength (4 MiB)
     streamOptions: { maxStreamWindowSize: 2 << 20 },
+    // by its answer windows grow; who lives is judged elsewhere
+    keepAliveInterval: roundTripMs,
   })();
   return {
     protocol: factory.protocol,

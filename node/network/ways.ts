@@ -27,7 +27,25 @@ export async function latencyOf(connection: Connection): Promise<number | undefi
   }
 }
 
-function echo(stream: Stream, signal: AbortSignal): Promise<number> {
+/** Whether the other end gives an echo in that time. Never throws. */
+export async function echoes(connection: Connection, withinMs: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(withinMs);
+  let stream: Stream | undefined;
+  try {
+    stream = await connection.newStream(pingProtocol, { signal });
+    await echo(stream, signal);
+    void stream.close().catch(() => {});
+    return true;
+  } catch (error) {
+    stream?.abort(error as Error);
+    // it said so: it is there
+    return (error as Error).name === "UnsupportedProtocolError";
+  }
+}
+
+/** Throws what kept the echo away; a stream that is gone already refuses to be written to. */
+async function echo(stream: Stream, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const beganMs = performance.now();
   let left = pingBytes;
@@ -39,12 +57,14 @@ function echo(stream: Stream, signal: AbortSignal): Promise<number> {
   stream.addEventListener("message", hear);
   stream.addEventListener("close", give);
   signal.addEventListener("abort", give);
-  stream.send(crypto.getRandomValues(new Uint8Array(pingBytes)));
-  return promise.finally(() => {
+  try {
+    stream.send(crypto.getRandomValues(new Uint8Array(pingBytes)));
+    return await promise;
+  } finally {
     stream.removeEventListener("message", hear);
     stream.removeEventListener("close", give);
     signal.removeEventListener("abort", give);
-  });
+  }
 }
 
 /** Dials each address of a peer, all at once, and hangs up. What is no TCP address is not tried, nor this machine itself unless the peer is on it. */

@@ -1,5 +1,5 @@
 /** Reading small files of /proc and /sys, where anything may be absent, unreadable or nonsense: bounded, and never throwing. */
-import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import type { Unknown } from "../../protocol/swarm/vitals.ts";
 
 const textBytesMax = 16 << 10;
@@ -21,6 +21,8 @@ export function readText(file: string): string | undefined {
 
 /** Names in a folder that match, sorted by their numbers; none when there is no such folder. */
 export function readNames(folder: string, pattern: RegExp): string[] {
+  // an error for a folder that is not there costs more than to ask first
+  if (!existsSync(folder)) return [];
   try {
     return readdirSync(folder)
       .filter((name) => pattern.test(name))

@@ -75,6 +75,11 @@ export interface DiskBlobs extends BlobStore {
   /** Like `path`, for a file of mode 0555. A hard link shares its mode, so it is a second file, copied when first asked for. */
   executablePath(digest: Digest): Promise<string>;
   /**
+   * Like `path` or `executablePath`, for an action to read: what is small is read once more before, so that what rotted makes no wrong result:
+   * `blob-corrupt`, and it is set aside.
+   */
+  soundPath(digest: Digest, executable: boolean): Promise<string>;
+  /**
    * Moves a regular file that nobody writes any more into the store; where its bytes are there already it stays, for its owner to remove
    * with all the rest (one by one costs more than hashing). Throws `refused` for anything but a regular file.
    */
@@ -169,6 +174,13 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     renameSync(file, path.join(aside, hashOf(digest)));
     known.delete(digest);
     for (const made of [`${file}.x`, listOf(digest)]) rmSync(made, { force: true });
+  }
+
+  function rotten(file: string, digest: Digest): SwarmError {
+    setAside(file, digest);
+    return new SwarmError("blob-corrupt", `${digest} no longer matches its bytes on this disk`, {
+      remedy: "it was set aside and will be fetched or made again; check the disk",
+    });
   }
 
   function existing(digest: Digest): string {
@@ -384,6 +396,22 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     return kept < sizeOf(digest) ? kept : 0;
   }
 
+  async function executablePath(digest: Digest): Promise<string> {
+    const source = existing(digest);
+    const place = `${source}.x`;
+    const found = statSync(place, { throwIfNoEntry: false });
+    if (found && found.size === sizeOf(digest) && found.mtimeMs === blobTimeSeconds * 1000) return place;
+    const copy = draft();
+    try {
+      await copyFile(source, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+      await settle(copy, digest, 0o555, place);
+    } catch (cause) {
+      await rm(copy, { force: true });
+      throw refusal(cause, digest);
+    }
+    return place;
+  }
+
   return {
     has(digest) {
       const here = intact(placeOf(digest), digest);
@@ -396,20 +424,17 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     get writtenBytes() {
       return writtenBytes;
     },
-    async executablePath(digest) {
-      const source = existing(digest);
-      const place = `${source}.x`;
-      const found = statSync(place, { throwIfNoEntry: false });
-      if (found && found.size === sizeOf(digest) && found.mtimeMs === blobTimeSeconds * 1000) return place;
-      const copy = draft();
-      try {
-        await copyFile(source, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-        await settle(copy, digest, 0o555, place);
-      } catch (cause) {
-        await rm(copy, { force: true });
-        throw refusal(cause, digest);
-      }
-      return place;
+    executablePath,
+    async soundPath(digest, executable) {
+      const sound = (file: string) =>
+        sizeOf(digest) > smallBytesMax || sha256Hex(readFileSync(file)) === hashOf(digest);
+      const file = existing(digest);
+      if (!sound(file)) throw rotten(file, digest);
+      if (!executable) return file;
+      const copy = await executablePath(digest);
+      if (sound(copy)) return copy;
+      rmSync(copy, { force: true });
+      return executablePath(digest);
     },
     async read(digest) {
       const file = existing(digest);
@@ -424,10 +449,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
         }
       }
       if (bytes.length === sizeOf(digest) && sha256Hex(bytes) === hashOf(digest)) return bytes;
-      setAside(file, digest);
-      throw new SwarmError("blob-corrupt", `${digest} no longer matches its bytes on this disk`, {
-        remedy: "it was set aside and will be fetched or made again; check the disk",
-      });
+      throw rotten(file, digest);
     },
     async *stream(digest, offset = 0) {
       const file = existing(digest);

@@ -6,6 +6,7 @@ import { decodeManifest, decodeSet } from "../../protocol/release/manifest.ts";
 import { type Collection, collect, excessOf, type Fill, recentMs } from "../../protocol/work/collection.ts";
 import type { Need, Root } from "../../protocol/work/reachable.ts";
 import type { Log } from "../log.ts";
+import { type Every, everyByTimer } from "../rounds.ts";
 import type { DiskBlobs } from "./blobs.ts";
 import type { KeptLogs } from "./kept-logs.ts";
 
@@ -34,6 +35,8 @@ export interface CollectorOptions {
   /** They are no longer here. */
   readonly gone: (digests: readonly Digest[]) => void;
   readonly log: Pick<Log, "info" | "warn">;
+  /** What calls for the next look; absent: a timer. */
+  readonly every?: Every;
   /** By the wall clock. */
   readonly nowMs: () => number;
 }
@@ -59,7 +62,7 @@ export class Collector {
   #helpless = false;
   #logsSeenMs = Number.NEGATIVE_INFINITY;
   #busy: Promise<unknown> = Promise.resolve();
-  #timer: NodeJS.Timeout | undefined;
+  #stop: (() => void) | undefined;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -67,15 +70,15 @@ export class Collector {
 
   /** Looks every few seconds, until it is stopped. */
   start(): void {
-    this.#timer = setInterval(() => {
+    this.#stop = (this.#options.every ?? everyByTimer)(lookMs, () => {
       this.look().catch((error) =>
         this.#options.log.warn({ err: error }, "artifacts that nothing needs cannot be removed"),
       );
-    }, lookMs).unref();
+    });
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#stop?.();
   }
 
   /** Makes room where it is short, going by what was stored since the last measure. */

@@ -3,6 +3,8 @@
  * all or nothing. The only door to `level`. Keys and values are specified in specs/store.md.
  */
 import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import path from "node:path";
 import { Level } from "level";
 import { decode, encode } from "../../protocol/kernel/codec.ts";
 import { type ErrorCode, SwarmError } from "../../protocol/kernel/errors.ts";
@@ -10,13 +12,15 @@ import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel
 import type { EventBatch, EventStore, Remembered, Restored } from "../../protocol/ports.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import type { ActionResult, Made } from "../../protocol/timeline/events.ts";
+import type { Damage } from "../../protocol/timeline/places.ts";
 import { codeOf } from "../files.ts";
+import { summed } from "./checked.ts";
 import { type Migrated, type Migration, migrations, openBroughtUp } from "./migrations.ts";
 import { byName, lengthened, namedIn, shortened } from "./named-updates.ts";
+import { Packer } from "./packer.ts";
 import {
   archivePlace,
   archivePlaces,
-  entryOf,
   entryPlace,
   folderMark,
   historyPlace,
@@ -32,12 +36,13 @@ import {
   votesPlace,
   votesRecord,
 } from "./places.ts";
+import type { Quarantine } from "./quarantine.ts";
+import { Shelves } from "./shelves.ts";
 
 /** Different results kept for one action key, and makers kept for each; beyond that the oldest go. */
 const resultsMax = 8;
 const madeMax = 32;
 const resultBytesMax = 64 << 20;
-const readAhead = 512;
 
 export interface DiskEvents extends EventStore {
   /** The store had an older format and was brought up just now; as it was it lies in `backup`. */
@@ -49,6 +54,11 @@ export interface DiskEvents extends EventStore {
    * from a copy, gets another: whoever may have forgotten a vote votes no more under the old name.
    */
   voteLog(first?: string): Promise<string>;
+  watch(hear: (damages: readonly Damage[]) => void): void;
+  /** Reads the next stretch of all that is kept, about so many bytes, and holds it against its sums. True: the end was reached, the next call begins anew. */
+  scrub(bytes: number): Promise<boolean>;
+  /** Resolves when nothing is left to be packed. */
+  packed(): Promise<void>;
   /** Ends after all writes called before it have been answered. */
   close(): Promise<void>;
 }
@@ -68,12 +78,19 @@ interface Known {
   readonly made: Made[];
 }
 
+/** What the types of `level` leave out: the tables of a closed database are written anew, without what cannot be read. */
+interface Repairs {
+  repair(location: string): Promise<void>;
+}
+
 /** How a store spares its disk. */
 export interface Sparing {
   /** What nobody waits for is gathered for so long; it goes down with whatever somebody does wait for. Default 0. */
   readonly gatherMs?: number;
   /** Of builds only this author's entries are kept, besides the ledgers of live ones; default: everybody's. */
   readonly keepsOnly?: PeerId;
+  /** Where damaged values are put aside; without one they are only left out. */
+  readonly quarantine?: Quarantine;
 }
 
 /**
@@ -112,13 +129,41 @@ class LevelEvents implements DiskEvents {
   /** A failed write leaves LevelDB's log in doubt: it is opened anew, which drops the torn part, before anything else. */
   #doubtful = false;
   #closed = false;
-  /** Something of it could not be read. */
-  #damaged = false;
+  /** LevelDB itself found damage: what can be read is taken over into new tables before anything else. */
+  #broken = false;
+  readonly #shelves: Shelves;
+  readonly #packer: Packer;
 
   constructor(database: Database, sparing: Sparing, migrated: Migrated | undefined) {
     this.#database = database;
     this.#sparing = sparing;
     this.migrated = migrated;
+    this.#shelves = new Shelves(database, sparing.quarantine);
+    this.#packer = new Packer({
+      unpacked: (gte, lte) => this.#read(() => this.#shelves.between(gte, lte)),
+      inSegment: (key) => this.#read(() => this.#shelves.replaceable(key)),
+      exchange: ({ key, value }, del) => {
+        this.#shelves.replaced(key);
+        const operations: Operation[] = [{ type: "put", key, value }];
+        for (const gone of del) operations.push({ type: "del", key: gone });
+        return new Promise((resolve, reject) => {
+          const done = (error?: Failure) => (error ? reject(new Error(error.message)) : resolve());
+          this.#enqueue({ operations, durable: false, done }, true);
+        });
+      },
+    });
+  }
+
+  watch(hear: (damages: readonly Damage[]) => void): void {
+    this.#shelves.watch(hear);
+  }
+
+  scrub(bytes: number): Promise<boolean> {
+    return this.#read(() => this.#shelves.scrub(bytes));
+  }
+
+  packed(): Promise<void> {
+    return this.#packer.idle();
   }
 
   write(batch: EventBatch, done: (error?: Failure) => void): void {
@@ -127,23 +172,45 @@ class LevelEvents implements DiskEvents {
       .filter(
         ({ entry }) => keepsOnly === undefined || entry.build === undefined || entry.author === keepsOnly,
       )
-      .map((entry) => ({ type: "put", key: placeOf(entry), value: entry.bytes }));
+      .map((entry) => ({ type: "put", key: placeOf(entry), value: summed(entry.bytes) }));
     // Where others' entries are not kept, an update is all there is of them.
     const named = byName(keepsOnly === undefined && batch.updates.length > 0 ? batch.entries : []);
     for (const { build, update } of batch.updates) {
       const n = this.#nextUpdate.get(build) ?? 0;
       this.#nextUpdate.set(build, n + 1);
-      operations.push({ type: "put", key: updatePlace(build, n), value: shortened(update, named) });
+      operations.push({ type: "put", key: updatePlace(build, n), value: summed(shortened(update, named)) });
     }
     for (const build of batch.dropped) {
       const count = this.#nextUpdate.get(build) ?? 0;
       for (let n = 0; n < count; n++) operations.push({ type: "del", key: updatePlace(build, n) });
       this.#nextUpdate.delete(build);
     }
-    for (const { build, record } of batch.archived ?? [])
-      operations.push({ type: "put", key: archivePlace(build), value: record });
-    if (batch.history) operations.push({ type: "put", key: historyPlace, value: batch.history });
-    this.#enqueue({ operations, durable: batch.durable, done }, batch.quiet === true && !batch.durable);
+    const { archived = [], forgotten = [], history, durable } = batch;
+    for (const { build, record } of archived)
+      operations.push({ type: "put", key: archivePlace(build), value: summed(record) });
+    if (history) operations.push({ type: "put", key: historyPlace, value: summed(history) });
+    const end = (error?: Failure) => {
+      if (!error) for (const task of archived) this.#packer.add(task);
+      done(error);
+    };
+    const isPatient = batch.quiet === true && !durable;
+    if (forgotten.length === 0) return this.#enqueue({ operations, durable, done: end }, isPatient);
+    this.#forgetting(forgotten).then(
+      (gone) => this.#enqueue({ operations: [...operations, ...gone], durable, done: end }, isPatient),
+      (cause) => done(failureOf(cause, this.#database.location)),
+    );
+  }
+
+  /** What takes the entries of builds, packed or not, from the disk. */
+  async #forgetting(builds: NonNullable<EventBatch["forgotten"]>): Promise<Operation[]> {
+    const operations: Operation[] = [];
+    for (const { build, places, record } of builds) {
+      const key = archivePlace(build);
+      operations.push(record ? { type: "put", key, value: summed(record) } : { type: "del", key });
+      const gone = await this.#read(() => this.#shelves.keysOf(build, places));
+      for (const entry of gone) operations.push({ type: "del", key: entry });
+    }
+    return operations;
   }
 
   range(
@@ -157,19 +224,19 @@ class LevelEvents implements DiskEvents {
       queueMicrotask(() => done([]));
       return;
     }
-    const valuesOn = (shelf: Shelf) => (database: Database) => {
+    const shelves = this.#shelves;
+    const on = (shelf: Shelf) => {
       const gte = entryPlace(shelf, author, inc, Math.max(0, fromSeq));
-      const lte = entryPlace(shelf, author, inc, toSeq);
-      return database.values({ gte, lte }).all();
+      return shelves.between(gte, entryPlace(shelf, author, inc, toSeq));
     };
-    Promise.all([this.#read(valuesOn("timeline")), this.#read(valuesOn("builds"))]).then(
-      (values) =>
-        done(
-          values
-            .flat()
-            .flatMap((value) => entryOf(value) ?? [])
-            .sort(bySeq),
-        ),
+    const inSegments = () => shelves.inSegments(author, inc, fromSeq, toSeq);
+    this.#read(() => Promise.all([on("timeline"), on("builds"), inSegments()])).then(
+      ([timeline, builds, segments]) => {
+        const entries = [...timeline, ...builds].map(({ entry }) => entry);
+        const ids = new Set(segments.length === 0 ? [] : entries.map(({ id }) => id));
+        for (const entry of segments) if (!ids.has(entry.id)) entries.push(entry);
+        done(entries.sort(bySeq));
+      },
       () => done([]),
     );
   }
@@ -181,7 +248,14 @@ class LevelEvents implements DiskEvents {
   remember(key: Digest, result: ActionResult, made: Made): void {
     if (this.#closed || this.#doubtful) return;
     const place = resultPlace(key);
-    const known = this.#known(place);
+    let known: Known[];
+    try {
+      known = this.#known(place);
+    } catch (cause) {
+      // What is remembered is a help: it is learned anew once the tables are whole.
+      if (isBroken(cause)) this.#repaired().catch(() => {});
+      return;
+    }
     const same = known.find((k) => sameOutputs(k.result, result));
     const nth = same?.made.findIndex((m) => m.by === made.by) ?? -1;
     // Where it was said was not always kept.
@@ -190,7 +264,7 @@ class LevelEvents implements DiskEvents {
     else if (same) same.made.push(made);
     else known.push({ result, made: [made] });
     for (const k of known) k.made.splice(0, k.made.length - madeMax);
-    const value = encode(known.slice(-resultsMax));
+    const value = summed(encode(known.slice(-resultsMax)));
     this.#unwritten.set(place, value);
     const done = () => {
       if (this.#unwritten.get(place) === value) this.#unwritten.delete(place);
@@ -198,58 +272,64 @@ class LevelEvents implements DiskEvents {
     this.#enqueue({ operations: [{ type: "put", key: place, value }], durable: false, done }, true);
   }
 
-  async restore() {
+  restore() {
     this.#flushNow();
+    return this.#read(() => this.#restored());
+  }
+
+  async #restored() {
     await this.#flushing;
     const entries: SignedEntry[] = [];
     let unreadable = 0;
-    for await (const values of chunksOf(this.#database, timelinePlaces)) {
-      for (const value of values) {
-        const entry = entryOf(value);
-        if (entry) entries.push(entry);
-        else unreadable++;
-      }
+    for await (const [key, value] of this.#shelves.rows(timelinePlaces)) {
+      const entry = this.#shelves.entry(key, value);
+      if (entry) entries.push(entry);
+      else unreadable++;
     }
     const ledgers = [];
     for (const build of this.#nextUpdate.keys()) {
       const [gte, lt] = updatePlacesOf(build);
-      const kept = await this.#database.values({ gte, lt }).all();
+      const kept = await this.#database.iterator({ gte, lt }).all();
       const updates: Uint8Array[] = [];
-      for (const one of kept) {
+      for (const [key, value] of kept) {
+        const one = this.#shelves.opened("update", key, value);
+        if (!one) {
+          unreadable++;
+          continue;
+        }
         const { whole, lacking } = await this.#lengthened(one);
         updates.push(...whole);
         unreadable += lacking;
       }
       if (updates.length > 0) ledgers.push({ build, updates });
     }
-    if (unreadable > 0) this.#damaged = true;
+    if (unreadable > 0) this.#shelves.isDamaged = true;
     const [gte, lt] = archivePlaces;
-    const records = await this.#database.values({ gte, lt }).all();
-    const archived = records.map((record) => new Uint8Array(record));
-    const history = await this.#database.get(historyPlace);
-    return {
-      entries,
-      ledgers,
-      archived,
-      unreadable,
-      ...(history ? { history: new Uint8Array(history) } : {}),
-    };
+    const archived: Uint8Array[] = [];
+    for (const [key, value] of await this.#database.iterator({ gte, lt }).all()) {
+      const record = this.#shelves.opened("record", key, value);
+      if (record) archived.push(record);
+    }
+    const kept = await this.#database.get(historyPlace);
+    const history = kept && this.#shelves.opened("history", historyPlace, kept);
+    for (const task of await this.#shelves.unpackedBuilds(archived)) this.#packer.add(task);
+    return { entries, ledgers, archived, unreadable, ...(history ? { history } : {}) };
   }
 
   /** The updates that one was kept for, and how many of its entries are not there any more. */
   async #lengthened(kept: Uint8Array): Promise<{ whole: Uint8Array[]; lacking: number }> {
     const chains = namedIn(kept);
-    // Bare Uint8Arrays: the database hands out Buffers, which Yjs does not take.
-    if (!chains) return { whole: [new Uint8Array(kept)], lacking: 0 };
+    if (!chains) return { whole: [kept], lacking: 0 };
     const whole: Uint8Array[] = [];
     let lacking = 0;
     for (const chain of chains) {
       const places = chain.entries.map(([seq]) => entryPlace("builds", chain.author, chain.inc, seq));
       const found = await this.#database.getMany(places);
       for (const [at, named] of chain.entries.entries()) {
-        const bytes = found[at];
+        const value = found[at];
+        const bytes = value && this.#shelves.opened("entry", places[at]!, value);
         if (!bytes) lacking++;
-        const update = bytes && lengthened(chain, named, new Uint8Array(bytes));
+        const update = bytes && lengthened(chain, named, bytes);
         if (update) whole.push(update);
       }
     }
@@ -259,14 +339,16 @@ class LevelEvents implements DiskEvents {
   async voteLog(first?: string): Promise<string> {
     const folder = await folderMark(this.#database.location);
     const { log, madeIn } = votesIn(await this.#database.get(votesPlace));
-    if (log !== undefined && madeIn === folder && !this.#damaged) return log;
-    const drawn = log === undefined && !this.#damaged && first ? first : randomBytes(8).toString("hex");
+    if (log !== undefined && madeIn === folder && !this.#shelves.isDamaged) return log;
+    const drawn =
+      log === undefined && !this.#shelves.isDamaged && first ? first : randomBytes(8).toString("hex");
     await this.#database.put(votesPlace, votesRecord(drawn, folder), { sync: true });
-    this.#damaged = false;
+    this.#shelves.isDamaged = false;
     return drawn;
   }
 
   async close() {
+    await this.#packer.stop();
     this.#closed = true;
     this.#flushNow();
     while (this.#flushing) await this.#flushing;
@@ -328,15 +410,24 @@ class LevelEvents implements DiskEvents {
       return undefined;
     } catch (cause) {
       this.#doubtful = true;
-      const { code, message } = refusalOf(cause, this.#database.location);
-      return { code, message };
+      if (isBroken(cause)) this.#broken = true;
+      return failureOf(cause, this.#database.location);
     }
   }
 
   async #reopen(): Promise<void> {
+    const { location } = this.#database;
     await this.#database.close();
+    if (this.#broken) {
+      this.#shelves.isDamaged = true;
+      await (Level as unknown as Repairs).repair(location);
+      const lost = path.join(location, "lost");
+      for (const table of await readdir(lost).catch(() => [] as string[]))
+        await this.#sparing.quarantine?.move("table", path.join(lost, table));
+    }
     await this.#database.open();
     this.#doubtful = false;
+    this.#broken = false;
   }
 
   /** Reads wait for writes under way, so that they never meet a database that is being opened anew. */
@@ -344,13 +435,28 @@ class LevelEvents implements DiskEvents {
     const isGathered = this.#gathering !== undefined;
     this.#flushNow();
     if (this.#doubtful || isGathered) await this.#flushing;
-    return read(this.#database);
+    try {
+      return await read(this.#database);
+    } catch (cause) {
+      if (!isBroken(cause)) throw cause;
+      await this.#repaired();
+      return read(this.#database);
+    }
+  }
+
+  /** Ends once the tables are whole again; what was lost with a part of one is found by what it left. */
+  async #repaired(): Promise<void> {
+    this.#broken = true;
+    this.#doubtful = true;
+    this.#enqueue({ operations: [], durable: false, done: () => {} }, false);
+    await this.#flushing;
+    await this.#shelves.audit();
   }
 
   #known(place: string): Known[] {
     const value = this.#unwritten.get(place) ?? this.#database.getSync(place);
-    const known =
-      value === undefined ? [] : (decode(value, resultBytesMax, Number.POSITIVE_INFINITY) as Known[]);
+    const bytes = value && this.#shelves.opened("results", place, value);
+    const known = bytes ? (decode(bytes, resultBytesMax, Number.POSITIVE_INFINITY) as Known[]) : [];
     // Who made it was not always kept: without that it proves nothing.
     return known.filter((k) => Array.isArray(k.made));
   }
@@ -358,17 +464,14 @@ class LevelEvents implements DiskEvents {
 
 const bySeq = (a: SignedEntry, b: SignedEntry) => a.entry.seq - b.entry.seq;
 
-async function* chunksOf(database: Database, [gte, lt]: readonly [string, string]) {
-  const iterator = database.values({ gte, lt });
-  try {
-    for (;;) {
-      const values = await iterator.nextv(readAhead);
-      if (values.length === 0) return;
-      yield values;
-    }
-  } finally {
-    await iterator.close();
-  }
+/** LevelDB found that one of its tables is not what it wrote. */
+const isBroken = (thrown: unknown): boolean =>
+  thrown instanceof Error &&
+  (codeOf(thrown) === "LEVEL_CORRUPTION" || /^Corruption:/.test(thrown.message) || isBroken(thrown.cause));
+
+function failureOf(thrown: unknown, folder: string): Failure {
+  const { code, message } = refusalOf(thrown, folder);
+  return { code, message };
 }
 
 /** Equal results have equal outputs; what was printed does not count. */

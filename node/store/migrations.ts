@@ -7,7 +7,16 @@ import path from "node:path";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { syncFolder } from "../files.ts";
 import { version as program } from "../version.ts";
-import { folderMark, versionPlace, votesIn, votesPlace, votesRecord, writerPlace } from "./places.ts";
+import { summed } from "./checked.ts";
+import {
+  folderMark,
+  historyPlace,
+  versionPlace,
+  votesIn,
+  votesPlace,
+  votesRecord,
+  writerPlace,
+} from "./places.ts";
 
 /** What a migration may do with the store. */
 export interface Records {
@@ -45,8 +54,20 @@ export interface Migrated {
 
 const firstFormat = 1;
 
+/** Values are kept with a sum at their end. */
+const sums: Migration = {
+  what: "values are kept with a sum, so that damage is found",
+  async run(records) {
+    for (const shelf of ["a", "b", "e", "r", "u"])
+      for await (const [key, value] of records.iterator({ gte: `${shelf}/`, lt: `${shelf}0` }))
+        await records.batch([{ type: "put", key, value: summed(value) }]);
+    for await (const [key, value] of records.iterator({ gte: historyPlace, lt: `${historyPlace}!` }))
+      await records.batch([{ type: "put", key, value: summed(value) }]);
+  },
+};
+
 /** The n-th leads from format n to n + 1: a step is added at the end, none is ever changed or taken out. */
-export const migrations: readonly Migration[] = [];
+export const migrations: readonly Migration[] = [sums];
 
 const backupOf = (folder: string, format: number) => `${folder}.v${format}`;
 const draftOf = (folder: string) => `${folder}.migrating`;

@@ -2,15 +2,16 @@
 import { stat } from "node:fs/promises";
 import type { BuildId, Digest, Incarnation, PeerId } from "../../protocol/kernel/ids.ts";
 import { readEntry, type SignedEntry } from "../../protocol/timeline/entry.ts";
+import { checked } from "./checked.ts";
 
 /** The number of hex digits (one digit itself), then the digits: sorts as text the way the numbers sort. */
-function orderedText(n: number): string {
+export function orderedText(n: number): string {
   const digits = n.toString(16);
   return digits.length.toString(16) + digits;
 }
 
 /** The number of an `orderedText`. */
-const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 16);
+export const orderedNumber = (text: string): number => Number.parseInt(text.slice(1), 16);
 
 export const versionPlace = "version";
 /** The program that wrote here last. */
@@ -47,10 +48,26 @@ export const timelinePlaces = ["e/", "e0"] as const;
 /** All updates of all live ledgers. */
 export const updatePlaces = ["u/", "u0"] as const;
 
-/** By author, incarnation in order of starts, then sequence number. */
-export function entryPlace(shelf: Shelf, author: PeerId, inc: Incarnation, seq: number): string {
+/** A chain on a shelf: by author, then incarnation in order of starts. */
+export function chainPlace(shelf: string, author: PeerId, inc: Incarnation): string {
   const [counter, nonce] = inc.split("-");
-  return `${shelves[shelf]}/${author}/${orderedText(Number(counter))}-${nonce}/${orderedText(seq)}`;
+  return `${shelf}/${author}/${orderedText(Number(counter))}-${nonce}`;
+}
+
+/** By chain, then sequence number. */
+export const entryPlace = (shelf: Shelf, author: PeerId, inc: Incarnation, seq: number): string =>
+  `${chainPlace(shelves[shelf], author, inc)}/${orderedText(seq)}`;
+
+/** Where in which chain an entry lies whose key this is. */
+export function entryAt(key: string): { author: PeerId; inc: Incarnation; seq: number; shelf: Shelf } {
+  const [shelf, author, start, seq] = key.split("/");
+  const [counter, nonce] = start!.split("-");
+  return {
+    author: author as PeerId,
+    inc: `${orderedNumber(counter!)}-${nonce}` as Incarnation,
+    seq: orderedNumber(seq!),
+    shelf: shelf === shelves.timeline ? "timeline" : "builds",
+  };
 }
 
 /** Where an entry lies. */
@@ -71,10 +88,11 @@ export function updateAt(place: string): { build: BuildId; n: number } {
 
 export const resultPlace = (key: Digest): string => `r/${key}`;
 
-/** The entry of a value; undefined when the bytes no longer decode. */
+/** The entry of a value; undefined when the bytes are not what was written, or no longer decode. */
 export function entryOf(value: Uint8Array): SignedEntry | undefined {
   try {
-    return readEntry(new Uint8Array(value));
+    const bytes = checked(value);
+    return bytes && readEntry(bytes);
   } catch {
     return undefined;
   }

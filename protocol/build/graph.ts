@@ -6,7 +6,15 @@ import { z } from "zod";
 import { decode, encode } from "../kernel/codec.ts";
 import { digestOf, isDigest } from "../kernel/digest.ts";
 import { SwarmError } from "../kernel/errors.ts";
-import type { ActionName, Digest } from "../kernel/ids.ts";
+import {
+  type ActionName,
+  type BuildId,
+  type Digest,
+  isBuildId,
+  isPeerId,
+  type PeerId,
+} from "../kernel/ids.ts";
+import { leadsTo } from "./links.ts";
 import { isPath } from "./path.ts";
 import { headerSchema, type IndexHeader } from "./released.ts";
 import { secretPattern } from "./secret.ts";
@@ -91,10 +99,37 @@ export interface GraphAction {
   readonly priority?: number;
   /** false: never served from the cache nor written to it (REAPI do_not_cache). */
   readonly cache: boolean;
+  /** It was done before, and runs again to see whether the same comes out (specs/explain.md). It is no part of the key. */
+  readonly checks?: CheckedResult;
+}
+
+/** A result that is checked by rebuilding, and the members that came to it: none of them may build it again. */
+export interface CheckedResult {
+  readonly by: readonly PeerId[];
+  readonly outputs: readonly {
+    readonly path: string;
+    readonly digest: Digest;
+    readonly kind: "file" | "folder";
+    readonly executable?: boolean;
+  }[];
+}
+
+/** Of a build that checks another by rebuilding: how its actions were picked. */
+export interface Picking {
+  readonly build: BuildId;
+  /** Above 0, at most 1. */
+  readonly share: number;
+  /** Drawn when the check was asked for: who made the results could not know it. */
+  readonly salt: string;
+  /** Executed actions of that build, of which the share is one. */
+  readonly of: number;
+  /** Picked, and not to be checked. */
+  readonly left: readonly { readonly action: ActionName; readonly why: string }[];
 }
 
 export interface Graph {
-  readonly version: 1;
+  /** 2: with `checks`, which those that know only 1 must not work on. */
+  readonly version: 1 | 2;
   readonly name: string;
   readonly files: readonly InputFile[];
   readonly sets: readonly FileSet[];
@@ -107,10 +142,13 @@ export interface Graph {
     readonly header?: IndexHeader;
     readonly include: readonly ActionName[];
   };
+  readonly checks?: Picking;
 }
 
 const path = z.string().refine(isPath);
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
+const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
+const checkedMakersMax = 1024;
 const actionName = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 
 /** The form of what an action asks of a node. */
@@ -123,9 +161,17 @@ export const requirementsSchema: z.ZodType<Requirements> = z.strictObject({
 });
 
 const graphSchema: z.ZodType<Graph> = z.object({
-  version: z.literal(1),
+  version: z.union([z.literal(1), z.literal(2)]),
   name: z.string().min(1).max(64),
-  files: z.array(z.object({ path, digest, executable: z.boolean() })),
+  files: z.array(
+    z.object({
+      path,
+      digest,
+      executable: z.boolean(),
+      link: z.string().min(1).max(4096).optional(),
+      folder: z.literal(true).optional(),
+    }),
+  ),
   sets: z.array(
     z.object({ from: actionName.optional(), output: path.optional(), paths: z.array(path).optional() }),
   ),
@@ -154,6 +200,19 @@ const graphSchema: z.ZodType<Graph> = z.object({
         secrets: z.array(z.string().regex(secretPattern)).min(1).max(64).optional(),
         priority: z.int().min(-100).max(100).optional(),
         requires: requirementsSchema.optional(),
+        checks: z
+          .object({
+            by: z.array(peer).max(checkedMakersMax),
+            outputs: z.array(
+              z.object({
+                path,
+                digest,
+                kind: z.enum(["file", "folder"]),
+                executable: z.boolean().optional(),
+              }),
+            ),
+          })
+          .optional(),
       }),
     )
     .max(graphActionsMax),
@@ -163,6 +222,15 @@ const graphSchema: z.ZodType<Graph> = z.object({
       format: z.string(),
       header: headerSchema.optional(),
       include: z.array(actionName),
+    })
+    .optional(),
+  checks: z
+    .object({
+      build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+      share: z.number().positive().max(1),
+      salt: z.string().min(1).max(64),
+      of: z.int().nonnegative(),
+      left: z.array(z.object({ action: actionName, why: z.string().max(1024) })).max(graphActionsMax),
     })
     .optional(),
 });
@@ -196,6 +264,11 @@ function checked(bytes: Uint8Array): Graph {
   if (!parsed.success)
     throw new SwarmError("malformed", `not a build graph: ${parsed.error.issues[0]?.path.join(".")}`);
   const graph = parsed.data;
+  if (graph.version === 1 && graph.files.some((f) => f.link !== undefined || f.folder))
+    throw new SwarmError("malformed", "links and empty folders stand in graphs of version 2 alone");
+  for (const { path, link } of graph.files)
+    if (link !== undefined && leadsTo(path, link) === undefined)
+      throw new SwarmError("malformed", `the link ${path} leads out of the workspace`);
   const files = new Set(graph.files.map((f) => f.path));
   const outputs = new Map<ActionName, Set<string>>();
   const owners = new Set<string>();

@@ -42,6 +42,12 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
+/** What helps whoever wrote a word that is none of `known`: the nearest of them, or else this. */
+export function nearestOr(word: string, known: Iterable<string>, otherwise: string): string {
+  const best = nearest(word, known);
+  return best === undefined ? otherwise : `did you mean ${best}?`;
+}
+
 /** `did you mean "x"?`, or undefined when nothing is near. */
 export function didYouMean(word: string, known: Iterable<string>): string | undefined {
   const best = nearest(word, known);

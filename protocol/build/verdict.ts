@@ -5,6 +5,7 @@ export type RiskKind =
   | "missing"
   | "refused"
   | "divergent"
+  | "rebuilt-otherwise"
   | "doubted-builder"
   | "too-few-builders"
   | "unsigned"

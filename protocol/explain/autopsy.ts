@@ -4,6 +4,7 @@ import { byText } from "../kernel/ids.ts";
 import type { ActionState } from "../work/actions.ts";
 import type { Build } from "../work/build.ts";
 import type { Claim } from "../work/claim.ts";
+import type { Differing } from "../work/rebuilt.ts";
 import { courseOf, runsOf } from "./course.ts";
 import { type Blamed, type Diagnosis, diagnose, type Rule } from "./diagnosis.ts";
 import { changeText } from "./key-parts.ts";
@@ -66,12 +67,15 @@ export interface AutopsyView {
   readonly state: string;
   readonly actions: number;
   readonly done: number;
-  /** Blocked for good, those that hold up most first; then what failed and got over it. */
+  /** Blocked for good, or failed when the build was cancelled, those that hold up most first. */
   readonly failures: readonly FailureView[];
+  /** Failed, and got over it or has another try. */
   readonly recovered: readonly FailureView[];
   /** Failures beyond those that were opened. */
   readonly more: number;
   readonly held: number;
+  /** Actions that came out otherwise when they were run again elsewhere. */
+  readonly differing?: readonly Differing[];
   readonly text: string;
   /** Files of rules that cannot be read, and why. */
   readonly faults: readonly string[];
@@ -97,9 +101,12 @@ export function failedIn(build: Build): number[] {
   for (let index = 0; index < actions.size; index++)
     if (build.claims!.claimsOf(index).some((claim) => claim.fail)) failed.push(index);
   const weights = new Map(failed.map((index) => [index, heldBy(build, index).length]));
-  const blocked = (index: number) => Number(actions.get(index) === "blocked");
-  return failed.sort((a, b) => blocked(b) - blocked(a) || weights.get(b)! - weights.get(a)! || a - b);
+  const final = (index: number) => Number(isFinal(actions.get(index)));
+  return failed.sort((a, b) => final(b) - final(a) || weights.get(b)! - weights.get(a)! || a - b);
 }
+
+/** Nothing runs again by itself what failed in such a state. */
+const isFinal = (state: ActionState): boolean => state === "blocked" || state === "cancelled";
 
 /** Everything about a build's failures. Its graph must be here. */
 export function autopsyOf(question: AutopsyQuestion): AutopsyView {
@@ -108,7 +115,7 @@ export function autopsyOf(question: AutopsyQuestion): AutopsyView {
   const failed = failedIn(build);
   const known = new KnownRuns([...ranIn(build), ...question.elsewhere]);
   const opened = failed.slice(0, openedMax).map((index) => failureOf(question, known, index));
-  const failures = opened.filter(({ state }) => state === "blocked");
+  const failures = opened.filter((one) => isFinal(one.state));
   const { counts } = claims.actions;
   const state = claims.sealed?.event.state ?? claims.state;
   return {
@@ -117,17 +124,23 @@ export function autopsyOf(question: AutopsyQuestion): AutopsyView {
     actions: claims.actions.size,
     done: counts.done,
     failures,
-    recovered: opened.filter((one) => one.state !== "blocked"),
+    recovered: opened.filter((one) => !isFinal(one.state)),
     more: failed.length - opened.length,
     held: counts.held,
-    text:
-      failures.length > 0
-        ? `${counts.blocked} of ${claims.actions.size} actions failed for good and hold up ${counts.held} more`
-        : failed.length > 0
-          ? `${failed.length} ${failed.length === 1 ? "action" : "actions"} failed on the way, and nothing is blocked`
-          : "nothing failed in it",
+    text: inShort(claims, failed),
     faults: question.faults,
   };
+}
+
+function inShort({ actions }: NonNullable<Build["claims"]>, failed: readonly number[]): string {
+  const { counts, size } = actions;
+  if (failed.length === 0) return "nothing failed in it";
+  if (counts.blocked > 0)
+    return `${counts.blocked} of ${size} actions failed for good and hold up ${counts.held} more`;
+  const cancelled = failed.filter((index) => actions.get(index) === "cancelled").length;
+  if (cancelled > 0)
+    return `${cancelled} of ${size} actions had failed and were not done when it was cancelled`;
+  return `${failed.length} ${failed.length === 1 ? "action" : "actions"} failed on the way, and nothing is blocked`;
 }
 
 function failureOf(question: AutopsyQuestion, known: KnownRuns, index: number): FailureView {

@@ -46,6 +46,12 @@ export interface Course {
     readonly by: PeerId;
     readonly event: EventOf<"control">;
   }[];
+  /** Steps, breakpoints and places, in order. */
+  readonly words: readonly {
+    readonly atMs: number;
+    readonly by: PeerId;
+    readonly event: EventOf<"step"> | EventOf<"breakpoint"> | EventOf<"place">;
+  }[];
 }
 
 const courses = new WeakMap<
@@ -85,6 +91,7 @@ function read(build: Build, facts: readonly SignedEntry[]): Course {
   const views: Course["views"] extends ReadonlyMap<infer K, infer V> ? Map<K, V> : never = new Map();
   const losses: Course["losses"][number][] = [];
   const controls: Course["controls"][number][] = [];
+  const words: Course["words"][number][] = [];
   let sealedMs: number | undefined;
   let lastMs = build.submission!.wallMs;
   const inOrder = [...facts].sort(
@@ -129,6 +136,11 @@ function read(build: Build, facts: readonly SignedEntry[]): Course {
         case "control":
           controls.push({ atMs, by, event });
           break;
+        case "step":
+        case "breakpoint":
+        case "place":
+          words.push({ atMs, by, event });
+          break;
         case "sealed":
           sealedMs ??= atMs;
       }
@@ -167,6 +179,7 @@ function read(build: Build, facts: readonly SignedEntry[]): Course {
     views,
     losses,
     controls,
+    words,
   };
 }
 

@@ -74,6 +74,8 @@ export function diagnose(rules: readonly Rule[], failed: Failed): Diagnosis[] {
   const found: Diagnosis[] = [];
   for (const rule of rules) {
     if (found.length >= toldMax) break;
+    // That it ended like this says nothing more where what it printed is known.
+    if (!rule.output && !rule.reason && found.length > 0) continue;
     const evidence = evidenceFor(rule, failed, lines);
     if (!evidence) continue;
     const [line, caught] = evidence;

@@ -1,5 +1,5 @@
 /** The vocabulary in five families, by which people look for events. Specified in specs/timeline.md. */
-import { nearest } from "../build/nearest.ts";
+import { nearestOr } from "../build/nearest.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import { type EventKind, writers } from "../timeline/events.ts";
 
@@ -45,12 +45,17 @@ export const familyOfKind: { readonly [K in EventKind]: Family } = {
   control: "debugger_preview",
   forgive: "debugger_preview",
   recall: "debugger_preview",
+  step: "debugger_preview",
+  breakpoint: "debugger_preview",
+  place: "debugger_preview",
+  preview: "debugger_preview",
   sealed: "pipeline",
   view: "schedule_decision",
   "mirror.offered": "node",
   "mirror.withdrawn": "node",
   "release.staged": "pipeline",
   "release.dropped": "pipeline",
+  "release.disputed": "failure_propagation",
   "release.pinned": "pipeline",
   "release.prepared": "pipeline",
   "release.promised": "pipeline",
@@ -77,9 +82,12 @@ export function kindsNamed(words: readonly string[]): ReadonlySet<string> {
       (kind) => kind === word || familyOfKind[kind] === word || kind.startsWith(`${word}.`),
     );
     if (meant.length === 0) {
-      const near = nearest(word, [...kinds, ...families]);
       throw new SwarmError("usage", `there is no kind of event ${word}`, {
-        remedy: near === undefined ? `families: ${families.join(", ")}` : `--kind ${near}`,
+        remedy: nearestOr(
+          word,
+          [...kinds, ...families],
+          `the families: ${families.join(", ")}; the kinds: ${kinds.join(", ")}`,
+        ),
       });
     }
     for (const kind of meant) named.add(kind);

@@ -4,12 +4,13 @@ import type { Build } from "../work/build.ts";
 import type { Estimates } from "../work/estimates.ts";
 import { type Course, courseOf, madeBy, type Run, runsOf, spentOf } from "./course.ts";
 import { criticalPath, type Planned, plannedPath, type Ran } from "./critical-path.ts";
+import { holdingOf } from "./held.ts";
 
 /** Actions of the path that are tried without, the longest first. */
 const triedMax = 12;
 /** What saves less than this is not named. */
 const savedMsMin = 1;
-/** An action of which nothing is known may take so many times what is assumed. */
+/** An action of which nothing is known may take so many times what is assumed, or so many times less. */
 const unknownFactor = 3;
 
 /** One action of the path, milliseconds from the begin of the build. */
@@ -27,7 +28,7 @@ export interface PathStep {
   readonly slackMs: number;
 }
 
-/** When a build will end, wall milliseconds. */
+/** When a build will end, wall milliseconds; of one that a person holds, milliseconds from the moment on in which it is let go. */
 export interface Forecast {
   readonly lowMs: number;
   readonly likelyMs: number;
@@ -64,6 +65,8 @@ export interface PathView {
   readonly forecast?: Forecast;
   /** Why there is no forecast, of a build that has not ended. */
   readonly noForecast?: string;
+  /** A person holds it, or will: no moment can be told, but how long it takes from then on. */
+  readonly onceFree?: Forecast;
 }
 
 export interface Hands {
@@ -102,7 +105,7 @@ export function pathsOf(question: PathQuestion): PathView {
     .map(([action, slackMs]) => ({ action, slackMs }))
     .sort((a, b) => a.slackMs - b.slackMs || (a.action < b.action ? -1 : 1))
     .slice(0, 100);
-  const forecast = build.live && !claims.settled ? forecastOf(question, course) : undefined;
+  const forecast = build.live && !claims.settled ? forecastOf(question, course) : {};
   return {
     build: build.id,
     state: claims.sealed?.event.state ?? claims.state,
@@ -110,7 +113,7 @@ export function pathsOf(question: PathQuestion): PathView {
     plan: { totalMs: plan.totalMs, steps: plan.steps },
     slack,
     shorten: shortenings(question, made, names, fact),
-    ...(typeof forecast === "string" ? { noForecast: forecast } : forecast ? { forecast } : {}),
+    ...forecast,
   };
 }
 
@@ -179,10 +182,12 @@ function shortenings(
   const path = plannedPath(measured);
   const found: { action?: ActionName; savesMs: number; text: string }[] = [];
   const waits = Math.min(fact.waitMs, fact.totalMs - fact.fetchMs - path.totalMs);
-  found.push({
-    savesMs: waits,
-    text: "more free slots: actions of the path stood ready, or behind others in a node's hands",
-  });
+  const [longest] = fact.steps.toSorted((a, b) => b.waitMs - a.waitMs);
+  if (longest)
+    found.push({
+      savesMs: waits,
+      text: `beginning at once what is ready: it waited for a slot, a holder or a person, ${longest.action} the longest (swarmd why ${build.id} ${longest.action})`,
+    });
   found.push({ savesMs: fact.fetchMs, text: "fetching nothing: files of the path came from other nodes" });
   const indexOf = new Map(actions.map(({ name }, index) => [name, index]));
   const tried = path.steps
@@ -213,26 +218,63 @@ function shortenings(
     .sort((a, b) => b.savesMs - a.savesMs);
 }
 
-/** When it ends; in words, why nobody can say. */
-function forecastOf(question: PathQuestion, course: Course): Forecast | string {
+type Foretold = Pick<PathView, "forecast" | "noForecast" | "onceFree">;
+
+/** When it ends, or why nobody can say; of a build that a person holds how long it takes once it is let go. */
+function forecastOf(question: PathQuestion, course: Course): Foretold {
+  const { build, hands, nowMs, nameOf } = question;
+  const claims = build.claims!;
+  if (claims.cancelled) return { noForecast: "the build is cancelled" };
+  const holding = holdingOf({ build, nameOf });
+  if (!hands.some(({ slots }) => slots > 0)) {
+    const nobody = "no living node takes work";
+    return { noForecast: holding ? `${holding.text}; and ${nobody}` : nobody };
+  }
+  const { lowMs, likelyMs, highMs, ...rest } = spanOf(question, course);
+  if (!holding) {
+    const at = (ms: number) => Math.round(nowMs + ms);
+    return { forecast: { lowMs: at(lowMs), likelyMs: at(likelyMs), highMs: at(highMs), ...rest } };
+  }
+  // Whoever lets it go late finds all else done: what is behind the holds takes its time in any case.
+  const least = spanOf(question, course, behind(claims.dependents, holding.waiting)).lowMs;
+  return {
+    noForecast: holding.text,
+    onceFree: {
+      lowMs: Math.round(Math.min(least, lowMs)),
+      likelyMs: Math.round(likelyMs),
+      highMs: Math.round(highMs),
+      ...rest,
+    },
+  };
+}
+
+/** These actions and all that need them. */
+function behind(dependents: readonly (readonly number[])[], first: readonly number[]): ReadonlySet<number> {
+  const found = new Set(first);
+  for (const index of found) for (const next of dependents[index]!) found.add(next);
+  return found;
+}
+
+/** How long it takes what is left, or what of it is in `only`. */
+function spanOf(question: PathQuestion, course: Course, only?: ReadonlySet<number>): Forecast {
   const { build, estimates, hands, nowMs, elsewhereMs } = question;
   const claims = build.claims!;
   const { graph } = claims;
-  if (claims.paused) return "the build is paused";
-  if (claims.cancelled) return "the build is cancelled";
   const slots = hands.reduce((sum, { slots }) => sum + slots, 0);
-  if (slots === 0) return "no living node takes work";
   const power = hands.reduce((sum, hand) => sum + hand.slots * estimates.speedOf(hand.peer), 0);
   const fastest = Math.max(...hands.map(({ peer }) => estimates.speedOf(peer)));
   let left = 0;
   let unseen = 0;
   let workMs = 0;
   let workMostMs = 0;
+  let workLeastMs = 0;
+  const least: Planned[] = [];
   const likely: Planned[] = [];
   const most: Planned[] = [];
   for (const [index, action] of graph.actions.entries()) {
     const state = claims.actions.get(index);
     if (state === "done" || state === "blocked" || state === "held" || state === "cancelled") continue;
+    if (only && !only.has(index)) continue;
     left++;
     const known = estimates.known(graph.name, action);
     if (known === undefined) unseen++;
@@ -248,7 +290,10 @@ function forecastOf(question: PathQuestion, course: Course): Forecast | string {
     const restMostMs = Math.max(atMostMs * 0.1, atMostMs - goneMs * speed);
     workMs += restMs;
     workMostMs += restMostMs;
+    const restLeastMs = known === undefined ? restMs / unknownFactor : restMs;
+    workLeastMs += restLeastMs;
     const dependsOn = claims.dependencies[index]!.map((d) => graph.actions[d]!.name);
+    least.push({ action: action.name, ms: restLeastMs, dependsOn });
     likely.push({ action: action.name, ms: restMs, dependsOn });
     most.push({ action: action.name, ms: restMostMs, dependsOn });
   }
@@ -256,13 +301,13 @@ function forecastOf(question: PathQuestion, course: Course): Forecast | string {
   const pathMost = plannedPath(most).totalMs;
   const slowest = Math.min(...hands.map(({ peer }) => estimates.speedOf(peer)));
   // Nobody ends before the longest chain on the fastest node, nor before all slots have shared the work; and list scheduling never takes longer than the sum of both.
-  const lowMs = Math.max(path / fastest, workMs / power) * 0.9;
+  const lowMs = Math.max(plannedPath(least).totalMs / fastest, workLeastMs / power) * 0.9;
   const highMs = (workMostMs + elsewhereMs) / power + pathMost / Math.max(0.1, slowest) + left * 2;
   const likelyMs = Math.min(highMs, workMs / power + path * (1 - 1 / Math.max(1, slots)));
   return {
-    lowMs: Math.round(nowMs + Math.min(lowMs, likelyMs)),
-    likelyMs: Math.round(nowMs + Math.max(lowMs, likelyMs)),
-    highMs: Math.round(nowMs + Math.max(highMs, lowMs)),
+    lowMs: Math.min(lowMs, likelyMs),
+    likelyMs: Math.max(lowMs, likelyMs),
+    highMs: Math.max(highMs, lowMs),
     left,
     unseen,
   };

@@ -3,9 +3,10 @@
  * What came over the network is kept as the bytes it was, own words as their signatures alone: all else of them follows.
  */
 import type { Effect, Input, Instant } from "../contract.ts";
+import { encodeParts, putBytes, putListOf, putValue } from "../kernel/codec.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { PeerId } from "../kernel/ids.ts";
-import { load, save } from "../kernel/snapshot.ts";
+import { load, putSaved } from "../kernel/snapshot.ts";
 import { readGossip, readMessage } from "../swarm/message.ts";
 import { signedEntry } from "../timeline/entry.ts";
 import { readUpdate } from "../work/ledger.ts";
@@ -31,28 +32,90 @@ type TapeInput =
 
 export type SignEffect = Extract<Effect, { kind: "sign" }>;
 
-/** `raw`: the bytes of a message or of gossip, where they are known. */
-export function taped(
-  input: Input,
-  now: Instant,
-  effects: readonly Effect[],
-  raw: Uint8Array | undefined,
-): TapeStep {
-  return [
-    input.kind,
-    now.monoMs,
-    now.wallMs,
-    tapedInput(input, raw),
-    sumOf(effects),
-    effects.map((effect) => effect.kind).join(" "),
-  ];
+/** So little has room from the start. */
+const roomBytes = 16 << 10;
+/** Before the steps, for the head of their list. */
+const headRoomBytes = 9;
+
+/** Steps as one canonical list of `TapeStep`, each turned into its bytes at once: nothing that the node lives through is held any longer for it. */
+export class TapeFrame {
+  steps = 0;
+  private bytes = Buffer.allocUnsafeSlow(headRoomBytes + roomBytes);
+  private end = headRoomBytes;
+
+  /** `raw`: the bytes of a message or of gossip, where they are known. Answers the bytes of the step. Throws for what cannot be kept, and holds what it held. */
+  add(input: Input, now: Instant, effects: readonly Effect[], raw: Uint8Array | undefined): number {
+    const length = encodeParts(() => putStep(input, now, effects, raw), this.append);
+    this.steps++;
+    return length;
+  }
+
+  /** Of the steps. */
+  get length(): number {
+    return this.end - headRoomBytes;
+  }
+
+  /** It takes so much memory. */
+  get room(): number {
+    return this.bytes.length;
+  }
+
+  /** The list; its bytes are those of the frame, until it is cleared. */
+  taken(): Uint8Array {
+    const from = encodeParts(
+      () => putListOf(this.steps),
+      (head, start, end) => {
+        head.copy(this.bytes, headRoomBytes - (end - start), start, end);
+        return headRoomBytes - (end - start);
+      },
+    );
+    return this.bytes.subarray(from, this.end);
+  }
+
+  clear(): void {
+    this.steps = 0;
+    this.end = headRoomBytes;
+  }
+
+  private readonly append = (source: Buffer, from: number, to: number): number => {
+    const length = to - from;
+    if (this.end + length > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.bytes.length, this.end + length));
+      this.bytes.copy(larger, 0, 0, this.end);
+      this.bytes = larger;
+    }
+    this.end += source.copy(this.bytes, this.end, from, to);
+    return length;
+  };
 }
 
-function tapedInput(input: Input, raw: Uint8Array | undefined): TapeInput {
-  if (input.kind === "tick" || input.kind === "started") return null;
-  if (input.kind === "signed") return ["sig", input.entry.sig];
-  if ((input.kind === "message" || input.kind === "gossip") && raw) return ["raw", input.from, raw];
-  return ["all", save(input, [])];
+function putStep(input: Input, now: Instant, effects: readonly Effect[], raw: Uint8Array | undefined): void {
+  putListOf(6);
+  putValue(input.kind);
+  putValue(now.monoMs);
+  putValue(now.wallMs);
+  putInput(input, raw);
+  putValue(sumOf(effects));
+  putValue(effects.length === 1 ? effects[0]!.kind : effects.map((effect) => effect.kind).join(" "));
+}
+
+/** A `TapeInput`. */
+function putInput(input: Input, raw: Uint8Array | undefined): void {
+  if (input.kind === "tick" || input.kind === "started") putValue(null);
+  else if (input.kind === "signed") {
+    putListOf(2);
+    putValue("sig");
+    putValue(input.entry.sig);
+  } else if ((input.kind === "message" || input.kind === "gossip") && raw) {
+    putListOf(3);
+    putValue("raw");
+    putValue(input.from);
+    putValue(raw);
+  } else {
+    putListOf(2);
+    putValue("all");
+    putBytes(() => putSaved(input, []));
+  }
 }
 
 /** The input that was. `awaited`: the entry that waits for its signature, where one does. Throws `malformed`. */

@@ -106,6 +106,37 @@ export function told(event: Event, names: Names): Told {
       return {
         text: `${some(event.claims.length, "action")} ${event.claims.length === 1 ? "is" : "are"} called back${event.running ? ", also what runs" : ""}${because(event.reason)}`,
       };
+    case "step": {
+      const first = event.actions[0]![0];
+      const more = event.actions.length - 1;
+      return {
+        action: first,
+        text: `${first}${more > 0 ? ` and ${some(more, "other")}` : ""} may run: a step${because(event.reason)}`,
+      };
+    }
+    case "breakpoint": {
+      const what =
+        event.action === undefined ? "the breakpoint on failure" : `the breakpoint on ${event.action}`;
+      return {
+        ...(event.action === undefined ? {} : { action: event.action }),
+        text: `${what} is ${event.op === "set" ? "set" : "cleared"}${because(event.reason)}`,
+      };
+    }
+    case "place":
+      return {
+        action: event.action,
+        text:
+          event.peer === undefined
+            ? `${event.action} may run wherever it suits${because(event.reason)}`
+            : `${event.action} is to run on ${names.node(event.peer)}, a person's choice${because(event.reason)}`,
+      };
+    case "preview":
+      return {
+        text: `next would be ${event.choices.length === 0 ? "nothing" : event.choices.map(({ action, peer }) => `${action} on ${names.node(peer)}`).join(", ")}${because(event.reason)}`.slice(
+          0,
+          2000,
+        ),
+      };
     case "sealed":
       return { text: `the build is ${event.state} after ${(event.wallMs / 1000).toFixed(1)} s` };
     case "view":
@@ -120,6 +151,10 @@ export function told(event: Event, names: Names): Told {
       return { text: `${event.build} waits in ${event.channel}: ${some(event.items, "file")}` };
     case "release.dropped":
       return { text: `${event.build} is not to be released in ${event.channel}: ${event.reason}` };
+    case "release.disputed":
+      return {
+        text: `${event.build} waits in ${event.channel}, and ${event.check} came to something else in ${some(event.actions.length, "action")}: ${event.actions.map(({ action }) => action).join(", ")}`,
+      };
     case "release.pinned":
       return {
         text:

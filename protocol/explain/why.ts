@@ -2,10 +2,12 @@
 import type { ActionName, BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { ActionState } from "../work/actions.ts";
 import type { Build } from "../work/build.ts";
-import type { Claim } from "../work/claim.ts";
 import { type Shortfall, whyNobody } from "../work/eligible.ts";
 import type { Trees } from "../work/inputs.ts";
+import type { Differing } from "../work/rebuilt.ts";
 import { type Course, courseOf, madeBy, type Run, readyOf, runsOf, spentOf } from "./course.ts";
+import { hereOf, knownText, type WhyHere } from "./decisions.ts";
+import { heldNow, heldUntil, placedNow } from "./held.ts";
 import { type Change, changesBetween, changeText } from "./key-parts.ts";
 
 /** Listed of changed parts, candidates and the like. */
@@ -13,40 +15,6 @@ const listedMax = 50;
 const saidMax = 5;
 /** Waits below this are what a grant takes. */
 const grantMs = 250;
-
-export interface Candidate {
-  readonly node: string;
-  /** In the score of whoever asked; absent where only the best are recorded. */
-  readonly score?: number;
-  readonly parts?: Readonly<Record<string, number>>;
-  readonly slots?: number;
-  /** Degrees to its limit, to the nearest five; `unknown` where it has no sensor. */
-  readonly headroomCelsius?: number | "unknown";
-  /** Relative to others. */
-  readonly speed?: number;
-  readonly chosen: boolean;
-}
-
-export interface WhyHere {
-  readonly node: string;
-  readonly steward: string;
-  readonly attempt: number;
-  readonly claimedMs: number;
-  readonly mode?: string;
-  readonly score?: number;
-  readonly parts?: Readonly<Record<string, number>>;
-  /** What the decision saw, and how old that was. */
-  readonly view?: {
-    readonly digest: string;
-    readonly ageMs: number;
-    readonly nodes: number;
-    readonly partial: boolean;
-  };
-  /** The best first; of large swarms the rest is counted in `others`. */
-  readonly candidates: readonly Candidate[];
-  readonly others: number;
-  readonly text: string;
-}
 
 export interface WhyWaited {
   /** All it takes was there. */
@@ -112,6 +80,8 @@ export interface WhyView {
   /** Runs beyond the first. */
   readonly again: readonly WhyAgain[];
   readonly failed: readonly WhyFailed[];
+  /** What checks by rebuilding found of it; absent where none ran it again. */
+  readonly rebuilt?: { readonly differing: readonly Differing[]; readonly equal: readonly Differing[] };
 }
 
 /** What a living node sees of an action that nobody has in hand. */
@@ -147,7 +117,7 @@ export function whyOf(question: Question): WhyView {
   const course = courseOf(build)!;
   const runs = runsOf(build, course, index);
   const run = madeBy(build, course, index) ?? runs.findLast(({ claim }) => !claim.twin) ?? runs.at(-1);
-  const here = run && hereOf(question, course, run);
+  const here = run && hereOf(build, question.nameOf, course, run);
   return {
     build: build.id,
     action: claims.action(index).name,
@@ -166,109 +136,6 @@ export function whyNotCached(question: Question): WhyNotCached {
   const course = courseOf(build)!;
   const runs = runsOf(build, course, index);
   return cacheOf(question, course, madeBy(build, course, index) ?? runs.at(-1));
-}
-
-function hereOf({ build, nameOf }: Question, course: Course, run: Run): WhyHere {
-  const { claim, claimedMs } = run;
-  const { why } = claim;
-  const seen = why && course.views.get(why.view);
-  const named = (seen?.event.nodes ?? []) as readonly {
-    peer?: PeerId;
-    slots?: number;
-    headroom?: number | "unknown";
-    speed?: number;
-  }[];
-  const scores = new Map<PeerId, number>(why?.others ?? []);
-  if (why) scores.set(claim.holder, why.score);
-  const candidates: Candidate[] = [
-    ...new Set([claim.holder, ...scores.keys(), ...named.flatMap((n) => n.peer ?? [])]),
-  ].map((peer) => {
-    const node = named.find((n) => n.peer === peer);
-    const score = scores.get(peer);
-    return {
-      node: nameOf(peer),
-      ...(score === undefined ? {} : { score }),
-      ...(peer === claim.holder && why ? { parts: why.parts } : {}),
-      ...(node?.slots === undefined ? {} : { slots: node.slots }),
-      ...(node?.headroom === undefined ? {} : { headroomCelsius: node.headroom }),
-      ...(node?.speed === undefined ? {} : { speed: node.speed }),
-      chosen: peer === claim.holder,
-    };
-  });
-  candidates.sort((a, b) => Number(b.chosen) - Number(a.chosen) || (b.score ?? -1) - (a.score ?? -1));
-  const node = nameOf(claim.holder);
-  const steward = nameOf(claim.steward);
-  return {
-    node,
-    steward,
-    attempt: claim.attempt,
-    claimedMs,
-    ...(why?.mode === undefined ? (why ? { mode: "unified" } : {}) : { mode: why.mode }),
-    ...(why ? { score: why.score, parts: why.parts } : {}),
-    ...(why
-      ? {
-          view: {
-            digest: why.view,
-            ageMs: seen ? Math.max(0, claimedMs - seen.atMs) : 0,
-            nodes: why.seen,
-            partial: why.partial === true,
-          },
-        }
-      : {}),
-    candidates: candidates.slice(0, listedMax),
-    others: Math.max(0, (why?.seen ?? candidates.length) - candidates.length),
-    text: hereText(build, claim, node, steward, candidates),
-  };
-}
-
-function hereText(
-  build: Build,
-  claim: Claim,
-  node: string,
-  steward: string,
-  candidates: readonly Candidate[],
-): string {
-  const { why, twin, turn } = claim;
-  const granted =
-    steward === node ? `${node}, its steward, kept it` : `${node} has it from ${steward}, its steward`;
-  if (twin) return `${granted} as a twin: the run before it took much longer than it should`;
-  if (!why) {
-    const bundle = claimsBeside(build, claim);
-    return turn > 0 || bundle > 0
-      ? `${granted} in one bundle with ${bundle === 1 ? "another" : `${bundle} others`}: one decision, made for the first of them, gave all of them to a node with room`
-      : `${granted}: it had a free slot as the action became ready, and no other node asked for it before`;
-  }
-  const best = candidates.find(({ chosen, score }) => !chosen && score !== undefined);
-  const parts = Object.entries(why.parts)
-    .filter(([, value]) => value !== 0)
-    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
-    .map(([part, value]) => `${part} ${value.toFixed(2)}`)
-    .join(", ");
-  const against =
-    why.seen === 1
-      ? "no other node was seen"
-      : best === undefined
-        ? `of ${why.seen} nodes seen no other may build it`
-        : best.score! > why.score
-          ? `${best.node} would have scored ${best.score!.toFixed(2)}, and left it or had no free slot`
-          : `${best.node} came next with ${best.score!.toFixed(2)}`;
-  return `${granted}: it scored ${why.score.toFixed(2)} (${parts || "no part above 0"}), ${against}${why.partial ? "; it saw fewer than half of the members" : ""}`;
-}
-
-/** Claims that one steward gave to one holder at the same time. */
-function claimsBeside(build: Build, claim: Claim): number {
-  const course = courseOf(build)!;
-  const atMs = course.runs.get(claim.id)?.claimedMs;
-  let count = 0;
-  for (const other of build.claims!.claims.values())
-    if (
-      other !== claim &&
-      other.holder === claim.holder &&
-      other.steward === claim.steward &&
-      course.runs.get(other.id)?.claimedMs === atMs
-    )
-      count++;
-  return count;
 }
 
 function waitedOf(question: Question, course: Course, runs: readonly Run[]): WhyWaited {
@@ -326,6 +193,7 @@ function waitedOf(question: Question, course: Course, runs: readonly Run[]): Why
           paused,
           ready.last === undefined ? undefined : claims.action(ready.last).name,
           spent,
+          heldUntil(question, course, untilMs),
         )
       : openText(question, course, waitMs, busy),
   };
@@ -337,40 +205,47 @@ function grantedText(
   paused: boolean,
   last: string | undefined,
   { inHandMs = 0, fetchMs = 0 }: ReturnType<typeof spentOf>,
+  held: string | undefined,
 ): string {
   const after = last === undefined ? "it could begin with the build" : `it could begin once ${last} was done`;
   const full = busy.filter(({ running, slots }) => slots !== undefined && running >= slots);
   const why =
     waitMs <= grantMs
       ? "what a grant takes"
-      : paused
-        ? "the build was paused meanwhile"
-        : full.length > 0
-          ? `meanwhile ${listed(full.map(({ node, running, slots }) => `${node} had ${running} of ${slots} slots in use by this build`))}`
-          : busy.length > 0
-            ? `meanwhile ${listed(busy.map(({ node, running }) => `${node} had ${running} of this build in hand`))}; its key was looked up in the caches before anybody could have it`
-            : "no node had anything of this build in hand then: its key was looked up in the caches, its folders were read, or the nodes worked for other builds";
+      : held !== undefined
+        ? held
+        : paused
+          ? "the build was paused meanwhile"
+          : full.length > 0
+            ? `meanwhile ${listed(full.map(({ node, running, slots }) => `${node} had ${running} of ${slots} slots in use by this build`))}`
+            : busy.length > 0
+              ? `meanwhile ${listed(busy.map(({ node, running }) => `${node} had ${running} of this build in hand`))}; its key was looked up in the caches before anybody could have it`
+              : "no node had anything of this build in hand then: its key was looked up in the caches, its folders were read, or the nodes worked for other builds";
   const hand =
     inHandMs > grantMs ? `; in its holder's hands it stood ${duration(inHandMs)} behind others` : "";
   const fetch = fetchMs > grantMs ? `; fetching its files took ${duration(fetchMs)}` : "";
   return `${after}, and was granted ${duration(waitMs)} later: ${why}${hand}${fetch}`;
 }
 
-function openText(
-  { build, now, nameOf }: Question,
-  course: Course,
-  waitMs: number,
-  busy: WhyWaited["busy"],
-): string {
+function openText(question: Question, course: Course, waitMs: number, busy: WhyWaited["busy"]): string {
+  const { build, now, nameOf } = question;
   const since = `since ${duration(waitMs)} all it takes is there`;
   const claims = build.claims!;
   if (claims.cancelled) return "the build was cancelled before anybody had it";
-  if (claims.paused) {
+  const held = heldNow(question);
+  if (held !== undefined) return `${since}, and ${held}`;
+  if (claims.heldBy(question.index) === "pause") {
     const pause = course.controls.findLast(({ event }) => event.op === "pause");
     return `${since}, and the build is paused${pause ? ` by ${nameOf(pause.by)}${pause.event.reason ? ` (${pause.event.reason})` : ""}` : ""}`;
   }
   if (claims.sealed) return `the build ended as ${claims.sealed.event.state} before anybody had it`;
   if (!now) return `${since}; this node reads the build from its disk, where nobody waits any more`;
+  const placed = placedNow(
+    question,
+    now.scored.map(({ peer }) => peer),
+    now.unfit,
+  );
+  if (placed !== undefined) return `${since}, and ${placed}`;
   if (now.scored.length === 0)
     return `${since}, and ${whyNobody(now.unfit.map(({ peer, shortfalls }) => ({ name: nameOf(peer), shortfalls })))}`;
   const fitting = now.scored.map(({ peer }) => {
@@ -427,7 +302,7 @@ function cacheOf(question: Question, course: Course, run: Run | undefined): WhyN
       ...(event.made ? { made: { build: event.made.build, node: nameOf(event.made.by) } } : {}),
       changes: [],
       more: 0,
-      text: `its key was known${event.made ? `: ${nameOf(event.made.by)} made it in ${event.made.build}` : ""}; ${nameOf(event.from)} had it`,
+      text: knownText(event, nameOf),
     };
   }
   const held = key === undefined ? {} : { key };
@@ -489,6 +364,9 @@ function sameText({ nameOf, isAway }: Question, before: Build, index: number, ru
   return `${same}${by}: as it was looked for, ${nameOf(run.claim.steward)}, its steward, knew of no living member that had all its outputs`;
 }
 
+/** How a holder begins what it says of it. */
+const givenBack = /^the node gives it back: /;
+
 function againOf({ build, index, nameOf }: Question, course: Course, runs: readonly Run[]): WhyAgain[] {
   return runs.slice(1).map((run, nth) => {
     const before = runs[nth]!;
@@ -505,7 +383,7 @@ function againOf({ build, index, nameOf }: Question, course: Course, runs: reado
         : claim.expired !== undefined
           ? `it was taken from ${node}: ${claim.expired}`
           : claim.abandoned !== undefined
-            ? `${node} gave it back: ${claim.abandoned}`
+            ? `${node} gave it back: ${claim.abandoned.replace(givenBack, "")}`
             : claim.recalled !== undefined
               ? `a person called it back from ${node}`
               : gone && gone.event.kind === "lost"
@@ -539,7 +417,7 @@ function failuresOf({ nameOf }: Question, runs: readonly Run[]): WhyFailed[] {
         ...(fail.stdout ? { stdout: fail.stdout } : {}),
         ...(fail.stderr ? { stderr: fail.stderr } : {}),
         forgiven: claim.forgiven,
-        text: `on ${node}, by ${fail.cause === "deterministic" ? "its own doing" : "the node's doing"}: ${how === fail.reason ? how : `${fail.reason} (${how})`}${claim.forgiven ? "; forgiven" : ""}`,
+        text: `on ${node}, by ${fail.cause === "deterministic" ? "its own doing" : "the node's doing"}: ${fail.reason.startsWith(how) ? fail.reason : `${fail.reason} (${how})`}${claim.forgiven ? "; forgiven" : ""}`,
       },
     ];
   });

@@ -7,14 +7,64 @@ import { type Digest, peerIdOf, publicKeyOf } from "./ids.ts";
 
 /** Canonical bytes of a plain value (objects, arrays, text, finite numbers, booleans, null, Uint8Array). Absent and undefined are the same. */
 export function encode(value: unknown): Uint8Array {
-  end = 0;
+  return encodeParts(() => put(value), copied);
+}
+
+/**
+ * As `encode`, of what `write` puts part by part, so that there need be no value in one piece. `take` is given where the bytes are, and must have done with them
+ * when it returns.
+ */
+export function encodeParts<T>(write: () => void, take: (bytes: Buffer, from: number, to: number) => T): T {
+  // What is put may itself ask for encodings of parts: those stand behind, and are gone when they are taken.
+  const from = end;
+  const depthBefore = putDepth;
   putDepth = 0;
   try {
-    put(value);
-    return new Uint8Array(out.subarray(0, end));
+    write();
+    return take(out, from, end);
   } finally {
-    if (out.length > outBytesKept) out = Buffer.allocUnsafeSlow(outBytesKept);
+    end = from;
+    putDepth = depthBefore;
+    if (from === 0 && out.length > outBytesKept) out = Buffer.allocUnsafeSlow(outBytesKept);
   }
+}
+
+export const copied = (bytes: Buffer, from: number, to: number): Uint8Array =>
+  new Uint8Array(bytes.subarray(from, to));
+
+/** Within `encodeParts`: a plain value. */
+export const putValue = (value: unknown): void => put(value);
+
+/** Within `encodeParts`: so many values that come next are a list. */
+export const putListOf = (count: number): void => head(list, count);
+
+/** Within `encodeParts`: a list of what `write` puts; it answers how many that are. */
+export function putList(write: () => number): void {
+  const from = end;
+  reserve(headBytesMax);
+  end += headBytesMax;
+  const count = write();
+  closeGap(from, headBytesMax, () => head(list, count));
+}
+
+/** Within `encodeParts`: the bytes of what `write` puts, as a byte string. */
+export function putBytes(write: () => void): void {
+  const from = end;
+  const gap = headBytesMax + 1;
+  reserve(gap);
+  end += gap;
+  write();
+  const length = end - from - gap;
+  closeGap(from, gap, () => tagged(tagBytes, length));
+}
+
+/** What was put behind a gap comes right behind what `before` puts into it. */
+function closeGap(from: number, gap: number, before: () => void): void {
+  const to = end;
+  end = from;
+  before();
+  out.copyWithin(end, from + gap, to);
+  end += to - from - gap;
 }
 
 /** Lists and maps within each other: how deep a stack goes must not decide what is valid. */
@@ -67,6 +117,8 @@ const packable = /^[0-9a-f]{64}(\/(0|[1-9][0-9]{0,15}))?$/;
 
 /** Bytes of what is being encoded; nothing else runs meanwhile. */
 const outBytesKept = 1 << 20;
+/** A kind and a count. */
+const headBytesMax = 9;
 let out = Buffer.allocUnsafeSlow(outBytesKept);
 let end = 0;
 let putDepth = 0;
@@ -79,7 +131,7 @@ function reserve(bytes: number): void {
 }
 
 function head(major: number, count: number): void {
-  reserve(9);
+  reserve(headBytesMax);
   if (count < 24) out[end++] = major | count;
   else if (count < 0x100) {
     out[end++] = major | 24;

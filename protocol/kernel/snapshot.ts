@@ -2,7 +2,7 @@
  * Saves and loads a whole graph of objects: plain values, Maps, Sets, typed arrays and instances of the classes named, each
  * object once, however often it is referred to. So a machine needs no code of its own to be saved, and cannot forget a field.
  */
-import { decode, encode } from "./codec.ts";
+import { copied, decode, encodeParts, putList, putListOf, putValue } from "./codec.ts";
 import { SwarmError } from "./errors.ts";
 
 /** A class whose instances may be in a snapshot. One that holds something foreign says itself what to save. */
@@ -36,51 +36,89 @@ type Node =
   | readonly ["f", string, Uint8Array];
 
 /** Canonical bytes of everything that can be reached from `root`. Throws for a function or an instance of a class not named. */
-export function save(root: object, classes: readonly Savable[]): Uint8Array {
-  const nodes: (Node | undefined)[] = [];
-  const places = new Map<object, number>();
-  const queue: object[] = [];
-  const slot = (value: unknown): Slot => {
-    if (value === undefined) return ["u"];
-    if (value === null || typeof value === "string" || typeof value === "boolean") return value;
-    if (typeof value === "number")
-      return Number.isFinite(value) && !Object.is(value, -0)
-        ? value
-        : ["n", Object.is(value, -0) ? "-0" : String(value)];
-    if (typeof value !== "object") throw new Error(`a ${typeof value} cannot be saved`);
-    let place = places.get(value);
-    if (place === undefined) {
-      place = nodes.push(undefined) - 1;
-      places.set(value, place);
-      queue.push(value);
-    }
-    return ["#", place];
+export const save = (root: object, classes: readonly Savable[]): Uint8Array =>
+  encodeParts(() => putSaved(root, classes), copied);
+
+/** Within an encoding: the same bytes. Nothing is made of what is saved but them. */
+export function putSaved(root: object, classes: readonly Savable[]): void {
+  const places = new Map<object, number>([[root, 0]]);
+  const queue = [root];
+  const put = (value: unknown): void => {
+    if (typeof value === "object" && value !== null) {
+      let place = places.get(value);
+      if (place === undefined) {
+        place = queue.push(value) - 1;
+        places.set(value, place);
+      }
+      putListOf(2);
+      putValue("#");
+      putValue(place);
+    } else putBare(value);
   };
-  slot(root);
-  for (let at = 0; at < queue.length; at++)
-    nodes[places.get(queue[at]!)!] = nodeOf(queue[at]!, classes, slot);
-  return encode(nodes);
+  putList(() => {
+    for (let at = 0; at < queue.length; at++) putNode(queue[at]!, classes, put);
+    return queue.length;
+  });
 }
 
-function nodeOf(value: object, classes: readonly Savable[], slot: (value: unknown) => Slot): Node {
-  if (Array.isArray(value)) return ["a", value.map(slot)];
-  if (value instanceof Map) return ["m", [...value].map(([k, v]) => [slot(k), slot(v)])];
-  if (value instanceof Set) return ["s", [...value].map(slot)];
-  for (const [name, type] of Object.entries(arrays))
-    if (value instanceof type)
-      return [
-        "t",
-        name as keyof typeof arrays,
-        new Uint8Array(
-          value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength) as ArrayBuffer,
-        ),
-      ];
+function putBare(value: unknown): void {
+  if (value === undefined) {
+    putListOf(1);
+    putValue("u");
+  } else if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))) {
+    putListOf(2);
+    putValue("n");
+    putValue(Object.is(value, -0) ? "-0" : String(value));
+  } else if (typeof value === "function" || typeof value === "symbol" || typeof value === "bigint")
+    throw new Error(`a ${typeof value} cannot be saved`);
+  else putValue(value);
+}
+
+/** A `Node`, whose slots are put by `put`. */
+function putNode(value: object, classes: readonly Savable[], put: (value: unknown) => void): void {
+  if (Array.isArray(value) || value instanceof Set) {
+    putListOf(2);
+    putValue(value instanceof Set ? "s" : "a");
+    putListOf(value instanceof Set ? value.size : value.length);
+    for (const item of value) put(item);
+  } else if (value instanceof Map) {
+    putListOf(2);
+    putValue("m");
+    putListOf(value.size);
+    for (const [key, item] of value) {
+      putListOf(2);
+      put(key);
+      put(item);
+    }
+  } else if (ArrayBuffer.isView(value)) putArray(value);
+  else putInstance(value, classes, put);
+}
+
+function putArray(value: ArrayBufferView): void {
+  const name = Object.entries(arrays).find(([, type]) => value instanceof type)?.[0];
+  if (name === undefined) throw new Error(`an instance of ${value.constructor.name} cannot be saved`);
+  putListOf(3);
+  putValue("t");
+  putValue(name);
+  putValue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+}
+
+function putInstance(value: object, classes: readonly Savable[], put: (value: unknown) => void): void {
   const proto: unknown = Object.getPrototypeOf(value);
-  const fields = () => Object.entries(value).map(([key, v]) => [key, slot(v)] as const);
-  if (proto === Object.prototype || proto === null) return ["o", "", fields()];
-  const type = classes.find((c) => c.prototype === proto);
-  if (!type) throw new Error(`an instance of ${value.constructor.name} cannot be saved`);
-  return type.freeze ? ["f", type.name, type.freeze(value)] : ["i", type.name, fields()];
+  const isPlain = proto === Object.prototype || proto === null;
+  const type = isPlain ? undefined : classes.find((c) => c.prototype === proto);
+  if (!isPlain && !type) throw new Error(`an instance of ${value.constructor.name} cannot be saved`);
+  putListOf(3);
+  putValue(type?.freeze ? "f" : type ? "i" : "o");
+  putValue(type?.name ?? "");
+  if (type?.freeze) return putValue(type.freeze(value));
+  const keys = Object.keys(value);
+  putListOf(keys.length);
+  for (const key of keys) {
+    putListOf(2);
+    putValue(key);
+    put((value as Record<string, unknown>)[key]);
+  }
 }
 
 /** The object that was saved, with the same references among its parts. Throws `malformed` for bytes that are no snapshot. */

@@ -25,7 +25,7 @@ import { decodeManifest, encodeManifest, epochStepMs, type Manifest, type Releas
 import type { Mirrors } from "./mirrors.ts";
 import type { Papers } from "./papers.ts";
 import { clockMsMax } from "./policy.ts";
-import type { Staging } from "./staging.ts";
+import type { Dispute, Staging } from "./staging.ts";
 import type { Stock } from "./stock.ts";
 
 /** A majority that does not answer for so long is not there. */
@@ -295,6 +295,7 @@ export class Finalizing {
       policy: policyFor(config.risk ?? defaultRiskPolicy, draft!.base),
       inspections: inspections instanceof Map ? inspections : new Map(),
       doubted: (item) => this.doubted(item),
+      disputes: (build) => this.disputes(wish.channel, build),
     });
     if (wish.verify) return this.end(task, { ok: true, epoch: task.epoch, risk });
     if (risk.refuses && wish.reason === undefined)
@@ -316,6 +317,15 @@ export class Finalizing {
     return nodes.filter(
       (peer) => isDoubted(members, peer) || (stands === undefined && members.taints.has(peer)),
     );
+  }
+
+  /** Whose word does not count disputes nothing. */
+  private disputes(channel: string, build: BuildId): Dispute[] {
+    const { members } = this.bench;
+    return this.staging.disputesOf(channel, build).flatMap(({ nodes, ...one }) => {
+      const counting = nodes.filter((peer) => !isDoubted(members, peer) && !members.taints.has(peer));
+      return counting.length > 0 ? [{ ...one, nodes: counting }] : [];
+    });
   }
 
   private inspect(task: Task, epochs: Epochs, packages: readonly PackageFile[]): void {

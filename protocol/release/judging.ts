@@ -2,9 +2,10 @@
 import { type Inspection, kindOfPackage, type PackageFile } from "../build/content.ts";
 import type { Risk, RiskPolicy } from "../build/verdict.ts";
 import { sizeOf } from "../kernel/digest.ts";
-import type { Digest, PeerId } from "../kernel/ids.ts";
+import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { Manifest, ReleaseItem } from "./manifest.ts";
 import { type Candidate, type Lack, riskOf } from "./risk.ts";
+import type { Dispute } from "./staging.ts";
 import { baseSonames } from "./targets.ts";
 
 /** What holds where a node's owner says nothing. */
@@ -48,19 +49,26 @@ export interface Evidence {
   readonly inspections: ReadonlyMap<Digest, Inspection>;
   /** Of the builders of an item, those whose word does not count. */
   readonly doubted: (item: ReleaseItem) => readonly PeerId[];
+  /** What checks came to otherwise that ran a build again, by members whose word counts. */
+  readonly disputes: (build: BuildId) => readonly Dispute[];
 }
 
 /** What the epoch before holds at its place is known: only what nobody trusts any more, and what goes from beside it, counts against it. */
-export function riskOfDraft({ manifest, base }: Draft, { policy, inspections, doubted }: Evidence): Risk {
+export function riskOfDraft(
+  { manifest, base }: Draft,
+  { policy, inspections, doubted, disputes }: Evidence,
+): Risk {
   const before = new Map(base?.items.map((item) => [item.path, item]));
   const here = new Set(manifest.items.map(({ digest }) => digest));
   const isRollback = manifest.rollback !== undefined;
   const lacks: Lack[] = [];
+  const bringing = new Set<BuildId>();
   const candidates = manifest.items.flatMap((item): Candidate[] => {
     const { path, digest, nodes } = item;
     if (item.link !== undefined) return [];
     const old = before.get(path);
     const known = isRollback || old?.digest === digest;
+    if (!known) bringing.add(item.build);
     const inspection = inspections.get(digest);
     if (inspection?.refused !== undefined && !known)
       lacks.push({ name: path, why: "refused", detail: inspection.refused });
@@ -87,7 +95,8 @@ export function riskOfDraft({ manifest, base }: Draft, { policy, inspections, do
     const content = here.has(digest) ? undefined : inspections.get(digest)?.content;
     return content ? [content] : [];
   });
-  return riskOf({ candidates, lacks, gone, policy });
+  const disputed = [...bringing].flatMap((build) => disputes(build).map((one) => ({ ...one, build })));
+  return riskOf({ candidates, lacks, disputes: disputed, gone, policy });
 }
 
 /** As the manifest records it: the parts without their findings. Nothing is recorded where there is none. */

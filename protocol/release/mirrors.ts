@@ -33,12 +33,16 @@ interface Word<T> {
 const later = (a: Place, b: Place): boolean =>
   a[0] !== b[0] ? a[0] > b[0] : a[1] !== b[1] ? a[1] > b[1] : a[2] > b[2];
 
+/** Words of one author about one thing that are remembered: the last of them may turn out not to count. */
+const wordsMax = 64;
+
 export class Mirrors {
   private readonly members: Pick<Members, "has" | "counts">;
-  private readonly words = new Map<PeerId, Word<Mirror | undefined>>();
+  /** The latest first, here and below. */
+  private readonly words = new Map<PeerId, Word<Mirror | undefined>[]>();
   /** By peer and channel. */
-  private readonly shown = new Map<string, Word<{ readonly epoch: number; readonly manifest: Digest }>>();
-  private readonly lagging = new Map<string, Word<{ readonly epoch: number; readonly reason: string }>>();
+  private readonly shown = new Map<string, Word<{ readonly epoch: number; readonly manifest: Digest }>[]>();
+  private readonly lagging = new Map<string, Word<{ readonly epoch: number; readonly reason: string }>[]>();
 
   constructor(members: Pick<Members, "has" | "counts">) {
     this.members = members;
@@ -59,9 +63,8 @@ export class Mirrors {
   /** Members that serve releases, in the order of their ids. */
   all(): Mirror[] {
     return [...this.words.values()]
-      .flatMap(({ entry, said }) =>
-        said && this.members.has(said.peer) && this.members.counts(entry) ? [said] : [],
-      )
+      .flatMap((words) => this.last(words)?.said ?? [])
+      .filter(({ peer }) => this.members.has(peer))
       .sort((a, b) => byText(a.peer, b.peer));
   }
 
@@ -71,8 +74,8 @@ export class Mirrors {
 
   /** What a mirror said last of what it serves. */
   shows(peer: PeerId, channel: string): Shows {
-    const shown = this.shown.get(`${peer} ${channel}`);
-    const lags = this.lagging.get(`${peer} ${channel}`);
+    const shown = this.last(this.shown.get(`${peer} ${channel}`));
+    const lags = this.last(this.lagging.get(`${peer} ${channel}`));
     return {
       epoch: shown?.said.epoch ?? 0,
       ...(shown ? { manifest: shown.said.manifest } : {}),
@@ -80,6 +83,11 @@ export class Mirrors {
         ? { lags: { epoch: lags.said.epoch, reason: lags.said.reason } }
         : {}),
     };
+  }
+
+  /** The last word that counts: from the place of a fork on none does, and which came first must not matter. */
+  private last<T>(words: readonly Word<T>[] = []): Word<T> | undefined {
+    return words.find(({ entry }) => this.members.counts(entry));
   }
 
   /**
@@ -103,7 +111,12 @@ export class Mirrors {
   }
 }
 
-function put<K, T>(words: Map<K, Word<T>>, key: K, word: Word<T>): void {
-  const known = words.get(key);
-  if (!known || later(word.place, known.place)) words.set(key, word);
+function put<K, T>(words: Map<K, Word<T>[]>, key: K, word: Word<T>): void {
+  const known = words.get(key) ?? [];
+  words.set(key, known);
+  const at = known.findIndex(({ place }) => !later(place, word.place));
+  const same = known[at]?.place;
+  if (same && !later(word.place, same)) return;
+  known.splice(at < 0 ? known.length : at, 0, word);
+  known.splice(wordsMax);
 }

@@ -6,7 +6,8 @@
 import type { OddFile, PackageContent } from "../build/content.ts";
 import type { ElfFacts } from "../build/elf.ts";
 import type { Risk, RiskKind, RiskPart, RiskPolicy } from "../build/verdict.ts";
-import { byText, type PeerId } from "../kernel/ids.ts";
+import { type BuildId, byText, type PeerId } from "../kernel/ids.ts";
+import type { Dispute } from "./staging.ts";
 import { isaLevelOf, kindredOf, machineOf } from "./targets.ts";
 
 /** An artifact that is to be released, and what is known of it. */
@@ -42,6 +43,8 @@ export interface Lack {
 export interface RiskFacts {
   readonly candidates: readonly Candidate[];
   readonly lacks: readonly Lack[];
+  /** What checks by rebuilding came to otherwise, of the builds that bring something. */
+  readonly disputes?: readonly (Dispute & { readonly build: BuildId })[];
   /** Packages of the epoch before that go. */
   readonly gone?: readonly PackageContent[];
   readonly policy: RiskPolicy;
@@ -53,6 +56,7 @@ const weights: Readonly<Record<RiskKind, readonly [each: number, most: number]>>
   missing: [40, 100],
   refused: [20, 100],
   divergent: [30, 100],
+  "rebuilt-otherwise": [30, 100],
   "doubted-builder": [50, 100],
   "too-few-builders": [10, 30],
   unsigned: [10, 20],
@@ -85,6 +89,8 @@ const remedies: Readonly<Record<RiskKind, string>> = {
   missing: "wait for the build, or drop it from staging",
   refused: "build the package again as it says",
   divergent: "find out whose is right, taint the other: swarmd taint --node N --since T",
+  "rebuilt-otherwise":
+    "see where it differs: swarmd rebuild-check CHECK; build it again without what is left to chance, or taint whoever is wrong: swarmd taint --node N --since T",
   "doubted-builder": "build it again on a member that is trusted",
   "too-few-builders": "build it once more elsewhere, or ask for one builder in the policy",
   unsigned: "configure a signing key",
@@ -107,7 +113,7 @@ const remedies: Readonly<Record<RiskKind, string>> = {
 };
 
 /** The same for the same facts, in any order of them. */
-export function riskOf({ candidates, lacks, gone = [], policy }: RiskFacts): Risk {
+export function riskOf({ candidates, lacks, disputes = [], gone = [], policy }: RiskFacts): Risk {
   const findings = new Map<RiskKind, { where: string; what: string }[]>();
   const note: Note = (kind, where, what) => {
     const list = findings.get(kind) ?? [];
@@ -115,6 +121,12 @@ export function riskOf({ candidates, lacks, gone = [], policy }: RiskFacts): Ris
     list.push({ where, what });
   };
   for (const { name, why, detail } of lacks) note(why, name, detail ?? `it is ${why}`);
+  for (const { build, check, action, nodes } of disputes)
+    note(
+      "rebuilt-otherwise",
+      `${build} ${action}`,
+      `${counted(nodes.length, "member")} came to something else in ${check}`,
+    );
   const provided = sonamesOf(candidates.map(({ content }) => content));
   const lost = sonamesOf(gone);
   const base = new Set(policy.base);

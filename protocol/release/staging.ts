@@ -1,5 +1,5 @@
 /** What waits to be released: a fold over what builds staged and what was dropped. What a manifest took in waits no longer. */
-import { type BuildId, byText, type Digest, type PeerId } from "../kernel/ids.ts";
+import { type ActionName, type BuildId, byText, type Digest, type PeerId } from "../kernel/ids.ts";
 import type { Members } from "../swarm/members.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import type { Event, EventOf } from "../timeline/events.ts";
@@ -21,7 +21,14 @@ export interface ListOfBuild {
   readonly by: PeerId;
 }
 
-interface Said<K extends "release.staged" | "release.dropped"> {
+/** An action of a staged build that came out otherwise when a check ran it again, and where. */
+export interface Dispute {
+  readonly check: BuildId;
+  readonly action: ActionName;
+  readonly nodes: readonly PeerId[];
+}
+
+interface Said<K extends "release.staged" | "release.dropped" | "release.disputed"> {
   readonly entry: SignedEntry;
   readonly event: EventOf<K>;
 }
@@ -31,6 +38,7 @@ export class Staging {
   /** By channel, build and entry. */
   private readonly staged = new Map<string, Map<BuildId, Said<"release.staged">[]>>();
   private readonly drops = new Map<string, Map<BuildId, Said<"release.dropped">[]>>();
+  private readonly disputed = new Map<string, Map<BuildId, Said<"release.disputed">[]>>();
 
   constructor(members: Pick<Members, "may">) {
     this.members = members;
@@ -39,6 +47,8 @@ export class Staging {
   take(entry: SignedEntry, event: Event): void {
     if (event.kind === "release.staged") note(this.staged, event.channel, event.build, { entry, event });
     else if (event.kind === "release.dropped") note(this.drops, event.channel, event.build, { entry, event });
+    else if (event.kind === "release.disputed")
+      note(this.disputed, event.channel, event.build, { entry, event });
   }
 
   channels(): string[] {
@@ -64,6 +74,13 @@ export class Staging {
     return said.map(({ entry, event }) => ({ set: event.set, by: entry.entry.author }));
   }
 
+  /** Whether a release was, or is to be, made of a build, in any channel. */
+  names(build: BuildId): boolean {
+    for (const [channel, builds] of this.staged)
+      if (builds.has(build) && this.droppedBecause(channel, build) === undefined) return true;
+    return false;
+  }
+
   /** Why a build's artifacts are not to be released; undefined when nobody who may said so. */
   droppedBecause(channel: string, build: BuildId): string | undefined {
     const said = this.drops
@@ -72,6 +89,28 @@ export class Staging {
       ?.filter(({ entry }) => this.members.may("release.dropped", entry))
       .sort((a, b) => byText(a.entry.id, b.entry.id))[0];
     return said?.event.reason;
+  }
+
+  /** Channels that a build staged something for. */
+  channelsOf(build: BuildId): string[] {
+    return this.channels().filter((channel) => this.of(channel, build) !== undefined);
+  }
+
+  /** What checks found of a build, as those say who may; by check and action. */
+  disputesOf(channel: string, build: BuildId): Dispute[] {
+    const found = new Map<string, { check: BuildId; action: ActionName; nodes: Set<PeerId> }>();
+    for (const { entry, event } of this.disputed.get(channel)?.get(build) ?? []) {
+      if (!this.members.may("release.disputed", entry)) continue;
+      for (const { action, nodes } of event.actions) {
+        const key = `${event.check} ${action}`;
+        const known = found.get(key) ?? { check: event.check, action, nodes: new Set() };
+        found.set(key, known);
+        for (const node of nodes) known.nodes.add(node);
+      }
+    }
+    return [...found]
+      .sort(([a], [b]) => byText(a, b))
+      .map(([, { check, action, nodes }]) => ({ check, action, nodes: [...nodes].sort(byText) }));
   }
 
   /** What waits in a channel, in the order of submission; `taken`: builds that are released. */

@@ -9,6 +9,11 @@ const beatMsPerMember = 25;
 /** In beats. */
 const suspectBeats = 2.5;
 const deadBeats = 3.5;
+/** Over a line that loses much, words come late and then many at once: whoever was silent for longer than usual lately, and lived, is given that much more. */
+const usualBeats = 2;
+const slackBeatsMax = 3.5;
+/** A silence that was counts less as time goes by: by this share of it. */
+const slackLost = 0.05;
 /** A closed connection is a hint: without a word for so long after it, the peer is dead. */
 const deadAfterDisconnectMs = 1000;
 
@@ -26,6 +31,9 @@ interface Peer {
   heardMonoMs: number;
   connected: boolean;
   disconnectedMonoMs: number;
+  /** The longest silence of late that it lived through, while all were awake, and when that ended. */
+  silentMs: number;
+  silentMonoMs: number;
   /** The newest incarnation known of, by its beats or its `node.up`. */
   inc: Incarnation | undefined;
   /** Slots it declared in `node.up`: its weight among stewards. */
@@ -58,6 +66,7 @@ export class Peers {
   /** Counts up when some peer says that it takes more or less than before. */
   slotsRevision = 0;
   readonly wakefulness: Wakefulness;
+  private beatSeenMs = beatMsMin;
   private readonly table = new Map<PeerId, Peer>();
   private readonly bootMonoMs: number;
 
@@ -95,6 +104,7 @@ export class Peers {
   heard(peer: PeerId, monoMs: number): void {
     const p = this.at(peer);
     if (p.heardMonoMs < 0) this.heardRevision++;
+    this.noteSilence(p, monoMs);
     p.heardMonoMs = monoMs;
     if (p.counted !== "living") this.changed.add(peer);
   }
@@ -176,14 +186,15 @@ export class Peers {
     if (!p || p.heardMonoMs < 0) return monoMs < this.leaseEndMonoMs(members) ? "unseen" : "dead";
     const { sinceMonoMs, beatMs } = this.silence(p, members, monoMs);
     const silentMs = monoMs - sinceMonoMs;
-    if (silentMs > deadBeats * beatMs || p.missedMonoMs === p.heardMonoMs) return "dead";
+    const slackMs = this.slackMs(p, beatMs, monoMs);
+    if (silentMs > deadBeats * beatMs + slackMs || p.missedMonoMs === p.heardMonoMs) return "dead";
     if (
       !p.connected &&
       p.disconnectedMonoMs >= p.heardMonoMs &&
       monoMs - p.disconnectedMonoMs > deadAfterDisconnectMs
     )
       return "dead";
-    return silentMs > suspectBeats * beatMs ? "suspect" : "alive";
+    return silentMs > suspectBeats * beatMs + slackMs ? "suspect" : "alive";
   }
 
   /** Takes note of what a peer counts as. Returns when it may be dead, or no longer twice, if nothing more is heard of it, monotonic milliseconds. */
@@ -194,7 +205,7 @@ export class Peers {
     if (dead) return Number.POSITIVE_INFINITY;
     if (!p || p.heardMonoMs < 0) return this.leaseEndMonoMs(members);
     const { sinceMonoMs, beatMs } = this.silence(p, members, monoMs);
-    const silentMonoMs = sinceMonoMs + deadBeats * beatMs;
+    const silentMonoMs = sinceMonoMs + deadBeats * beatMs + this.slackMs(p, beatMs, monoMs);
     const closed = !p.connected && p.disconnectedMonoMs >= p.heardMonoMs;
     const lapseMonoMs = this.isTwice(peer, members, monoMs)
       ? Math.min(silentMonoMs, p.otherMonoMs + this.leaseMs(members))
@@ -255,9 +266,29 @@ export class Peers {
   private silence({ heardMonoMs }: Peer, members: number, monoMs: number) {
     const alertMonoMs = this.wakefulness.alertSinceMonoMs(monoMs);
     const beatMs = this.beatMs(members);
+    this.beatSeenMs = beatMs;
     return alertMonoMs === undefined
       ? { sinceMonoMs: heardMonoMs, beatMs: calmBeats * beatMs }
       : { sinceMonoMs: Math.max(heardMonoMs, alertMonoMs), beatMs };
+  }
+
+  /** It is heard again: what it was silent for counts where it could have spoken, and was not away. */
+  private noteSilence(p: Peer, monoMs: number): void {
+    const alertMonoMs = this.wakefulness.alertSinceMonoMs(monoMs);
+    if (alertMonoMs === undefined || p.heardMonoMs < alertMonoMs) return;
+    const silentMs = monoMs - p.heardMonoMs;
+    const longest = (deadBeats + slackBeatsMax) * this.beatSeenMs;
+    if (silentMs <= usualBeats * this.beatSeenMs || silentMs > longest) return;
+    if (silentMs < p.silentMs - slackLost * (monoMs - p.silentMonoMs)) return;
+    p.silentMs = silentMs;
+    p.silentMonoMs = monoMs;
+  }
+
+  /** How much longer than others a peer may be silent. */
+  private slackMs(p: Peer, beatMs: number, monoMs: number): number {
+    if (p.silentMs === 0) return 0;
+    const silentMs = p.silentMs - slackLost * (monoMs - p.silentMonoMs);
+    return Math.min(slackBeatsMax * beatMs, Math.max(0, silentMs - usualBeats * beatMs));
   }
 
   private at(peer: PeerId): Peer {
@@ -268,6 +299,8 @@ export class Peers {
         heardMonoMs: -1,
         connected: false,
         disconnectedMonoMs: -1,
+        silentMs: 0,
+        silentMonoMs: -1,
         inc: undefined,
         slots: 0,
         folds: undefined,

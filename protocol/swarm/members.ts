@@ -101,6 +101,11 @@ export class Members implements Judge {
     return this.founding?.admin;
   }
 
+  /** The key that founded the swarm; undefined before the founding entry is known. */
+  get root(): PeerId | undefined {
+    return this.founding?.root;
+  }
+
   get size(): number {
     return this.byPeer.size;
   }
@@ -271,6 +276,11 @@ export class Members implements Judge {
     return [...this.said.values()].filter((said) =>
       membershipOf(said).some((event) => event.kind !== "member.admitted" && event.kind !== "member.renewed"),
     );
+  }
+
+  /** Everything said of members that stands, in the order in which it was heard: with the proofs of forks all that words are judged by. */
+  words(): SignedEntry[] {
+    return [...this.said.values()];
   }
 
   private standsOn(entry: SignedEntry): boolean {

@@ -47,6 +47,17 @@ export interface LedgerUpdate {
   readonly entries: readonly SignedEntry[];
 }
 
+/** Places of one chain, both ends among them: those of a build, or of the timeline. */
+export interface Lack {
+  readonly author: PeerId;
+  readonly inc: Incarnation;
+  readonly build?: BuildId;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+/** In one message. */
+export const lacksMax = 64;
+
 export type Message =
   /** What I know; answer with what I lack, and `reply` once with what you know. */
   | {
@@ -65,10 +76,26 @@ export type Message =
   /** Ended builds whose entries I have, and what those add up to. */
   | {
       readonly kind: "archive";
-      readonly builds: readonly { readonly build: BuildId; readonly sum: string }[];
+      readonly builds: readonly {
+        readonly build: BuildId;
+        readonly sum: string;
+        /** So many; absent: an older version did not say. */
+        readonly entries?: number;
+      }[];
     }
   /** Send me the entries of this ended build. */
   | { readonly kind: "want"; readonly build: BuildId }
+  /** What I know of it is that it was: its first and its last word, so many entries, and what they added up to. The rest was kept long enough. */
+  | {
+      readonly kind: "outline";
+      readonly build: BuildId;
+      readonly sum: string;
+      readonly count: number;
+      readonly done: number;
+      readonly entries: readonly SignedEntry[];
+    }
+  /** My disk was damaged: send me these places again. */
+  | { readonly kind: "lack"; readonly places: readonly Lack[] }
   | { readonly kind: "entries"; readonly entries: readonly SignedEntry[] }
   | ({ readonly kind: "ledger" } & LedgerUpdate)
   /** An idle node asks the steward for up to `count` of these actions, best first. */
@@ -153,6 +180,7 @@ const bytes = z.instanceof(Uint8Array);
 const id = z.string().min(1).max(64);
 const action = z.string().min(1).max(512) as unknown as z.ZodType<ActionName>;
 const shortText = z.string().max(128);
+const count = z.int().nonnegative();
 /** Each costs a node seconds. */
 export const surveyToolsMax = 64;
 
@@ -165,8 +193,26 @@ const messageSchema = z.discriminatedUnion("kind", [
     archive: sum.optional(),
     reply: z.boolean(),
   }),
-  z.object({ kind: z.literal("archive"), builds: z.array(z.object({ build, sum })).max(archiveMax) }),
+  z.object({
+    kind: z.literal("archive"),
+    builds: z.array(z.object({ build, sum, entries: count.optional() })).max(archiveMax),
+  }),
   z.object({ kind: z.literal("want"), build }),
+  z.object({
+    kind: z.literal("outline"),
+    build,
+    sum,
+    count,
+    done: count,
+    entries: z.array(bytes).length(2),
+  }),
+  z.object({
+    kind: z.literal("lack"),
+    places: z
+      .array(z.object({ author: peer, inc, build: build.optional(), fromSeq: count, toSeq: count }))
+      .min(1)
+      .max(lacksMax),
+  }),
   z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),
   z.object({ kind: z.literal("ledger"), ...ledger }),
   z.object({
@@ -212,6 +258,10 @@ const gossipSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("entries"), entries: z.array(bytes).max(messageEntriesMax) }),
   z.object({ kind: z.literal("request"), request: bytes, sig: bytes }),
 ]);
+/** Every kind of either, each once, in the order in which specs/messages.md has them. */
+export const messageKinds: readonly string[] = [
+  ...new Set([...messageSchema.options, ...gossipSchema.options].map(({ shape }) => shape.kind.value)),
+];
 const requestSchema = z.object({
   via: peer,
   peer,
@@ -222,7 +272,8 @@ const requestSchema = z.object({
 });
 
 function flatten(message: Message | Gossip): unknown {
-  if (message.kind === "entries") return { kind: "entries", entries: message.entries.map((e) => e.bytes) };
+  if (message.kind === "entries" || message.kind === "outline")
+    return { ...message, entries: message.entries.map((e) => e.bytes) };
   if (message.kind === "found") return { ...message, proofs: message.proofs.map((e) => e.bytes) };
   if (message.kind === "ledger") return { kind: "ledger", build: message.build, update: message.update };
   if (message.kind === "grant")
@@ -251,7 +302,7 @@ export function readMessage(raw: Uint8Array, readUpdate: ReadUpdate): Message {
   const parsed = messageSchema.safeParse(decode(raw, messageBytesMax));
   if (!parsed.success) throw new SwarmError("malformed", "not a message");
   const m = parsed.data;
-  if (m.kind === "entries") return { kind: "entries", entries: m.entries.map(readEntry) };
+  if (m.kind === "entries" || m.kind === "outline") return { ...m, entries: m.entries.map(readEntry) };
   if (m.kind === "found") return { ...m, proofs: m.proofs.map(readEntry) };
   if (m.kind === "ledger" || m.kind === "grant")
     return { ...m, entries: readUpdate(m.build, m.update, messageEntriesMax) };

@@ -13,6 +13,7 @@ interface Rate {
 const rates: { readonly [K in Message["kind"]]?: Rate } = {
   sync: { burst: 64, perSecond: 10 },
   want: { burst: 1024, perSecond: 64 },
+  lack: { burst: 16, perSecond: 2 },
   ask: { burst: 1024, perSecond: 256 },
   hold: { burst: 1024, perSecond: 64 },
   seek: { burst: 256, perSecond: 64 },

@@ -32,6 +32,8 @@ export interface Taken {
   /** What became whole by it, in order; empty: known, behind a gap, or in contradiction to what is known. */
   readonly whole: readonly SignedEntry[];
   readonly gap: boolean;
+  /** It waits behind a gap that is not to be closed, for a fork lies before it. */
+  readonly held?: boolean;
   /** The place of the known entry that this one contradicts. */
   readonly clash?: number;
 }
@@ -54,10 +56,11 @@ export class Chains {
       return { whole: [], gap: false, clash };
     }
     if (last > end) {
-      if (end + 1 >= chain.until) return { whole: [], gap: false };
       chain.waiting ??= new Map();
-      if (chain.waiting.size < gapEntriesMax) chain.waiting.set(last, entry);
-      return { whole: [], gap: true };
+      const room = chain.waiting.size < gapEntriesMax;
+      if (room) chain.waiting.set(last, entry);
+      // What is missing behind a fork nobody is asked for; but a vote that was cast there stands, whatever came first.
+      return end + 1 >= chain.until ? { whole: [], gap: false, held: room } : { whole: [], gap: true };
     }
     const whole: SignedEntry[] = [];
     for (let next: SignedEntry | undefined = entry; next; ) {
@@ -98,6 +101,12 @@ export class Chains {
     return chain?.head && seq <= chain.head.seq ? chain.ids.get(seq) : undefined;
   }
 
+  /** Which of these places of a chain hold something of the timeline. */
+  placesOf(author: PeerId, inc: Incarnation, fromSeq: number, toSeq: number): number[] {
+    const { ids } = this.chains.get(chainOf(author, inc)) ?? {};
+    return [...(ids?.keys() ?? [])].filter((seq) => fromSeq <= seq && seq <= toSeq);
+  }
+
   /** All heads, in the order of author and incarnation. */
   heads(): Head[] {
     return [...this.chains.entries()]
@@ -105,10 +114,11 @@ export class Chains {
       .flatMap(([, chain]) => headOf(chain) ?? []);
   }
 
-  /** Entries that wait behind a gap. */
+  /** Entries that wait behind a gap that others may close. */
   get waiting(): number {
     let count = 0;
-    for (const chain of this.chains.values()) count += chain.waiting?.size ?? 0;
+    for (const { head, until, waiting } of this.chains.values())
+      if ((head?.seq ?? -1) + 1 < until) count += waiting?.size ?? 0;
     return count;
   }
 

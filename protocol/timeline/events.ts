@@ -22,6 +22,7 @@ export type Role = (typeof roles)[number];
 
 const text = (max: number) => z.string().max(max);
 const peer = z.custom<PeerId>((v) => typeof v === "string" && isPeerId(v));
+const build = z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v));
 const hash = z.custom<EntryId>((v) => typeof v === "string" && isHash(v));
 const digest = z.custom<Digest>((v) => typeof v === "string" && isDigest(v));
 const inc = z.custom<Incarnation>((v) => typeof v === "string" && isIncarnation(v));
@@ -40,6 +41,8 @@ const took = z
   .string()
   .regex(/^[0-9a-f]{16}$/)
   .optional();
+/** Actions that one step lets through, and choices that one preview writes down. */
+export const stepActionsMax = 64;
 const nodeName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
 
 /** One output of an action. A folder's digest is that of its root Directory (REAPI). */
@@ -59,7 +62,7 @@ export const result = z.object({
 
 /** Where a result comes from: the member that ran the action, in which build, and the place in its chain where it said so. */
 export const made = z.object({
-  build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+  build,
   action,
   by: peer,
   at: z.object({ inc, seq: z.int().nonnegative() }).optional(),
@@ -114,6 +117,9 @@ const proposal = z.object({
     .max(votersMax),
   atMs: ms,
 });
+
+/** Actions that one word disputes. */
+export const disputedMax = 64;
 
 const schemas = {
   // node
@@ -230,6 +236,8 @@ const schemas = {
     priority: z.int(),
     /** Everything in it runs, also what is known of other builds: the action cache is not asked. */
     fresh: z.literal(true).optional(),
+    /** It runs actions of this build again, on other members, to see whether the same comes out. */
+    checks: build.optional(),
     /** The members that hold the inputs at submit, the submitter first. */
     holders: z.array(peer).min(1).max(16),
   }),
@@ -319,6 +327,47 @@ const schemas = {
     reason: text(256).optional(),
     ...moved,
   }),
+  /**
+   * A person lets actions run that are held back: past the pauses, breakpoints and failures whose ids it names, until the action has
+   * failed by its own doing more often than is said beside it.
+   */
+  step: z.object({
+    kind: z.literal("step"),
+    id: text(160),
+    actions: z
+      .array(z.tuple([action, z.int().nonnegative()]))
+      .min(1)
+      .max(stepActionsMax),
+    past: z.array(text(160)).max(128),
+    reason: text(256).optional(),
+    ...moved,
+  }),
+  /** A person's breakpoint: on an action, or (without one) on failure. It names the words it answers; of unanswered ones a set holds. */
+  breakpoint: z.object({
+    kind: z.literal("breakpoint"),
+    op: z.enum(["set", "clear"]),
+    id: text(160),
+    action: action.optional(),
+    answers: z.array(text(160)).max(256),
+    reason: text(256).optional(),
+    ...moved,
+  }),
+  /** A person wants an action on this node; without one, wherever it suits. It names the words it answers. */
+  place: z.object({
+    kind: z.literal("place"),
+    id: text(160),
+    action,
+    peer: peer.optional(),
+    answers: z.array(text(160)).max(256),
+    reason: text(256).optional(),
+    ...moved,
+  }),
+  /** What the scheduler would choose next, as its author saw it: written down because a person asked. No fold reads it. */
+  preview: z.object({
+    kind: z.literal("preview"),
+    choices: z.array(z.object({ action, peer, startMs: ms, endMs: ms })).max(stepActionsMax),
+    reason: text(256).optional(),
+  }),
   sealed: z.object({
     kind: z.literal("sealed"),
     state: z.enum(["complete", "failed", "cancelled"]),
@@ -333,7 +382,7 @@ const schemas = {
   "release.staged": z.object({
     kind: z.literal("release.staged"),
     channel,
-    build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+    build,
     set: digest,
     items: z.int().nonnegative(),
     bytes: z.int().nonnegative(),
@@ -344,8 +393,19 @@ const schemas = {
   "release.dropped": z.object({
     kind: z.literal("release.dropped"),
     channel,
-    build: z.custom<BuildId>((v) => typeof v === "string" && isBuildId(v)),
+    build,
     reason: text(256),
+  }),
+  /** A check by rebuilding came to something else where a build that is staged had these actions: by whom. */
+  "release.disputed": z.object({
+    kind: z.literal("release.disputed"),
+    channel,
+    build,
+    check: build,
+    actions: z
+      .array(z.object({ action, nodes: z.array(peer).min(1).max(16) }))
+      .min(1)
+      .max(disputedMax),
   }),
   /** The channel stays on this epoch until another word answers this one; without an epoch it goes on. */
   "release.pinned": z.object({
@@ -450,12 +510,17 @@ export const writers: { readonly [K in EventKind]: readonly Writer[] } = {
   control: ["submitter"],
   forgive: ["submitter"],
   recall: ["submitter", "holder"],
+  step: ["submitter"],
+  breakpoint: ["submitter"],
+  place: ["submitter"],
+  preview: ["submitter"],
   sealed: ["builder"],
   view: ["builder"],
   "mirror.offered": ["member"],
   "mirror.withdrawn": ["member"],
   "release.staged": ["builder"],
   "release.dropped": ["releaser"],
+  "release.disputed": ["builder"],
   "release.pinned": ["releaser"],
   "release.prepared": ["releaser"],
   "release.promised": ["member"],

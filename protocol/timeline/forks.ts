@@ -30,6 +30,8 @@ export interface Fork {
   /** The build whose ledger shows it; absent: the timeline does. */
   readonly build?: BuildId;
   readonly ids: readonly [EntryId, EntryId];
+  /** The proof: headers of both entries, as bytes. */
+  readonly headers: EventOf<"fork">["headers"];
 }
 
 /** Which entries no longer count, as a function of the set of proofs. */
@@ -45,7 +47,15 @@ export class Forks {
     const { author, inc, build } = a.entry.seq === seq ? a.entry : b.entry;
     const chain = chainOf(author, inc);
     if ((this.known.get(chain)?.seq ?? Number.POSITIVE_INFINITY) <= seq) return undefined;
-    const fork: Fork = { author, inc, seq, ...(build === undefined ? {} : { build }), ids: [a.id, b.id] };
+    const { headers } = event;
+    const fork: Fork = {
+      author,
+      inc,
+      seq,
+      ...(build === undefined ? {} : { build }),
+      ids: [a.id, b.id],
+      headers,
+    };
     this.known.set(chain, fork);
     return fork;
   }

@@ -5,19 +5,13 @@ import { type BuildId, byText, chainOf, type EntryId, type Incarnation, type Pee
 import type { Members } from "../swarm/members.ts";
 import { readEntry, type SignedEntry } from "../timeline/entry.ts";
 import { type EventOf, knownEvent } from "../timeline/events.ts";
+import { holds, type Place } from "../timeline/places.ts";
 import { IdSum } from "../timeline/sum.ts";
 import type { Build } from "./build.ts";
 
 /** Of more builds than this the ones submitted first are no longer offered or asked for; their entries stay on the disk. */
 export const archivedMax = 8192;
 const recordBytesMax = 4 << 20;
-
-export interface Place {
-  readonly author: PeerId;
-  readonly inc: Incarnation;
-  /** From, to, from, to …: places in the chain, both ends among them. */
-  readonly runs: number[];
-}
 
 export interface Archived {
   readonly build: BuildId;
@@ -29,7 +23,12 @@ export interface Archived {
   readonly entries: number;
   /** Actions that had a result at its end. */
   readonly done: number;
+  /** It was kept long enough: its entries are no longer here, what they added up to is still known. */
+  readonly dropped?: true;
 }
+
+/** What stays of a build whose entries went. */
+export type Outline = Pick<Archived, "build" | "submission" | "seal" | "sum" | "entries" | "done">;
 
 /** What people ask of an ended build. */
 export interface Ended {
@@ -42,6 +41,8 @@ export interface Ended {
 export class Archive {
   private readonly builds = new Map<BuildId, Archived>();
   private readonly sum = new IdSum();
+  /** What there was no room for, until somebody sees to its entries. */
+  private surplus: Archived[] = [];
 
   has(build: BuildId): boolean {
     return this.builds.has(build);
@@ -85,10 +86,41 @@ export class Archive {
     return this.file({ ...known, ...summed(fresh, known) });
   }
 
+  /** Its entries go. Returns what is kept of it; undefined when they went before, or it is not known. */
+  drop(build: BuildId): Uint8Array | undefined {
+    const known = this.builds.get(build);
+    return known && !known.dropped ? this.file({ ...known, places: new Map(), dropped: true }) : undefined;
+  }
+
+  /**
+   * Somebody knows of a build only this much. Returns its record when it is more than what is known here, so that of two who let go of different
+   * entries both end with the same. What is here in full stays so.
+   */
+  adopt(outline: Outline, members: Members): Uint8Array | undefined {
+    const { build, submission, seal } = outline;
+    const known = this.builds.get(build);
+    if (known && !exceeds(outline, known)) return undefined;
+    const id = submission.entry.events.some((e) => knownEvent(e)?.kind === "build.submitted");
+    const ends = seal.entry.events.some((e) => knownEvent(e)?.kind === "sealed");
+    const own = submission.entry.build === build && seal.entry.build === build;
+    if (!id || !ends || !own || !members.may("sealed", seal) || !members.may("build.submitted", submission))
+      return undefined;
+    const rest = known && !known.dropped ? { places: known.places } : gone;
+    return this.file({ ...outline, ...rest });
+  }
+
+  /** What there was no room for since the last time. */
+  takeSurplus(): readonly Archived[] {
+    if (this.surplus.length === 0) return this.surplus;
+    const { surplus } = this;
+    this.surplus = [];
+    return surplus;
+  }
+
   /** From the disk; a record that is none is left out, and its build fetched anew. */
   restore(records: readonly Uint8Array[]): void {
     for (const record of records) {
-      const archived = read(record);
+      const archived = readRecord(record);
       if (archived) this.insert(archived);
     }
   }
@@ -107,6 +139,7 @@ export class Archive {
     const [oldest] = [...this.builds.values()].sort(bySubmission);
     this.sum.mix(markOf(oldest!));
     this.builds.delete(oldest!.build);
+    this.surplus.push(oldest!);
   }
 }
 
@@ -153,11 +186,13 @@ function doneOf(entries: readonly SignedEntry[], seal: SignedEntry, submission: 
   return Math.min(done.size, submitted.actions);
 }
 
-const holds = (place: Place | undefined, seq: number): boolean => {
-  for (let at = 0; place && at < place.runs.length; at += 2)
-    if (place.runs[at]! <= seq && seq <= place.runs[at + 1]!) return true;
-  return false;
-};
+const gone = { places: new Map<string, Place>(), dropped: true } as const;
+
+/** Of two sums over one build that of more entries; of as many the higher. Merging by this comes to an end. */
+export const exceeds = (
+  a: Pick<Archived, "entries" | "sum">,
+  b: Pick<Archived, "entries" | "sum">,
+): boolean => (a.entries === b.entries ? a.sum > b.sum : a.entries > b.entries);
 
 /** Where entries lie and what they add up to, on top of what was known. */
 function summed(
@@ -197,7 +232,7 @@ function runsOf(seqs: readonly number[]): number[] {
   return runs;
 }
 
-const recordOf = ({ build, submission, seal, places, sum, entries, done }: Archived): Uint8Array =>
+const recordOf = ({ build, submission, seal, places, sum, entries, done, dropped }: Archived): Uint8Array =>
   encode({
     v: 1,
     build,
@@ -207,9 +242,11 @@ const recordOf = ({ build, submission, seal, places, sum, entries, done }: Archi
     sum,
     entries,
     done,
+    ...(dropped ? { dropped } : {}),
   });
 
-function read(bytes: Uint8Array): Archived | undefined {
+/** A build's record as it lies on the disk; undefined where it is none. */
+export function readRecord(bytes: Uint8Array): Archived | undefined {
   try {
     const record = decode(bytes, recordBytesMax) as {
       v: number;
@@ -220,6 +257,7 @@ function read(bytes: Uint8Array): Archived | undefined {
       sum: string;
       entries: number;
       done: number;
+      dropped?: true;
     };
     if (record.v !== 1) return undefined;
     return {

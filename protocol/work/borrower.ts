@@ -3,7 +3,7 @@ import type { BuildId, PeerId } from "../kernel/ids.ts";
 import type { Message } from "../swarm/message.ts";
 import type { SignedEntry } from "../timeline/entry.ts";
 import { IdSum } from "../timeline/sum.ts";
-import { archivedMax } from "./archive.ts";
+import { archivedMax, exceeds } from "./archive.ts";
 import { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { glean } from "./gleaner.ts";
@@ -51,15 +51,18 @@ export class Borrower {
       return;
     if (this.toldMonoMs.size >= listedMax) this.toldMonoMs.clear();
     this.toldMonoMs.set(to, now.monoMs);
-    const builds = all.map(({ build, sum }) => ({ build, sum }));
+    const builds = all.map(({ build, sum, entries }) => ({ build, sum, entries }));
     this.desk.emit({ kind: "send", to, message: { kind: "archive", builds } });
   }
 
   /** A peer says what it has archived. */
   listed(from: PeerId, { builds }: Extract<Message, { kind: "archive" }>): void {
-    for (const { build, sum } of builds) {
+    for (const { build, sum, entries = 0 } of builds) {
+      const mine = this.desk.archive.get(build);
       // What is in memory here hears its end when it offers its ledger, and is compared again once it is archived.
-      if (this.desk.archive.get(build)?.sum === sum || this.desk.builds.has(build)) continue;
+      if (mine?.sum === sum || this.desk.builds.has(build)) continue;
+      // What went from here comes back only where there is more of it: the other side hears of this one.
+      if (mine?.dropped && !exceeds({ sum, entries }, mine)) continue;
       const known = this.wanted.get(build);
       if (known?.sum === sum) known.from.add(from);
       else if (known || this.wanted.size < archivedMax)
@@ -69,7 +72,13 @@ export class Borrower {
 
   /** A peer lacks an archived build. */
   lend(to: PeerId, id: BuildId): void {
-    for (const { author, inc, runs } of this.desk.archive.get(id)?.places.values() ?? [])
+    const archived = this.desk.archive.get(id);
+    if (archived?.dropped) {
+      const { submission, seal, sum, entries: count, done } = archived;
+      const outline = { build: id, sum, count, done, entries: [submission, seal] };
+      return this.desk.emit({ kind: "send", to, message: { kind: "outline", ...outline } });
+    }
+    for (const { author, inc, runs } of archived?.places.values() ?? [])
       this.desk.emit({
         kind: "serve",
         to,
@@ -81,22 +90,35 @@ export class Borrower {
       });
   }
 
+  /** Of a build that was asked for nobody has more than this. False: it is in memory here, and what was said of its end is for it. */
+  outlined({ build, sum, count, done, entries }: Extract<Message, { kind: "outline" }>): boolean {
+    const { desk } = this;
+    if (desk.builds.has(build)) return false;
+    if (!this.wanted.has(build) && !desk.archive.has(build)) return true;
+    const [submission, seal] = entries as [SignedEntry, SignedEntry];
+    const record = desk.archive.adopt({ build, submission, seal, sum, entries: count, done }, desk.members);
+    if (record) desk.file(build, record);
+    this.done(build);
+    return true;
+  }
+
   /** Entries of a build came as ranges. True: they were asked for, or belong to an archived build, and are dealt with. */
   takes(id: BuildId, entries: readonly SignedEntry[]): boolean {
     const { desk } = this;
     const wanted = this.wanted.get(id);
-    if (desk.archive.has(id)) {
+    const known = desk.archive.get(id);
+    if (known && !known.dropped) {
       const record = desk.archive.add(id, entries, desk.members);
       if (record) {
         desk.emit({ kind: "keep", entries });
-        desk.emit({ kind: "archive", build: id, record });
+        desk.file(id, record);
         this.remember(id, entries);
       }
       if (wanted && desk.archive.get(id)?.sum === wanted.sum) this.done(id);
       return true;
     }
     const asked = this.asked.get(id);
-    if (!asked || !wanted) return false;
+    if (!asked || !wanted) return known !== undefined;
     asked.untilMonoMs = desk.now.monoMs + answerMs;
     // Whoever left since took part all the same.
     const members = entries.filter((e) => desk.members.nameOf(e.entry.author) !== undefined);
@@ -107,7 +129,7 @@ export class Borrower {
     if (sum.text() !== wanted.sum) return true;
     const record = desk.archive.put(asked.build, desk.members);
     if (record) {
-      desk.emit({ kind: "archive", build: id, record });
+      desk.file(id, record);
       this.remember(id, asked.build.facts());
     }
     this.done(id);

@@ -17,7 +17,7 @@ const fewMs = 1000;
 const graphRetryMs = 1000;
 /** Without its graph for so long, a node says that it does not see the build. */
 const blindMs = 5000;
-/** Of a lease: a node looks at its clocks at least so often, for else it would take its own calm for an absence. */
+/** Of a lease: an awake node looks at its clocks at least so often, for others miss it after one. */
 const lookLeases = 0.7;
 /** A peer gets a whole ledger, to compare it with its own, no more often than this. */
 const wholeMs = 10_000;
@@ -51,15 +51,18 @@ export class CatchUp {
 
   /**
    * Every step begins here, before the living are counted. Whoever was away for a lease (its machine slept: wall time went on without monotonic time; or it was stopped:
-   * no step for so long) has been given up by others meanwhile: it settles anew, as at its start. A wall clock set forward looks the same. Whether it slept.
+   * no step for so long) has been given up by others meanwhile: it settles anew, as at its start. A wall clock set forward looks the same. A calm node need make no step until
+   * `dueMonoMs`, for which it asked last: it was away from then on, at the least. Whether it slept.
    */
-  begin(now: Instant): boolean {
+  begin(now: Instant, dueMonoMs: number): boolean {
     const { desk, last } = this;
     this.last = now;
     if (!last) return false;
-    const stoodMs = now.monoMs - last.monoMs;
-    const sleptMs = now.wallMs - last.wallMs - stoodMs;
+    const passedMs = now.monoMs - last.monoMs;
+    const sleptMs = now.wallMs - last.wallMs - passedMs;
     const leaseMs = desk.peers.leaseMs(desk.members.size);
+    const rested = dueMonoMs - last.monoMs > lookLeases * leaseMs;
+    const stoodMs = rested ? now.monoMs - dueMonoMs : passedMs;
     if (Math.max(stoodMs, sleptMs) <= leaseMs) return false;
     this.backMonoMs = now.monoMs;
     desk.settled = false;
@@ -207,7 +210,11 @@ export class CatchUp {
   deadline(): number {
     const { desk } = this;
     const settles = !desk.settled && desk.standing === "alone";
-    const lookMonoMs = desk.now.monoMs + lookLeases * desk.peers.leaseMs(desk.members.size);
+    const { monoMs } = desk.now;
+    const isCalm = desk.peers.wakefulness.leftMs(monoMs) === 0;
+    const lookMonoMs = isCalm
+      ? Number.POSITIVE_INFINITY
+      : monoMs + lookLeases * desk.peers.leaseMs(desk.members.size);
     let at = settles ? Math.min(lookMonoMs, this.settledByMonoMs()) : lookMonoMs;
     for (const peer of this.wanted)
       at = Math.min(at, (this.askedMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) + syncMsMin);

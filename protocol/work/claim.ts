@@ -66,3 +66,10 @@ export const beats = (action: ActionName, claim: Claim, other: Claim): boolean =
 /** Of two open claims of one action key, each in a build of its own, the one that goes on: what the other needs comes from the cache then. */
 export const goesOn = (claim: Claim, other: Claim): boolean =>
   beats(claim.key as string as ActionName, claim, other);
+
+/** Whether a claim's id is of those that one start of an author may give: `author.inc.n`. */
+export const isOf = (claim: ClaimId, author: PeerId, inc: Incarnation): boolean =>
+  claim.startsWith(author) &&
+  claim.startsWith(inc, author.length + 1) &&
+  claim.charAt(author.length) === "." &&
+  claim.charAt(author.length + 1 + inc.length) === ".";

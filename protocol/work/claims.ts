@@ -5,21 +5,15 @@
 import { type Graph, type GraphAction, structureOf } from "../build/graph.ts";
 import { encode } from "../kernel/codec.ts";
 import { sha256Hex, sizeOf } from "../kernel/digest.ts";
-import {
-  type ActionName,
-  byText,
-  type ClaimId,
-  type EntryId,
-  type Incarnation,
-  type PeerId,
-} from "../kernel/ids.ts";
+import { type ActionName, byText, type ClaimId, type EntryId, type PeerId } from "../kernel/ids.ts";
 import type { Said } from "../swarm/cuts.ts";
 import type { Judge } from "../swarm/members.ts";
 import { entryKey, type SignedEntry } from "../timeline/entry.ts";
 import { type ActionResult, type Event, type EventOf, knownEvent, type Made } from "../timeline/events.ts";
 import { type ActionState, Actions } from "./actions.ts";
-import { beats, type Claim, doneBy, identity, isOpen, taintedBecause } from "./claim.ts";
+import { beats, type Claim, doneBy, identity, isOf, isOpen, taintedBecause } from "./claim.ts";
 import { standsOn, takenBy } from "./grounds.ts";
+import { type Hold, Holds } from "./holds.ts";
 import { type Remark, withRemark } from "./remarks.ts";
 import { hashOf, type Result, resultBy, type Spoken, votesFor, withResult } from "./results.ts";
 
@@ -72,8 +66,8 @@ export class Claims {
   private readonly onClaim = new Map<ClaimId, readonly Remark[]>();
   /** Further claims under ids that are taken: by stewards that contradict themselves. */
   private readonly doubles = new Map<ClaimId, Claim[]>();
-  /** By the place where it was said: ids are chosen by who speaks, and could collide. */
-  private readonly controls = new Map<string, EventOf<"control">>();
+  /** What people hold back, and where they want it. */
+  readonly holds = new Holds();
   private readonly seen = new Set<EntryId>();
   private readonly members: Judge;
 
@@ -119,9 +113,13 @@ export class Claims {
   }
 
   get state(): "running" | "paused" | "complete" | "failed" | "cancelled" {
+    return this.stateWhere(this.paused);
+  }
+
+  private stateWhere(paused: boolean) {
     if (this.cancelled) return "cancelled";
     if (this.settled) return this.actions.counts.done === this.actions.size ? "complete" : "failed";
-    return this.paused ? "paused" : "running";
+    return paused ? "paused" : "running";
   }
 
   /** Nothing is left to do, and whatever still runs is of an action that is done: nobody waits for it. */
@@ -132,8 +130,16 @@ export class Claims {
     return true;
   }
 
-  /** Pause and resume name those they answer: unanswered heads count, pause beats resume. */
-  paused = false;
+  /** It rests but for what a step lets through: a person paused it, or it broke at a failure. */
+  get paused(): boolean {
+    return this.holds.paused;
+  }
+
+  /** What keeps an action from being granted; undefined: no person does. */
+  heldBy(index: number): Hold | undefined {
+    return this.holds.of(this.action(index).name);
+  }
+
   get cancelled(): boolean {
     return this.cancelSaid || this.disowned;
   }
@@ -146,12 +152,6 @@ export class Claims {
     if (disowned === this.disowned) return;
     this.disowned = disowned;
     for (let index = 0; index < this.actions.size; index++) this.settle(index);
-  }
-
-  /** Control events that no other answers, by id. */
-  heads(): EventOf<"control">[] {
-    const answered = new Set([...this.controls.values()].flatMap((c) => c.answers));
-    return [...this.controls.values()].filter((c) => !answered.has(c.id)).sort((a, b) => byText(a.id, b.id));
   }
 
   action(index: number): GraphAction {
@@ -271,7 +271,10 @@ export class Claims {
         ])
         .sort((a, b) => byText(a[0] as string, b[0] as string)),
     ]);
-    return sha256Hex(encode([actions, this.heads().map((c) => c.id), this.sealed?.entry ?? "", this.state]));
+    // Breakpoints and steps are no part of it: they say who may begin what, and a member that does not know them has the same results.
+    const heads = this.holds.heads().map(({ event }) => event.id);
+    const state = this.stateWhere(this.holds.pauseSaid);
+    return sha256Hex(encode([actions, heads, this.sealed?.entry ?? "", state]));
   }
 
   private fold(event: Event, entry: SignedEntry, place: number, touched: Claim[]): void {
@@ -322,10 +325,14 @@ export class Claims {
       }
       case "control":
         if (!this.may(event, entry)) return;
-        this.controls.set(`${entry.id}#${place}`, event);
-        this.paused = this.heads().some((c) => c.op === "pause");
+        this.holds.take(event, entry, place);
         this.cancelSaid ||= event.op === "cancel";
         for (let index = 0; index < this.actions.size; index++) this.settle(index);
+        return;
+      case "step":
+      case "breakpoint":
+      case "place":
+        if (this.may(event, entry)) this.holds.take(event, entry, place);
         return;
       case "sealed":
         if (!this.may(event, entry)) return;
@@ -422,6 +429,7 @@ export class Claims {
       else this.foldDone(claim, event, said, touched);
     }
     if (!isOpen(claim)) this.openClaims.delete(claim);
+    if (claim.fail) this.holds.noted(claim, this.action(claim.action).name);
     touched.push(claim);
     this.settle(claim.action);
   }
@@ -585,10 +593,3 @@ export class Claims {
 }
 
 const isStuck = (state: ActionState): boolean => state === "blocked" || state === "held";
-
-/** Whether a claim's id is of those that one start of an author may give: `author.inc.n`. */
-const isOf = (claim: ClaimId, author: PeerId, inc: Incarnation): boolean =>
-  claim.startsWith(author) &&
-  claim.startsWith(inc, author.length + 1) &&
-  claim.charAt(author.length) === "." &&
-  claim.charAt(author.length + 1 + inc.length) === ".";

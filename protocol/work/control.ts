@@ -7,6 +7,9 @@ import type { Build } from "./build.ts";
 import type { Claim } from "./claim.ts";
 import type { Claims } from "./claims.ts";
 
+/** A word answers at most so many others. */
+const answersMax = 256;
+
 /** What a person's word comes to: the events that say it, and what they do. No event: all is so already. */
 export interface Plan {
   readonly build?: BuildId;
@@ -25,11 +28,11 @@ export interface Hands {
   readonly waits: (claim: Claim) => boolean;
 }
 
-/** `id`: of the new control event. Throws `refused` when the build was cancelled. */
+/** `newId`: draws the id of a control event. Throws `refused` when the build was cancelled. */
 export function controlPlan(
   build: Build,
   command: Extract<Command, { kind: "control" }>,
-  id: ClaimId,
+  newId: () => ClaimId,
   hands: Hands,
 ): Plan {
   const claims = build.claims!;
@@ -38,21 +41,28 @@ export function controlPlan(
     throw new SwarmError("refused", `${build.id} was cancelled`, {
       remedy: "submit it again: swarmd submit SPEC",
     });
-  const so = { pause: claims.paused, resume: !claims.paused, cancel: claims.cancelled }[op];
+  const so = { pause: claims.holds.pauseSaid, resume: !claims.paused, cancel: claims.cancelled }[op];
   if (so) return { build: build.id, says: [], moved: 0, lost: 0 };
   const effect = effectOf(op, claims, hands);
-  const event: EventOf<"control"> = {
-    kind: "control",
-    op,
-    id,
-    answers: claims
-      .heads()
-      .map((c) => c.id)
-      .slice(0, 256),
-    ...(reason !== undefined ? { reason: reason.slice(0, 250) } : {}),
-    ...effect,
-  };
-  return { build: build.id, says: [{ build: build.id, event }], ...effect };
+  const heads = claims.holds.heads().map(({ event }) => event.id);
+  // A failure that the build broke at is answered like a pause; where nobody wanted it to break, there is nothing to answer.
+  const breaks = claims.holds.breakpoints().some(({ event }) => event.action === undefined);
+  const failures = op === "resume" && breaks ? claims.holds.unanswered().map(({ claim }) => claim) : [];
+  const answers = [...new Set([...heads, ...failures])];
+  const says: { build: BuildId; event: EventOf<"control"> }[] = [];
+  for (let at = 0; at === 0 || at < answers.length; at += answersMax)
+    says.push({
+      build: build.id,
+      event: {
+        kind: "control",
+        op,
+        id: newId(),
+        answers: answers.slice(at, at + answersMax),
+        ...(reason !== undefined ? { reason: reason.slice(0, 250) } : {}),
+        ...(at === 0 ? effect : {}),
+      },
+    });
+  return { build: build.id, says, ...effect };
 }
 
 function effectOf(
@@ -62,7 +72,12 @@ function effectOf(
 ): { moved: number; lost: number } {
   const open = [...claims.openClaims];
   if (op === "pause") return { moved: open.filter(hands.waits).length, lost: 0 };
-  if (op === "resume") return { moved: claims.actions.counts.ready, lost: 0 };
+  // What has a breakpoint of its own waits on.
+  if (op === "resume")
+    return {
+      moved: [...claims.actions.ready()].filter((i) => claims.heldBy(i) !== "breakpoint").length,
+      lost: 0,
+    };
   return {
     moved: claims.actions.size - claims.actions.counts.done,
     lost: open.filter(hands.runs).length,

@@ -176,6 +176,12 @@ export class Desk {
     this.effects.push(effect);
   }
 
+  /** What is kept of an ended build goes to the disk, where its entries lie already. */
+  file(build: BuildId, record: Uint8Array): void {
+    const places = [...(this.archive.get(build)?.places.values() ?? [])];
+    this.emit({ kind: "archive", build, record, places });
+  }
+
   take(): Effect[] {
     const effects = this.effects;
     this.effects = [];

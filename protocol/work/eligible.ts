@@ -167,8 +167,13 @@ const checks: readonly Check[] = [
         )
       : undefined;
   },
-  ({ foreign, peer }, _, submitter) =>
-    !foreign && peer !== submitter ? never("has no sandbox and takes only its own work", 0.5) : undefined,
+  ({ peer }, { checks }) =>
+    checks?.by.includes(peer) ? never("came to the result that is checked") : undefined,
+  // What is checked by rebuilding is the work of whoever submitted it first.
+  ({ foreign, peer }, { checks }, submitter) =>
+    !foreign && (peer !== submitter || checks)
+      ? never("has no sandbox and takes only its own work", 0.5)
+      : undefined,
   ({ diskFreeBytes, diskTotalBytes, limitedBy }, { requires }) => {
     const bytes = Math.max(diskFreeBytesMin, requires?.diskBytes ?? 0);
     if (diskFreeBytes >= bytes || (limitedBy === "space" && bytes === diskFreeBytesMin)) return undefined;

@@ -125,9 +125,12 @@ export class Gate {
   refuses(vitals: Vitals, build: Build, index: number): string | undefined {
     const { author, event } = build.submission!;
     if (!this.desk.knowsFold(vitals.peer, event.fold)) return "does not know the rules of this build";
-    return (
-      ineligible(vitals, build.claims!.action(index), author) ?? this.refusedByConduct(vitals, build, index)
-    );
+    const action = build.claims!.action(index);
+    const unable = ineligible(vitals, action, author);
+    if (unable !== undefined) return unable;
+    const placed = build.claims!.holds.placeOf(action.name);
+    if (placed && placed.peer !== vitals.peer) return "is not where a person placed it";
+    return this.refusedByConduct(vitals, build, index);
   }
 
   /** Why this node leaves a ready action alone now, though it may build it; undefined when it would take it. */
@@ -204,7 +207,7 @@ export class Gate {
     const { desk } = this;
     this.heldUntilMonoMs = Number.POSITIVE_INFINITY;
     this.leaning.look();
-    const live = desk.liveBuilds().filter((b) => b.claims && !b.claims.paused && !b.claims.cancelled);
+    const live = desk.liveBuilds().filter((b) => b.claims && !b.claims.holds.rests && !b.claims.cancelled);
     this.reserve(live);
     const order = this.ranked(live).map((r) => desk.builds.get(r.build)!);
     const first = this.reserved && order.findIndex((b) => b.id === this.reserved!.build);
@@ -226,9 +229,12 @@ export class Gate {
     return fits ? reserved.index : undefined;
   }
 
-  /** Whether something heavy of a build is ready. */
-  anyHeavy(build: Build): boolean {
-    return this.heavyOf(build).some((index) => build.claims!.actions.get(index) === "ready");
+  /** Whether something heavy of a build is ready. `held`: what of it is not to be begun; what a person holds, unless said. */
+  anyHeavy(build: Build, held?: (index: number) => boolean): boolean {
+    const { actions } = build.claims!;
+    return this.heavyOf(build).some((index) =>
+      held ? actions.get(index) === "ready" && !held(index) : isOpenTo(build, index),
+    );
   }
 
   forget(build: BuildId): void {
@@ -291,7 +297,7 @@ export class Gate {
       let looked = 0;
       for (const index of this.heavyOf(build)) {
         const key = `${build.id}\n${index}`;
-        if (claims.actions.get(index) !== "ready") {
+        if (!isOpenTo(build, index)) {
           this.heavySinceMonoMs.delete(key);
           continue;
         }
@@ -433,3 +439,7 @@ export class Gate {
     return (runMs > 0 ? runMs : unknownRunMs) / speed;
   }
 }
+
+/** Whether an action is ready, and no person holds it. */
+const isOpenTo = ({ claims }: Build, index: number): boolean =>
+  claims!.actions.get(index) === "ready" && claims!.heldBy(index) === undefined;

@@ -58,6 +58,11 @@ export class Granter {
     if (this.said.size > 0) this.said.clear();
   }
 
+  /** A person let something go: idle nodes are looked for at once. */
+  stirred(): void {
+    this.pushedRevision = -1;
+  }
+
   /** An ask of another node: it is answered at once, or kept until what it asks for is prepared. */
   take(from: PeerId, ask: Ask): void {
     if (!this.answer(from, ask, false))
@@ -99,7 +104,7 @@ export class Granter {
     if (!build?.claims) return { denied: build?.submission ? "its graph is not here" : "unknown build" };
     if (!build.live) return { denied: "sealed" };
     if (!this.desk.settled) return { denied: "catching up" };
-    if (build.claims.paused || build.claims.cancelled) return { denied: build.claims.state };
+    if (build.claims.holds.rests || build.claims.cancelled) return { denied: build.claims.state };
     const vitals = this.desk.vitalsOf(from);
     if (!vitals || !this.desk.members.has(from, "builder")) return { denied: "no vitals" };
     const granted: ClaimId[] = [];
@@ -150,7 +155,7 @@ export class Granter {
   ): void {
     const mine = new Set(this.preparer.ready(build.id));
     if (mine.size === 0) return;
-    const said = (index: number) => this.isSaid(build, index);
+    const out = (index: number) => this.isOut(build, index);
     const asker = this.outlook.seat(from);
     if (!asker) return;
     // It knows best how many of its slots are free.
@@ -158,7 +163,7 @@ export class Granter {
     const seats = new Seats(this.outlook, this.desk);
     seats.put(asker);
     const plan = new Plan(this.desk, this.gate, this.outlook, seats);
-    for (const [index, place] of plan.lay(build, said, () => isTaken(asker, 0))) {
+    for (const [index, place] of plan.lay(build, out, () => isTaken(asker, 0))) {
       if (granted.length >= count) return;
       if (mine.has(index) && place.peer === from && place.startMs <= 0) give(index);
     }
@@ -181,7 +186,7 @@ export class Granter {
     this.restMs = news ? pushMs : Math.min(pushMsMax, 2 * this.restMs);
     this.nextPushMonoMs = desk.now.monoMs + this.restMs;
     for (const build of this.gate.turns()) {
-      const stewarded = this.preparer.ready(build.id).filter((i) => !this.isSaid(build, i));
+      const stewarded = this.preparer.ready(build.id).filter((i) => !this.isOut(build, i));
       if (stewarded.length === 0) continue;
       if (!plan) {
         const seats = new Seats(this.outlook, desk, quietMs);
@@ -196,10 +201,10 @@ export class Granter {
       if (this.gate.anyHeavy(build)) continue;
       const own = new Set(stewarded);
       let left = own.size;
-      const said = (index: number) => this.isSaid(build, index);
+      const out = (index: number) => this.isOut(build, index);
       for (const [index, place] of plan.lay(
         build,
-        said,
+        out,
         () => left === 0 || free.every((s) => isTaken(s, 0)),
       )) {
         if (!own.has(index)) continue;
@@ -228,10 +233,16 @@ export class Granter {
     return this.said.size > 0 && this.said.has(`${build.id}\n${index}`);
   }
 
+  /** Whether an action is not to be given to anybody now: it was just given, or a person holds it. */
+  private isOut(build: Build, index: number): boolean {
+    return this.isSaid(build, index) || build.claims!.heldBy(index) !== undefined;
+  }
+
   /** Why a node does not get an action that is handed out here; undefined when it does. */
   private refusal(build: Build, index: number, vitals: Vitals): string | undefined {
     const claims = build.claims!;
     if (claims.actions.get(index) !== "ready" || this.isSaid(build, index)) return "not ready";
+    if (claims.heldBy(index) !== undefined) return "a person holds it";
     if (this.desk.stewardOf(build.id, claims.action(index).name) !== this.desk.config.self)
       return "ask the steward";
     const key = this.preparer.keyOf(build.id, index);

@@ -9,13 +9,13 @@ import { type Claim, goesOn, isOpen } from "./claim.ts";
 import type { Desk, Needed } from "./desk.ts";
 import { slotsFor } from "./eligible.ts";
 import { inputsOf } from "./inputs.ts";
-import { reportLost } from "./lost.ts";
+import type { Losses } from "./lost.ts";
 import { occupy, overdueShare } from "./outlook.ts";
 
 /** `start` is said once a claim is this old and still open: short actions need no third fact. */
 const startSaidMs = 4000;
 /** A claim of a bundle that waits this long behind a slow one is given back while others could run it. */
-const queuedMsMax = 500;
+const queuedMsMin = 500;
 /** Nobody knows when a run ends that has lasted longer than expected, or may well do so: what would wait behind it is not asked for. */
 const overdueMsMin = 600;
 /** After inputs could not be had the node leaves the action alone for so long; where nobody can make them again, twice as long each time. */
@@ -52,12 +52,14 @@ interface Held {
 
 export class Holder {
   private readonly desk: Desk;
+  private readonly losses: Losses;
   private readonly held = new Map<ClaimId, Held>();
   private readonly cooldowns = new Map<string, Cooldown>();
   private readonly fetchFailures = new Map<Digest, number>();
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, losses: Losses) {
     this.desk = desk;
+    this.losses = losses;
   }
 
   /** Slots of the claims in hand that still need this node: taken, or soon to be. */
@@ -80,6 +82,9 @@ export class Holder {
     for (const h of this.held.values()) if (h.phase !== "reported") bytes += this.bytesOf(h);
     return bytes;
   }
+
+  /** How long before a slot comes free it is asked for. */
+  aheadMs = 0;
 
   /** What fetching the inputs of an action took lately, on average. */
   fetchMsMean = 0;
@@ -115,7 +120,7 @@ export class Holder {
   private isVague(build: string, action: GraphAction, speed: number): boolean {
     const { estimates } = this.desk;
     const atMostMs = estimates.atMost(build, action);
-    return atMostMs === undefined || (atMostMs - estimates.of(build, action)) / speed > queuedMsMax;
+    return atMostMs === undefined || (atMostMs - estimates.of(build, action)) / speed > this.queuedMsMax;
   }
 
   /** Actions of this node that are in its hands now. */
@@ -230,7 +235,7 @@ export class Holder {
       // A living holder may only be out of reach for a moment; a second refusal, or no holder at all, and the bytes count as lost.
       if (failures >= 2 || want.from.length === 0) lost.add(want.digest);
     }
-    const found = reportLost(this.desk, build, lost);
+    const found = this.losses.report(build, lost);
     if (found > 0) for (const digest of lost) this.fetchFailures.delete(digest);
     if (found > 0) this.giveBack(h, "inputs are lost");
     else this.giveBack(h, `${missing.length} inputs could not be had`, lost.size > 0);
@@ -335,12 +340,16 @@ export class Holder {
     let at = Number.POSITIVE_INFINITY;
     const several = this.desk.builders().length > 1;
     for (const h of this.held.values())
-      if (h.phase === "queued" && several) at = Math.min(at, h.sinceMonoMs + queuedMsMax);
+      if (h.phase === "queued" && several) at = Math.min(at, h.sinceMonoMs + this.queuedMsMax);
       else if (!h.startSaid && h.phase !== "reported" && h.phase !== "stopping")
         at = Math.min(at, h.sinceMonoMs + startSaidMs);
     for (const { untilMonoMs } of this.cooldowns.values())
       if (untilMonoMs > this.desk.now.monoMs) at = Math.min(at, untilMonoMs);
     return at;
+  }
+
+  private get queuedMsMax(): number {
+    return Math.max(queuedMsMin, 2 * this.aheadMs);
   }
 
   private slotsOf(h: Held): number {
@@ -361,7 +370,7 @@ export class Holder {
   }
 
   private waitsInVain(h: Held): boolean {
-    return this.desk.now.monoMs >= h.sinceMonoMs + queuedMsMax && this.desk.builders().length > 1;
+    return this.desk.now.monoMs >= h.sinceMonoMs + this.queuedMsMax && this.desk.builders().length > 1;
   }
 
   private adopt(build: Build, claim: Claim): void {
@@ -465,7 +474,12 @@ export class Holder {
     else if (!claim.twin && claims.winnerOf(claim.action) !== claim) reason = "another claim won";
     else if (claim.recalled === "running") reason = "a person took it back";
     else if (h.phase !== "executing") {
-      if (claims.paused) reason = "the build was paused";
+      const held = claims.heldBy(claim.action);
+      const placed = claims.holds.placeOf(claims.action(claim.action).name);
+      if (held === "pause") reason = "the build was paused";
+      else if (held === "failure") reason = "the build broke at a failure";
+      else if (held === "breakpoint") reason = "it has a breakpoint";
+      else if (placed && placed.peer !== claim.holder) reason = "a person placed it on another node";
       else if (this.desk.orders.of(this.desk.config.self) === "drained") reason = "the node was drained";
       else if (claim.recalled && this.desk.builders().length > 1)
         return this.giveBack(h, "a person took it back");

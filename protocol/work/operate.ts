@@ -2,8 +2,7 @@
  * The operator's hand: what a person asks of a build or a node becomes events, each saying how many actions it moves and how many
  * runs it throws away. What is so already is said by no event, so that asking twice does no more than asking once.
  */
-import { nearest } from "../build/nearest.ts";
-import type { Command, Operation } from "../contract.ts";
+import type { Command, CommandReply, Operation } from "../contract.ts";
 import { SwarmError } from "../kernel/errors.ts";
 import type { BuildId, ClaimId, PeerId } from "../kernel/ids.ts";
 import type { Event } from "../timeline/events.ts";
@@ -13,6 +12,7 @@ import type { Claims } from "./claims.ts";
 import { controlPlan, type Hands, type Plan } from "./control.ts";
 import type { Desk } from "./desk.ts";
 import type { Holder } from "./holder.ts";
+import { indexNamed } from "./named.ts";
 import { refusal } from "./submit.ts";
 
 /** Claims that one event names: with ids of any length it fits an entry. */
@@ -27,19 +27,25 @@ export function operate(desk: Desk, holder: Holder, id: number, word: Word): voi
   try {
     const { says, build, moved, lost } = planOf(desk, holder, word);
     const reply = { ok: true as const, ...(build ? { build } : {}), moved, lost };
-    if (word.dryRun || says.length === 0) return desk.emit({ kind: "reply", id, reply });
-    says.forEach((one, at) => {
-      const after = at === says.length - 1 ? [{ kind: "reply" as const, id, reply }] : [];
-      desk.say(one.build, one.event, { urgent: true, durable: true, after });
-    });
+    sayAll(desk, id, word.dryRun ? [] : says, reply);
   } catch (error) {
     desk.emit({ kind: "reply", id, reply: refusal(error) });
   }
 }
 
+/** Says what a person's word comes to; the answer goes out once all of it is on disk. */
+export function sayAll(desk: Desk, id: number, says: Plan["says"], reply: CommandReply): void {
+  if (says.length === 0) return desk.emit({ kind: "reply", id, reply });
+  says.forEach((one, at) => {
+    const after = at === says.length - 1 ? [{ kind: "reply" as const, id, reply }] : [];
+    desk.say(one.build, one.event, { urgent: true, durable: true, after });
+  });
+}
+
 function planOf(desk: Desk, holder: Holder, word: Word): Plan {
   const hands = handsOf(desk, holder);
-  if (word.kind === "control") return controlPlan(buildOf(desk, word.build), word, desk.newClaimId(), hands);
+  if (word.kind === "control")
+    return controlPlan(buildOf(desk, word.build), word, () => desk.newClaimId(), hands);
   const { operation } = word;
   const reason = word.reason?.slice(0, 250);
   if ("peer" in operation) return nodePlan(desk, operation, reason, hands);
@@ -65,7 +71,7 @@ function planOf(desk: Desk, holder: Holder, word: Word): Plan {
  * Of others this node knows how many actions they run, a beat ago, and which claims they hold: the oldest are taken to run, and of
  * those younger than a `start` the first of each bundle.
  */
-function handsOf(desk: Desk, holder: Holder): Hands {
+export function handsOf(desk: Desk, holder: Holder): Hands {
   const waiting = new Set<Claim>();
   const running = new Map<PeerId, number>();
   for (const build of desk.liveBuilds())
@@ -84,7 +90,7 @@ function handsOf(desk: Desk, holder: Holder): Hands {
 }
 
 /** The live build a person may steer from here. */
-function buildOf(desk: Desk, id: BuildId): Build {
+export function buildOf(desk: Desk, id: BuildId): Build {
   const build = desk.builds.get(id);
   if (!build?.submission)
     throw new SwarmError("not-found", `there is no build ${id}`, {
@@ -116,12 +122,8 @@ function mayControl(desk: Desk): void {
 function actionsOf(build: Build, { op, action }: Forgiving): number[] {
   const claims = build.claims!;
   if (action !== undefined) {
-    const index = claims.indexOf.get(action);
-    if (index !== undefined) return [index, ...blockedBefore(claims, index)];
-    const best = nearest(action, claims.indexOf.keys());
-    throw new SwarmError("not-found", `${build.id} has no action ${action}`, {
-      remedy: best ? `did you mean ${best}?` : `it has ${firstOf(claims).join(", ")} …`,
-    });
+    const index = indexNamed(build, action);
+    return [index, ...blockedBefore(claims, index)];
   }
   return allActions(claims).filter((index) => {
     const state = claims.actions.get(index);
@@ -142,8 +144,6 @@ function blockedBefore(claims: Claims, index: number): number[] {
     }
   return [...seen].sort((a, b) => a - b);
 }
-
-const firstOf = (claims: Claims): string[] => claims.graph.actions.slice(0, 5).map((a) => a.name);
 
 const openOf = (build: Build): Claim[] => [...build.claims!.openClaims];
 

@@ -69,22 +69,24 @@ export class Plan {
   }
 
   /**
-   * Plans what is left of a build, best rank first; yields what is ready, as it is placed. `skip`: not to be placed. `enough`: the rest
-   * is of no interest to whoever plans.
+   * Plans what is left of a build, best rank first; yields what is ready, as it is placed; with `ahead` also what waits
+   * for others: beyond what slots are kept for only once all that is ready has its place. `skip`: not to be placed. `enough`: the rest is of no interest to whoever plans.
    */
   *lay(
     build: Build,
     skip: (index: number) => boolean,
     enough: () => boolean,
+    ahead = false,
   ): Generator<readonly [number, Placement]> {
     const claims = build.claims!;
     /** When what was placed ends. */
     const ends = new Map<number, number>();
+    const later: number[] = [];
     const horizonMs = keepShare * this.longestMs(build);
     // Behind the last that is ready there is nothing to say.
     let readyLeft = claims.actions.readyCount;
     for (const index of claims.actions.ahead()) {
-      if (readyLeft === 0 || this.looks++ > looksMax || enough()) return;
+      if ((readyLeft === 0 && !ahead) || this.looks++ > looksMax || enough()) break;
       const waiting = claims.actions.get(index) === "waiting";
       if (!waiting) readyLeft--;
       // What takes more than a slot is begun where it fits, by whoever has kept room for it.
@@ -99,11 +101,25 @@ export class Plan {
           );
           if (readyMs > horizonMs) break;
         }
-      if (readyMs > horizonMs) continue;
+      if (readyMs > horizonMs) {
+        if (ahead) later.push(index);
+        continue;
+      }
       const place = this.place(build, index, readyMs);
       if (!place) continue;
       ends.set(index, place.endMs);
-      if (!waiting) yield [index, place];
+      if (!waiting || ahead) yield [index, place];
+    }
+    for (const index of later) {
+      if (this.looks++ > looksMax || enough()) return;
+      const made = claims.dependencies[index]!.filter((d) => claims.actions.get(d) !== "done").map(
+        (d) => (ends.get(d) ?? this.outlook.endMs(build, d)) + handOverMs,
+      );
+      const readyMs = Math.max(...made);
+      const place = Number.isFinite(readyMs) ? this.place(build, index, readyMs) : undefined;
+      if (!place) continue;
+      ends.set(index, place.endMs);
+      yield [index, place];
     }
   }
 

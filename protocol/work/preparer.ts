@@ -9,7 +9,7 @@ import type { Claim, Done } from "./claim.ts";
 import type { Desk } from "./desk.ts";
 import { provenBy } from "./gleaner.ts";
 import { groundsOf, inputsOf } from "./inputs.ts";
-import { reportLost } from "./lost.ts";
+import type { Losses } from "./lost.ts";
 import { Seeker } from "./seeker.ts";
 
 interface Prepared {
@@ -21,6 +21,7 @@ interface Prepared {
 
 export class Preparer {
   private readonly desk: Desk;
+  private readonly losses: Losses;
   private readonly seeker: Seeker;
   private readonly prepared = new Map<BuildId, Map<number, Prepared>>();
   private readonly cursors = new Map<BuildId, number>();
@@ -31,8 +32,9 @@ export class Preparer {
   /** Counts up whenever something becomes ready to be granted here. */
   revision = 0;
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, losses: Losses) {
     this.desk = desk;
+    this.losses = losses;
     this.seeker = new Seeker(desk);
   }
 
@@ -67,7 +69,7 @@ export class Preparer {
   /** A folder that was asked for is here: what waited for it goes on. Or nobody has it: then it is lost. */
   treeRead(digest: Digest, found: boolean): void {
     for (const build of this.desk.liveBuilds()) {
-      if (!found) reportLost(this.desk, build, new Set([digest]));
+      if (!found) this.losses.report(build, new Set([digest]));
       const prepared = this.preparedOf(build.id);
       // What still lacks another folder is noted anew: only those that waited until here are looked at.
       for (const [index, p] of [...prepared])

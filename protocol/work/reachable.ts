@@ -34,6 +34,7 @@ export function* rootsOf(desk: Desk, releases: Releases, logsSinceMs = 0): Gener
       yield* endOf(build, build.submission!.wallMs >= logsSinceMs);
   // Without its graph an archived build cannot be read any more.
   for (const archived of desk.archive.all()) {
+    if (archived.dropped) continue;
     const { submitted, author } = endedOf(archived);
     if (author === self) yield { digest: submitted.graph, kind: "blob", need: "own" };
   }

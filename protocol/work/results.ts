@@ -25,10 +25,20 @@ export interface Spoken {
   readonly claim?: Claim;
 }
 
-const hashes = new WeakMap<ActionResult, EntryId>();
+/** What alone decides whether two results are one. */
+type Outputs = {
+  readonly outputs: readonly {
+    readonly path: string;
+    readonly digest: Digest;
+    readonly kind: "file" | "folder";
+    readonly executable?: boolean | undefined;
+  }[];
+};
+
+const hashes = new WeakMap<Outputs, EntryId>();
 
 /** Two results are equal when their outputs are. A result never changes: its hash is found once. */
-export function hashOf(result: ActionResult): EntryId {
+export function hashOf(result: Outputs): EntryId {
   let hash = hashes.get(result);
   if (hash === undefined) {
     hash = hashOfOutputs(result);
@@ -63,7 +73,7 @@ export function withResult(before: readonly Result[], result: Result): readonly 
   return list;
 }
 
-const hashOfOutputs = (result: ActionResult): EntryId =>
+const hashOfOutputs = (result: Outputs): EntryId =>
   sha256Hex(
     encode(
       [...result.outputs]

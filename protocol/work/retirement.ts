@@ -51,7 +51,7 @@ export class Retirement {
       facts -= build.facts().length;
       desk.builds.delete(build.id);
       this.witness.forget(build.facts());
-      desk.emit({ kind: "archive", build: build.id, record });
+      desk.file(build.id, record);
       return true;
     });
   }

@@ -18,8 +18,8 @@ const bundleActionsMax = 64;
 /** Refused actions are left alone for so long, doubling: by then gossip has told what became of them. */
 const refusedMsMin = 20;
 const refusedMsMax = 500;
-/** An ask that is not answered by then is forgotten. */
-const askMsMax = 1000;
+/** An ask that is not answered by then is forgotten; on a slow line it is given as long as asking ahead is worth. */
+const askMsMin = 1000;
 /** What has just become runnable its steward gives to an idle node by itself: others wait so long for news of that. */
 const settleMs = 60;
 /** Claims of others are taken to be so old when they are heard of: as many as in that time may not have been. */
@@ -34,7 +34,7 @@ const declinedMs = 2000;
 const openMax = 256;
 /** An ask is sent so long before a slot comes free, at first; then by what asking and fetching took. */
 const leadMsFirst = 20;
-const leadMsMax = 200;
+const leadMsMax = 1500;
 
 interface Ask {
   readonly build: BuildId;
@@ -111,6 +111,12 @@ export class Scheduler {
     return this.lookMonoMs;
   }
 
+  /** A person let something go, or wants it elsewhere. */
+  stirred(): void {
+    this.hasNews(this.desk.now.monoMs);
+    this.granter.stirred();
+  }
+
   /** Asks for as much as this node can take up soon. */
   pump(): void {
     this.forgetOldAsks();
@@ -175,8 +181,7 @@ export class Scheduler {
     const ask = this.asks.get(id);
     this.asks.delete(id);
     if (!ask) return;
-    const tookMs = this.desk.now.monoMs - ask.atMonoMs;
-    this.leadMs = Math.min(leadMsMax, 0.8 * this.leadMs + 0.2 * (2 * tookMs + this.holder.fetchMsMean));
+    this.learnLead(ask);
     for (const index of ask.actions) this.notes.get(ask.build)?.refused.delete(index);
   }
 
@@ -216,7 +221,7 @@ export class Scheduler {
   }
 
   /** Modes in which a plan says who should take what; in the others nodes choose what suits them best. */
-  private get plans(): boolean {
+  get plans(): boolean {
     return ["unified", "thermal-aware", "target-isolated"].includes(this.desk.config.scheduling.mode);
   }
 
@@ -244,9 +249,10 @@ export class Scheduler {
     for (const build of builds) {
       const out = this.leftAlone(build);
       const taken = this.perhapsTaken(build);
+      const held = (index: number) => build.claims!.heldBy(index) !== undefined;
       // Further down the list nothing is left for this node.
       const enough = () => isTaken(own, Math.max(this.leadMs, bundleMs));
-      for (const [index, place] of plan.lay(build, (i) => taken.has(i) || out(i), enough)) {
+      for (const [index, place] of plan.lay(build, (i) => taken.has(i) || out(i) || held(i), enough)) {
         if (picked.length >= bundleActionsMax) return picked;
         if (!this.mine(build, index, place, free > picked.length)) continue;
         if (this.gate.refuses(own.vitals, build, index) !== undefined) continue;
@@ -297,6 +303,7 @@ export class Scheduler {
       if (open.length >= openMax) break;
       if (
         !out(index) &&
+        claims.heldBy(index) === undefined &&
         this.gate.refuses(self, build, index) === undefined &&
         !(claims.failedAt(index, self.peer) && this.granter.elsewhere(build, index, self.peer)) &&
         this.gate.leaves(build, index, self, this.readySinceMonoMs(build, index)) === undefined
@@ -324,7 +331,7 @@ export class Scheduler {
   }
 
   /** This node's slots as it knows them itself: what is in its hands, and what it asked for. */
-  private ownSeat(): Seat | undefined {
+  ownSeat(): Seat | undefined {
     const { config, estimates } = this.desk;
     const vitals = this.desk.vitalsOf(config.self);
     if (!vitals || vitals.slots === 0) return undefined;
@@ -416,15 +423,26 @@ export class Scheduler {
       to: steward,
       actions: indexes,
       atMonoMs: now.monoMs,
-      untilMonoMs: now.monoMs + askMsMax,
+      untilMonoMs: now.monoMs + Math.max(askMsMin, 2 * this.leadMs),
     });
     this.desk.emit({ kind: "send", to: steward, message: ask });
   }
 
   private forgetOldAsks(): void {
-    for (const [id, ask] of this.asks)
-      if (ask.untilMonoMs <= this.desk.now.monoMs || this.desk.status(ask.to) === "dead")
-        this.asks.delete(id);
+    for (const [id, ask] of this.asks) {
+      const late = ask.untilMonoMs <= this.desk.now.monoMs;
+      if (!late && this.desk.status(ask.to) !== "dead") continue;
+      // Its answer may yet come: it took that long at least.
+      if (late) this.learnLead(ask);
+      this.asks.delete(id);
+    }
+  }
+
+  /** On lines that are slow, or lose much, a slot is asked for long before it comes free: what was granted for it waits here meanwhile. */
+  private learnLead(ask: Ask): void {
+    const tookMs = this.desk.now.monoMs - ask.atMonoMs;
+    this.leadMs = Math.min(leadMsMax, 0.8 * this.leadMs + 0.2 * (2 * tookMs + this.holder.fetchMsMean));
+    this.holder.aheadMs = this.leadMs;
   }
 
   /** From that moment on there may be something for this node. */

@@ -2,7 +2,7 @@
 import type { BuildId, Digest, PeerId } from "../kernel/ids.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
-import { reportLost } from "./lost.ts";
+import type { Losses } from "./lost.ts";
 
 /**
  * Whoever runs what another has done by now gives it back within this, and says so before the end: so long the seal waits. Who does not, hides
@@ -12,6 +12,7 @@ const lingerMs = 1_000;
 
 export class Sealer {
   private readonly desk: Desk;
+  private readonly losses: Losses;
   /** Blobs being fetched, per build. */
   private readonly gathering = new Map<BuildId, Set<Digest>>();
   /** Said in this step, not yet folded. */
@@ -19,8 +20,9 @@ export class Sealer {
   /** Since when only what nobody waits for is open, per build. */
   private readonly lingers = new Map<BuildId, number>();
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, losses: Losses) {
     this.desk = desk;
+    this.losses = losses;
   }
 
   begin(): void {
@@ -79,7 +81,7 @@ export class Sealer {
     if (!wants || !known) return;
     for (const digest of wants) if (!missing.includes(digest)) this.desk.noteLocal(digest);
     this.gathering.delete(build);
-    if (missing.length > 0) reportLost(this.desk, known, new Set(missing));
+    if (missing.length > 0) this.losses.report(known, new Set(missing));
   }
 
   /** True once every result that nobody consumed lies on this disk. */

@@ -170,7 +170,7 @@ export class Submissions {
   }
 
   private say(s: Submission, holders: PeerId[]): void {
-    const { name, graph, nonce, priority, fresh } = s.submit;
+    const { name, graph, nonce, priority, fresh, checks } = s.submit;
     s.said = true;
     s.waitingFor = undefined;
     this.desk.say(
@@ -184,6 +184,7 @@ export class Submissions {
         actions: s.graph!.actions.length,
         priority,
         ...(fresh ? { fresh } : {}),
+        ...(checks === undefined ? {} : { checks }),
         holders,
       },
       { urgent: true, durable: true },

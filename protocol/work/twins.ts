@@ -115,6 +115,7 @@ export class Twins {
     const { estimates, config } = this.desk;
     const claims = build.claims!;
     const action = claims.action(claim.action);
+    if (claims.heldBy(claim.action) !== undefined) return never;
     if (claim.twin || isHeavy(action) || !this.outlook.runs(claim.holder, claim.id)) return never;
     const boundMs =
       estimates.atMost(build.graph!.name, action, samplesMin) ??

@@ -22,6 +22,8 @@ export interface Wait {
   readonly toolsGone: readonly string[];
   /** Who could have built them: the dead whose last beat says so, and the living that built their like in this build. */
   readonly had: readonly { readonly name: string; readonly dead: boolean }[];
+  /** Its name, where a person placed it on one node and that is what keeps it from all others. */
+  readonly placed?: string;
   /** When they became ready, or when the last of the dead that had it was heard, if that was later; monotonic. */
   readonly sinceMonoMs: number;
 }
@@ -44,14 +46,18 @@ export function waitsOf(desk: Desk, build: Build, readySince: (index: number) =>
   if (!claims || !submission || claims.settled || claims.paused || claims.cancelled) return [];
   const ready = new Map<string, number[]>();
   for (const index of claims.actions.ready()) {
-    const kind = kindOf(claims.action(index));
+    if (claims.heldBy(index) !== undefined) continue;
+    const action = claims.action(index);
+    if (claims.holds.placeOf(action.name)) continue;
+    const kind = kindOf(action);
     const known = ready.get(kind);
     if (known) known.push(index);
     else ready.set(kind, [index]);
   }
   const seen = desk.seen();
-  return [...ready.values()]
-    .flatMap((indexes): Wait[] => {
+  return [
+    ...placedWaits(desk, build, readySince),
+    ...[...ready.values()].flatMap((indexes): Wait[] => {
       const action = claims.action(indexes[0]!);
       const unfit: { peer: PeerId; shortfalls: Shortfall[] }[] = [];
       for (const vitals of seen) {
@@ -74,8 +80,42 @@ export function waitsOf(desk: Desk, build: Build, readySince: (index: number) =>
           sinceMonoMs: Math.max(Math.min(...indexes.map(readySince)), ...leftMonoMs),
         },
       ];
-    })
-    .sort((a, b) => a.sinceMonoMs - b.sinceMonoMs || (a.first < b.first ? -1 : 1));
+    }),
+  ].sort((a, b) => a.sinceMonoMs - b.sinceMonoMs || (a.first < b.first ? -1 : 1));
+}
+
+/** Ready actions that a person placed on nodes that cannot take them now, each for itself. */
+function placedWaits(desk: Desk, build: Build, readySince: (index: number) => number): Wait[] {
+  const claims = build.claims!;
+  return claims.holds.placements().flatMap(({ event }): Wait[] => {
+    const index = claims.indexOf.get(event.action);
+    const place = claims.holds.placeOf(event.action);
+    if (index === undefined || !place || claims.actions.get(index) !== "ready") return [];
+    const text = claims.heldBy(index) === undefined ? hinderedAt(desk, build, index, place.peer) : undefined;
+    if (text === undefined) return [];
+    const placed = desk.members.nameOf(place.peer) ?? place.peer.slice(-8);
+    return [
+      {
+        first: event.action,
+        actions: 1,
+        unfit: [{ peer: place.peer, shortfalls: [{ text, never: true, share: 0 }] }],
+        never: true,
+        toolsGone: [],
+        had: [],
+        placed,
+        sinceMonoMs: readySince(index),
+      },
+    ];
+  });
+}
+
+/** What keeps a node from an action that it alone may have, behind its name; undefined: it may take it, as it has room. */
+export function hinderedAt(desk: Desk, build: Build, index: number, peer: PeerId): string | undefined {
+  if (!desk.members.has(peer, "builder")) return "is no builder of the swarm any more";
+  const vitals = desk.isDead(peer) ? undefined : desk.vitalsOf(peer);
+  if (!vitals) return "is away";
+  const found = shortfalls(vitals, build.claims!.action(index), build.submission!.author);
+  return found.length === 0 ? undefined : found.map(({ text }) => text).join(", ");
 }
 
 /** Whether each of them is dead. */
@@ -125,6 +165,11 @@ export function remedyOf(
   nodes: readonly Candidate[],
   self: PeerId,
 ): { readonly command?: readonly string[]; readonly text: string } | undefined {
+  if (wait.placed !== undefined)
+    return {
+      command: ["place", build.id, wait.first, "--clear"],
+      text: "this lets others have it",
+    };
   if (!wait.never) return undefined;
   const away = wait.had
     .filter(({ dead }) => dead)

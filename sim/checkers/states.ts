@@ -15,6 +15,8 @@ export interface State {
   readonly build: BuildId;
   readonly facts: string;
   readonly claims: Claims;
+  /** Whether it folds what people hold back: a daemon of an older version has no words for it. */
+  readonly knowsWords?: boolean;
 }
 
 export interface StateOptions {
@@ -44,6 +46,7 @@ export class StateChecker {
   /** Whoever has the same facts has the same state. */
   compare(all: Iterable<State>): void {
     const states = new Map<string, { readonly node: string; readonly digest: string }>();
+    const held = new Map<string, { readonly node: string; readonly digest: string }>();
     for (const state of all) {
       const { node, build, facts } = state;
       const digest = this.digestOf(state);
@@ -51,6 +54,15 @@ export class StateChecker {
       if (other && other.digest !== digest)
         this.options.accuse("equal facts, equal states", `${node} and ${other.node} differ on ${build}`);
       states.set(facts, { node, digest });
+      if (!state.knowsWords) continue;
+      const words = state.claims.holds.digest();
+      const same = held.get(facts);
+      if (same && same.digest !== words)
+        this.options.accuse(
+          "equal facts, equal states",
+          `${node} and ${same.node} differ on what holds ${build}`,
+        );
+      held.set(facts, { node, digest: words });
     }
   }
 

@@ -14,6 +14,10 @@ export const invariants = {
   "one winner": "a holder stops what it runs as soon as it knows that its claim was closed or has lost",
   "grants what is ready":
     "a claim is said by the acting steward, for an action that is runnable in its own view",
+  "what is held waits":
+    "nobody grants or begins what he knows a person to hold, and a step lets through exactly what it names",
+  "what is placed runs there":
+    "nobody grants to one node, or begins there, what he knows a person to have placed on another",
   "grants once synced": "a daemon that was started grants and asks only after it heard what the others know",
   "expires the dead":
     "a claim is taken back by the acting steward, from a holder that is dead or was started anew",

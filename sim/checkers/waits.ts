@@ -31,8 +31,9 @@ export function waitingFor(host: Host): string | undefined {
   if (!vitals || holder.size >= vitals.slots || !desk.members.has(host.peer, "builder")) return undefined;
   for (const build of desk.liveBuilds()) {
     const { id, claims, submission } = build;
-    if (!claims || !submission || claims.paused || claims.cancelled) continue;
+    if (!claims || !submission || claims.cancelled) continue;
     for (const index of claims.actions.ready()) {
+      if (claims.heldBy(index) !== undefined) continue;
       if (claims.failedAt(index, host.peer) || holder.coolingDown(id, index)) continue;
       if (gate.refuses(vitals, build, index) !== undefined) continue;
       if (runsElsewhere(host, build, index)) continue;

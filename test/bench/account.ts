@@ -2,6 +2,7 @@
 import { AccountQueries } from "../../node/account-queries.ts";
 import { readRules } from "../../node/diagnosis-rules.ts";
 import { Queries } from "../../node/queries.ts";
+import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import { Swarm } from "../../sim/swarm.ts";
 import { type Task, workloadOf } from "../../sim/workload.ts";
 
@@ -13,8 +14,17 @@ export interface AccountRun {
   readonly momentMs: number;
 }
 
+/** A build that a simulated swarm lived through, and who may be asked about it. */
+export interface Lived {
+  readonly build: BuildId;
+  readonly names: readonly ActionName[];
+  readonly makespanMs: number;
+  readonly queries: Queries;
+  readonly asked: AccountQueries;
+}
+
 /** A build of `count` actions in layers of 500, one in fifty of which fails once. */
-export async function accounts(count: number): Promise<AccountRun> {
+export function lived(count: number): Lived {
   const tasks = Array.from({ length: count }, (_, i): Task => {
     const before = i - 500;
     return {
@@ -49,6 +59,11 @@ export async function accounts(count: number): Promise<AccountRun> {
     tailOf: async () => null,
     rules: () => readRules(),
   });
+  return { build, names: tasks.map(({ id }) => id as ActionName), makespanMs, queries, asked };
+}
+
+export async function accounts(count: number): Promise<AccountRun> {
+  const { build, names, makespanMs, queries, asked } = lived(count);
   const slowest = async (times: number, ask: (nth: number) => Promise<unknown>) => {
     let ms = 0;
     for (let nth = 0; nth < times; nth++) {
@@ -58,9 +73,7 @@ export async function accounts(count: number): Promise<AccountRun> {
     }
     return ms;
   };
-  const whyMs = await slowest(20, (nth) =>
-    asked.why(build, tasks[Math.floor((nth * count) / 20)]!.id as never),
-  );
+  const whyMs = await slowest(20, (nth) => asked.why(build, names[Math.floor((nth * count) / 20)]!));
   const { submission } = queries.find(build);
   return {
     whyMs,

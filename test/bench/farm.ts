@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { BuildResult, NodeView } from "../../node/control/api.ts";
+import type { BuildResult, NodeView, StatusView } from "../../node/control/api.ts";
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, "../..");
@@ -24,6 +25,14 @@ export interface Submission {
 }
 
 const running = new Set<Farm>();
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 /** Ends every daemon that was started here: for a run that is broken off. */
 export async function stopAll(): Promise<void> {
@@ -71,6 +80,12 @@ export class Farm {
     return { result: JSON.parse(text.trim().split("\n").at(-1)!) as BuildResult, commandMs };
   }
 
+  /** Where the gateway of the first daemon is. */
+  async gateway(): Promise<string> {
+    const { stdout } = await run(swarmd, ["status", "--json", "--home", this.homes[0]!]);
+    return (JSON.parse(stdout) as StatusView).gateway!;
+  }
+
   /** Process numbers of the daemons. */
   async pids(): Promise<number[]> {
     return Promise.all(
@@ -83,6 +98,13 @@ export class Farm {
   async daemons(): Promise<{ home: string; pid: number }[]> {
     const pids = await this.pids();
     return this.homes.map((home, at) => ({ home, pid: pids[at]! }));
+  }
+
+  /** Ends the daemons; their homes stay. */
+  async rest(): Promise<void> {
+    const pids = await this.pids();
+    for (const home of this.homes) await run(swarmd, ["stop", "--home", home]).catch(() => {});
+    for (const pid of pids) while (isThere(pid)) await sleep(50);
   }
 
   async stop(): Promise<void> {

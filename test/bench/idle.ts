@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Clock ticks of /proc per second, on all Linux architectures we run on. */
-const ticksPerSecond = 100;
+export const ticksPerSecond = 100;
 
 export interface Idle {
   /** Largest of the daemons. */
@@ -36,14 +36,16 @@ const statOf = (pid: number) =>
     .replace(/^.*\) /s, "")
     .split(" ");
 
-function ticksOf(pid: number): number {
-  return [pid, ...descendants(pid)].reduce((sum, one) => {
-    const stat = statOf(one);
-    return sum + Number(stat[11]) + Number(stat[12]);
-  }, 0);
+const ticksOf = (pid: number): number =>
+  [pid, ...descendants(pid)].reduce((sum, one) => sum + ownTicksOf(one), 0);
+
+/** Of a process without those it started. */
+export function ownTicksOf(pid: number): number {
+  const stat = statOf(pid);
+  return Number(stat[11]) + Number(stat[12]);
 }
 
-function residentMiB(pid: number): number {
+export function residentMiB(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) / 1024;
 }
 

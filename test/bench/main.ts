@@ -1,49 +1,41 @@
 /**
- * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine. Parts:
- * leveldb, nothings, cached, idle, transfer, join, ledger, fanout, schedule, sim, binhost, release, account, web; all without a word. `mesh` are those between machines. Each figure is the median of its rounds, which alternate with their baseline.
+ * `npm run bench [-- PART...] [--rounds N] [--json]`: measures swarmd against ninja and bare bubblewrap on this machine; parts are in
+ * `arguments.ts`. Each figure is the median of its rounds, which alternate with their baseline.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import { findProgram } from "../../node/build/sandbox.ts";
 import { missingForLab } from "../lab/lab.ts";
 import { accounts } from "./account.ts";
+import { mesh, parts, wanted } from "./arguments.ts";
 import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import type { IndexRun } from "./binhost.ts";
 import { fanOut } from "./fanout.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
+import type { Figure } from "./figure.ts";
+import { gatewayFigures } from "./gateway.ts";
 import { idle } from "./idle.ts";
 import { joinSeenMs } from "./joining.ts";
 import { receivedBytes, storedBytes } from "./ledger.ts";
+import { lossy } from "./loss.ts";
+import { mergeFigures } from "./merging.ts";
+import { logShare } from "./messages.ts";
+import { type Packing, packing } from "./packing.ts";
 import { pictured } from "./picture.ts";
+import { recording } from "./recording.ts";
 import { finalizeMs, switchMs } from "./release.ts";
 import { figuresOf } from "./schedule.ts";
 import { serving } from "./serving.ts";
+import { slid } from "./slide.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
 import { bareMegabytesPerSecond, copyMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
-const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout"];
-const parts = ["leveldb", "nothings", ...mesh, "schedule", "sim", "binhost", "release", "account", "web"];
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: "string", default: "3" },
-    count: { type: "string", default: "2000" },
-    json: { type: "boolean", default: false },
-    large: { type: "boolean", default: false },
-  },
-});
-const unknown = positionals.find((part) => part !== "mesh" && !parts.includes(part));
-if (unknown !== undefined) {
-  process.stderr.write(
-    `there is no part ${unknown}; parts are ${parts.join(", ")}; mesh: ${mesh.join(", ")}\n`,
-  );
-  process.exit(2);
-}
+const { values, positionals } = wanted();
 const rounds = Number(values.rounds);
 /** What daemons say while idle is measured for so long. */
 const stillMs = 10_000;
@@ -51,15 +43,6 @@ const count = Number(values.count);
 const cores = availableParallelism();
 const boxed = findProgram("bwrap") !== undefined;
 
-/** One measured figure beside what it should be. */
-interface Figure {
-  readonly what: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly goal: string;
-  readonly met: boolean;
-  readonly beside?: string;
-}
 const figures: Figure[] = [];
 const note = (text: string): void => {
   process.stderr.write(`${text}\n`);
@@ -277,6 +260,7 @@ async function joined(): Promise<void> {
 /** What each action costs three daemons in bytes, and what they receive while nothing happens. */
 async function ledgered(folder: string): Promise<void> {
   const [wire, disk, still]: [number[], number[], number[]] = [[], [], []];
+  let packedUp: Packing[] = [];
   const farm = await Farm.start({ nodes: 3, slotsPerNode: 2, sandbox: "none" });
   try {
     const daemons = await farm.daemons();
@@ -301,9 +285,21 @@ async function ledgered(folder: string): Promise<void> {
         `     round ${round + 1}: ${wire.at(-1)!.toFixed(0)} B received and ${disk.at(-1)!.toFixed(0)} B stored for each action and node; ${still.at(-1)!.toFixed(0)} B/s while idle`,
       );
     }
+    await farm.rest();
+    packedUp = await Promise.all(daemons.map(({ home }) => packing(home)));
   } finally {
     await farm.stop();
   }
+  const perAction = (of: keyof Packing) =>
+    packedUp.reduce((sum, one) => sum + one[of], 0) / packedUp.length / count / rounds;
+  add({
+    what: `${count} × true on three nodes: kept of each action, archived`,
+    value: perAction("packedBytes"),
+    unit: "B/node",
+    goal: "≤ 400",
+    met: perAction("packedBytes") <= 400,
+    beside: `${perAction("looseBytes").toFixed(0)} B of keys and values while the build is in memory`,
+  });
   add({
     what: `${count} × true on three nodes: received for each action`,
     value: median(wire),
@@ -344,6 +340,26 @@ async function fannedOut(): Promise<void> {
   }
 }
 
+/** What becomes of a build where a third of all packets is lost. */
+async function lostOnTheWay(): Promise<void> {
+  const missing = await missingForLab();
+  if (missing !== undefined) return note(`     loss wants ${missing}: not measured`);
+  const ratios: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const { cleanMs, lossyMs, again } = await lossy(60);
+    ratios.push(lossyMs / cleanMs);
+    note(`     round ${round + 1}: ${lossyMs} ms against ${cleanMs} ms, ${again} actions run again`);
+  }
+  const ratio = median(ratios);
+  add({
+    what: "60 actions of 1.5 s, a third of all packets lost",
+    value: ratio,
+    unit: "× clean",
+    goal: "≤ 2",
+    met: ratio <= 2,
+  });
+}
+
 /** How long people wait for an account of a large build. */
 async function looked(): Promise<void> {
   const run = await pictured(5000);
@@ -362,9 +378,25 @@ async function looked(): Promise<void> {
     met: framesPerSecond >= 30,
   });
   add({ what: `${graph}, event to picture`, value: eventMs, unit: "ms", goal: "≤ 300", met: eventMs <= 300 });
+  const replay = (await slid(10_000))!;
+  const replayed = "replay of 10,000 actions";
+  add({
+    what: `${replayed}, first picture`,
+    value: replay.firstMs,
+    unit: "ms",
+    goal: "≤ 5000",
+    met: replay.firstMs <= 5000,
+  });
+  add({
+    what: `${replayed}, its slider moved`,
+    value: replay.framesPerSecond,
+    unit: "frames/s",
+    goal: "≥ 30",
+    met: replay.framesPerSecond >= 30,
+  });
 }
 
-async function accounted(): Promise<void> {
+async function accounted(folder: string): Promise<void> {
   const { whyMs, criticalPathMs, autopsyMs, momentMs } = await accounts(10_000);
   for (const [what, value, max] of [
     ["why", whyMs, 200],
@@ -373,6 +405,30 @@ async function accounted(): Promise<void> {
     ["replay to a moment", momentMs, 1000],
   ] as const)
     add({ what: `${what}, build of 10,000 actions`, value, unit: "ms", goal: `≤ ${max}`, met: value <= max });
+  const { recorded, floor } = await recording(folder, 3 * rounds);
+  const share = median(recorded) * 100;
+  const told = (shares: readonly number[]) =>
+    `${(median(shares) * 100).toFixed(1)} % (${shares.map((one) => (one * 100).toFixed(1)).join(", ")})`;
+  add({
+    what: "recording: more processor time of the daemon",
+    value: share,
+    unit: "%",
+    goal: "≤ 3",
+    met: share <= 3,
+    beside: `rounds: ${told(recorded)}; one that records nothing beside another: ${told(floor)}`,
+  });
+}
+
+/** What it costs to note which messages came and went. */
+function noted(): void {
+  const percent = logShare() * 100;
+  add({
+    what: "log of messages, of what messages take",
+    value: percent,
+    unit: "%",
+    goal: "≤ 1",
+    met: percent <= 1,
+  });
 }
 
 /** What the scheduler makes of given machines, against one mind that knows everything. */
@@ -484,8 +540,12 @@ try {
   if (wanted.includes("join")) await joined();
   if (wanted.includes("ledger")) await ledgered(folder);
   if (wanted.includes("fanout")) await fannedOut();
+  if (wanted.includes("loss")) await lostOnTheWay();
   if (wanted.includes("schedule")) await scheduled();
-  if (wanted.includes("account")) await accounted();
+  if (wanted.includes("account")) await accounted(folder);
+  if (wanted.includes("messages")) noted();
+  if (wanted.includes("merge")) for (const figure of await mergeFigures()) add(figure);
+  if (wanted.includes("gateway")) for await (const figure of gatewayFigures(folder, rounds)) add(figure);
   if (wanted.includes("web")) await looked();
   if (wanted.includes("sim")) await simulated();
   if (wanted.includes("binhost")) await binhost(folder);

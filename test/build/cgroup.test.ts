@@ -41,6 +41,14 @@ test("the daemon moves aside, and actions get a group with their limits", () => 
   expect(readFileSync(file("actions/cgroup.procs"), "utf8")).toBe(entered);
 });
 
+test("what actions hold together is told without files that could be read again", () => {
+  unitWith(["cpu.max", "memory.max"]);
+  const group = openActionGroup(limits, root)!;
+  expect(group.heldBytes()).toBe(0);
+  put(file("actions/memory.stat"), "anon 4096\nfile 900000\nkernel 70\nshmem 1000\nanon_thp 2048\n");
+  expect(group.heldBytes()).toBe(5096);
+});
+
 test("a second start in the same process finds the same group", () => {
   unitWith(["cpu.max", "memory.max"], `${unit}/daemon`);
   expect(openActionGroup(limits, root)?.keeps).toEqual({ cpus: true, memory: true });

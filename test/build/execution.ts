@@ -50,7 +50,7 @@ export async function openExecution(
       inputRoot: buildTree(more.files ?? []).root,
       files: [],
       outputs: [],
-      timeoutMs: 60_000,
+      timeoutMs: 600_000,
       silenceMs: 0,
       toolchains: {},
       ...more,

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -64,6 +64,27 @@ describe.each<["bubblewrap" | "none"]>([["bubblewrap"], ["none"]])(
       });
       expect(await execution.run("mytool", granted())).toMatchObject({ kind: "done" });
     });
+
+    it.skipIf(sandbox === "none")(
+      "that changed while the box could not follow run once it can, and not before",
+      async () => {
+        const system = path.join(execution.home, "work/root/etc");
+        renameSync(system, `${system}.away`);
+        writeFileSync(system, "");
+        install("2.0");
+        await toolchains.look();
+        expect(await execution.run("mytool", granted())).toMatchObject({
+          kind: "failed",
+          cause: "infrastructure",
+          reason: expect.stringContaining("ENOTDIR"),
+        });
+        rmSync(system);
+        renameSync(`${system}.away`, system);
+        rmSync(path.join(system, "ld.so.cache"));
+        expect(await execution.run("mytool", granted())).toMatchObject({ kind: "done" });
+        expect(existsSync(path.join(system, "ld.so.cache"))).toBe(true);
+      },
+    );
 
     // In a box an action cannot replace anything itself; what is looked at behind a run is the same.
     it.skipIf(sandbox === "bubblewrap")("that are replaced while it runs take its result along", async () => {

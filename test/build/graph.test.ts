@@ -375,6 +375,22 @@ describe("a graph", () => {
     expect(() => decodeGraph(new Uint8Array([1]))).toThrow(SwarmError);
   });
 
+  it("may hold links that stay inside, in version 2 alone", () => {
+    const graph = resolve(build);
+    const [first] = graph.files;
+    const linked = (link: string, version: 1 | 2): Graph => ({
+      ...graph,
+      version,
+      files: [...graph.files, { ...first!, path: "made/link", link }],
+    });
+    const sound = linked("../src/a.c", 2);
+    expect(decodeGraph(encodeGraph(sound).bytes)).toEqual(sound);
+    for (const one of [linked("../src/a.c", 1), linked("/etc/passwd", 2), linked("../../x", 2)])
+      expect(() => decodeGraph(encodeGraph(one).bytes)).toThrow(
+        expect.objectContaining({ code: "malformed" }) as SwarmError,
+      );
+  });
+
   it("of ten thousand actions over shared headers stays small", () => {
     const files = [
       ...Array.from({ length: 10_000 }, (_, i) => `src/f${i}.c`),

@@ -157,6 +157,26 @@ describe("toolchains that the owner declared", () => {
     expect(changes).toBe(3);
   });
 
+  it("are offered though one who hears of it fails, and what is exact of them is read on", async () => {
+    install("mytool", "echo mytool 1.0");
+    const said: string[] = [];
+    const log = { info: () => {}, warn: (_: unknown, text?: string) => void said.push(text ?? "") };
+    const toolchains = await open({ declared: { mytool: prefix }, log });
+    let heard = 0;
+    toolchains.watch(() => {
+      throw new Error("no room");
+    });
+    toolchains.watch(() => heard++);
+    await toolchains.readFiles(["mytool"]);
+    expect(readOffer(toolchains.offers.mytool!).exact).toBeDefined();
+    install("mytool", "echo mytool 1.1");
+    await toolchains.look();
+    await toolchains.readFiles([]);
+    expect(readOffer(toolchains.offers.mytool!)).toMatchObject({ version: "1.1", exact: expect.any(String) });
+    expect(heard).toBe(3);
+    expect(said).toHaveLength(3);
+  });
+
   it("are looked at again before a run: another version, or none, is said with its reason", async () => {
     install("mytool", "echo mytool 1.0");
     const toolchains = await open({ declared: { mytool: prefix } });

@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { childrenOf } from "../../node/build/processes.ts";
+import { startWarden } from "../../node/build/warden.ts";
+import { patient, until } from "../patience.ts";
 import { boxWorks } from "./execution.ts";
 import { processesWith } from "./processes-with.ts";
 
@@ -19,7 +23,7 @@ describe.each(["none", "bubblewrap"] as const)("a daemon with sandbox %s", (sand
     daemon = spawn(process.execPath, [program, home, sandbox, mark], { stdio: "ignore" });
     // The daemon itself, and four sleepers in each of two actions.
     await vi.waitFor(() => expect(processesWith(mark).length).toBeGreaterThan(8), {
-      timeout: 15_000,
+      timeout: 100_000,
       interval: 20,
     });
   });
@@ -29,8 +33,8 @@ describe.each(["none", "bubblewrap"] as const)("a daemon with sandbox %s", (sand
   });
 
   const noneLeft = async () => {
-    await vi.waitFor(() => expect(processesWith(mark)).toEqual([]), { timeout: 10_000, interval: 20 });
-    await vi.waitFor(() => expect(processesWith(home)).toEqual([]), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(() => expect(processesWith(mark)).toEqual([]), { ...patient, interval: 20 });
+    await vi.waitFor(() => expect(processesWith(home)).toEqual([]), { ...patient, interval: 20 });
   };
 
   it("leaves no process of any action when it is killed with -9", async () => {
@@ -41,5 +45,34 @@ describe.each(["none", "bubblewrap"] as const)("a daemon with sandbox %s", (sand
   it("leaves none when it ends on a TERM that it does not handle", async () => {
     daemon.kill("SIGTERM");
     await noneLeft();
+  });
+});
+
+describe("a warden that dies", () => {
+  it("is started again, also when there was no room for another process at first", async () => {
+    const dir = await mkdtemp(path.join(tmpdir(), "swarmd-warden-"));
+    let starts = 0;
+    const env = {
+      get PATH(): string {
+        if (++starts === 2) throw new Error("spawn ENOMEM");
+        return "/usr/bin:/bin";
+      },
+    };
+    const wardens = () =>
+      childrenOf(process.pid).filter((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, "utf8").endsWith(`\0warden\0${dir}\0`);
+        } catch {
+          return false;
+        }
+      });
+    const warden = startWarden(dir, env);
+    await until(() => wardens().length === 1, "the warden runs");
+    const [first] = wardens();
+    process.kill(first!, "SIGKILL");
+    await until(() => starts === 3 && wardens().some((pid) => pid !== first), "another warden runs");
+    warden.dismiss();
+    await until(() => wardens().length === 0, "it has ended");
+    await rm(dir, { recursive: true });
   });
 });

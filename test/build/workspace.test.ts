@@ -1,4 +1,13 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -111,6 +120,15 @@ describe("workspaces", () => {
     expect(discarded).toEqual([second.dir, third.dir]);
   });
 
+  it("discards one in which the place of its output is something else", async () => {
+    const odd = await workspaces.prepare({ files: [], outputs: [] }, false);
+    mkdirSync(`${odd.dir}/out/in`, { recursive: true });
+    odd.release();
+    expect(discarded).toEqual([odd.dir]);
+    const next = await workspaces.prepare({ files: [], outputs: [] }, false);
+    expect(next.dir).not.toBe(odd.dir);
+  });
+
   it("stages a folder once for actions that begin together", async () => {
     const headers = await files(...Array.from({ length: 30 }, (_, i) => `inc/${i}.h`));
     const all = await Promise.all(
@@ -140,6 +158,32 @@ describe("workspaces", () => {
         });
     expect(readdirSync(dir)).toEqual(["stage"]);
   });
+
+  it.each([true, false])(
+    "lays out nothing that rotted on this disk since it came (boxed: %s)",
+    async (boxed) => {
+      const inputs = [await file("in/a"), await file("in/run", "#!/bin/sh", true), await file("beside")];
+      const request = { files: inputs, outputs: [output("in/made")] };
+      for (const { digest, path: at } of inputs) {
+        const place = blobs.path(digest);
+        const bytes = readFileSync(place);
+        chmodSync(place, 0o644);
+        writeFileSync(place, Buffer.from([bytes[0]! ^ 1, ...bytes.subarray(1)]));
+        utimesSync(place, blobTimeSeconds, blobTimeSeconds);
+        expect(blobs.has(digest)).toBe(true);
+        await expect(workspaces.prepare(request, boxed), at).rejects.toMatchObject({ code: "blob-corrupt" });
+        expect(blobs.has(digest)).toBe(false);
+        await blobs.put(bytes);
+      }
+      const copy = await blobs.executablePath(inputs[1]!.digest);
+      chmodSync(copy, 0o755);
+      writeFileSync(copy, "#!/bin/sj");
+      utimesSync(copy, blobTimeSeconds, blobTimeSeconds);
+      const { dir: laid, binds } = await workspaces.prepare(request, boxed);
+      const bound = binds.find(({ to }) => to === "in/run")?.from ?? `${laid}/work/in/run`;
+      expect(readFileSync(bound, "utf8")).toBe("#!/bin/sh");
+    },
+  );
 
   it("says which blob is missing and can stage the folder once it is there", async () => {
     const [present] = await files("inc/a.h");

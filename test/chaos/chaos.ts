@@ -7,14 +7,20 @@ import { Random } from "../../protocol/kernel/random.ts";
 import type { Violation } from "../../sim/checkers/violation.ts";
 import { LabFarm } from "../lab/farm.ts";
 import { entriesOf } from "../lab/timeline.ts";
-import { lasting, until } from "../patience.ts";
+import { lasting } from "../patience.ts";
 import { judge } from "./disks.ts";
 import { diskBytes, draw, type Trouble } from "./troubles.ts";
 
-/** After all is mended: leases, back-offs, what is lost and made again. */
-const endMsMax = 120_000;
+/** Without an action that ends, after all is mended: leases, back-offs, what is lost and made again. */
+const stillMs = 120_000;
 /** What one whole node knows all know by then. */
 const frontierMs = 30_000;
+/** What a trouble needs to begin and to end; a daemon that has not come up by then will not. */
+const soonMs = 60_000;
+/** All times are of a machine at rest. While so many commands run one after the other, a daemon gets done what those times are for on any. */
+const commands = 20;
+/** Between two looks, each of them a command, at what has ended. */
+const lookMs = 500;
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -111,9 +117,9 @@ export class Chaos {
       if (divides) this.divisions++;
       this.faults.push({ atMs: this.atMs, what, forMs });
       this.tell(forMs > 0 ? `${what}, for ${(forMs / 1000).toFixed(1)} s` : what);
-      await soon(trouble.begin());
+      await this.soon(trouble.begin());
       await lasting(forMs);
-      await soon(trouble.mend());
+      await this.soon(trouble.mend());
       if (forMs > 0) this.tell(`over: ${what}`);
     })().catch((error: Error) => this.accuse("steps end", `${what}: ${error.message}`));
     for (const one of touches) {
@@ -151,15 +157,24 @@ export class Chaos {
   private async finish(): Promise<void> {
     await Promise.all(this.submissions);
     const { farm, builds } = this;
-    const endMs = performance.now() + endMsMax;
+    let patient = true;
     for (const name of farm.lab.names) {
       let states = new Map<string, string>();
-      const ended = async () => {
-        const seen = (await farm.json<StatusView>(name, "status")).builds;
-        states = new Map(seen.map((one) => [one.build, one.state]));
-        return builds.every((build) => !["running", "paused", undefined].includes(states.get(build)));
-      };
-      await until(ended, "the end", Math.max(0, endMs - performance.now())).catch(() => {});
+      // Who goes on is waited for, however slow the machine is: what has ended is counted, and cannot become more for ever.
+      let most = -1;
+      let stillSinceMs = performance.now();
+      let looks = 0;
+      for (;;) {
+        const seen = (await farm.json<StatusView>(name, "status").catch(() => undefined))?.builds ?? [];
+        if (seen.length > 0) states = new Map(seen.map((one) => [one.build, one.state]));
+        if (builds.every((build) => !["running", "paused", undefined].includes(states.get(build)))) break;
+        const actions = seen.reduce((sum, { counts }) => sum + counts.done, 0);
+        looks++;
+        if (actions > most) [most, stillSinceMs, looks] = [actions, performance.now(), 0];
+        patient &&= looks < commands || performance.now() - stillSinceMs < stillMs;
+        if (!patient) break;
+        await lasting(lookMs);
+      }
       for (const build of builds) {
         const state = states.get(build) ?? "nothing";
         if (state !== "complete") this.accuse("work ends", `${name} sees ${build} as ${state}`);
@@ -171,7 +186,7 @@ export class Chaos {
 
   private async judge(): Promise<void> {
     const { farm } = this;
-    await lasting(frontierMs);
+    await this.patience(frontierMs);
     for (const name of farm.lab.names) await farm.kill(name);
     const homes = await Promise.all(farm.lab.names.map((name) => openHome(farm.outsideOf(name))));
     const disks = [];
@@ -195,6 +210,23 @@ export class Chaos {
     judge(disks, circumstances, (invariant, what) => this.accuse(invariant, what));
   }
 
+  private soon(work: Promise<void>): Promise<void> {
+    let done = false;
+    const worked = work.finally(() => {
+      done = true;
+    });
+    const late = this.patience(soonMs, () => done).then(() => {
+      throw new Error(`not done after ${soonMs} ms and ${commands} commands more`);
+    });
+    return Promise.race([worked, late]);
+  }
+
+  /** So long, and then until so many commands have run: it takes as long as the machine is slow. */
+  private async patience(ms: number, unneeded = () => false): Promise<void> {
+    await lasting(ms);
+    for (let ran = 0; ran < commands && !unneeded(); ran++) await this.farm.terminal.run("version");
+  }
+
   private accuse(invariant: Violation["invariant"], what: string): void {
     this.violations.push({ atMs: this.atMs, invariant, what });
     this.tell(`VIOLATION ${invariant}: ${what}`);
@@ -208,17 +240,6 @@ export class Chaos {
     this.options.tell(`${(this.atMs / 1000).toFixed(1).padStart(7)} s  ${line}`);
   }
 }
-
-/** What a trouble needs to begin and to end; a daemon that has not come up by then will not. */
-const soonMs = 60_000;
-
-const soon = (work: Promise<void>): Promise<void> =>
-  Promise.race([
-    work,
-    lasting(soonMs).then(() => {
-      throw new Error(`not done after ${soonMs} ms`);
-    }),
-  ]);
 
 const specOf = (name: string, count: number, seconds: number): string => `swarmd: 1
 name: ${name}

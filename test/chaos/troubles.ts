@@ -96,12 +96,14 @@ const draws: Readonly<Record<string, Draw>> = {
   },
   rot: ({ farm, random, well }) => {
     const name = random.pick(well);
+    // Drawn now: what is drawn when it befalls would change all that is drawn after.
+    const at = random.float();
     return {
       what: `a blob of ${name} rots`,
       forMs: 0,
       touches: [name],
       divides: false,
-      begin: () => farm.rotAny(name, (count) => random.below(count)),
+      begin: () => farm.rotAny(name, at),
       mend: async () => {},
     };
   },

@@ -25,7 +25,7 @@ afterEach(() => terminal.close());
 describe("artifact", () => {
   test("get writes it to a file, by digest, by CID and by its hash alone", async () => {
     for (const [at, word] of [digest, cidOf(digest), hashOf(digest)].entries()) {
-      expect(await terminal.good("artifact", "get", word, "-o", `out/${at}`)).toBe(`200 kB, in out/${at}\n`);
+      expect(await terminal.good("artifact", "get", word, "-o", `out/${at}`)).toBe(`195 KiB, in out/${at}\n`);
       const got = await readFile(path.join(terminal.dir, "out", String(at)));
       expect(Buffer.compare(got, bytes)).toBe(0);
     }

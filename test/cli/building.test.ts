@@ -280,8 +280,8 @@ describe("the swarm", () => {
     await serve();
     expect(await terminal.good("node", "list")).toBe(
       `NODE   STATE  RUNNING  LOAD  TEMP  MEMORY FREE  DISK FREE  POLICY  SANDBOX     VERSION  ADDRESS
-alpha  self       0/4  0.25     -        13 GB     210 GB  normal  bubblewrap  0.1.0    /ip4/192.0.2.7/tcp/4701
-beta   alive      0/4  0.25     -        13 GB     210 GB  normal  bubblewrap  0.1.0    /ip4/192.0.2.8/tcp/4701
+alpha  self       0/4  0.25     -       12 GiB    196 GiB  normal  bubblewrap  0.1.0    /ip4/192.0.2.7/tcp/4701
+beta   alive      0/4  0.25     -       12 GiB    196 GiB  normal  bubblewrap  0.1.0    /ip4/192.0.2.8/tcp/4701
 `,
     );
     const nodes = JSON.parse(await terminal.good("node", "list", "--json"));

@@ -45,7 +45,7 @@ test("a time that is none is refused", async () => {
 });
 
 test.each([
-  ["space", "alpha has only 1.0 MB of disk free: it takes no work and serves on"],
+  ["space", "alpha has only 977 KiB of disk free: it takes no work and serves on"],
   ["disk", "alpha cannot write to its disk: it takes no work and hands out none"],
 ])("status says of a node that its disk keeps from work: %s", async (limitedBy, line) => {
   const { node, ...rest } = await memory.status();

@@ -27,7 +27,7 @@ test("a followed build is a bar and one line per running action, and failures st
   const { pace, next } = hand();
   await terminal.serve(new MemoryControl({ nodes: ["alpha", "beta"], failing: ["compile/b"], pace }));
   const following = type("submit", await writeSpec(terminal));
-  await following.drawn(/░{30} \[0\/3\] {2}1 running .*\r\n {2}compile\/a {2}alpha {2}\d+ ms\r\n/);
+  await following.drawn(/░{30} \[0\/3\] {2}1 running .*\r\n {2}compile\/a {2}alpha {2}[\d.]+ m?s\r\n/);
   next();
   await following.drawn(/█{10}░{20} \[1\/3\] {2}1 running .*\r\n {2}compile\/b {2}beta/);
   next();
@@ -100,6 +100,7 @@ test("the second Ctrl-C ends a process at once, though the first is still being 
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
+  terminal.own(child);
   await once(child.stdout, "data");
   child.kill("SIGINT");
   await once(child.stdout, "data");

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ActionName } from "../../protocol/kernel/ids.ts";
 import { MemoryControl } from "../control/memory.ts";
 import { screen } from "./screen.ts";
 import { Terminal, writeSpec } from "./terminal.ts";
@@ -11,6 +12,7 @@ afterEach(() => terminal.close());
 
 test("the monitor shows the swarm, acts by keys, asks for a name before it resets, and quits", async () => {
   const memory = new MemoryControl({ nodes: ["alpha", "beta"] });
+  memory.debugAnswer = { moved: 1, lost: 0, actions: ["compile/a" as ActionName] };
   await terminal.serve(memory);
   await terminal.start(["submit", await writeSpec(terminal), "--detach"]).ended;
   const shown = screen(terminal, ["monitor", "--interval", "100ms"], {
@@ -22,13 +24,19 @@ test("the monitor shows the swarm, acts by keys, asks for a name before it reset
     /BUILDS[\s\S]*▸ three-\S+ +running[\s\S]*NODES[\s\S]*alpha[\s\S]*beta[\s\S]*RUNNING[\s\S]*OUTPUT of three/,
   );
   shown.press("?");
-  await shown.drawn(/KEYS[\s\S]*rebalance/);
+  await shown.drawn(/KEYS[\s\S]*rebalance[\s\S]*s +step: of a build that is held/);
   shown.press("?");
   shown.press("b");
   await shown.drawn(/three-\S+ is shared out anew: 1 action moved/);
   shown.press("p");
   await shown.drawn(/three-\S+ rests/);
   await shown.drawn(/▸ three-\S+ +paused/);
+  shown.press("s");
+  await shown.drawn(/three-\S+ lets compile\/a run: 1 action moved/);
+  shown.press("u");
+  await shown.drawn(/three-\S+ is unblocked: 1 action moved/);
+  shown.press("r");
+  await shown.drawn(/three-\S+ is tried again: 1 action moved/);
   shown.press("R");
   await shown.drawn(/type three and Enter/);
   shown.press("other\r");
@@ -43,6 +51,9 @@ test("the monitor shows the swarm, acts by keys, asks for a name before it reset
   const words = JSON.stringify(memory.words);
   expect(words).toContain('"rebalance"');
   expect(words).toContain('"pause"');
+  expect(memory.debugged.map(({ word }) => word)).toEqual([{ op: "step" }]);
+  expect(words).toContain('"unblock"');
+  expect(words).toContain('"retry-failures"');
   expect(words.match(/"reset"/g)).toHaveLength(1);
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { camelCase, flagOf, quoted, valuesOf } from "../../cli/arguments.ts";
 import { Output, plain, type Sink } from "../../cli/output.ts";
 import { bytesText, countText, durationText, momentText, parseDurationMs } from "../../cli/units.ts";
+import { bytes } from "../../node/gateway/web/quantity.ts";
 
 class Screen implements Sink {
   text = "";
@@ -100,14 +101,14 @@ describe("units", () => {
 
   test.for([
     [0, "0 B"],
-    [999, "999 B"],
-    [1200, "1.2 kB"],
-    [9_960, "10 kB"],
-    [999_600, "1.0 MB"],
-    [120e6, "120 MB"],
-    [5e15, "5000 TB"],
-  ] as const)("%d bytes are %s", ([bytes, text]) => {
-    expect(bytesText(bytes)).toBe(text);
+    [1023, "1023 B"],
+    [1229, "1.2 KiB"],
+    [10_189, "10 KiB"],
+    [1_048_100, "1.0 MiB"],
+    [120 * 2 ** 20, "120 MiB"],
+    [5000 * 2 ** 40, "5000 TiB"],
+  ] as const)("%d bytes are %s, here and in the dashboard", ([value, text]) => {
+    expect([bytesText(value), bytes(value)]).toEqual([text, text]);
   });
 
   test("counts, moments and times to wait", () => {

@@ -1,4 +1,8 @@
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chapters } from "../../cli/chapters.ts";
+import { explain } from "../../cli/explaining.ts";
+import { Output } from "../../cli/output.ts";
 import { MemoryControl } from "../control/memory.ts";
 import { Terminal, writeSpec } from "./terminal.ts";
 
@@ -34,9 +38,30 @@ describe("a foolish word ends with exit code 2 and a suggestion", () => {
     [["invite", "--ttl", "soon"], "--ttl takes a time", "--ttl 24h"],
     [["history", "--limit", "all"], "--limit takes a number", "--limit 50"],
     [["submit", "three.yaml", "--priority", "high"], "--priority takes a number", "--priority 10"],
-    [["submit"], "missing required args", "swarmd help"],
-    [["submit", "a.yaml", "b.yaml"], "Unused args", "swarmd help"],
-    [["status", "--home"], "option --home <dir> value is missing", "swarmd help"],
+    [["wire", "--kind", "legder"], "there is no kind of message legder", "did you mean ledger?"],
+    [["wire", "--kind", "zz"], "there is no kind of message zz", "vitals"],
+    [["stats", "--by", "pakage"], "--by takes kind, node, package, not pakage", "did you mean --by package?"],
+    [
+      ["export", "three", "--format", "crome"],
+      "--format takes swarm, chrome",
+      "did you mean --format chrome?",
+    ],
+    [["export", "three", "--logs", "some"], "--logs takes failed, all, none, not some", "--logs failed"],
+    [["open", "three", "--view", "grpah"], "--view takes graph", "did you mean --view graph?"],
+    [["service", "instal"], "service takes install, status, uninstall", "did you mean service install?"],
+    [["service", "status", "--manager", "runit"], "--manager takes systemd, openrc", "--manager systemd"],
+    [["cockpit", "remove"], "cockpit takes install, uninstall", "cockpit install"],
+    [["staging", "--channel", "stabel"], "there is no channel stabel", "did you mean stable?"],
+    [["releases", "list", "--channel", "zz"], "there is no channel zz", "the channels: stable"],
+    [["releases", "log", "--channel", "zz"], "there is no channel zz", "the channels: stable"],
+    [["timeline", "--since", "-5m"], "--since takes a time, not -5m", "--since 30m"],
+    [["stats", "--since", "-1"], "--since takes a time, not -1", "--since 30m"],
+    [["history", "--limit", "-3"], "--limit takes a number", "--limit 50"],
+    [["status", "--json", "-5"], "Unused args: -5", "swarmd help status"],
+    [["status", "-x"], "there is no option -x for status", "swarmd status --help"],
+    [["submit"], "missing required args", "swarmd help submit"],
+    [["submit", "a.yaml", "b.yaml"], "Unused args", "swarmd help submit"],
+    [["status", "--home"], "option --home <dir> value is missing", "swarmd help status"],
     [["submit", "gone.yaml"], "gone.yaml", ""],
   ] as const)("%j", async ([args, message, remedy]) => {
     const { code, stderr, stdout } = await terminal.run(...args);
@@ -65,6 +90,16 @@ describe("exit codes", () => {
     expect(stderr).toBe(
       "swarmd: no node can build x, which needs fortran: alpha comes nearest: it lacks fortran; 1 other lacks as much or more\n→ on alpha: install fortran\n",
     );
+  });
+
+  test("a home that cannot be is 4, and no fault of the program", async () => {
+    const home = `${await writeSpec(terminal)}/home`;
+    for (const args of [["init"], ["config", "init"]]) {
+      const { code, stderr } = await terminal.run(...args, "--home", home);
+      expect(code).toBe(4);
+      expect(stderr).toMatch(/ is not a folder|a part of the path is no folder/);
+      expect(stderr).toContain("--home DIR");
+    }
   });
 
   test("a spec that is wrong is 2, also where the swarm could not build it", async () => {
@@ -103,6 +138,12 @@ describe("words are taken as they are written", () => {
     await other.close();
   });
 
+  test("a dash alone is a word", async () => {
+    const { code, stderr } = await terminal.run("help", "-");
+    expect(code).toBe(2);
+    expect(stderr).toContain("there is no command -");
+  });
+
   test("a home that looks like a number is that folder", async () => {
     const { stdout } = await terminal.run("status", "--home", "0123");
     expect(stdout).toContain(`${terminal.dir}/0123`);
@@ -111,26 +152,33 @@ describe("words are taken as they are written", () => {
 });
 
 describe("help", () => {
+  /** What is printed of one command, or of all. */
+  function explained(name?: string): string {
+    const out = new PassThrough({ encoding: "utf8" });
+    explain(new Output(out, out, {}), name);
+    return out.read() as string;
+  }
+
   test("explains every command, with options that exist and examples that use them", async () => {
-    const all = await terminal.good("help");
-    const names = [...all.matchAll(/^([a-z]+) .*$/gm)].map(([, name]) => name!);
-    const commands = names.slice(names.indexOf("status"));
-    expect(commands.length).toBeGreaterThan(15);
-    const helps = await Promise.all(commands.map((name) => terminal.good(name, "--help")));
-    for (const [i, text] of helps.entries()) {
-      expect(text).toContain(`usage: swarmd ${commands[i]}`);
+    expect(await terminal.good("submit", "--help")).toBe(explained("submit"));
+    const commands = chapters.flatMap((chapter) => chapter.commands.map(({ name }) => name));
+    expect(commands.length).toBeGreaterThan(60);
+    for (const command of commands) {
+      expect(explained()).toMatch(new RegExp(`^${command} .*[a-z]`, "m"));
+      const text = explained(command);
+      expect(text).toContain(`usage: swarmd ${command}`);
       expect(text).toContain("--home <dir>");
       const flags = [...text.matchAll(/^(?:-[a-zA-Z], )?(--[a-z-]+)/gm)].map(([, flag]) => flag);
       for (const [, example] of text.matchAll(/^ {2}swarmd (.*)$/gm)) {
-        expect(example!.split(" ")[0]).toBe(commands[i]);
+        expect(example!.split(" ")[0]).toBe(command);
         for (const [flag] of example!.matchAll(/--[a-z-]+/g)) expect(flags).toContain(flag);
       }
     }
-    // A process for each command, all at once.
-  }, 180_000);
+  });
 
   test("is what a bare swarmd prints, and --version the version", async () => {
     expect(await terminal.good()).toBe(await terminal.good("help"));
+    expect(await terminal.good()).toBe(explained());
     expect(await terminal.good("--version")).toBe(await terminal.good("version", "--local"));
   });
 });

@@ -21,6 +21,7 @@ export function screen(
       stdio: ["pipe", "pipe", "inherit"],
     },
   );
+  terminal.own(child);
   let drawn = "";
   const watchers = new Set<() => void>();
   child.stdout.setEncoding("utf8").on("data", (text) => {

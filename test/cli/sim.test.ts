@@ -102,7 +102,10 @@ describe("a scenario", () => {
   });
 
   test("is stopped by Ctrl-C with what is done so far", async () => {
-    const long = tiny.replace("seeds: 2", "seeds: 1000");
+    // Minutes of it, so that a machine that is held up between the first line and the signal has not come to the end.
+    const long = tiny
+      .replace("seeds: 2", "seeds: 1000")
+      .replace("layers: 2, width: 4", "layers: 20, width: 20");
     const running = terminal.start(["sim", await terminal.write("long.yaml", long), "--json"]);
     await running.printed('{"run":');
     running.process.kill("SIGINT");
@@ -178,7 +181,7 @@ describe("what is wrong is told with its place, and exit code 2", () => {
     [["sim"], "sim takes a scenario"],
     [["sim", "--workload", leveldb], "--cluster is missing"],
     [["sim", "gone.yaml"], "gone.yaml cannot be read"],
-    [["sim", "--workload", leveldb, "--cluster", c4, "--mode", "unifed"], "there is no mode unifed"],
+    [["sim", "--workload", leveldb, "--cluster", c4, "--mode", "unifed"], "--mode takes unified"],
     [["sim", "--workload", leveldb, "--cluster", c4, "--latency", "soon"], "--latency takes a time"],
     [["sim", "--workload", leveldb, "--cluster", c4, "--seeds", "0"], "--seeds takes a number"],
     [["sim", "--workload", leveldb, "--cluster", c4, "--without", "n9"], "no node of c4h is named n9"],

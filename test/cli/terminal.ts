@@ -4,8 +4,14 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { PassThrough } from "node:stream";
+import type { Context } from "../../cli/command.ts";
+import { Output } from "../../cli/output.ts";
+import { prepare, submit } from "../../cli/submission.ts";
 import type { Control } from "../../node/control/api.ts";
 import { type ControlServer, serveControl } from "../../node/control/server.ts";
+import { processesWith } from "../build/processes-with.ts";
+import { patient, until } from "../patience.ts";
 
 export const projectDir = path.resolve(import.meta.dirname, "../..");
 
@@ -46,10 +52,27 @@ export class Terminal {
     return terminal;
   }
 
+  /** Its folder goes once nobody is left who writes there: what is killed on a busy machine ends a while later. */
   async close() {
     for (const child of this.running) child.kill("SIGKILL");
     for (const server of this.servers) await server.close();
+    await until(
+      () => {
+        const left = processesWith(this.dir);
+        // A daemon in the background. Its actions are its warden's to end.
+        for (const pid of processesWith(mainFile)) if (left.includes(pid)) kill(Number(pid));
+        return left.length === 0 && [...this.running].every(hasEnded);
+      },
+      "the end of all that was started here",
+      patient.timeout,
+    );
     await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** What runs in this terminal ends with it, whatever became of the test. */
+  own(child: ChildProcess) {
+    this.running.add(child);
+    child.once("close", () => this.running.delete(child));
   }
 
   /** Plays the daemon of the home. */
@@ -86,7 +109,7 @@ export class Terminal {
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    this.running.add(child);
+    this.own(child);
     let stdout = "";
     let stderr = "";
     const watchers = new Set<() => void>();
@@ -98,7 +121,6 @@ export class Terminal {
       stderr += text;
     });
     const ended = once(child, "close").then(([code]): Ended => {
-      this.running.delete(child);
       return { code, stdout, stderr };
     });
     return {
@@ -130,6 +152,18 @@ export class Terminal {
   }
 }
 
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // gone meanwhile
+  }
+}
+
 /** A spec of three actions with two inputs, in the terminal's folder: compile/a and compile/b, then link. */
 export async function writeSpec(terminal: Terminal, name = "three"): Promise<string> {
   await terminal.write("src/a.c", "int a;\n");
@@ -150,4 +184,11 @@ actions:
     out: bin/program
 `,
   );
+}
+
+/** What `submit --detach` does with a spec, for tests of what comes after it: no process is started. */
+export async function submitted(control: Control, spec: string): Promise<void> {
+  const nowhere = new PassThrough().resume();
+  const context = { control, json: true, output: new Output(nowhere, nowhere, {}) } as unknown as Context;
+  await submit(context, await prepare(context, spec));
 }

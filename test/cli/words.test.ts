@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryControl, type MemoryOptions } from "../control/memory.ts";
-import { Terminal, writeSpec } from "./terminal.ts";
+import { submitted, Terminal, writeSpec } from "./terminal.ts";
 
 let terminal: Terminal;
 beforeEach(async () => {
@@ -20,7 +20,7 @@ async function live(builds: number, options: MemoryOptions = {}): Promise<Memory
   });
   await terminal.serve(memory);
   const spec = await writeSpec(terminal);
-  for (let i = 0; i < builds; i++) await terminal.good("submit", spec, "--detach");
+  for (let i = 0; i < builds; i++) await submitted(memory, spec);
   return memory;
 }
 
@@ -60,6 +60,17 @@ describe("a word about a build", () => {
       { op: "retry-failures", build: first },
       { op: "drain", peer: peerId },
     ]);
+  });
+
+  test("says nothing of what did not move, unless to move was its point", async () => {
+    const memory = await live(1);
+    memory.operate = memory.control = async () => ({ moved: 0, lost: 0 });
+    expect(await terminal.good("pause", "three")).toBe(`${first} is paused\n`);
+    expect(await terminal.good("pause", "three", "--dry-run")).toBe(`${first} would be paused\n`);
+    expect(await terminal.good("unblock", "three")).toBe(`${first} is unblocked: no action moves\n`);
+    expect(await terminal.good("rebalance", "--dry-run")).toBe(
+      "what waits in all builds would be shared out anew: no action moves\n",
+    );
   });
 
   test("with --dry-run says what it would do and does nothing", async () => {

@@ -191,11 +191,11 @@ export function eventsContract(name: string, make: () => Promise<EventsFixture> 
 
     test("of the records of an ended build the one written last is there after a restart, and its updates are not", async () => {
       await write({ updates: [{ build, update: bytes(1) }] });
-      await write({ dropped: [build], archived: [{ build, record: bytes(1) }] });
+      await write({ dropped: [build], archived: [{ build, places: [], record: bytes(1) }] });
       await write({
         archived: [
-          { build, record: bytes(2, 3) },
-          { build: other, record: bytes(4) },
+          { build, places: [], record: bytes(2, 3) },
+          { build: other, places: [], record: bytes(4) },
         ],
       });
       const restored = await restart();

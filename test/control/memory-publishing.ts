@@ -4,9 +4,9 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { PeerId } from "../../protocol/kernel/ids.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
 import type { ReleaseCommand, ReleaseReply } from "../../protocol/release/releases.ts";
-import { MemoryAccounts } from "./memory-accounts.ts";
+import { MemoryDebugging } from "./memory-debugging.ts";
 
-export class MemoryPublishing extends MemoryAccounts implements Publishing {
+export class MemoryPublishing extends MemoryDebugging implements Publishing {
   async releaseManifest(channel: string, epoch: number): Promise<Manifest> {
     throw new SwarmError("not-found", `${channel} has no epoch ${epoch}`);
   }

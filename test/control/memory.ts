@@ -3,8 +3,6 @@ import { createHash } from "node:crypto";
 import type {
   ActionState,
   ActionView,
-  ArtifactView,
-  BringEvent,
   BuildEvent,
   BuildResult,
   BuildState,
@@ -14,27 +12,29 @@ import type {
   FormerView,
   HolderView,
   LogChunk,
-  Moved,
   NodeView,
   RequestView,
-  WordOptions,
 } from "../../node/control/api.ts";
 import { nextAction } from "../../node/control/next.ts";
-import { type Envelope, signStatement } from "../../node/release/attestation.ts";
-import { createSigner } from "../../node/signer.ts";
+import type { Moved, WordOptions } from "../../node/control/words.ts";
+import { recipeOf } from "../../node/recipe.ts";
 import { decodeGraph, dependenciesOf, encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { ToolSet } from "../../protocol/build/tool-sets.ts";
 import type { MemberOperation, Operation } from "../../protocol/contract.ts";
-import { cidOf, digestOf, sizeOf } from "../../protocol/kernel/digest.ts";
+import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import { type BuildId, type Digest, type PeerId, peerIdOf } from "../../protocol/kernel/ids.ts";
+import {
+  type ActionName,
+  type BuildId,
+  type Digest,
+  type PeerId,
+  peerIdOf,
+} from "../../protocol/kernel/ids.ts";
 import { fingerprintOf } from "../../protocol/swarm/fingerprint.ts";
 import { chooseToolchains } from "../../protocol/work/tooling.ts";
 import { collectionOf } from "./collection.ts";
-import { MemoryPublishing } from "./memory-publishing.ts";
+import { MemoryArtifacts } from "./memory-artifacts.ts";
 import { nodeView } from "./nodes.ts";
-
-const seed = new Uint8Array(32).fill(7);
 
 export interface MemoryOptions {
   /** The first is the node itself. */
@@ -52,11 +52,9 @@ export interface MemoryOptions {
   readonly divergent?: BuildResult["divergent"];
 }
 
-export class MemoryControl extends MemoryPublishing implements Control {
+export class MemoryControl extends MemoryArtifacts implements Control {
   /** Of each build that was submitted, whether the cache was not to be asked. */
   readonly freshness: boolean[] = [];
-  readonly blobs = new Map<Digest, Uint8Array>();
-  readonly trees = new Map<Digest, Awaited<ReturnType<Control["getTree"]>>>();
   readonly fetched = new Set<BuildId>();
   readonly tickets: string[] = [];
   /** What was said about builds and nodes, dry runs left out. */
@@ -142,6 +140,10 @@ export class MemoryControl extends MemoryPublishing implements Control {
     return this.play(build).view();
   }
 
+  async recipe(build: BuildId, action: ActionName) {
+    return this.play(build).recipe(action);
+  }
+
   async *watch(build: BuildId, signal: AbortSignal): AsyncGenerator<BuildEvent> {
     const play = this.play(build);
     const summary = play.summary();
@@ -188,47 +190,6 @@ export class MemoryControl extends MemoryPublishing implements Control {
     return chooseToolchains(sets, candidates, nodes[0]!.peerId);
   }
 
-  async missingBlobs(digests: readonly Digest[]) {
-    return digests.filter((digest) => !this.blobs.has(digest));
-  }
-
-  async putBlob(digest: Digest, bytes: AsyncIterable<Uint8Array>) {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of bytes) chunks.push(chunk);
-    const whole = Buffer.concat(chunks);
-    if (digestOf(whole) !== digest)
-      throw new SwarmError("blob-corrupt", `the bytes are not those of ${digest}`);
-    this.blobs.set(digest, whole);
-  }
-
-  async *getBlob(digest: Digest) {
-    const bytes = this.blobs.get(digest);
-    if (!bytes) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
-    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-  }
-
-  async artifact(word: string): Promise<ArtifactView> {
-    const digest = [...this.blobs.keys(), ...this.trees.keys()].find(
-      (known) => known === word || cidOf(known) === word || known.startsWith(`${word}/`),
-    );
-    if (!digest) throw new SwarmError("blob-missing", `nobody knows ${word}`);
-    return {
-      digest,
-      cid: cidOf(digest),
-      sizeBytes: sizeOf(digest),
-      kind: this.trees.has(digest) ? "folder" : "file",
-      hereBytes: 0,
-      origins: [{ build: "a-build-5feceb66ff" as BuildId, digest, path: "a/path", nodes: ["alpha"] }],
-      neededBy: [],
-    };
-  }
-
-  async attest(word: string): Promise<Envelope[]> {
-    const { digest } = await this.artifact(word);
-    const statement = { subject: [{ name: "a/path", digest: { sha256: digest.slice(0, 64) } }] };
-    return [signStatement(JSON.stringify(statement), createSigner(seed).self, seed)];
-  }
-
   async holders(digest: Digest): Promise<HolderView[]> {
     if (!this.blobs.has(digest)) return [];
     const [node] = await this.nodes();
@@ -244,18 +205,6 @@ export class MemoryControl extends MemoryPublishing implements Control {
         lied: 1,
       },
     ];
-  }
-
-  async *bring(digest: Digest): AsyncGenerator<BringEvent> {
-    if (!this.blobs.has(digest)) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
-    yield { hereBytes: 0, sizeBytes: sizeOf(digest) };
-    yield { hereBytes: sizeOf(digest), sizeBytes: sizeOf(digest) };
-  }
-
-  async getTree(digest: Digest) {
-    const tree = this.trees.get(digest);
-    if (!tree) throw new SwarmError("blob-missing", `nobody holds ${digest}`);
-    return tree;
   }
 
   async submit(request: {
@@ -409,12 +358,19 @@ class Play {
     this.views = graph.actions.map((action) => ({
       name: action.name,
       group: action.group,
+      ...(action.requires?.target === undefined ? {} : { target: action.requires.target }),
       state: "waiting",
       dependsOn: dependenciesOf(graph, action),
       cached: false,
       outputs: [],
       attempts: [],
     }));
+  }
+
+  recipe(name: ActionName) {
+    const action = this.graph.actions.find((one) => one.name === name);
+    if (!action) throw new SwarmError("not-found", `there is no action ${name} in ${this.build}`);
+    return recipeOf(this.graph, action, (by) => this.views.find((view) => view.name === by)?.outputs ?? []);
   }
 
   /** Somebody looks: the play begins, so that its events are seen from the first. */

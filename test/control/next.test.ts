@@ -27,6 +27,26 @@ describe("what to do next", () => {
     ]);
   });
 
+  test("what came out differently elsewhere is looked at before anything is released", () => {
+    const differing = {
+      build: "a-1000000000" as BuildId,
+      check: "check-a-2000000000" as BuildId,
+      first: "compile/a" as ActionName,
+      actions: 3,
+    };
+    const facts = {
+      ...alone,
+      builds: [build("a", "1")],
+      staged: [{ channel: "stable", builds: 1 }],
+      mirrors: 1,
+    };
+    expect(nextAction(facts).command).toEqual(["finalize"]);
+    expect(nextAction({ ...facts, differing })).toEqual({
+      command: ["rebuild-check", "check-a-2000000000"],
+      why: "compile/a and 2 more of a-1000000000 came out differently on another node; see where they differ",
+    });
+  });
+
   test("one home on two machines comes before all else, most of all on these machines", () => {
     const facts = { ...alone, builds: [build("a", "1", { state: "running" })] };
     const away = nextAction({ ...facts, twins: [{ name: "pc", own: false }] });
@@ -64,6 +84,19 @@ describe("what to do next", () => {
     });
     const hopeless = build("a", "1", { state: "running", wait: { why } });
     expect(nextAction({ ...alone, builds: [hopeless] }).command).toEqual(["watch", "a-1000000000"]);
+  });
+
+  test("what stands at a breakpoint is let go by a step, what broke at a failure by a resume that names it", () => {
+    const held = { kind: "breakpoint" as const, action: "link" as never, by: "pc" };
+    const running = build("a", "1", { state: "running", holds: [held] });
+    const step = nextAction({ ...alone, builds: [running] });
+    expect(step.command).toEqual(["step", "a-1000000000", "link"]);
+    expect(step.why).toContain("swarmd breakpoint a-1000000000 link --clear");
+    const broke = build("a", "1", { state: "paused", holds: [{ ...held, kind: "failure" }] });
+    expect(nextAction({ ...alone, builds: [broke] })).toMatchObject({
+      command: ["resume", "a-1000000000"],
+      why: "a broke at a failure of link, as pc wanted; why: swarmd why a-1000000000 link",
+    });
   });
 
   test("what rests is resumed where nothing else goes on", () => {

@@ -12,6 +12,7 @@ import { type ControlServer, serveControl } from "../../node/control/server.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { type ActionName, type BuildId, type Digest, peerIdOf } from "../../protocol/kernel/ids.ts";
+import { patient } from "../patience.ts";
 import { MemoryControl } from "./memory.ts";
 
 let folder: string;
@@ -278,7 +279,7 @@ describe("a stream", () => {
       const settled = made === before;
       before = made;
       expect(settled).toBe(true);
-    }, 20_000);
+    }, patient);
     expect(made).toBeLessThan(200);
     await chunksOf.return?.();
   });
@@ -303,7 +304,7 @@ describe("a stream", () => {
     expect(looks).toBe(0);
     const leaving = new AbortController();
     const first = client.watch(someBuild, leaving.signal)[Symbol.asyncIterator]().next();
-    await vi.waitFor(() => expect(looks).toBeGreaterThanOrEqual(3), 20_000);
+    await vi.waitFor(() => expect(looks).toBeGreaterThanOrEqual(3), patient);
     leaving.abort();
     await first;
   });

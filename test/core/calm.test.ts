@@ -16,7 +16,7 @@ function calm(): Cores {
   return cores;
 }
 
-test("a calm core beats once in ten seconds, looks at its clock twice in five, and does nothing else", () => {
+test("a calm core beats once in ten seconds, and steps for nothing else", () => {
   const cores = calm();
   let ticks = 0;
   cores.rules.stepped = (_, input) => void (input.kind === "tick" && ticks++);
@@ -28,7 +28,20 @@ test("a calm core beats once in ten seconds, looks at its clock twice in five, a
     for (const other of cores.nodes) expect(node.core.desk.status(other.peer)).toBe("alive");
     expect(node.core.desk.settled).toBe(true);
   }
-  expect(ticks).toBeLessThanOrEqual(3 * 55);
+  expect(ticks).toBeLessThanOrEqual(3 * 12);
+});
+
+test("a calm core that made no step for a lease after it asked for one knows that it was away; one that was only calm was not", () => {
+  for (const [lateMs, settled] of [
+    [1_000, true],
+    [6_000, false],
+  ] as const) {
+    const cores = calm();
+    const { core } = cores.node("ann");
+    const monoMs = core.deadline() + lateMs;
+    core.step({ kind: "tick" }, { monoMs, wallMs: cores.now().wallMs + monoMs - cores.nowMs });
+    expect(core.desk.settled).toBe(settled);
+  }
 });
 
 test("a submission wakes all: they beat each second, and as long as it lasts", () => {

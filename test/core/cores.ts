@@ -35,6 +35,8 @@ export interface Traits {
   readonly slots?: number;
   readonly small?: boolean;
   readonly roles?: readonly Role[];
+  /** How long it keeps ended builds in full; absent: for good. */
+  readonly timelineKeptMs?: number;
   readonly vitals?: Partial<LocalVitals>;
 }
 
@@ -68,12 +70,13 @@ export class Node {
   readonly slots: number;
   readonly small: boolean;
   readonly roles: readonly Role[];
+  readonly timelineKeptMs: number | undefined;
   readonly vitals: LocalVitals;
   core!: Core;
   up = false;
   starts = 0;
   readonly blobs = new Set<Digest>();
-  readonly entries: SignedEntry[] = [];
+  entries: SignedEntry[] = [];
   readonly updates = new Map<BuildId, Uint8Array[]>();
   readonly records = new Map<BuildId, Uint8Array>();
   /** Every effect so far, with its moment. */
@@ -86,6 +89,7 @@ export class Node {
     this.slots = traits.slots ?? 1;
     this.small = traits.small ?? false;
     this.roles = traits.roles ?? ["builder", "submitter"];
+    this.timelineKeptMs = traits.timelineKeptMs;
     this.vitals = {
       cores: this.slots,
       load: 0,
@@ -190,6 +194,7 @@ export class Cores {
         unsafeNoSandbox: false,
         scheduling: defaultScheduling,
         small: node.small,
+        ...(node.timelineKeptMs === undefined ? {} : { timelineKeptMs: node.timelineKeptMs }),
         voteLog: node === this.nodes[0] ? firstLogOf(swarm) : sha256Hex(`votes of ${name}`).slice(0, 16),
       },
       this.now(),
@@ -360,6 +365,15 @@ export class Cores {
         node.updates.delete(effect.build);
         node.records.set(effect.build, effect.record);
         return;
+      case "forget": {
+        const gone = new Set(effect.places.map(({ author, inc }) => `${author}.${inc}`));
+        node.entries = node.entries.filter(
+          ({ entry: e }) => e.build !== effect.build || !gone.has(`${e.author}.${e.inc}`),
+        );
+        if (effect.record) node.records.set(effect.build, effect.record);
+        else node.records.delete(effect.build);
+        return;
+      }
       case "send":
         return this.deliver(node, effect.to, effect.message);
       case "gossip":

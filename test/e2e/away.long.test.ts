@@ -14,7 +14,7 @@ beforeEach(async () => {
   farm = await Farm.open();
   await farm.found("ann", "ben");
   await farm.good("ben", "stop");
-}, 60_000);
+}, 180_000);
 afterEach(() => farm.close());
 
 const submit = async (i: number) => {

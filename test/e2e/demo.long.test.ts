@@ -50,7 +50,7 @@ test("builds LevelDB with three daemons, then serves it from the cache, then sta
   expect(first.text).toMatch(/^NODE +EXECUTED +WALL +CPU +FETCHED$/m);
   for (const name of ["ann", "ben", "cleo"]) expect(first.text).toMatch(new RegExp(`^${name} +[1-9]`, "m"));
   expect(first.text).toMatch(/The critical path took .*:\n/);
-  expect(first.text).toMatch(/[1-9][\d.]* MB crossed the network/);
+  expect(first.text).toMatch(/[1-9][\d.]* MiB crossed the network/);
   expect(first.text).toContain("on others   swarmd join TICKET --detach");
   expect((await stat(path.join(dir, "out/leveldb/libleveldb.a"))).size).toBeGreaterThan(100_000);
   expect(await daemons()).toEqual([]);

@@ -1,6 +1,9 @@
 /** Some machines of a farm, played on this one: a home, a daemon process and a port each, and a terminal to type in. */
 
 import path from "node:path";
+import type { Control, NodeView } from "../../node/control/api.ts";
+import { controlClient } from "../../node/control/client.ts";
+import { placesOf } from "../../node/home-places.ts";
 import { mainFile, type Running, Terminal } from "../cli/terminal.ts";
 import { until } from "../patience.ts";
 
@@ -15,6 +18,7 @@ const manners = {
 export class Farm {
   readonly terminal: Terminal;
   protected readonly daemons = new Map<string, Running>();
+  private readonly controls = new Map<string, Control>();
 
   protected constructor(terminal: Terminal) {
     this.terminal = terminal;
@@ -29,11 +33,14 @@ export class Farm {
     const [first, ...others] = names;
     await this.good(first!, "init", "--name", first!);
     await this.start(first!);
-    for (const name of others) {
-      await this.good(name, "join", await this.ticket(first!), "--name", name, "--only");
-      await this.start(name);
-    }
+    await Promise.all(others.map((name) => this.admit(name, first!)));
     await this.meet(...names);
+  }
+
+  /** Lets a machine in by a ticket, and starts it. */
+  async admit(name: string, by: string): Promise<void> {
+    await this.good(name, "join", await this.ticket(by), "--name", name, "--only");
+    await this.start(name);
   }
 
   async ticket(from: string): Promise<string> {
@@ -42,6 +49,21 @@ export class Farm {
 
   homeOf(name: string): string {
     return path.join(this.terminal.dir, name);
+  }
+
+  /** Where that lies as seen from here. */
+  outsideOf(name: string): string {
+    return this.homeOf(name);
+  }
+
+  /** The daemon of a machine asked past the command line, which is a process for each look: for waiting. */
+  control(name: string): Control {
+    let control = this.controls.get(name);
+    if (!control) {
+      control = controlClient(placesOf(this.outsideOf(name)).controlSocket);
+      this.controls.set(name, control);
+    }
+    return control;
   }
 
   begin(name: string, ...args: readonly string[]): Running {
@@ -71,7 +93,7 @@ export class Farm {
   /** Why a daemon that should run does not. */
   private async lastWords(name: string): Promise<string> {
     const daemon = this.daemons.get(name);
-    if (!daemon || (daemon.process.exitCode === null && daemon.process.signalCode === null)) return "";
+    if (!daemon || this.runs(name)) return "";
     const { code, stdout, stderr } = await daemon.ended;
     return `its daemon has ended with ${code ?? daemon.process.signalCode}:\n${`${stdout}${stderr}`.slice(-4000)}`;
   }
@@ -118,17 +140,32 @@ export class Farm {
   async meet(...names: readonly string[]): Promise<void> {
     for (const name of names)
       await until(async () => {
-        const nodes = await this.json<{ name: string; state: string; vitals: unknown }[]>(
-          name,
-          "node",
-          "list",
-        );
+        const nodes = await this.nodesAt(name);
         return names.every((other) =>
           nodes.some(
             (node) => node.name === other && node.vitals !== null && ["self", "alive"].includes(node.state),
           ),
         );
       });
+  }
+
+  /** All that were started run, whatever became of them, and hear each other. */
+  async mend(): Promise<void> {
+    const names = [...this.daemons.keys()];
+    await Promise.all(names.filter((name) => !this.runs(name)).map((name) => this.start(name)));
+    await this.meet(...names);
+  }
+
+  private runs(name: string): boolean {
+    const { exitCode, signalCode } = this.daemons.get(name)!.process;
+    return exitCode === null && signalCode === null;
+  }
+
+  private nodesAt(name: string): Promise<NodeView[]> {
+    // Another version is spoken to by its own command line alone.
+    return this.programOf(name) === mainFile
+      ? this.control(name).nodes()
+      : this.json<NodeView[]>(name, "node", "list");
   }
 
   close(): Promise<void> {

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { BuildResult, MembersView, RequestView, StatusView } from "../../node/control/api.ts";
+import type { BuildResult, RequestView, StatusView } from "../../node/control/api.ts";
 import { until } from "../patience.ts";
 import { Farm } from "./farm.ts";
+import { Naps } from "./naps.ts";
 
 let farm: Farm;
 beforeEach(async () => {
@@ -17,11 +18,10 @@ async function doorOf(name: string): Promise<string> {
   return `${host}:${port}`;
 }
 
-const asks = (admin: string) => farm.json<RequestView[]>(admin, "approve");
-const members = async (at: string) => (await farm.json<MembersView>(at, "member", "list")).members;
+const members = async (at: string) => (await farm.control(at).members()).members;
 
 describe("who has no ticket", () => {
-  test("is turned away with the reason, and told of a name that is taken", { timeout: 90_000 }, async () => {
+  test("is turned away with the reason, and told of a name that is taken", { timeout: 240_000 }, async () => {
     await farm.found("ann");
     const door = await doorOf("ann");
     const taken = await farm.run("cleo", "join", door, "--name", "ann", "--only");
@@ -39,7 +39,7 @@ describe("who has no ticket", () => {
 
 describe("who has a ticket", () => {
   test("waits for an admin when its issuer is away, and holds it up to others; a foreign swarm refuses it", {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     await farm.found("ann", "ben");
     await farm.good("ann", "member", "role", "ben", "+admin");
@@ -51,13 +51,16 @@ describe("who has a ticket", () => {
     await farm.kill("ann");
     const waiting = farm.begin("cleo", "join", ticket, "--name", "cleo", "--only");
     await waiting.printed("the node that issued the ticket does not answer");
-    await until(async () => (await asks("ben")).length === 1);
-    expect((await asks("ben"))[0]).toMatchObject({ name: "cleo", ticket: { issuer: "ann", good: true } });
+    await until(async () => (await farm.control("ben").members()).requests.length === 1);
+    expect((await farm.json<RequestView[]>("ben", "approve"))[0]).toMatchObject({
+      name: "cleo",
+      ticket: { issuer: "ann", good: true },
+    });
     await farm.good("ben", "approve", "cleo");
     expect((await waiting.ended).code).toBe(0);
     // Once is once, also for the issuer that was away.
     await farm.start("ann");
-    await farm.meet("ann", "ben");
+    await until(async () => (await members("ann")).some((m) => m.name === "cleo"));
     const late = await farm.run("dan", "join", ticket, "--name", "dan", "--only");
     expect(late.code).toBe(4);
     expect(late.stderr).toContain("the ticket was used already");
@@ -66,9 +69,10 @@ describe("who has a ticket", () => {
 
 describe("who is a member no more", () => {
   test("loses its connections and its work, and hears why; the build goes on without it", {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     await farm.found("ann", "ben", "cleo");
+    const naps = new Naps();
     const spec = await farm.terminal.write(
       "slow.yaml",
       `swarmd: 1
@@ -76,23 +80,22 @@ name: slow
 actions:
   part:
     foreach: { i: { count: 6 } }
-    run: sleep 2; echo \${i} > \${out}
+    run: ${naps.command} && echo \${i} > \${out}
     out: \${i}.txt
 `,
     );
     const following = farm.begin("ann", "submit", spec, "--json");
-    await until(async () => {
-      const { peers } = await farm.json<StatusView>("ann", "status");
-      return peers.some((peer) => peer.name === "ben" && peer.running.length > 0);
-    });
+    // Each has one slot.
+    await until(() => naps.count === 3);
     await farm.good("ann", "member", "revoke", "ben", "--reason", "sold", "--yes");
     for (const name of ["ann", "cleo"])
       await until(async () => (await members(name)).every((m) => m.name !== "ben"));
-    await until(async () => (await farm.run("ben", "status")).stdout.includes("no daemon answers"));
+    await farm.ended("ben");
+    expect((await farm.run("ben", "status")).stdout).toContain("no daemon answers");
     const { code, stderr } = await farm.run("ben", "run");
     expect(code).toBe(4);
     expect(stderr).toContain("ben was revoked by ann: sold");
-    const { code: built, stdout } = await following.ended;
+    const { code: built, stdout } = await naps.wakeUntil(following.ended);
     expect(built).toBe(0);
     expect(JSON.parse(stdout) as BuildResult).toMatchObject({ state: "complete", actions: 6 });
 
@@ -101,13 +104,13 @@ actions:
       "there is a node ann already",
     );
     await farm.good("ann", "node", "rename", "cleo", "attic");
-    await until(async () => (await farm.json<StatusView>("cleo", "status")).node.vitals?.name === "attic");
+    await until(async () => (await farm.control("cleo").status()).node.vitals?.name === "attic");
     expect((await farm.run("ann", "node", "forget", "attic")).code).toBe(4);
     await until(
       async () => JSON.parse(await readFile(`${farm.homeOf("cleo")}/home.json`, "utf8")).name === "attic",
     );
     await farm.kill("cleo");
-    await until(async () => (await farm.json<StatusView>("ann", "status")).peers[0]?.state === "dead");
+    await until(async () => (await farm.control("ann").status()).peers[0]?.state === "dead");
     await farm.good("ann", "node", "forget", "attic", "--yes");
     expect((await members("ann")).map((m) => m.name)).toEqual(["ann"]);
     expect((await farm.json<BuildResult>("ann", "watch", "slow")).byNode).toHaveProperty("attic");

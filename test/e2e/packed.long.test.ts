@@ -39,12 +39,14 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 test("the package carries the built dashboard", async () => {
   const page = path.join(dir, "prefix/lib/node_modules/swarmd/dist/node/gateway/page");
   expect(await readdir(page)).toEqual(expect.arrayContaining(["index.html", "page"]));
+  const cockpit = path.join(page, "../cockpit");
+  expect(await readdir(cockpit)).toEqual(expect.arrayContaining(["index.html", "manifest.json", "page"]));
 });
 
 const swarmd = async (cwd: string, ...args: string[]) => (await run("swarmd", args, { cwd, env })).stdout;
 
 test("the packed project, installed, works from any folder: version, status, a build", {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   const elsewhere = path.join(dir, "else where");
   await mkdir(elsewhere);

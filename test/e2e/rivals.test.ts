@@ -18,7 +18,7 @@ const starts = async (name: string) =>
   Number.parseInt(await readFile(path.join(farm.homeOf(name), "identity/incarnation"), "utf8"), 10);
 
 test("a home set back to a backup hears of the starts it forgot, and starts again above them", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await farm.start("ben");
   await farm.meet("ann", "ben");

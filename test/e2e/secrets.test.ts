@@ -1,9 +1,14 @@
 /** Secrets are planted wherever there are any, used in every way, and then everything that was written anywhere, or went over the wire, is searched for them. */
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { Level } from "level";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { Recording } from "../../node/recording/recording.ts";
+import { stretchIn } from "../../node/recordings.ts";
+import { encode } from "../../protocol/kernel/codec.ts";
 import { decodeTicket } from "../../protocol/swarm/ticket.ts";
 import { Terminal } from "../cli/terminal.ts";
 import { Farm } from "./farm.ts";
@@ -109,6 +114,26 @@ async function contentOf(store: string): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+const tapesIn = (home: string): string[] => filesBelow(path.join(home, "recordings"));
+
+/** All that a recording of a build, or a recorded stretch, has in it: both are compressed. */
+async function contentOfRecording(file: string): Promise<Buffer> {
+  if (!file.endsWith(".swarm")) return contentOfTape(readFileSync(file), file);
+  const recording = await Recording.open(file);
+  const pieces: Uint8Array[] = [encode(recording.head), ...recording.entries.map(({ bytes }) => bytes)];
+  for (const digest of recording.blobs()) pieces.push(...(await Array.fromAsync(recording.stream(digest))));
+  for (const name of recording.stretches()) pieces.push(contentOfTape(await recording.stretch(name), name));
+  await recording.close();
+  return Buffer.concat(pieces);
+}
+
+function contentOfTape(bytes: Buffer, file: string): Buffer {
+  const { head, steps } = stretchIn(bytes, file);
+  return Buffer.concat([encode(head), ...Array.from(steps, (step) => encode(step))]);
+}
+
+/** What `export --json` said. */
+let told: { file: string; build: string; root: string; swarm: string; logs: number; tapes: number };
 let farm: SecretFarm;
 beforeAll(async () => {
   farm = await SecretFarm.open();
@@ -126,6 +151,10 @@ it("no secret, ticket or token is found in homes, stores, logs, on the wire, or 
   expect(await farm.good("ann", "logs", "leaky", "say")).toContain("[secret token]");
   for (const words of [["status"], ["node", "list"], ["member", "list"], ["doctor"], ["config", "show"]])
     await farm.good("ann", ...words, "--json");
+  const recorded = path.join(farm.terminal.dir, "leaky.swarm");
+  told = await farm.json("ann", "export", "leaky", recorded, "--logs", "all");
+  for (const format of ["chrome", "otlp", "jsonl"])
+    await farm.good("ann", "export", "leaky", path.join(farm.terminal.dir, format), "--format", format);
   await farm.stop();
 
   const seeds = farm.tickets.map((ticket) => Buffer.from(decodeTicket(ticket).secret));
@@ -143,6 +172,13 @@ it("no secret, ticket or token is found in homes, stores, logs, on the wire, or 
     expect(content.includes("build.submitted")).toBe(true);
     expect(leaks(content), store).toBe(0);
   }
+  const recordings = [recorded, ...["ann", "bob"].flatMap((name) => tapesIn(farm.homeOf(name)))];
+  for (const file of recordings) {
+    const content = await contentOfRecording(file);
+    expect(content.includes("leaky"), file).toBe(true);
+    expect(leaks(content), file).toBe(0);
+  }
+  expect((await contentOfRecording(recorded)).includes("[secret token]")).toBe(true);
   const printed = Buffer.from(farm.printed.join("\n"));
   expect(printed.includes("actions can run")).toBe(true);
   expect(leaks(printed)).toBe(0);
@@ -152,4 +188,61 @@ it("no secret, ticket or token is found in homes, stores, logs, on the wire, or 
   expect(leaks(wire)).toBe(0);
   const found = filesBelow(farm.terminal.dir).filter((place) => leaks(readFileSync(place)) > 0);
   expect(found).toEqual([path.join(given, "token")]);
+}, 120_000);
+
+it("the recording answers where no daemon ever was; what is not as it was written is refused", async () => {
+  const { terminal } = farm;
+  const { file } = told;
+  expect(told).toMatchObject({ tapes: expect.any(Number), logs: expect.any(Number) });
+  expect(told.tapes).toBeGreaterThan(0);
+  const away = { SWARMD_HOME: path.join(terminal.dir, "nowhere") };
+  const ask = (...args: string[]) => terminal.start(args, away).ended;
+  const refusal = async (...args: string[]) => {
+    const { code, stdout } = await ask(...args, "--json");
+    return { exit: code, ...(JSON.parse(stdout) as { error: { code: string } }).error };
+  };
+  const autopsy = await ask("autopsy", file, "--json");
+  expect(JSON.parse(autopsy.stdout).failures.map(({ action }: { action: string }) => action)).toContain(
+    "fail",
+  );
+  expect((await ask("logs", file, "say")).stdout).toContain("[secret token]");
+  const verified = await ask("replay", file, "--verify", "--root", told.root);
+  expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining("the same") });
+  expect(verified.stderr).toContain("sealed by ann");
+  expect(await refusal("why", file, "say", "--root", "12D3KooWanother")).toMatchObject({
+    exit: 4,
+    code: "wrong-swarm",
+  });
+
+  const bytes = await readFile(file);
+  const altered = Buffer.from(bytes);
+  altered[altered.length >> 1]! ^= 4;
+  await writeFile(path.join(terminal.dir, "altered.swarm"), altered);
+  expect(await refusal("replay", "altered.swarm")).toMatchObject({ exit: 4, code: "blob-corrupt" });
+  await writeFile(path.join(terminal.dir, "torn.swarm"), bytes.subarray(0, -100));
+  expect(await refusal("timeline", "torn.swarm")).toMatchObject({ exit: 4, code: "malformed" });
+  expect(await refusal("critical-path", "none.swarm")).toMatchObject({ exit: 2, code: "not-found" });
+  expect(await refusal("export", file)).toMatchObject({ exit: 2, code: "usage" });
+
+  const lines = (await ask("export", file, "--format", "jsonl", "-")).stdout.trimEnd().split("\n");
+  expect(lines.map((line) => (JSON.parse(line) as { kind: string }).kind)).toContain("build.submitted");
+
+  const collector = http.createServer((request, response) => {
+    request.resume().once("end", () => {
+      response.writeHead(posted.push(request.url ?? "") === 1 ? 503 : 200).end("{}");
+    });
+  });
+  const posted: string[] = [];
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  const { port } = collector.address() as AddressInfo;
+  const sent = await ask("export", file, "--otlp-endpoint", `http://127.0.0.1:${port}`, "--json");
+  collector.close();
+  expect(sent.code).toBe(0);
+  expect((JSON.parse(sent.stdout) as { spans: number }).spans).toBeGreaterThan(4);
+  expect(posted.slice(0, 2)).toEqual(["/v1/traces", "/v1/traces"]);
+
+  const shown = terminal.start(["open", file, "--no-browser", "--listen", "127.0.0.1:0"], away);
+  await shown.printed("/#/builds/");
+  shown.process.kill("SIGINT");
+  expect(await shown.ended).toMatchObject({ code: 0 });
 }, 120_000);

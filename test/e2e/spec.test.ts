@@ -62,6 +62,9 @@ describe("a spec in full", () => {
     expect(readlinkSync(path.join(to, "o/tool"))).toBe("bin/tool");
     expect(lstatSync(path.join(to, "o/empty")).isDirectory()).toBe(true);
     expect(readFileSync(path.join(to, "used-b.txt"), "utf8")).toBe("hi\n");
+    // While it runs its files come and go.
+    await farm.good("ann", "stop");
+    await farm.ended("ann");
     const leaks = filesBelow(given).filter((one) => readFileSync(one).includes(value));
     expect(leaks).toEqual([path.join(given, "secrets/token")]);
   }, 120_000);

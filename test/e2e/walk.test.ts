@@ -24,7 +24,7 @@ const settled = (text: string) =>
     .replace(/(\.\.\/)+[^ ]*specs\//g, "PROJECT/specs/")
     .replace(/\(process \d+\)/g, "(process N)")
     .replace(/\d+(\.\d+)? (ms|s)\b/g, "TIME")
-    .replace(/\d+(\.\d+)? k?B\b/g, "SIZE")
+    .replace(/\d+(\.\d+)? (Ki)?B\b/g, "SIZE")
     .replace(/^\[.*\n/gm, "");
 
 /** Of a status: the counts and the proposal. The tables hold what this machine is today. */
@@ -35,7 +35,7 @@ const essence = (status: string) =>
     .join("\n");
 
 test("from an empty machine to fetched results by doing only what status says", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await mkdir(farm.homeOf("pc"), { mode: 0o700 });
   const transcript: string[] = [];
@@ -55,7 +55,7 @@ test("from an empty machine to fetched results by doing only what status says", 
   expect(await readFile(path.join(farm.terminal.dir, "out/hello/greeting.txt"), "utf8")).toContain("swarm");
 });
 
-test("`swarmd next --yes` walks the same way by itself", { timeout: 90_000 }, async () => {
+test("`swarmd next --yes` walks the same way by itself", { timeout: 240_000 }, async () => {
   for (const command of ["init", "run", "submit", "fetch"]) {
     const { next } = await farm.json<Said>("pc", "status");
     expect(next.command?.[0]).toBe(command);
@@ -67,7 +67,7 @@ test("`swarmd next --yes` walks the same way by itself", { timeout: 90_000 }, as
 });
 
 test("a failed build leads to the log of what failed, and mended to its results", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await farm.good("pc", "init");
   await farm.good("pc", "run", "--detach");

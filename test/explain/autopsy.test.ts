@@ -30,6 +30,12 @@ describe("the rules that come with the project", async () => {
   test.each([
     ["out-of-memory", "cc1plus: out of memory allocating 65536 bytes", {}],
     ["out-of-memory", "terminate called after throwing an instance of 'std::bad_alloc'", {}],
+    ["out-of-memory", "", { reason: "the machine ran out of memory" }],
+    [
+      "takes-all-memory",
+      "",
+      { reason: "the machine ran out of memory, and it held most of that itself: 9000000000 bytes" },
+    ],
     ["killed-for-memory", "", { reason: "killed by SIGKILL", exitCode: 137, signal: "SIGKILL" }],
     ["disk-full", "ld: final link failed: No space left on device", {}],
     [
@@ -58,6 +64,14 @@ describe("the rules that come with the project", async () => {
     ["read-only", "touch: /usr/x: Read-only file system", {}],
   ])("know %s by %j", (name, output, more) => {
     expect(ruled(output, more)?.rule).toBe(name);
+  });
+
+  test("an exit code says nothing more where what was printed is known", () => {
+    const output = "/bin/sh: 1: yacc: not found";
+    const found = diagnose(rules, { reason: "exit code 127 (not found)", exitCode: 127, output });
+    expect(found.map(({ rule, cause }) => [rule, cause])).toEqual([
+      ["missing-tool", "the command yacc is not there"],
+    ]);
   });
 
   test("name what they caught, and say nothing of what nobody knows", () => {
@@ -156,6 +170,21 @@ describe("an autopsy", () => {
     const input = failures[0]!.suspects.find(({ kind }) => kind === "input")!;
     expect(input.evidence[0]).toMatch(/since it worked in .*, the variable MODE was added/);
     expect(failures[0]!.text).toBe("exit code 2");
+  });
+
+  test("of a build that was cancelled, opens what had failed until then, and calls nothing done that is not", async () => {
+    const { cores, accounts } = swarm({
+      run: ({ action }) => (action === "a" ? { ms: 5, outcome: failure("exit code 1") } : { ms: 60_000 }),
+    });
+    const build = cores.submit("ann", graphOf({ a: [], b: ["a"], c: [] }));
+    cores.runFor(3000);
+    cores.command("ann", { kind: "control", build, op: "cancel" });
+    cores.finish(build);
+    const { failures, recovered, state, text } = await accounts.autopsy(build);
+    expect(state).toBe("cancelled");
+    expect(failures.map(({ action }) => action)).toEqual(["a"]);
+    expect(recovered).toEqual([]);
+    expect(text).toBe("1 of 3 actions had failed and were not done when it was cancelled");
   });
 
   test("of a build in which nothing failed says so, and of one that got over it who it was", async () => {

@@ -70,4 +70,21 @@ test("step by step every event comes once, in the order of time, and the changes
   expect([...last.values()]).toEqual(["done", "done", "done", "done"]);
   expect(steps.at(-1)!.counts).toEqual((await moment("ann", build)).counts);
   expect(steps.map(({ event }) => event)).toContain("sealed");
+  expect(steps[0]).toMatchObject({ event: "build.submitted", changed: [{ action: "a", state: "ready" }] });
+});
+
+test("a step says whose claim it is about and what becomes of it, and whom a decision saw", async () => {
+  const { build, of } = lived();
+  const steps: ReplayStep[] = [];
+  for await (const line of of("ann").replay({ build, steps: true }))
+    if (line.kind === "step") steps.push(line);
+  const claims = steps.flatMap(({ claim }) => claim ?? []);
+  for (const action of ["a", "b", "c", "d"]) {
+    const own = claims.filter((claim) => claim.action === action);
+    expect(own[0]!.is).toBe("given");
+    expect(own.at(-1)).toMatchObject({ is: "done", runMs: 80, holder: own[0]!.holder, id: own[0]!.id });
+  }
+  const seen = steps.find(({ event }) => event === "view")!.nodes!;
+  expect(seen.map(({ node }) => node).sort()).toEqual(["ann", "bob"]);
+  expect(seen.find(({ node }) => node === "ann")).toMatchObject({ slots: 2 });
 });

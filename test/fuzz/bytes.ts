@@ -23,7 +23,7 @@ const lies: readonly (readonly number[])[] = [
 /** One hostile text of bytes, at most `maxBytes` long. */
 export function hostileBytes(dice: Dice, samples: readonly Uint8Array[], maxBytes: number): Uint8Array {
   if (samples.length === 0 || dice.once(12)) return garbage(dice, maxBytes);
-  let bytes: Uint8Array = dice.pick(samples).slice();
+  let bytes: Uint8Array = Uint8Array.from(dice.pick(samples));
   for (let left = 1 + dice.below(4); left > 0; left--) bytes = altered(dice, bytes, samples);
   return bytes.subarray(0, maxBytes);
 }

@@ -35,7 +35,8 @@ function altered(dice: Dice, value: Plain, samples: readonly Plain[]): Plain {
   if (Array.isArray(value)) return alteredList(dice, value, samples);
   if (isMap(value)) return alteredMap(dice, value, samples);
   if (value instanceof Uint8Array) {
-    const copy = value.slice(0, dice.once(3) ? dice.below(value.length + 1) : value.length);
+    // A Buffer's own slice is no copy.
+    const copy = Uint8Array.from(value).slice(0, dice.once(3) ? dice.below(value.length + 1) : value.length);
     if (copy.length > 0) copy[dice.below(copy.length)] = dice.below(256);
     return copy;
   }

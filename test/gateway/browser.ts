@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { type Gateway, openGateway } from "../../node/gateway/gateway.ts";
 import type { Views } from "../../node/gateway/views.ts";
+import { patient } from "../patience.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
 
@@ -16,7 +17,6 @@ export const noBrowser = executablePath === undefined ? "needs Debian's chromium
 const configFile = path.resolve(import.meta.dirname, "../../node/gateway/web/vite.config.ts");
 
 export interface Seen {
-  readonly browser: Browser;
   readonly page: Page;
   readonly gateway: Gateway;
   /** Of the built page. */
@@ -45,14 +45,16 @@ export async function openBrowser(views: Views, token?: string): Promise<Seen> {
   const browser = await chromium.launch({
     executablePath,
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    ...patient,
   });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(patient.timeout);
+  const page = await context.newPage();
   page.on("pageerror", (fault) => complaints.push(String(fault)));
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(message.text());
   });
   return {
-    browser,
     page,
     gateway,
     folder,

@@ -1,7 +1,16 @@
 import * as dagCbor from "@ipld/dag-cbor";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decode, encode } from "../../protocol/kernel/codec.ts";
+import {
+  copied,
+  decode,
+  encode,
+  encodeParts,
+  putBytes,
+  putList,
+  putListOf,
+  putValue,
+} from "../../protocol/kernel/codec.ts";
 import { digestFrom, sha256, sha256Hex } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { peerIdOf } from "../../protocol/kernel/ids.ts";
@@ -52,6 +61,28 @@ test("any value comes back from its bytes, and equal values have equal bytes", (
       expect(Buffer.compare(encode(again), bytes)).toBe(0);
     }),
     { numRuns: 500 },
+  );
+});
+
+test("what is put part by part has the bytes of the whole, also where a part asks for encodings meanwhile", () => {
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 30 }), (items) => {
+      const putItems = () => {
+        for (const item of items) {
+          expect(() => encode([item, Symbol("odd")])).toThrow();
+          expect(decode(encode(item), 1 << 20)).toEqual(item);
+          putValue(item);
+        }
+        return items.length;
+      };
+      const parts = encodeParts(() => {
+        putListOf(2);
+        putList(putItems);
+        putBytes(() => putList(putItems));
+      }, copied);
+      expect(Buffer.compare(parts, encode([items, encode(items)]))).toBe(0);
+    }),
+    { numRuns: 200 },
   );
 });
 

@@ -1,13 +1,14 @@
 /** A farm of real daemons on the machines of a lab: an address and a home each, faults on demand, and what their disks hold. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Running, Terminal } from "../cli/terminal.ts";
 import { Farm } from "../e2e/farm.ts";
 import { Lab } from "./lab.ts";
 import type { Lie } from "./liar.ts";
 import { signal } from "./machine.ts";
+import { rottable } from "./rot.ts";
 
 const port = 4701;
 /** While a disk is made small its owner may write on. */
@@ -72,8 +73,8 @@ export class LabFarm extends Farm {
     await this.lab.machine(name).run("mount", "-t", "tmpfs", "-o", `size=${bytes},mode=700`, "tmpfs", home);
   }
 
-  /** Where the home lies as seen from here, on a disk of its own or not. */
-  outsideOf(name: string): string {
+  /** On a disk of its own or not. */
+  override outsideOf(name: string): string {
     return this.lab.machine(name).outside(this.homeOf(name));
   }
 
@@ -98,14 +99,12 @@ export class LabFarm extends Farm {
     await turn(this.blobFileOf(name, bytes));
   }
 
-  /** The same with any blob; `pick` draws one of so many. Nothing happens where there is none. */
-  async rotAny(name: string, pick: (count: number) => number): Promise<void> {
-    const dir = path.join(this.outsideOf(name), "blobs");
-    const found = await readdir(dir, { recursive: true, withFileTypes: true });
-    const files = found
-      .filter((item) => item.isFile() && /^[0-9a-f]{62}$/.test(item.name))
-      .map((item) => path.join(item.parentPath, item.name));
-    if (files.length > 0) await turn(files.sort()[pick(files.length)]!);
+  /** The same with any blob, but for a plan that no other disk has; `at`, from 0 to 1, says which. Nothing happens where there is none. */
+  async rotAny(name: string, at: number): Promise<void> {
+    const storeOf = (one: string) => path.join(this.outsideOf(one), "blobs");
+    const others = this.lab.names.filter((one) => one !== name).map(storeOf);
+    const file = await rottable(storeOf(name), others, at);
+    if (file !== undefined) await turn(file);
   }
 
   /** Not a byte more fits on the disk of the machine, which must be one of its own. */

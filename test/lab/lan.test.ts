@@ -20,7 +20,7 @@ describe.skipIf(missing !== undefined)("a machine that knows nobody", () => {
   afterEach(() => farm?.close());
 
   test("finds the swarms around it by name, and comes in through the door it is shown", {
-    timeout: 180_000,
+    timeout: 240_000,
   }, async () => {
     farm = await LabFarm.boot(["ann", "ben", "cleo"], { SWARMD_MDNS: "yes" });
     for (const [name, swarm] of [

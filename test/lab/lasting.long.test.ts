@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Naps } from "../e2e/naps.ts";
 import { lasting, until } from "../patience.ts";
 import { LabFarm } from "./farm.ts";
 import { missingForLab } from "./lab.ts";
@@ -12,6 +13,10 @@ if (missing) console.warn(`faults among real daemons are not tried: there is no 
 
 describe.skipIf(missing !== undefined)("faults that last", { timeout: 400_000 }, () => {
   let farm: LabFarm;
+  let naps: Naps;
+  beforeEach(() => {
+    naps = new Naps();
+  });
   afterEach(() => farm?.close());
 
   const open = async (...names: string[]) => {
@@ -91,6 +96,34 @@ describe.skipIf(missing !== undefined)("faults that last", { timeout: 400_000 },
     expect(await readdir(farm.outsideOf("ben"))).not.toContain(".filler");
   });
 
+  test("a disk that runs low: it takes no work, says so, serves on, and takes work again, without a start", async () => {
+    farm = await LabFarm.boot(["ann", "ben"]);
+    const bytes = 2 ** 33;
+    await farm.giveDisk("ben", bytes);
+    await farm.found("ann", "ben");
+    const before = await submit(farm, "ben", "before", parts(6, naps.command));
+    await until(() => naps.count === 2);
+    expect((await naps.wakeUntil(complete(farm, "ben", before))).byNode.ben).toBeGreaterThan(0);
+    await farm.sizeDisk("ben", 2 ** 28);
+    const words = "of disk free: it takes no work and serves on";
+    for (const at of ["ben", "ann"])
+      await until(
+        async () => (await farm.good(at, "status")).includes(words),
+        `${at} says that ben's is low`,
+      );
+    const findings = JSON.parse((await farm.run("ben", "doctor", "--json")).stdout);
+    expect(findings).toContainEqual(expect.objectContaining({ check: "room", level: "bad" }));
+    await farm.good("ann", "fetch", before, "--to", "got-from-ben");
+    const meanwhile = await submit(farm, "ann", "meanwhile", parts(6, 0.2));
+    expect((await complete(farm, "ann", meanwhile)).byNode).not.toHaveProperty("ben");
+    await complete(farm, "ben", meanwhile);
+    await farm.sizeDisk("ben", bytes);
+    await until(async () => !(await farm.good("ann", "status")).includes(words));
+    const after = await submit(farm, "ann", "after", parts(8, naps.command));
+    await until(() => naps.count === 2);
+    expect((await naps.wakeUntil(complete(farm, "ann", after))).byNode.ben).toBeGreaterThan(0);
+  });
+
   test("a clock that is an hour off: named on both sides with its offset, and builds go on, from both", async () => {
     farm = await LabFarm.boot(["ann", "ben"]);
     await farm.shiftClock("ben", 3600);
@@ -128,12 +161,13 @@ describe.skipIf(missing !== undefined)("faults that last", { timeout: 400_000 },
 
   test("a newcomer in the middle of a build takes part in it", async () => {
     await open("ann", "ben");
-    const build = await submit(farm, "ann", "late", parts(60, 1));
+    const build = await submit(farm, "ann", "late", parts(60, naps.command));
+    await until(() => naps.count === 2);
     await farm.lab.add("eve");
-    await farm.good("eve", "join", await farm.ticket("ann"), "--name", "eve", "--only");
-    await farm.start("eve");
+    await farm.admit("eve", "ann");
     await until(() => summary(farm, "eve", build).then((seen) => seen !== undefined));
-    const result = await complete(farm, "eve", build);
+    await until(() => naps.count === 3);
+    const result = await naps.wakeUntil(complete(farm, "eve", build));
     expect(result.byNode.eve).toBeGreaterThan(0);
   });
 });

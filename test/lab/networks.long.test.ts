@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Finding, NodeView, ReachView } from "../../node/control/api.ts";
-import { until } from "../patience.ts";
+import { Naps } from "../e2e/naps.ts";
+import { patient, until } from "../patience.ts";
 import { LabFarm } from "./farm.ts";
 import { missingForLab, missingForNat } from "./lab.ts";
 import { complete, parts, submit } from "./work.ts";
@@ -14,10 +15,7 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
   let farm: LabFarm;
   afterEach(() => farm?.close());
 
-  const join = async (name: string, through: string) => {
-    await farm.good(name, "join", await farm.ticket(through), "--name", name, "--only");
-    await farm.start(name);
-  };
+  const join = (name: string, through: string) => farm.admit(name, through);
   /** Who reaches whom, as one of them says it: `ann>ben`. */
   const reached = async (at: string) => {
     const { rows } = await farm.json<ReachView>(at, "node", "reach");
@@ -31,15 +29,23 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
     await farm.found("ben");
     for (const name of ["ann", "cleo"]) await join(name, "ben");
     await farm.meet("ann", "ben", "cleo");
-    for (const [i, name] of ["ann", "cleo"].entries()) {
-      const build = await submit(farm, name, `from-${name}`, parts(12, 0.5 + i / 1000));
+    for (const name of ["ann", "cleo"]) {
+      const naps = new Naps();
+      const build = await submit(farm, name, `from-${name}`, parts(12, naps.command));
+      await until(() => naps.count === 3);
+      await naps.wakeUntil(complete(farm, name, build));
       for (const seen of ["ann", "cleo"]) {
         const { byNode } = await complete(farm, seen, build);
         expect(Object.keys(byNode).sort()).toEqual(["ann", "ben", "cleo"]);
       }
       await farm.good(name === "ann" ? "cleo" : "ann", "fetch", build, "--to", `got-from-${name}`);
     }
-    expect((await reached("ann")).sort()).toEqual(["ann>ben", "ben>ann", "ben>cleo", "cleo>ben"]);
+    // A way that takes seconds just then is asked for again.
+    await vi.waitFor(
+      async () =>
+        expect((await reached("ann")).sort()).toEqual(["ann>ben", "ben>ann", "ben>cleo", "cleo>ben"]),
+      patient,
+    );
     expect(await farm.good("ann", "node", "reach")).toContain(
       "ann and cleo do not reach each other: they work through ben",
     );
@@ -60,8 +66,11 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
     await farm.lab.addBehindNat("eve");
     await join("eve", "ann");
     await farm.meet("ann", "ben", "eve");
-    for (const [i, name] of ["eve", "ben"].entries()) {
-      const build = await submit(farm, name, `from-${name}`, parts(12, 0.5 + i / 1000));
+    for (const name of ["eve", "ben"]) {
+      const naps = new Naps();
+      const build = await submit(farm, name, `from-${name}`, parts(12, naps.command));
+      await until(() => naps.count === 3);
+      await naps.wakeUntil(complete(farm, name, build));
       for (const seen of ["ann", "ben", "eve"])
         expect((await complete(farm, seen, build)).byNode.eve).toBeGreaterThan(0);
       await farm.good(name === "ben" ? "eve" : "ben", "fetch", build, "--to", `got-from-${name}`);
@@ -72,23 +81,38 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
     await farm.kill("ann");
     await farm.start("ann");
     await farm.meet("ann", "ben", "eve");
-    expect(await reached("ann")).toEqual(
-      expect.arrayContaining(["ann>eve", "ben>eve", "eve>ann", "eve>ben"]),
+    await vi.waitFor(
+      async () =>
+        expect(await reached("ann")).toEqual(
+          expect.arrayContaining(["ann>eve", "ben>eve", "eve>ann", "eve>ben"]),
+        ),
+      patient,
     );
   });
 
-  test("lines of 200 Mbit/s and 50 ms, a third of the packets lost on one: the build completes, nothing is lost", async () => {
+  test("lines of 200 Mbit/s and 50 ms: what ends there is known everywhere", async () => {
     farm = await LabFarm.boot(["ann", "ben", "cleo"]);
     for (const name of farm.lab.names) await farm.lab.shape(name, { rate: "200mbit", delayMs: 25 });
     await farm.found("ann", "ben", "cleo");
-    const far = await complete(farm, "ann", await submit(farm, "ann", "far", parts(24, 1)));
-    await farm.lab.shape("cleo", { rate: "200mbit", delayMs: 25, lossPercent: 33 });
-    const build = await submit(farm, "ann", "lossy", parts(24, 1.001));
+    const build = await submit(farm, "ann", "far", parts(24, 1));
+    for (const name of farm.lab.names) expect((await complete(farm, name, build)).actions).toBe(25);
+  });
+
+  test("a third of the packets lost between each two, both ways: the build completes, no result is lost", async () => {
+    farm = await LabFarm.boot(["ann", "ben", "cleo"], { SWARMD_SLOTS: "2" });
+    await farm.found("ann", "ben", "cleo");
+    const clean = await complete(farm, "ann", await submit(farm, "ann", "clean", parts(36, 1)));
+    // Two lines lie between two machines.
+    for (const name of farm.lab.names) await farm.lab.shape(name, { rate: "200mbit", lossPercent: 18.35 });
+    const build = await submit(farm, "ann", "lossy", parts(36, 1.001));
     const lossy = await complete(farm, "ann", build);
+    expect(lossy.actions).toBe(37);
+    // Whoever says so later says the same, and gives it away.
     await complete(farm, "cleo", build);
-    expect(lossy.actions).toBe(25);
-    // Twice the time is what is promised; a machine that is busy with other things is given more.
-    expect(lossy.wallMs).toBeLessThan(4 * far.wallMs + 20_000);
+    for (const name of farm.lab.names) await farm.lab.shape(name, {});
+    await farm.good("cleo", "fetch", build, "--to", "got-by-cleo");
+    // Twice the time is what npm run bench -- loss finds; a machine that is busy with other things is given more.
+    expect(lossy.wallMs).toBeLessThan(5 * clean.wallMs + 20_000);
   });
 
   test("an address that changes is told, and one that restarts finds the others although its first contact is dead", async () => {

@@ -9,10 +9,10 @@ export async function submit(farm: LabFarm, at: string, name: string, actions: s
   return (await farm.json<{ build: string }>(at, "submit", file, "--detach")).build;
 }
 
-/** So many independent actions that take a while each, and one that takes all their outputs. */
-export const parts = (count: number, seconds: number): string => `  part:
+/** So many independent actions that take a while each or do something first, and one that takes all their outputs. */
+export const parts = (count: number, first: number | string): string => `  part:
     foreach: { i: { count: ${count} } }
-    run: sleep ${seconds}; echo \${i} > \${out}
+    run: ${typeof first === "number" ? `sleep ${first}` : first} && echo \${i} > \${out}
     out: parts/\${i}.txt
   whole:
     run: cat \${part.out} > \${out}

@@ -13,7 +13,7 @@ describe("inquiries", () => {
     const [a, b, c] = await Promise.all(["a", "b", "c"].map((name) => swarm.start(name)));
     swarm.introduce(a!, b!);
     swarm.introduce(c!, b!);
-    await until(() => b!.connected().length === 2);
+    await until(() => [a!, b!, c!].map((one) => one.connected().length).join() === "1,2,1");
     return [a!, b!, c!] as const;
   }
 

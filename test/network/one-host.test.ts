@@ -19,7 +19,7 @@ it("gossips with each of 16 members that share its address", async () => {
         others.every(({ gossiped }) => gossiped.length > 0) &&
         others.every(({ peer }) => [...texts(hub.gossiped)].some((text) => text.startsWith(peer)))
       );
-    }, 60_000);
+    });
     // scores are reckoned by now; what is said from here on is said once
     hub.mesh.gossip(Buffer.from("to all"));
     for (const other of others) other.mesh.gossip(Buffer.from(`${other.peer} to the hub`));
@@ -27,10 +27,9 @@ it("gossips with each of 16 members that share its address", async () => {
       () =>
         others.every(({ gossiped }) => texts(gossiped).has("to all")) &&
         others.every(({ peer }) => texts(hub.gossiped).has(`${peer} to the hub`)),
-      20_000,
     );
     expect(hub.connected().length).toBe(others.length);
   } finally {
     await swarm.stop();
   }
-}, 90_000);
+});

@@ -113,7 +113,7 @@ describe("a stranger", () => {
         why: "not admitted in time",
       }),
     );
-  }, 15_000);
+  });
 
   it("that is a member of another version, without a protocol of this one, is sent away with both versions named", async () => {
     a.members.add(outside.peer);
@@ -129,17 +129,17 @@ describe("a stranger", () => {
       }),
     );
     expect(a.mesh.versionOf(outside.peer)).toBe("9.0.0");
-  }, 60_000);
+  });
 
   it("is heard, with what it sent too early, once it is admitted", async () => {
     const blob = a.store(Buffer.from("no secret any more"));
     const connection = await dial(outside.host, a);
     const stream = await connection.newStream("/swarmd/1/blobs");
     stream.send(frame(encode({ kind: "get", digest: blob, offset: 3 })));
-    const answer = readFrame(stream, 1_000, 5_000);
+    const answer = readFrame(stream, 1_000, 100_000);
     const door = await connection.newStream("/swarmd/1/admission");
     door.send(frame(Buffer.from("password open sesame")));
-    expect(Buffer.from(await readFrame(door, 1_000, 5_000)).toString()).toBe("password open sesame");
+    expect(Buffer.from(await readFrame(door, 1_000, 100_000)).toString()).toBe("password open sesame");
     expect(Buffer.from((await answer).subarray(1)).toString()).toBe("secret any more");
   });
 
@@ -183,7 +183,7 @@ describe("a stranger", () => {
     await askTimes(1);
     await until(() => refusals() === 2);
     expect(door.connected()).toEqual([]);
-  }, 30_000);
+  });
 });
 
 describe("a member with the wrong tongue", () => {
@@ -232,7 +232,7 @@ describe("a member with the wrong tongue", () => {
       await outside.host.stop();
       await swarm.stop();
     }
-  }, 20_000);
+  });
 });
 
 describe("redeem", () => {

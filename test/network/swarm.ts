@@ -20,7 +20,7 @@ export async function key(name: string): Promise<{ seed: Uint8Array; peer: PeerI
   return { seed, peer: peerIdOf(publicKey.raw) };
 }
 
-export const until = async (condition: () => boolean, timeoutMs = 25_000): Promise<void> =>
+export const until = async (condition: () => boolean, timeoutMs = 100_000): Promise<void> =>
   await vi.waitFor(
     () => {
       if (!condition()) throw new Error("the condition does not hold");
@@ -59,9 +59,9 @@ export interface MemberOptions {
 }
 
 /** Waits until all are connected and gossip of each is heard by all others; what does not arrive is said again, in other words. */
-export async function gossipReachesAll(members: readonly Member[], timeoutMs = 10_000): Promise<void> {
+export async function gossipReachesAll(members: readonly Member[]): Promise<void> {
   const others = members.length - 1;
-  await until(() => members.every((m) => m.connected().length === others), timeoutMs);
+  await until(() => members.every((m) => m.connected().length === others));
   const hearers = (author: Member) =>
     members.filter((m) => m.gossiped.some((g) => Buffer.from(g).toString().startsWith(author.peer))).length;
   let round = 0;
@@ -70,7 +70,7 @@ export async function gossipReachesAll(members: readonly Member[], timeoutMs = 1
     const unheard = members.filter((author) => hearers(author) < others);
     for (const author of unheard) author.mesh.gossip(Buffer.from(`${author.peer} ${round}`));
     return unheard.length === 0;
-  }, timeoutMs);
+  });
 }
 
 /** A temp folder and what runs in it, gone after `stop`. */
@@ -159,9 +159,9 @@ export class TestSwarm {
     return member;
   }
 
-  /** Two members that know each other's address, connected. */
-  async pair(): Promise<[Member, Member]> {
-    const [a, b] = await Promise.all([this.start("a"), this.start("b")]);
+  /** Two members that know each other's address, connected; `first` is for one of them. */
+  async pair(first: MemberOptions = {}): Promise<[Member, Member]> {
+    const [a, b] = await Promise.all([this.start("a", first), this.start("b")]);
     this.introduce(a, b);
     await until(() => a.connected().includes(b.peer) && b.connected().includes(a.peer));
     return [a, b];

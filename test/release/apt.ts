@@ -61,7 +61,7 @@ export class Apt {
     const { stdout, stderr } = await run("/usr/bin/apt-get", [...args], {
       env,
       cwd: this.dir,
-      timeout: 60_000,
+      timeout: 100_000,
     }).catch((error: { stdout?: string; stderr?: string; message: string }) => {
       throw new Error(`${error.message}\n${error.stdout ?? ""}${error.stderr ?? ""}`);
     });

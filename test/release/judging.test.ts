@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { OddFile } from "../../protocol/build/content.ts";
 import type { RiskPolicy } from "../../protocol/build/verdict.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
-import type { Digest } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, Digest, PeerId } from "../../protocol/kernel/ids.ts";
 import { defaultRiskPolicy } from "../../protocol/release/judging.ts";
 import type { Manifest } from "../../protocol/release/manifest.ts";
 import { fakePeer } from "../../sim/signer.ts";
@@ -129,6 +129,54 @@ test("results that differ are held against it", () => {
   lab.stage(lab.node("bob"), "second", { "bin/x": "two" }, 1, { nodes: [ann], dissenters: [bob] });
   expect(ask(lab, "cat", verify)).toMatchObject({ risk: { score: 30, parts: [{ kind: "divergent" }] } });
   expect(ask(lab, "cat", finalize)).toMatchObject({ ok: false, code: "refused" });
+});
+
+test("what a check by rebuilding came to otherwise is held against it after it was staged, where the check was never seen", () => {
+  const lab = farm();
+  const [bob, cat] = [lab.node("bob").peer, lab.node("cat").peer];
+  const build = lab.stage(lab.node("bob"), "second", { "bin/x": "two", "bin/y": "two too" });
+  const says = (action: string, nodes: PeerId[]) =>
+    lab.say(lab.node("ann"), {
+      kind: "release.disputed",
+      channel: "stable",
+      build,
+      check: "check-second-0123456789" as BuildId,
+      actions: [{ action: action as ActionName, nodes }],
+    });
+  says("compile", [cat]);
+  says("compile", [bob, cat]);
+  says("link", [fakePeer("nobody")]);
+  expect(ask(lab, "cat", verify)).toMatchObject({
+    risk: {
+      score: 30,
+      refuses: true,
+      parts: [
+        {
+          kind: "rebuilt-otherwise",
+          count: 1,
+          findings: [
+            {
+              where: `${build} compile`,
+              what: "2 members came to something else in check-second-0123456789",
+            },
+          ],
+          remedy: expect.stringContaining("swarmd rebuild-check"),
+        },
+      ],
+    },
+  });
+  expect(ask(lab, "cat", finalize)).toMatchObject({
+    ok: false,
+    code: "refused",
+    message: "its risk is 30 of 100: rebuilt-otherwise 30",
+  });
+  expect(ask(lab, "cat", { ...finalize, reason: "only a date" })).toEqual({ ok: true, epoch: 2 });
+  expect(manifestOf(lab, 2).risk).toEqual({
+    score: 30,
+    parts: [{ kind: "rebuilt-otherwise", points: 30, count: 1 }],
+  });
+  lab.stage(lab.node("bob"), "third", { "bin/z": "three" });
+  expect(ask(lab, "cat", finalize)).toEqual({ ok: true, epoch: 3 });
 });
 
 test("a builder that is no member is held against it", () => {

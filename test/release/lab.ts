@@ -166,6 +166,12 @@ export class Lab {
     }
   }
 
+  /** The node says this of its own accord. */
+  say(node: LabNode, event: Event): void {
+    node.waiting.push({ event, after: [] });
+    this.pump(node);
+  }
+
   hear(node: LabNode, entry: SignedEntry): void {
     if (!node.up || node.kept.has(entry.id)) return;
     node.kept.set(entry.id, entry);

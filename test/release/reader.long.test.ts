@@ -10,6 +10,7 @@ import type { Listener } from "../../node/listener.ts";
 import { serveBinhost } from "../../node/release/serve.ts";
 import { shelvesOf } from "../../node/release/shelves.ts";
 import { sha256Hex } from "../../protocol/kernel/digest.ts";
+import { patient } from "../patience.ts";
 
 const epochs = 100;
 const everyMs = 10;
@@ -107,7 +108,7 @@ test("a hundred epochs under kill -9", { timeout: 600_000 }, async () => {
   } finally {
     clearInterval(polling);
   }
-  await expect.poll(() => busy, { timeout: 20_000 }).toBe(false);
+  await expect.poll(() => busy, patient).toBe(false);
   await look();
   expect(wrong).toEqual([]);
   expect(newest).toEqual({ http: epochs, index: epochs, folder: epochs });

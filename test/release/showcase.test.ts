@@ -7,6 +7,7 @@ import { FilesFormat } from "../../node/release/formats/files.ts";
 import { openShowcase } from "../../node/release/showcase.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import { showcaseContract } from "../contract/showcase.ts";
+import { patient } from "../patience.ts";
 import { publishSteps } from "./publishing.ts";
 
 /** A folder with blobs and what is shown of them. */
@@ -32,7 +33,7 @@ showcaseContract("a mirror's folder", async () => {
     close,
     put: (text) => blobs.put(Buffer.from(text)),
     read: () => readFile(path.join(shown, "stable/current/bin/tool"), "utf8").catch(() => undefined),
-    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 30_000, interval: 1 }),
+    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { ...patient, interval: 1 }),
   };
 });
 

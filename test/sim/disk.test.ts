@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { Disk } from "../../sim/disk.ts";
+import type { Host } from "../../sim/host.ts";
 import { type Ending, Process } from "../../sim/process.ts";
+import { Swarm } from "../../sim/swarm.ts";
+import { layered } from "../../sim/workload.ts";
 import { World } from "../../sim/world.ts";
 import { entryAt } from "../contract/chain.ts";
 
@@ -172,5 +175,33 @@ describe("virtual disk", () => {
     store.write({ ...none, dropped: [build] }, () => {});
     world.runFor(10);
     expect(disk.usedBytes).toBe(0);
+  });
+});
+
+describe("a rotten disk in a swarm", () => {
+  test.each([1, 2, 3, 4])("has from the others what it lost, while it runs (seed %i)", (seed) => {
+    const swarm = new Swarm({ seed, hosts: 3 }).start();
+    const [ann, bob] = swarm.hosts as [Host, Host];
+    const build = swarm.submit(ann, layered(seed, 2, 5, 1000));
+    swarm.finish(build);
+    expect(swarm.settle(build)).toBe(true);
+    const stored = () => {
+      const ids = new Set<string>();
+      // A look at the whole disk is what finds rot, as a daemon's rounds do.
+      for (const { entry } of bob.core.desk.builds.get(build)!.facts())
+        bob.disk
+          .port(new Process(swarm.world, "looker"))
+          .range(entry.author, entry.inc, 0, 1e6, (found) => found.map(({ id }) => ids.add(id)));
+      swarm.world.runFor(10);
+      return ids;
+    };
+    const before = stored();
+    expect(before.size).toBeGreaterThan(20);
+    expect(bob.disk.rot(0.4)).toBeGreaterThan(5);
+    expect(stored().size).toBeLessThan(before.size);
+    swarm.world.runFor(30_000);
+    expect(stored()).toEqual(before);
+    expect(bob.core.upkeep.mender).toMatchObject({ missing: 0 });
+    expect(bob.core.upkeep.mender.mended).toBeGreaterThan(0);
   });
 });

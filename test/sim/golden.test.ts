@@ -1,5 +1,6 @@
 /** Small stories in full, to be read: test/golden/sim-*.txt. After a change that is meant: `npx vitest run test/sim/golden.test.ts -u`. */
 import { expect, test } from "vitest";
+import type { Command } from "../../protocol/contract.ts";
 import type { Host } from "../../sim/host.ts";
 import { Swarm } from "../../sim/swarm.ts";
 import { fan, workloadOf } from "../../sim/workload.ts";
@@ -93,4 +94,45 @@ test("partition: both sides build on, and what both made is one result", async (
     swarm,
   );
   await expect(text).toMatchFileSnapshot("../golden/sim-partition.txt");
+});
+
+test("a person steps: one action at a time where it was foreseen, then all the rest", async () => {
+  const { swarm, world, hosts } = begin(3);
+  const [ann, bob] = hosts;
+  const build = swarm.submit(ann, fan(3, 2000));
+  const say = (host: Host, command: Command) => {
+    host.command(command, () => {});
+    world.runFor(500);
+  };
+  const [part] = ann.core.desk.builds.get(build)!.claims!.graph.actions;
+  say(ann, { kind: "control", build, op: "pause" });
+  say(bob, { kind: "debug", build, word: { op: "break", action: "whole" as never }, dryRun: false });
+  say(bob, {
+    kind: "debug",
+    build,
+    word: { op: "place", action: part!.name, peer: bob.peer },
+    dryRun: false,
+  });
+  say(ann, {
+    kind: "debug",
+    build,
+    word: { op: "step", actions: [part!.name] },
+    reason: "look",
+    dryRun: false,
+  });
+  world.runFor(3000);
+  say(ann, { kind: "control", build, op: "resume" });
+  world.runFor(5000);
+  say(ann, { kind: "debug", build, word: { op: "step" }, dryRun: false });
+  expect(swarm.finish(build).state).toBe("complete");
+  const text = story(
+    `
+    ann ── bob ── cat        three parts of 2 s, then the whole; paused by ann as it begins
+      \\___________/
+
+    Bob holds the whole by a breakpoint and places a part on himself. Ann lets that part go by a step, then resumes: the other
+    parts run, the whole waits until she steps once more.`,
+    swarm,
+  );
+  await expect(text).toMatchFileSnapshot("../golden/sim-debugged.txt");
 });

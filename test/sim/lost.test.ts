@@ -74,6 +74,25 @@ describe("the only holder of what is needed dies for good", () => {
     expect(checkers.violations).toEqual([]);
   });
 
+  test.each(seeds)("all that only it had is found lost at once, however long the chain (seed %i)", (seed) => {
+    const { swarm, checkers, ann } = start({ seed, hosts: 5 });
+    const build = swarm.submit(ann, chain(24, 300));
+    const ended = () => swarm.executions.of(build, "link19" as never).find((e) => e.ended === "done");
+    swarm.world.runUntil(() => ended() !== undefined, 60_000);
+    const makers = new Set(swarm.executions.all.map((e) => e.host));
+    expect([...makers]).toEqual([ended()!.host]);
+    swarm.host(ended()!.host).kill();
+    const diedMs = swarm.world.nowMs;
+    const gone = () => lostIn(swarm, build).length;
+    swarm.world.runUntil(() => gone() > 0, 60_000);
+    swarm.world.runFor(1000);
+    expect(gone()).toBeGreaterThanOrEqual(19);
+    const again = () => swarm.executions.of(build, "link0" as never).length > 1;
+    expect(swarm.world.runUntil(again, diedMs + 5000 - swarm.world.nowMs)).toBe(true);
+    expect(swarm.finish(build, 60_000).state).toBe("complete");
+    expect(checkers.violations).toEqual([]);
+  });
+
   test.each(seeds)(
     "and it fails wherever it is tried again: the build ends as failed, with the cause (seed %i)",
     (seed) => {

@@ -97,7 +97,7 @@ test("the table has a row per variant in the order they ran, and heat only where
   expect(warm.titles.slice(-2)).toEqual(["PEAK", "ABOVE"]);
   expect(warm.rows[0]?.slice(-2)).toEqual(["91.3 °C", "1.50 s"]);
   const chosen = tableOf(summariesOf(three), ["bytes", "blobs", "peak"]);
-  expect(chosen.rows[0]).toEqual(["unified", "5.0 kB", "5.0 MB", "-"]);
+  expect(chosen.rows[0]).toEqual(["unified", "4.9 KiB", "4.8 MiB", "-"]);
 });
 
 test("runs that did not end complete are named", () => {

@@ -15,6 +15,7 @@ import type { Remembered } from "../../protocol/ports.ts";
 import type { ActionResult } from "../../protocol/timeline/events.ts";
 import { artifactsContract } from "../contract/artifacts.ts";
 import { madeBy } from "../contract/chain.ts";
+import { patient } from "../patience.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 const peerOf = (n: number) => peerIdOf(new Uint8Array(32).fill(n));
@@ -107,7 +108,7 @@ artifactsContract("the node", async () => {
     },
     know: (key, result, holders) => results.set(key, { result, made: holders.toReversed().map(madeBy) }),
     has: blobs.has,
-    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 20_000, interval: 2 }),
+    settle: (condition) => vi.waitFor(() => expect(condition()).toBe(true), { ...patient, interval: 2 }),
     close: () => rm(home, { recursive: true }),
   };
 });
@@ -231,7 +232,7 @@ describe("artifacts of a node", () => {
       return { digest: digestOf(text(`blob ${i}`)), from: [a] };
     });
     const fetched = fetch(wants);
-    await vi.waitFor(() => expect(peers.log.length).toBeGreaterThan(0), { timeout: 20_000 });
+    await vi.waitFor(() => expect(peers.log.length).toBeGreaterThan(0), patient);
     expect(peers.log.length).toBeLessThanOrEqual(8);
     open();
     expect((await fetched).missing).toEqual([]);

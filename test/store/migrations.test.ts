@@ -13,7 +13,7 @@ let folder: string;
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), "swarmd-migrations-"));
   folder = path.join(dir, "timeline");
-  const store = await openEventStore(folder);
+  const store = await openEventStore(folder, {}, []);
   await new Promise<void>((done) =>
     store.write({ entries: [entryAt(0), entryAt(1)], updates: [], dropped: [], durable: false }, () =>
       done(),
@@ -100,12 +100,12 @@ test("a step that fails leaves the store as it was, for the program that wrote i
   });
   expect(await readdir(dir)).toEqual(["timeline"]);
   expect(await keysIn(folder)).toEqual(untouched);
-  await (await openEventStore(folder)).close();
+  await (await openEventStore(folder, {}, [])).close();
 });
 
 test("an older program refuses a newer store, names both versions, and how to go back", async () => {
   await (await openEventStore(folder, {}, [moves])).close();
-  const refused = openEventStore(folder);
+  const refused = openEventStore(folder, {}, []);
   await expect(refused).rejects.toMatchObject({
     code: "store-newer",
     message: expect.stringMatching(
@@ -117,7 +117,7 @@ test("an older program refuses a newer store, names both versions, and how to go
   // As the remedy says.
   await rename(folder, `${folder}.newer`);
   await rename(`${folder}.v1`, folder);
-  const back = await openEventStore(folder);
+  const back = await openEventStore(folder, {}, []);
   expect((await back.restore()).entries).toHaveLength(2);
   await back.close();
 });
@@ -139,14 +139,14 @@ test("broken off before the exchange it begins anew; between the two renames, it
 
 test("a copy that never became whole takes nobody's place", async () => {
   await rename(folder, `${folder}.migrating`);
-  const store = await openEventStore(folder);
+  const store = await openEventStore(folder, {}, []);
   const { entries } = await store.restore();
   await store.close();
   expect(entries).toEqual([]);
 });
 
 test("a voter votes on after its store was brought up, and under another name once it went back", async () => {
-  const old = await openEventStore(folder);
+  const old = await openEventStore(folder, {}, []);
   const log = await old.voteLog();
   await old.close();
   const store = await openEventStore(folder, {}, [moves]);
@@ -154,7 +154,7 @@ test("a voter votes on after its store was brought up, and under another name on
   await store.close();
   await rename(folder, `${folder}.newer`);
   await rename(`${folder}.v1`, folder);
-  const back = await openEventStore(folder);
+  const back = await openEventStore(folder, {}, []);
   expect(await back.voteLog()).not.toBe(log);
   await back.close();
 });

@@ -137,3 +137,26 @@ test("who was missed stays dead when all grows calm, until it is heard again", (
   peers.heard(bob, born + 20_001);
   expect(status(peers, 30_000)).toBe("alive");
 });
+
+test("who lived through a long silence is given as much more for a while, and one that was away is not", () => {
+  const peers = new Peers(born);
+  const wakeAt = (ms: number) => peers.wakefulness.wake(born + ms, 1000);
+  for (const ms of [0, 1000, 2000, 3000]) wakeAt(ms);
+  peers.beat(beat(1), born + 20);
+  expect(status(peers, 20)).toBe("alive");
+  peers.beat(beat(2), born + 3320);
+  wakeAt(3320);
+  // 1.3 beats more than usual; of what it was silent for a twentieth of the time since is forgotten.
+  expect(status(peers, 3320 + 3501)).toBe("alive");
+  expect(status(peers, 3320 + 4500)).toBe("suspect");
+  expect(status(peers, 3320 + 4700)).toBe("dead");
+  const steady = new Peers(born);
+  for (let ms = 0; ms <= 4000; ms += 1000) {
+    steady.wakefulness.wake(born + ms, 1000);
+    steady.beat(beat(ms), born + ms);
+  }
+  expect(status(steady, 4000 + 3501)).toBe("dead");
+  steady.wakefulness.wake(born + 60_000, 1000);
+  steady.beat(beat(60_000), born + 60_000);
+  expect(status(steady, 63_501)).toBe("dead");
+});

@@ -20,6 +20,8 @@ interface Import {
   readonly kind: "file" | "package";
   /** Nothing of it is left when the program runs. */
   readonly typeOnly: boolean;
+  /** Read when the line is reached, not with the file. */
+  readonly later: boolean;
   readonly line: number;
 }
 
@@ -64,11 +66,12 @@ function readSource(file: string, text: string): Source {
     while (starts[line - 1]! > offset) line--;
     return line;
   };
-  const found: { specifier: string; typeOnly: boolean; line: number }[] = [];
+  const found: { specifier: string; typeOnly: boolean; later: boolean; line: number }[] = [];
   for (const one of module.staticImports)
     found.push({
       specifier: one.moduleRequest.value,
       typeOnly: one.entries.length > 0 && one.entries.every((entry) => entry.isType),
+      later: false,
       line: lineOf(one.start),
     });
   for (const one of module.staticExports)
@@ -77,6 +80,7 @@ function readSource(file: string, text: string): Source {
         found.push({
           specifier: entry.moduleRequest.value,
           typeOnly: entry.isType,
+          later: false,
           line: lineOf(one.start),
         });
   const root = program as unknown as SyntaxNode;
@@ -84,7 +88,12 @@ function readSource(file: string, text: string): Source {
     const asked = node.type === "ImportExpression" || node.type === "TSImportType" ? node.source : undefined;
     const specifier = (asked as { value?: unknown } | undefined)?.value;
     if (typeof specifier === "string")
-      found.push({ specifier, typeOnly: node.type === "TSImportType", line: lineOf(node.start) });
+      found.push({
+        specifier,
+        typeOnly: node.type === "TSImportType",
+        later: true,
+        line: lineOf(node.start),
+      });
   }
   return {
     path: file,

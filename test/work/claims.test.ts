@@ -320,7 +320,7 @@ test("pause beats a resume that did not answer it; a resume that answers all end
   expect(claims.paused).toBe(true);
   claims.take(bob.say(control("resume", "r2", "p1", "r1")));
   expect(claims.paused).toBe(false);
-  expect(claims.heads().map((head) => head.id)).toEqual(["r2"]);
+  expect(claims.holds.heads().map(({ event }) => event.id)).toEqual(["r2"]);
 });
 
 test("an answer that comes before what it answers answers it all the same", () => {

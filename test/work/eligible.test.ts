@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { GraphAction, Requirements } from "../../protocol/build/graph.ts";
+import type { PeerId } from "../../protocol/kernel/ids.ts";
 import type { Vitals } from "../../protocol/swarm/vitals.ts";
 import {
   busy,
@@ -56,6 +57,13 @@ test.each<[string, Requirements, Partial<Vitals>, RegExp | undefined]>([
 
 test("a node without a sandbox takes its own submitter's work", () => {
   expect(ineligible(vitalsOf({ foreign: false }), action, bob)).toBeUndefined();
+});
+
+test("who came to a result does not check it, nor does a node without a sandbox, whoever asks", () => {
+  const checking = (by: readonly PeerId[]): GraphAction => ({ ...action, checks: { by, outputs: [] } });
+  expect(ineligible(vitalsOf({}), checking([ann]), ann)).toBeUndefined();
+  expect(ineligible(vitalsOf({}), checking([ann, bob]), ann)).toBe("came to the result that is checked");
+  expect(ineligible(vitalsOf({ foreign: false }), checking([ann]), bob)).toMatch(/no sandbox/);
 });
 
 test("what fits a node waits until it fits beside what runs there", () => {

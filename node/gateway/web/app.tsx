@@ -2,17 +2,21 @@
 import { useEffect, useState } from "preact/hooks";
 import type { StatusView } from "../../control/api.ts";
 import { relisten, useLive } from "./feed.ts";
+import { Empty, Title } from "./parts.tsx";
 import { type Route, useRoute } from "./route.ts";
 import { keepToken, onTokenWanted } from "./source.ts";
 import { Theme } from "./theme.tsx";
 import { useRead } from "./use-read.ts";
 import { Artifacts } from "./views/artifacts.tsx";
 import { BuildPage } from "./views/build.tsx";
-import { Builds } from "./views/builds.tsx";
+import { Builds, Latest } from "./views/builds.tsx";
+import { Data } from "./views/data.tsx";
 import { Epoch } from "./views/epoch.tsx";
 import { Events } from "./views/events.tsx";
 import { Releases } from "./views/releases.tsx";
+import { Simulation } from "./views/simulation.tsx";
 import { Swarm } from "./views/swarm.tsx";
+import { Wire } from "./views/wire.tsx";
 
 const views: readonly (readonly [path: string, name: string])[] = [
   ["swarm", "Swarm"],
@@ -20,6 +24,9 @@ const views: readonly (readonly [path: string, name: string])[] = [
   ["releases", "Releases"],
   ["artifacts", "Artifacts"],
   ["events", "Events"],
+  ["wire", "Wire"],
+  ["data", "Data"],
+  ["simulation", "Simulator"],
 ];
 
 export function App() {
@@ -70,21 +77,29 @@ function View({ route }: { route: Route }) {
   if (view === "builds")
     return rest[0] === undefined ? (
       <Builds />
+    ) : rest[0] === "latest" ? (
+      <Latest tab={rest[1]} />
     ) : (
       <BuildPage build={rest[0]} tab={rest[1]} query={route.query} />
     );
   if (view === "releases")
     return rest[0] !== undefined && rest[1] !== undefined ? (
-      <Epoch channel={rest[0]} epoch={Number(rest[1])} />
+      <Epoch channel={rest[0]} epoch={Number(rest[1])} query={route.query} />
     ) : (
       <Releases />
     );
   if (view === "artifacts") return <Artifacts word={rest[0]} />;
   if (view === "events") return <Events query={route.query} />;
+  if (view === "data") return <Data query={route.query} />;
+  if (view === "wire") return <Wire query={route.query} />;
+  if (view === "simulation") return <Simulation />;
   return (
-    <p class="empty">
-      There is nothing here. <a href="#/swarm">To the swarm</a>
-    </p>
+    <>
+      <Title>There is nothing here</Title>
+      <Empty>
+        No view has this address. <a href="#/swarm">To the swarm</a>
+      </Empty>
+    </>
   );
 }
 
@@ -98,9 +113,11 @@ function Here() {
   const [tone, word] =
     refused && refused.status !== 401
       ? ["bad", "no answer"]
-      : live
-        ? ["ok", "live"]
-        : ["busy", "reading now and then"];
+      : value?.recording !== undefined
+        ? ["idle", "a recording"]
+        : live
+          ? ["ok", "live"]
+          : ["busy", "reading now and then"];
   return (
     <span class="here">
       {value && (
@@ -108,7 +125,7 @@ function Here() {
           {value.swarm.name} <span class="quiet">at</span> {value.node.name}
         </span>
       )}
-      <span class={`sign ${tone}`} role="status">
+      <span class={`sign ${tone}`} role="status" title={value?.recording}>
         <span aria-hidden="true">●</span> {word}
       </span>
     </span>

@@ -63,14 +63,14 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
-/** A table that scrolls by itself where the page is narrow; its head names what the numbers are. */
+/** A table that scrolls by itself where the page is narrow; its head names what the numbers are, those that say so themselves for the ear alone. */
 export function Table({
   label,
   head,
   children,
 }: {
   label: string;
-  head: readonly (string | readonly [string, "number"])[];
+  head: readonly (string | readonly [string, "number" | "unseen"])[];
   children: ComponentChildren;
 }) {
   return (
@@ -82,8 +82,8 @@ export function Table({
             {head.map((one) => {
               const [name, kind] = typeof one === "string" ? [one, undefined] : one;
               return (
-                <th key={name} scope="col" class={kind}>
-                  {name}
+                <th key={name} scope="col" class={kind === "number" ? kind : undefined}>
+                  {kind === "unseen" ? <span class="hidden">{name}</span> : name}
                 </th>
               );
             })}

@@ -1,18 +1,19 @@
-/** Numbers as people read them, with their units; what is not known is a dash. */
+/** Numbers as people read them, with their units, and the words around them; what is not known is a dash. */
 import type { Unknown } from "../../../protocol/swarm/vitals.ts";
 
 export const unknown = "–";
 
 const sizes = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
+/** In powers of 1024, as the command line has them. */
 export function bytes(value: number | undefined): string {
   if (value === undefined) return unknown;
   let at = 0;
-  while (value >= 1024 && at < sizes.length - 1) {
+  while (value >= (at === 0 ? 1024 : 1023.5) && at < sizes.length - 1) {
     value /= 1024;
     at++;
   }
-  return `${at === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${sizes[at]}`;
+  return `${at === 0 ? value : value.toFixed(value < 9.95 ? 1 : 0)} ${sizes[at]}`;
 }
 
 /** 850 ms, 12.3 s, 4:05 min, 2:10 h, 3 d */
@@ -31,6 +32,12 @@ const two = (value: number): string => String(value).padStart(2, "0");
 export const count = (value: number | undefined): string =>
   value === undefined ? unknown : value.toLocaleString("en").replaceAll(",", "\u202f");
 
+export const counted = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`;
+
+/** With a capital, as a sentence begins. */
+export const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+
 export const measured = (value: number | Unknown | undefined, unit: string, digits = 0): string =>
   typeof value === "number" ? `${value.toFixed(digits)}${unit === "" ? "" : ` ${unit}`}` : unknown;
 
@@ -41,7 +48,8 @@ export function moment(ms: number): string {
   return `${day} ${clock(ms)}`;
 }
 
-function clock(ms: number): string {
+/** The time of day, by this browser's clock. */
+export function clock(ms: number): string {
   const at = new Date(ms);
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }

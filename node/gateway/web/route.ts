@@ -51,5 +51,8 @@ export const linkToArtifact = (digest: string): string => linkTo(["artifacts", h
 
 const hashOf = (digest: string): string => digest.split("/")[0]!;
 
+/** As much of a digest as people tell others apart by. */
+export const shortHashOf = (digest: string): string => digest.slice(0, 12);
+
 /** It stands in the digest. */
 export const sizeOf = (digest: string): number => Number(digest.split("/")[1]);

@@ -60,13 +60,13 @@ export function runsOf(lines: readonly TimelineLine[]): Map<string, Run[]> {
   }
   for (const one of open.values())
     ended.push({ ...one, fetchMs: one.fromMs, runMs: one.fromMs, outcome: "running" });
-  return laned(ended.sort((a, b) => a.fromMs - b.fromMs));
+  return laned(ended);
 }
 
-/** Each in the first lane of its node that is free. */
-function laned(runs: readonly Omit<Run, "lane">[]): Map<string, Run[]> {
+/** Node → its runs in the order in which they began, each in the first lane that is free. */
+export function laned(runs: readonly Omit<Run, "lane">[]): Map<string, Run[]> {
   const byNode = new Map<string, { runs: Run[]; freeMs: number[] }>();
-  for (const run of runs) {
+  for (const run of runs.toSorted((a, b) => a.fromMs - b.fromMs)) {
     const node = byNode.get(run.node) ?? { runs: [], freeMs: [] };
     byNode.set(run.node, node);
     const free = node.freeMs.findIndex((ms) => ms <= run.fromMs);

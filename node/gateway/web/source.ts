@@ -1,5 +1,18 @@
 /** All that the dashboard knows comes through here: reads of this gateway, with the token where it wants one. */
 
+/** How a read of the gateway travels; throws where it does not arrive. */
+export type Carry = (
+  path: string,
+  how: { readonly headers: Record<string, string>; readonly signal?: AbortSignal },
+) => Promise<Response>;
+
+let carry: Carry = (path, how) => fetch(path, { ...how, cache: "no-cache" });
+
+/** Inside another page reads have another way. To be called before the first. */
+export function carryBy(other: Carry): void {
+  carry = other;
+}
+
 const tokenKey = "swarmd.token";
 const wanting = new Set<() => void>();
 
@@ -42,9 +55,8 @@ export async function ask(
   const token = sessionStorage.getItem(tokenKey);
   let answer: Response;
   try {
-    answer = await fetch(path, {
+    answer = await carry(path, {
       headers: { ...headers, ...(token ? { authorization: `Bearer ${token}` } : {}) },
-      cache: "no-cache",
       ...(signal ? { signal } : {}),
     });
   } catch (fault) {

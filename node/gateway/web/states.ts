@@ -8,6 +8,9 @@ export interface Shown {
   readonly word: string;
 }
 
+/** In the order in which they are painted over each other. */
+export const tones: readonly Shown["tone"][] = ["idle", "next", "held", "ok", "busy", "bad"];
+
 export const actionStates: Readonly<Record<ActionState, Shown>> = {
   running: { tone: "busy", sign: "▶", word: "running" },
   claimed: { tone: "next", sign: "◔", word: "claimed" },

@@ -22,6 +22,7 @@ export function Theme() {
     <select
       class="theme"
       aria-label="Colours"
+      title="Colours: as the system has them, light or dark"
       value={choice}
       onChange={(e) => setChoice(e.currentTarget.value as Choice)}
     >

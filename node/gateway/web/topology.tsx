@@ -3,7 +3,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { NodeView, ReachView } from "../../control/api.ts";
 import { nodeStates } from "./states.ts";
 
-const width = 720;
+/** Of the picture, in its own units: as many as pixels, so that names keep their size where the page is narrow. */
+const [wideWidth, narrowWidth] = [720, 360];
+const narrow = matchMedia("(max-width: 760px)");
 /** More names than this would lie over each other. */
 const namedMax = 32;
 /** More ways are a grey plane: those of this node alone are drawn then. */
@@ -15,13 +17,16 @@ interface Point {
 }
 
 export function Topology({ nodes, reach }: { nodes: readonly NodeView[]; reach: ReachView | undefined }) {
+  const width = useWidth();
   const shown = nodes.filter(({ state }) => state !== "unseen");
   const height = shown.length < 3 ? 110 : 300;
   const at = new Map<string, Point>();
   for (const [i, { peerId }] of shown.entries()) {
     const angle = (2 * Math.PI * i) / Math.max(1, shown.length) + (shown.length === 2 ? 0 : -Math.PI / 2);
     at.set(peerId, {
-      x: width / 2 + (shown.length === 1 ? 0 : Math.cos(angle) * (width / 2 - 130)),
+      x:
+        width / 2 +
+        (shown.length === 1 ? 0 : Math.cos(angle) * (width / 2 - (width === wideWidth ? 130 : 60))),
       y: height / 2 + (shown.length === 1 ? 0 : Math.sin(angle) * (height / 2 - 44)),
     });
   }
@@ -86,6 +91,16 @@ function Member({ node, at: { x, y }, named }: { node: NodeView; at: Point; name
       )}
     </g>
   );
+}
+
+function useWidth(): number {
+  const [isNarrow, setNarrow] = useState(narrow.matches);
+  useEffect(() => {
+    const changed = () => setNarrow(narrow.matches);
+    narrow.addEventListener("change", changed);
+    return () => narrow.removeEventListener("change", changed);
+  }, []);
+  return isNarrow ? narrowWidth : wideWidth;
 }
 
 /** Counts beats that were heard since the first. */

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
 import { findProgram } from "../../build/sandbox.ts";
+import { started } from "../../started.ts";
 
 const outputBytesMax = 64 << 20;
 const timeoutMs = 60_000;
@@ -110,7 +111,7 @@ export class Gpg {
   }
 
   private run(args: readonly string[], input: Uint8Array | AsyncIterable<Uint8Array>) {
-    const child = spawn(
+    const child = started(
       this.program,
       ["--homedir", this.home, "--batch", "--no-tty", "--no-options", "--status-fd", "3", ...args],
       {

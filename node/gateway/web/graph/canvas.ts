@@ -2,7 +2,8 @@
  * A graph of actions on a canvas: what is in sight is drawn, as much of it as can be read at that size. It draws when something changed and
  * never else.
  */
-import { actionStates, type Shown } from "../states.ts";
+import { coloursOf, onColours } from "../colours.ts";
+import { actionStates, tones } from "../states.ts";
 import { boxHeight, boxWidth, type Layout } from "./layout.ts";
 import type { LiveBuild } from "./live-build.ts";
 
@@ -20,7 +21,6 @@ const textScaleMin = 0.5;
 const signScaleMin = 0.28;
 const edgesMax = 6000;
 const panStep = 80;
-const tones: readonly Shown["tone"][] = ["idle", "next", "held", "ok", "busy", "bad"];
 
 export class GraphCanvas {
   private readonly canvas: HTMLCanvasElement;
@@ -50,7 +50,7 @@ export class GraphCanvas {
       hear: (event: HTMLElementEventMap[K]) => void,
     ) => canvas.addEventListener(kind, hear, { signal: this.over.signal, passive: false });
     on("pointerdown", (e) => this.press(e));
-    on("pointermove", (e) => this.drag(e));
+    on("pointermove", (e) => (this.fingers.size === 0 ? this.name(e) : this.drag(e)));
     on("pointerup", (e) => this.release(e));
     on("pointercancel", (e) => this.fingers.delete(e.pointerId));
     on("wheel", (e) => {
@@ -60,13 +60,9 @@ export class GraphCanvas {
       else this.pan(-e.deltaY, 0);
     });
     on("keydown", (e) => this.key(e));
-    const recolour = () => {
+    onColours(this.over.signal, () => {
       this.colours = coloursOf(canvas);
       this.draw();
-    };
-    addEventListener("theme", recolour, { signal: this.over.signal });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour, {
-      signal: this.over.signal,
     });
     this.sized = new ResizeObserver(() => {
       if (this.isFitted) this.fit();
@@ -308,6 +304,15 @@ export class GraphCanvas {
     this.fingers.set(e.pointerId, { x: e.offsetX, y: e.offsetY });
   }
 
+  /** Says whose box the pointer is over: from afar no box has its name in it. */
+  private name(e: PointerEvent): void {
+    const node = this.at(e.offsetX, e.offsetY);
+    const { name, state } = (node === undefined ? undefined : this.live?.actions[node]) ?? {};
+    const title = name === undefined ? "" : `${name}: ${actionStates[state!].word}`;
+    // Written anew, a title that is shown would go away.
+    if (this.canvas.title !== title) this.canvas.title = title;
+  }
+
   private release(e: PointerEvent): void {
     this.fingers.delete(e.pointerId);
     if (this.moved <= 4) this.onChoose(this.at(e.offsetX, e.offsetY));
@@ -320,15 +325,14 @@ export class GraphCanvas {
     const [gx, gy] = [(px - this.left) / this.scale, (py - this.top) / this.scale];
     // A finger is not a needle: far away, what is nearest is meant.
     const slack = Math.min(12, 3 / this.scale);
-    for (let i = 0; i < x.length; i++)
-      if (
-        gx >= x[i]! - slack &&
-        gx <= x[i]! + boxWidth + slack &&
-        gy >= y[i]! - slack &&
-        gy <= y[i]! + boxHeight + slack
-      )
-        return i;
-    return undefined;
+    let near: number | undefined;
+    let nearest = slack;
+    for (let i = 0; i < x.length; i++) {
+      const off = Math.max(x[i]! - gx, gx - x[i]! - boxWidth, y[i]! - gy, gy - y[i]! - boxHeight);
+      if (off <= 0) return i;
+      if (off <= nearest) [near, nearest] = [i, off];
+    }
+    return near;
   }
 
   private key(e: KeyboardEvent): void {
@@ -364,21 +368,3 @@ export class GraphCanvas {
 
 /** Its end says more than its beginning. */
 const short = (name: string): string => (name.length > 24 ? `…${name.slice(-23)}` : name);
-
-function coloursOf(canvas: HTMLElement): Record<string, string> {
-  const style = getComputedStyle(canvas);
-  const names = [
-    "ground",
-    "edge",
-    "path",
-    "text",
-    "quiet",
-    "faded",
-    ...tones,
-    ...tones.map((tone) => `on-${tone}`),
-  ];
-  return {
-    ...Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim() || "#888"])),
-    font: style.fontFamily,
-  };
-}

@@ -1,13 +1,14 @@
 /** The graph of a build, alive: laid out by a worker, drawn on a canvas, searched and filtered. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { ActionState, CriticalPathView } from "../../../control/api.ts";
+import type { PathView } from "../../../../protocol/explain/paths.ts";
+import type { ActionState } from "../../../control/api.ts";
 import { actionStateNames, actionStates } from "../states.ts";
 import { useRead } from "../use-read.ts";
 import { GraphCanvas } from "./canvas.ts";
 import type { Layout } from "./layout.ts";
 import type { LiveBuild } from "./live-build.ts";
 
-const foundMax = 50;
+const [foundMax, namesMax] = [50, 500];
 
 interface Props {
   readonly build: string;
@@ -15,17 +16,22 @@ interface Props {
   readonly version: number;
   readonly chosen: string | undefined;
   readonly choose: (action: string | undefined) => void;
+  /** Have a place of their own also while no action is in them. */
+  readonly states?: readonly ActionState[];
+  /** What it is about: the rest is faded. */
+  readonly about?: ReadonlySet<number>;
 }
 
-export function Dag({ build, live, version, chosen, choose }: Props) {
+export function Dag({ build, live, version, chosen, choose, states = [], about }: Props) {
   const at = useRef<HTMLCanvasElement>(null);
   const graph = useRef<GraphCanvas | undefined>(undefined);
   const layout = useLayout(live);
   const [search, setSearch] = useState("");
   const [state, setState] = useState<ActionState | "">("");
   const [node, setNode] = useState("");
+  const [target, setTarget] = useState("");
   const [isPathShown, showPath] = useState(false);
-  const path = useRead<CriticalPathView>(isPathShown ? `/builds/${build}/critical-path` : undefined, {
+  const path = useRead<PathView>(isPathShown ? `/builds/${build}/critical-path` : undefined, {
     everyMs: 5000,
   });
   const latest = useRef({ live, choose });
@@ -44,8 +50,12 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
   }, [live, layout, version]);
 
   // The build changes in place: `version` says when.
-  const among = useMemo(() => amongOf(live, search, state, node), [live, version, search, state, node]);
-  const steps = isPathShown ? path.value?.steps : undefined;
+  const found = useMemo(
+    () => amongOf(live, { search, state, node, target }),
+    [live, version, search, state, node, target],
+  );
+  const among = found ?? about;
+  const steps = isPathShown ? stepsOf(path.value) : undefined;
   useEffect(() => {
     graph.current?.mark({
       among,
@@ -55,7 +65,9 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
   }, [live, among, chosen, steps]);
 
   const counts = useMemo(() => live.counts(), [live, version]);
-  const nodes = useMemo(() => nodesOf(live), [live, version]);
+  const widest = String(live.actions.length).length;
+  const nodes = useMemo(() => namesOf(live.actions.map(({ node }) => node)), [live, version]);
+  const targets = useMemo(() => namesOf(live.actions.map(({ target }) => target)), [live]);
   const reveal = (i: number) => {
     choose(live.actions[i]!.name);
     graph.current?.reveal(i);
@@ -70,7 +82,7 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
           value={search}
           onInput={(e) => setSearch(e.currentTarget.value)}
           onKeyDown={(e) => {
-            const [first] = among ?? [];
+            const [first] = found ?? [];
             if (e.key === "Enter" && first !== undefined) reveal(first);
           }}
         />
@@ -80,6 +92,14 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
             <option key={name}>{name}</option>
           ))}
         </select>
+        {targets.length > 0 && (
+          <select aria-label="Target" value={target} onChange={(e) => setTarget(e.currentTarget.value)}>
+            <option value="">All targets</option>
+            {targets.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
         <label class="check">
           <input type="checkbox" checked={isPathShown} onChange={(e) => showPath(e.currentTarget.checked)} />{" "}
           Critical path
@@ -99,7 +119,7 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
       <fieldset class="legend">
         <legend class="hidden">Only one state</legend>
         {actionStateNames
-          .filter((one) => counts[one] > 0 || one === state)
+          .filter((one) => counts[one] > 0 || one === state || states.includes(one))
           .map((one) => (
             <button
               key={one}
@@ -108,7 +128,11 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
               aria-pressed={state === one}
               onClick={() => setState(state === one ? "" : one)}
             >
-              <span aria-hidden="true">{actionStates[one].sign}</span> {counts[one]} {one}
+              <span aria-hidden="true">{actionStates[one].sign}</span>{" "}
+              <span class="many" style={{ minWidth: `${widest}ch` }}>
+                {counts[one]}
+              </span>{" "}
+              {one}
             </button>
           ))}
       </fieldset>
@@ -123,9 +147,9 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
         />
         {!layout && <p class="quiet over">Laying out {live.actions.length} actions…</p>}
       </div>
-      {among && (
+      {found && (
         <ul class="found" aria-label="Found">
-          {[...among].slice(0, foundMax).map((i) => (
+          {[...found].slice(0, foundMax).map((i) => (
             <li key={i}>
               <button type="button" onClick={() => reveal(i)}>
                 <span aria-hidden="true">{actionStates[live.actions[i]!.state].sign}</span>{" "}
@@ -133,38 +157,42 @@ export function Dag({ build, live, version, chosen, choose }: Props) {
               </button>
             </li>
           ))}
-          {among.size > foundMax && <li class="quiet">and {among.size - foundMax} more</li>}
-          {among.size === 0 && <li class="quiet">No action is like this.</li>}
+          {found.size > foundMax && <li class="quiet">and {found.size - foundMax} more</li>}
+          {found.size === 0 && <li class="quiet">No action is like this.</li>}
         </ul>
       )}
     </section>
   );
 }
 
+/** As it was; before anything has run, as it is planned. */
+const stepsOf = (path: PathView | undefined): readonly { readonly action: string }[] | undefined =>
+  path && (path.fact.steps.length > 0 ? path.fact.steps : path.plan.steps);
+
 /** Undefined: nothing was asked for. */
 function amongOf(
   live: LiveBuild,
-  search: string,
-  state: ActionState | "",
-  node: string,
+  { search, state, node, target }: { search: string; state: ActionState | ""; node: string; target: string },
 ): Set<number> | undefined {
-  if (search === "" && state === "" && node === "") return undefined;
+  if (search === "" && state === "" && node === "" && target === "") return undefined;
   const word = search.toLowerCase();
   const among = new Set<number>();
   for (const [i, action] of live.actions.entries())
     if (
       (state === "" || action.state === state) &&
       (node === "" || action.node === node) &&
+      (target === "" || action.target === target) &&
       action.name.toLowerCase().includes(word)
     )
       among.add(i);
   return among;
 }
 
-function nodesOf({ actions }: LiveBuild): string[] {
+/** Each once, in order; at most 500. */
+function namesOf(all: readonly (string | undefined)[]): string[] {
   const names = new Set<string>();
-  for (const { node } of actions) if (node !== undefined) names.add(node);
-  return [...names].sort((a, b) => (a < b ? -1 : 1));
+  for (const name of all) if (name !== undefined) names.add(name);
+  return [...names].sort((a, b) => (a < b ? -1 : 1)).slice(0, namesMax);
 }
 
 function useLayout(live: LiveBuild): Layout | undefined {

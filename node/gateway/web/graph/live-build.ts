@@ -10,6 +10,7 @@ import { type Neighbours, neighbours } from "./layout.ts";
 export interface Brief {
   readonly name: string;
   readonly group: string;
+  readonly target?: string;
   state: ActionState;
   cached: boolean;
   /** That ran it last, or runs it. */
@@ -29,9 +30,10 @@ export class LiveBuild {
   private readonly missing: Uint32Array;
 
   constructor(views: readonly ActionView[]) {
-    this.actions = views.map(({ name, group, state, cached, attempts }) => ({
+    this.actions = views.map(({ name, group, target, state, cached, attempts }) => ({
       name,
       group,
+      ...(target === undefined ? {} : { target }),
       state,
       cached,
       ...nodeOf(attempts),

@@ -50,7 +50,7 @@ export function useBuild(build: string): Followed {
       if (busy) return plan(soonMs);
       busy = true;
       try {
-        const views = await all(build, over.signal);
+        const views = await actionsOf(build, over.signal);
         if (!held.current?.replace(views)) held.current = new LiveBuild(views);
         changed();
       } catch (fault) {
@@ -81,7 +81,8 @@ export function useBuild(build: string): Followed {
   return state;
 }
 
-async function all(build: string, signal: AbortSignal): Promise<ActionView[]> {
+/** All actions of a build, page by page. Throws `Refused`. */
+export async function actionsOf(build: string, signal: AbortSignal): Promise<ActionView[]> {
   const views: ActionView[] = [];
   for (let offset: number | null = 0; offset !== null; ) {
     const page: Page = await read(`/builds/${build}/actions?limit=5000&offset=${offset}`, signal);

@@ -4,10 +4,11 @@ import type { WhyView } from "../../../../protocol/explain/why.ts";
 import type { ActionView, AttemptView } from "../../../control/api.ts";
 import { LogText } from "../log-text.tsx";
 import { Facts, Shows, Sign } from "../parts.tsx";
-import { bytes, duration, unknown } from "../quantity.ts";
-import { linkTo, linkToArtifact, sizeOf } from "../route.ts";
+import { bytes, duration, sentence, unknown } from "../quantity.ts";
+import { linkTo, linkToArtifact } from "../route.ts";
 import { actionStates } from "../states.ts";
 import { useRead } from "../use-read.ts";
+import { Hash, Recipe } from "./recipe.tsx";
 
 const listedMax = 40;
 
@@ -46,15 +47,20 @@ function Known({ build, action }: { build: string; action: ActionView }) {
       <Facts
         of={[
           ["state", <Sign key="s" of={actionStates[action.state]} />],
+          ...(action.target === undefined ? [] : ([["target", action.target]] as const)),
           ["node", action.cached ? "from the cache" : (last?.node ?? unknown)],
           ["ran", duration(usage?.wallMs)],
           ["CPU", duration(usage?.cpuMs)],
-          ["memory", bytes(usage?.maxRssBytes)],
+          // Who ends sooner than it is looked at was never seen to take any.
+          ["memory", bytes(usage?.maxRssBytes || undefined)],
           ["fetched", bytes(usage?.fetchedBytes)],
         ]}
       />
-      {action.waitsFor && <p>Waits for {action.waitsFor.replace(/^waits for /i, "")}</p>}
+      {action.waitsFor && (
+        <p>{/^waits /.test(action.waitsFor) ? sentence(action.waitsFor) : `Waits for ${action.waitsFor}`}</p>
+      )}
       <Why build={build} action={action.name} />
+      <Recipe build={build} action={action.name} />
       <List name="Attempts" of={action.attempts} empty="Nobody tried it yet.">
         {(attempt) => <Attempt key={attempt.claim} attempt={attempt} />}
       </List>
@@ -69,7 +75,8 @@ function Known({ build, action }: { build: string; action: ActionView }) {
         {({ path, digest, kind }) => (
           <li key={path}>
             <a href={linkToArtifact(digest)}>{path}</a>{" "}
-            <span class="quiet">{kind === "folder" ? "folder" : bytes(sizeOf(digest))}</span>
+            {kind === "folder" && <span class="quiet">folder </span>}
+            <Hash digest={digest} />
           </li>
         )}
       </List>

@@ -1,9 +1,10 @@
 /** One artifact: what it is, where it comes from, who holds it. */
 import { useState } from "preact/hooks";
 import type { ArtifactView, HolderView } from "../../../control/api.ts";
+import type { SqlAnswer } from "../../../control/data.ts";
 import { Empty, Facts, Shows, Sign, Table, Title, Trouble } from "../parts.tsx";
-import { bytes, measured } from "../quantity.ts";
-import { linkTo } from "../route.ts";
+import { bytes, measured, moment } from "../quantity.ts";
+import { linkTo, linkToArtifact, shortHashOf } from "../route.ts";
 import { ask, Refused } from "../source.ts";
 import { nodeStates } from "../states.ts";
 import { useRead } from "../use-read.ts";
@@ -32,11 +33,48 @@ export function Artifacts({ word }: { word: string | undefined }) {
         />
         <button type="submit">Look up</button>
       </form>
-      {word === undefined ? (
-        <Empty>Outputs in the graph of a build lead here, too.</Empty>
-      ) : (
-        <One word={word} />
-      )}
+      {word === undefined ? <Lately /> : <One word={word} />}
+    </>
+  );
+}
+
+/** By SQL, as anybody could ask it: what the newest results are. */
+const lately = `select digest, path, build, action, node, size_bytes, at_ms
+from artifacts where kind = 'file' order by at_ms desc limit 50`;
+
+function Lately() {
+  const reading = useRead<SqlAnswer>(`/sql/query?${new URLSearchParams({ q: lately })}`, { everyMs: 0 });
+  return (
+    <>
+      <h2>Made lately</h2>
+      <Shows reading={reading}>
+        {(answer) =>
+          answer.rows.length === 0 ? (
+            <Empty>Nothing was made yet: outputs of actions stand here.</Empty>
+          ) : (
+            <Table
+              label="Made lately"
+              head={["Artifact", ["Size", "number"], "Place", "Build", "Action", "Made by", "At"]}
+            >
+              {answer.rows.map(([digest, path, build, action, node, size, atMs]) => (
+                <tr key={`${digest} ${build} ${action} ${path} ${node}`}>
+                  <td>
+                    <a href={linkToArtifact(String(digest))}>{shortHashOf(String(digest))}</a>
+                  </td>
+                  <td class="number">{bytes(Number(size))}</td>
+                  <td class="wrap">{path}</td>
+                  <td>
+                    <a href={linkTo(["builds", String(build)], { action: String(action) })}>{build}</a>
+                  </td>
+                  <td>{action}</td>
+                  <td>{node}</td>
+                  <td>{moment(Number(atMs))}</td>
+                </tr>
+              ))}
+            </Table>
+          )
+        }
+      </Shows>
     </>
   );
 }

@@ -9,14 +9,22 @@ import { amend, linkTo } from "../route.ts";
 import { buildStates } from "../states.ts";
 import { useRead } from "../use-read.ts";
 import { ActionDetails } from "./action.tsx";
+import { Autopsy } from "./autopsy.tsx";
 import { Progress } from "./builds.tsx";
+import { Debug } from "./debug.tsx";
+import { Decisions } from "./decisions.tsx";
 import { Gantt } from "./gantt.tsx";
+import { Replay } from "./replay.tsx";
 
 type Summary = Omit<BuildView, "actionViews">;
 
 const tabs: readonly (readonly [tab: string, name: string])[] = [
   ["graph", "Graph"],
   ["timeline", "Timeline"],
+  ["replay", "Replay"],
+  ["decisions", "Decisions"],
+  ["autopsy", "Autopsy"],
+  ["debug", "Debug"],
   ["log", "Log"],
 ];
 
@@ -38,7 +46,7 @@ export function BuildPage({
         {(value) => (
           <>
             <Head summary={value} />
-            <nav class="tabs" aria-label="Of this build">
+            <nav class="tabs" aria-label="Of this build" ref={inSight}>
               {tabs.map(([path, name]) => (
                 <a
                   key={path}
@@ -49,8 +57,17 @@ export function BuildPage({
                 </a>
               ))}
             </nav>
+            <h2 class="hidden">{tabs.find(([path]) => path === tab)?.[1] ?? "Graph"}</h2>
             {tab === "timeline" ? (
               <Gantt build={build} />
+            ) : tab === "replay" ? (
+              <Replay build={build} query={query} />
+            ) : tab === "decisions" ? (
+              <Decisions build={build} query={query} />
+            ) : tab === "autopsy" ? (
+              <Autopsy build={build} query={query} />
+            ) : tab === "debug" ? (
+              <Debug build={build} isLive={isRunning} />
             ) : tab === "log" ? (
               <LogText path={`/api/v1/builds/${build}/log?follow=${isRunning}`} tall />
             ) : (
@@ -61,6 +78,13 @@ export function BuildPage({
       </Shows>
     </>
   );
+}
+
+/** Where the tabs do not fit beside each other, the one that is open is among those that are seen. */
+function inSight(nav: HTMLElement | null): void {
+  const tab = nav?.querySelector<HTMLElement>("[aria-current]");
+  if (nav && tab && tab.offsetLeft + tab.offsetWidth > nav.clientWidth + nav.scrollLeft)
+    nav.scrollLeft = tab.offsetLeft + tab.offsetWidth - nav.clientWidth;
 }
 
 function GraphOf({ build, action }: { build: string; action: string | undefined }) {
@@ -87,7 +111,7 @@ function Head({ summary }: { summary: Summary }) {
           ["state", <Sign key="s" of={buildStates[summary.state]} />],
           ["done", `${count(summary.counts.done)}/${count(summary.actions)}`],
           ["cached", count(result.cached)],
-          ["failed", count(result.failed)],
+          ["failed runs", count(result.failed)],
           ["took", duration(summary.wallMs)],
           ["CPU", duration(summary.cpuMs)],
           ["fetched", bytes(summary.fetchedBytes)],

@@ -1,6 +1,7 @@
 /** All builds, the newest first, and how far each is. */
+import { useEffect } from "preact/hooks";
 import type { BuildSummary } from "../../../control/api.ts";
-import { Bar, Empty, Shows, Sign, Table, Title } from "../parts.tsx";
+import { Bar, Empty, Loading, Shows, Sign, Table, Title } from "../parts.tsx";
 import { count, duration, moment } from "../quantity.ts";
 import { linkTo } from "../route.ts";
 import { actionStateNames, actionStates, buildStates } from "../states.ts";
@@ -22,9 +23,7 @@ export function Builds() {
       <Shows reading={reading}>
         {({ items, total }) =>
           items.length === 0 ? (
-            <Empty>
-              No build yet. The first one: <code>swarmd submit SPEC</code>
-            </Empty>
+            <None />
           ) : (
             <>
               <Table
@@ -73,6 +72,27 @@ export function Builds() {
     </>
   );
 }
+
+/** The build that was submitted last: whoever asks for it by that word is taken there. */
+export function Latest({ tab }: { tab: string | undefined }) {
+  const reading = useRead<Page>("/builds?limit=1", { everyMs: 3000 });
+  const build = reading.value?.items[0]?.build;
+  useEffect(() => {
+    if (build !== undefined) location.replace(linkTo(["builds", build, ...(tab === undefined ? [] : [tab])]));
+  }, [build, tab]);
+  return (
+    <>
+      <Title>The latest build</Title>
+      <Shows reading={reading}>{({ total }) => (total === 0 ? <None /> : <Loading />)}</Shows>
+    </>
+  );
+}
+
+const None = () => (
+  <Empty>
+    No build yet. The first one: <code>swarmd submit SPEC</code>
+  </Empty>
+);
 
 const order = ["done", "running", "claimed", "ready", "blocked", "held", "cancelled"] as const;
 

@@ -47,7 +47,7 @@ export function Events({ query }: { query: URLSearchParams }) {
           </select>
         </label>
         <input
-          placeholder="Kinds: claim, release."
+          placeholder="Kinds: claim, done"
           aria-label="Kinds"
           value={asked.kinds}
           onChange={(e) => ask({ kinds: e.currentTarget.value.trim() })}

@@ -2,15 +2,15 @@
 import { useMemo, useState } from "preact/hooks";
 import type { TimelineLine } from "../../../control/account.ts";
 import { Empty, Shows } from "../parts.tsx";
-import { duration } from "../quantity.ts";
+import { Axis } from "../plot.tsx";
+import { counted, duration } from "../quantity.ts";
 import { amend } from "../route.ts";
 import { type Run, runsOf } from "../runs.ts";
 import { useRead } from "../use-read.ts";
+import { Zoom } from "../zoom.tsx";
 
 const linesMax = 5000;
-const zooms = [1, 2, 4, 8, 16, 32];
 const [laneHeight, laneGap] = [14, 3];
-const ticks = 8;
 const clockTrustMs = 3_600_000;
 /** Of the picture's own width at zoom 1. */
 const width = 1000;
@@ -67,16 +67,7 @@ function Bands({ build, lines }: { build: string; lines: readonly TimelineLine[]
             </span>
           ))}
         </span>
-        <label>
-          Zoom{" "}
-          <select value={zoom} onChange={(e) => setZoom(Number(e.currentTarget.value))}>
-            {zooms.map((one) => (
-              <option key={one} value={one}>
-                {one}×
-              </option>
-            ))}
-          </select>
-        </label>
+        <Zoom times={zoom} onTimes={setZoom} />
         <span class="quiet">
           {duration(to - from)}, by the nodes' own clocks{lines.length === linesMax ? "; the last of it" : ""}
         </span>
@@ -84,11 +75,7 @@ function Bands({ build, lines }: { build: string; lines: readonly TimelineLine[]
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <section class="scroll bands" tabIndex={0} aria-label="Bands">
         <div style={{ width: `${100 * zoom}%` }}>
-          <div class="axis" aria-hidden="true">
-            {Array.from({ length: ticks }, (_, i) => (
-              <span key={`${i}`}>{duration(((to - from) * i) / ticks)}</span>
-            ))}
-          </div>
+          <Axis endMs={to - from} times={zoom} />
           {[...byNode].map(([node, runs]) => (
             <Band
               key={node}
@@ -118,7 +105,7 @@ function Band({ node, runs, from, to, open }: BandProps) {
   const height = lanes * (laneHeight + laneGap);
   const x = (ms: number) => (width * (ms - from)) / (to - from);
   const ranMs = runs.reduce((sum, { runMs, toMs }) => sum + ((toMs ?? to) - runMs), 0);
-  const label = `${node}: ${runs.length} runs, ${duration(ranMs)} in all, ${lanes} at once at most`;
+  const label = `${node}: ${counted(runs.length, "run")}, ${duration(ranMs)} in all, ${lanes} at once at most`;
   const piece = (run: Run, kind: string, a: number, b: number) =>
     b > a ? (
       <rect
@@ -134,7 +121,7 @@ function Band({ node, runs, from, to, open }: BandProps) {
       <h3>
         {node}{" "}
         <span class="quiet">
-          {runs.length} runs · {duration(ranMs)}
+          {counted(runs.length, "run")} · {duration(ranMs)}
         </span>
       </h3>
       <svg

@@ -1,5 +1,6 @@
 /** Channels: which epoch each is at, what waits to be released, who votes and who serves. */
 import type { ChannelView, MirrorView, ReleasesView } from "../../../control/publishing.ts";
+import { Command } from "../command.tsx";
 import { Empty, Facts, Shows, Sign, Table, Title } from "../parts.tsx";
 import { bytes, count, moment } from "../quantity.ts";
 import { linkTo } from "../route.ts";
@@ -34,8 +35,12 @@ export function Releases() {
   );
 }
 
+/** As commands take it: `stable` is meant where nothing is said. */
+const ofChannel = (channel: string): readonly string[] =>
+  channel === "stable" ? [] : ["--channel", channel];
+
 function Channel({
-  channel: { channel, current, voters, atRisk, epochs, conflicts, staged },
+  channel: { channel, current, voters, atRisk, hindered, pinned, epochs, conflicts, staged },
 }: {
   channel: ChannelView;
 }) {
@@ -45,7 +50,7 @@ function Channel({
       <Facts
         of={[
           ["epoch", current === 0 ? "none" : String(current)],
-          ["staged", count(staged.reduce((sum, { items }) => sum + items, 0))],
+          ["files staged", count(staged.reduce((sum, { items }) => sum + items, 0))],
           [
             "votes on the next",
             voters.length === 0
@@ -58,31 +63,18 @@ function Channel({
           ],
         ]}
       />
+      {pinned && (
+        <p>
+          Pinned to its epoch by {pinned.by}
+          {pinned.reason ? `: ${pinned.reason}` : ""}.
+        </p>
+      )}
       {atRisk && <p class="bad">{atRisk}</p>}
+      {hindered && <p class="bad">{hindered}</p>}
       {conflicts.length > 0 && (
         <p class="bad">Voters signed two releases for epoch {conflicts.join(", ")}.</p>
       )}
-      {staged.length > 0 && (
-        <Table
-          label={`Staged for ${channel}`}
-          head={["Staged", ["Files", "number"], ["Size", "number"], "By", "Missing here"]}
-        >
-          {staged.map((one) => (
-            <tr key={one.build}>
-              <th scope="row">
-                <a href={linkTo(["builds", one.build])}>{one.build}</a>
-              </th>
-              <td class="number">{count(one.items)}</td>
-              <td class="number">{bytes(one.bytes)}</td>
-              <td>{one.stagedBy}</td>
-              <td>
-                {one.waitsFor ??
-                  (one.missingHere > 0 ? `${one.missingHere} files, ${bytes(one.missingBytes)}` : "nothing")}
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      {staged.length > 0 && <Staged channel={channel} staged={staged} />}
       {epochs.length > 0 && (
         <Table label={`Epochs of ${channel}`} head={["Epoch", "At", "By", ["Votes", "number"], "Shown by"]}>
           {epochs.toReversed().map((epoch) => (
@@ -104,6 +96,52 @@ function Channel({
         </Table>
       )}
     </section>
+  );
+}
+
+const pathsMax = 200;
+
+/** To judge it reads every file, and stands in nobody's way only where a person wants it: so it is a command. */
+function Staged({ channel, staged }: { channel: string; staged: ChannelView["staged"] }) {
+  return (
+    <>
+      <Table
+        label={`Staged for ${channel}`}
+        head={["Staged", ["Files", "number"], ["Size", "number"], "By", "Missing here", "What"]}
+      >
+        {staged.map((one) => (
+          <tr key={one.build}>
+            <th scope="row">
+              <a href={linkTo(["builds", one.build])}>{one.build}</a>
+            </th>
+            <td class="number">{count(one.items)}</td>
+            <td class="number">{bytes(one.bytes)}</td>
+            <td>{one.stagedBy}</td>
+            <td>
+              {one.waitsFor ??
+                (one.missingHere > 0 ? `${one.missingHere} files, ${bytes(one.missingBytes)}` : "nothing")}
+            </td>
+            <td class="wrap">
+              {one.paths.length > 0 && (
+                <details>
+                  <summary>{one.paths[0]}</summary>
+                  <ul class="plain">
+                    {one.paths.slice(1, pathsMax).map((path) => (
+                      <li key={path}>{path}</li>
+                    ))}
+                    {one.paths.length > pathsMax && (
+                      <li class="quiet">and {count(one.paths.length - pathsMax)} more</li>
+                    )}
+                  </ul>
+                </details>
+              )}
+            </td>
+          </tr>
+        ))}
+      </Table>
+      <Command words={["verify", ...ofChannel(channel)]} why="judges it: the risk, in parts" />
+      <Command words={["finalize", ...ofChannel(channel)]} why="makes it the next epoch" />
+    </>
   );
 }
 

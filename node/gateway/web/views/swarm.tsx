@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { NodeView, ReachView, StatusView } from "../../../control/api.ts";
 import type { Sample } from "../../series.ts";
 import { Line } from "../chart.tsx";
+import { Command } from "../command.tsx";
 import { Bar, Empty, Facts, Shows, Sign, Table, Title } from "../parts.tsx";
 import { bytes, count, duration, measured, unknown } from "../quantity.ts";
 import { linkTo } from "../route.ts";
@@ -62,17 +63,16 @@ function Counts({ status }: { status: StatusView }) {
               {count(counts.blocked)}
             </span>,
           ],
-          ["staged", count(counts.staged)],
+          ["files staged", count(counts.staged)],
         ]}
       />
-      <p class="next">
-        {next.command ? (
-          <>
-            Next: <code>swarmd {next.command.join(" ")}</code>{" "}
-          </>
-        ) : null}
-        <span class="quiet">{next.why}</span>
-      </p>
+      {next.command ? (
+        <div class="advice">
+          Next <Command words={next.command} why={next.why} />
+        </div>
+      ) : (
+        <p class="advice quiet">{next.why}</p>
+      )}
     </section>
   );
 }
@@ -127,18 +127,26 @@ function Row({ node }: { node: NodeView }) {
       </th>
       <td>
         <Sign of={nodeStates[node.state]} />
-        {v?.limitedBy && <small class="quiet"> {v.limitedBy}</small>}
+        {v?.limitedBy && (
+          <small
+            class="sign busy"
+            title="It runs less at once than its slots allow, and takes nothing new where none is left"
+          >
+            {" "}
+            {v.limitedBy}
+          </small>
+        )}
       </td>
       <td class="number">
         {v ? (
           <>
             <Bar
               of={slots}
-              label={`${v.running} of ${slots} slots taken`}
+              label={`${v.running} of ${slots} slots taken${v.slots < slots ? `, ${v.slots} open` : ""}`}
               shares={[{ tone: "busy", value: v.running, word: "taken" }]}
             />
             <span class="figure narrow">
-              {v.running}/{slots}
+              {v.running}/{v.slots}
             </span>
           </>
         ) : (
