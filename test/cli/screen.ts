@@ -5,6 +5,9 @@ import path from "node:path";
 import { quoted } from "../../cli/arguments.ts";
 import { projectDir, type Terminal } from "./terminal.ts";
 
+/** Below what a test may take. */
+const drawnMs = 90_000;
+
 /** Runs `swarmd` in a terminal of its own (util-linux's script): what it draws, and keys to press. */
 export function screen(
   terminal: Terminal,
@@ -30,10 +33,16 @@ export function screen(
   });
   return {
     press: (keys: string) => child.stdin.write(keys),
+    /** Rejects with all that was drawn once patience is at its end: what a test that waits in vain is told by. */
     drawn: (what: RegExp) =>
-      new Promise<void>((resolve) => {
+      new Promise<void>((resolve, reject) => {
+        const late = setTimeout(() => {
+          watchers.delete(look);
+          reject(new Error(`${what} is not drawn. What is: ${JSON.stringify(drawn)}`));
+        }, drawnMs);
         const look = () => {
           if (!what.test(drawn)) return;
+          clearTimeout(late);
           watchers.delete(look);
           resolve();
         };
