@@ -12,18 +12,17 @@ import { surveyToolsMax } from "../protocol/swarm/message.ts";
 import { encodeTicket } from "../protocol/swarm/ticket.ts";
 import type { SignedEntry } from "../protocol/timeline/entry.ts";
 import type { Archived } from "../protocol/work/archive.ts";
-import type { Build } from "../protocol/work/build.ts";
 import type { Claims } from "../protocol/work/claims.ts";
 import { excessOf } from "../protocol/work/collection.ts";
 import { chooseToolchains, type ToolChoices } from "../protocol/work/tooling.ts";
 import { AccountQueries } from "./account-queries.ts";
 import { ArtifactQueries } from "./artifact-queries.ts";
 import type { LocalExecutor } from "./build/executor.ts";
-import type { BuildEvent, BuildSummary, Control, StatusView } from "./control/api.ts";
+import type { BuildSummary, Control, StatusView } from "./control/api.ts";
 import type { Data } from "./control/data.ts";
 import { readFetched } from "./control/fetched.ts";
 import { nextAction } from "./control/next.ts";
-import type { HoldView, Moved } from "./control/words.ts";
+import type { Moved } from "./control/words.ts";
 import { DebugQueries } from "./debug-queries.ts";
 import { readRules } from "./diagnosis-rules.ts";
 import type { Doctor } from "./doctor/doctor.ts";
@@ -49,9 +48,8 @@ import type { Quarantine } from "./store/quarantine.ts";
 import type { Sources } from "./store/sources.ts";
 import { timelineOf } from "./timeline.ts";
 import { traceOf } from "./trace.ts";
+import { watch } from "./watch.ts";
 
-/** A watcher that falls further behind than this gets a new snapshot. */
-const behindMax = 5000;
 /** So long a submit waits for nodes that read the files of their toolchains. */
 const exactMsMax = 120_000;
 /** Blobs that an answer about room names. */
@@ -228,7 +226,7 @@ export function createOperator(parts: OperatorParts): Control {
     nodes: async () => queries.nodes(),
     builds: async () => queries.history(),
     build: async (id) => queries.view(await recall.find(id)),
-    watch: (id, signal) => watch(parts, recall, id, signal),
+    watch: (id, signal) => watch({ ...parts, recall }, id, signal),
     logs: (request, signal) =>
       logsOf(request, signal, {
         core,
@@ -443,63 +441,5 @@ async function resolveToolchains(parts: OperatorParts, sets: readonly ToolSet[])
       if (!reading || signal.aborted) throw refusal;
       await parts.changed(signal);
     }
-  }
-}
-
-/** Follows a build: a snapshot, every transition, the end. */
-async function* watch(
-  parts: OperatorParts,
-  recall: Recall,
-  id: BuildId,
-  signal: AbortSignal,
-): AsyncIterable<BuildEvent> {
-  const { queries } = parts;
-  const snapshot = async (): Promise<BuildEvent> => {
-    const build = await recall.find(id);
-    return { kind: "snapshot", summary: queries.summary(build), running: queries.running(build) };
-  };
-  let { claims } = await recall.find(id);
-  let cursor = claims?.actions.journal.length ?? 0;
-  const heldIn = (build: Build) => (build.claims ? queries.holds(build) : []);
-  const named = (holds: readonly HoldView[]) => JSON.stringify(holds.map(({ forMs: _, ...hold }) => hold));
-  yield await snapshot();
-  let held = named(heldIn(await recall.find(id)));
-  while (!signal.aborted) {
-    const build = await recall.find(id);
-    const journal = build.claims?.actions.journal ?? [];
-    if (build.claims !== claims || journal.length - cursor > behindMax) {
-      claims = build.claims;
-      cursor = journal.length;
-      yield await snapshot();
-    }
-    for (; claims && cursor < journal.length; cursor++) {
-      const { action, state } = journal[cursor]!;
-      const attempts = claims.claimsOf(action);
-      // What blocked it has ended; of two runs at once the later may still be at it.
-      const claim =
-        attempts.find((c) => c.done) ??
-        (state === "blocked" ? attempts.findLast((c) => c.fail) : undefined) ??
-        attempts.at(-1);
-      const reason = state === "blocked" ? claim?.fail?.reason : undefined;
-      const ms = claim?.done?.usage?.wallMs;
-      yield {
-        kind: "action",
-        action: claims.action(action).name,
-        state,
-        ...(claim ? { node: queries.nameOf(claim.holder) } : {}),
-        ...(state === "done" && claims.wasCached(action) && !claim?.done ? { cached: true } : {}),
-        ...(state === "done" && ms !== undefined ? { ms } : {}),
-        ...(reason !== undefined ? { reason } : {}),
-        counts: { ...claims.actions.counts },
-      };
-    }
-    const holds = heldIn(build);
-    if (named(holds) !== held) yield { kind: "holds", holds };
-    held = named(holds);
-    if (claims?.sealed) {
-      yield { kind: "end", result: queries.result(build) };
-      return;
-    }
-    await parts.changed(signal);
   }
 }

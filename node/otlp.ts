@@ -5,6 +5,7 @@ import { SwarmError } from "../protocol/kernel/errors.ts";
 import type { BuildId, PeerId } from "../protocol/kernel/ids.ts";
 import type { Build } from "../protocol/work/build.ts";
 import type { Desk } from "../protocol/work/desk.ts";
+import { awaited } from "../protocol/work/standing.ts";
 import type { Log } from "./log.ts";
 
 const triesMax = 5;
@@ -136,7 +137,7 @@ const hasEnded = (build: Build): boolean =>
 
 export interface OtlpReporterOptions {
   readonly endpoint: string;
-  readonly desk: Pick<Desk, "builds" | "config">;
+  readonly desk: Pick<Desk, "builds" | "config" | "members">;
   readonly nameOf: (peer: PeerId) => string;
   readonly log: Pick<Log, "warn" | "debug">;
   readonly wait?: PostOptions["wait"];
@@ -159,8 +160,10 @@ export class OtlpReporter {
   /** Takes up what has ended since the last look. */
   look(): void {
     const { desk, log } = this.#options;
-    for (const [id, { claims, submission }] of desk.builds) {
-      if (!claims?.sealed || submission?.author !== desk.config.self || this.#seen.has(id)) continue;
+    for (const [id, build] of desk.builds) {
+      if (!build.claims?.sealed || build.submission?.author !== desk.config.self || this.#seen.has(id))
+        continue;
+      if (awaited(build, desk.members) > 0) continue;
       this.#seen.add(id);
       if (this.#waiting.length >= waitingMax)
         log.warn({ build: id }, "too many traces wait for the collector: this one is left out");

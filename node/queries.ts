@@ -13,6 +13,7 @@ import { sidesOf } from "../protocol/work/divergence.ts";
 import { whyNobody } from "../protocol/work/eligible.ts";
 import type { Hold } from "../protocol/work/holds.ts";
 import { rebuiltOf } from "../protocol/work/rebuilt.ts";
+import { awaited } from "../protocol/work/standing.ts";
 import { remedyOf, waitsOf } from "../protocol/work/waits.ts";
 import type {
   ActionView,
@@ -337,6 +338,11 @@ export class Queries {
     return holdsOf(this.core, build, (peer) => this.nameOf(peer));
   }
 
+  /** Actions the seal calls done of which nothing here says so yet. */
+  awaited(build: Build): number {
+    return awaited(build, this.core.desk.members);
+  }
+
   result(build: Build): BuildResult {
     const summary = this.summary(build);
     const { claims } = build;
@@ -369,6 +375,7 @@ export class Queries {
 
   view(build: Build): BuildView {
     const { claims } = build;
+    const unheard = this.awaited(build);
     const usage = new Map<
       string,
       { executed: number; wallMs: number; cpuMs: number; fetchedBytes: number }
@@ -389,6 +396,7 @@ export class Queries {
       .map(([node, u]) => ({ node, ...u }));
     return {
       ...this.summary(build),
+      ...(unheard > 0 ? { awaited: unheard } : {}),
       graph: build.submission!.event.graph,
       result: this.result(build),
       actionViews: claims ? claims.graph.actions.map((_, index) => this.action(build, claims, index)) : [],

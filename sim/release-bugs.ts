@@ -123,6 +123,16 @@ export const releaseBugs: readonly Bug[] = [
     }),
   },
   {
+    name: "what one knows of a build is staged for all of it",
+    breaks: "staged whole",
+    mix: (seed) => releaseMixOf(seed),
+    plant: everyCore((core) => {
+      const stager = inside(inside(core).stager);
+      const itemsOf = stager.itemsOf!.bind(stager) as (...args: unknown[]) => unknown[] | undefined;
+      (stager as Record<string, unknown>).itemsOf = (build: unknown) => itemsOf(build)?.slice(1);
+    }),
+  },
+  {
     name: "an epoch is laid out where it is shown",
     breaks: "mirrors show whole epochs",
     mix: (seed) => releaseMixOf(seed),

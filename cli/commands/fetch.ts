@@ -4,7 +4,7 @@ import type { ActionView, BuildView } from "../../node/control/api.ts";
 import { noteFetched } from "../../node/control/fetched.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { Digest } from "../../protocol/kernel/ids.ts";
+import type { BuildId, Digest } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, optionText } from "../command.ts";
 import { checkedPath, linksLast, place } from "../placing.ts";
 import { notFound, selectBuild } from "../select.ts";
@@ -29,8 +29,16 @@ export const fetch: Command = {
   examples: ["fetch leveldb", "fetch leveldb --to /tmp/out libleveldb.a", "fetch leveldb --all"],
   async run(context, [word, ...paths], options) {
     const { build, name } = await selectBuild(context.control, word!);
-    const view = await context.control.build(build);
+    const view = await heard(context, build);
     const wanted = choose(await filesOf(context, view, options.all === true || paths.length > 0), paths);
+    if (view.awaited)
+      throw new SwarmError(
+        "not-found",
+        `this node has not heard yet what ${countText(view.awaited, "action")} of ${build} made`,
+        {
+          remedy: `again in a while, or from another node; who is reached: ${context.commandLine(["node", "reach"])}`,
+        },
+      );
     if (wanted.length === 0)
       throw new SwarmError("not-found", `${build} has no results${view.state === "running" ? " yet" : ""}`, {
         remedy:
@@ -57,6 +65,15 @@ export const fetch: Command = {
     return 0;
   },
 };
+
+/** A build as its node knows it. Of one that is complete the word of what it made may still be on its way there: it is waited for. */
+async function heard(context: Context, build: BuildId): Promise<BuildView> {
+  const view = await context.control.build(build);
+  if (!view.awaited) return view;
+  for await (const event of context.control.watch(build, new AbortController().signal))
+    if (event.kind === "end") break;
+  return context.control.build(build);
+}
 
 /** The files of the results: of what is released, else of what nobody consumes; or of all that is done. */
 async function filesOf(context: Context, view: BuildView, all: boolean): Promise<Wanted[]> {

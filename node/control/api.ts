@@ -141,6 +141,8 @@ export interface CriticalPathView {
 export interface BuildView extends BuildSummary {
   /** The blob of its graph (`protocol/build/graph.ts`). */
   readonly graph: Digest;
+  /** Actions of a complete build of which this node has not heard what they made; absent: none. */
+  readonly awaited?: number;
   readonly result: BuildResult;
   readonly actionViews: readonly ActionView[];
   /** Sum over executed actions. */

@@ -57,6 +57,8 @@ export class Claims {
   /** Actions of which unequal results are known. */
   readonly divergent = new Set<number>();
   readonly openClaims = new Set<Claim>();
+  /** Actions that were said cached of one whose word counts no more. */
+  readonly unvouched = new Set<number>();
   sealed: { readonly event: EventOf<"sealed">; readonly author: PeerId; readonly entry: EntryId } | undefined;
   private readonly facts: ActionFacts[];
   /** Per action: how many dependencies have no available result, and how many will never have one. */
@@ -298,8 +300,8 @@ export class Claims {
         const index = this.indexOf.get(event.action);
         if (index === undefined || !this.may(event, entry) || !this.fits(index, event.result)) return;
         // Whoever made it, or gave his word for it, must still be one whose word counts.
-        if (event.made && !this.vouches(event.made)) return;
-        if (event.told !== undefined && !this.members.served(event.told, "builder")) return;
+        const isUntold = event.told !== undefined && !this.members.served(event.told, "builder");
+        if (isUntold || (event.made && !this.vouches(event.made))) return void this.unvouched.add(index);
         this.facts[index]!.cached = true;
         this.foldOtherMakers(index, event.divergent ?? none);
         this.addResults(

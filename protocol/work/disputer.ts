@@ -9,6 +9,7 @@ import type { Build } from "./build.ts";
 import type { Claims } from "./claims.ts";
 import type { Desk } from "./desk.ts";
 import { rebuiltAction } from "./rebuilt.ts";
+import { awaited } from "./standing.ts";
 
 /** Members named of one action. */
 const nodesMax = 16;
@@ -58,7 +59,7 @@ export class Disputer {
     this.checks.set(check.id, read);
     const claims = check.claims!;
     const { journal } = claims.actions;
-    const isWhole = claims.sealed !== undefined;
+    const isWhole = claims.sealed !== undefined && awaited(check, this.desk.members) === 0;
     if (read.journal === journal.length && read.whole === isWhole) return read;
     const fresh =
       isWhole && !read.whole

@@ -8,6 +8,7 @@ import type { Event } from "../timeline/events.ts";
 import type { Build } from "./build.ts";
 import type { Desk } from "./desk.ts";
 import { sidesOf } from "./divergence.ts";
+import { awaited } from "./standing.ts";
 
 /** Members named of one item. */
 const nodesMax = 16;
@@ -69,7 +70,7 @@ export class Stager {
   /** Whether all is here that its list takes. */
   private stage(build: Build): boolean {
     const { channel, format, header } = build.graph!.release!;
-    const items = this.itemsOf(build);
+    const items = awaited(build, this.desk.members) === 0 ? this.itemsOf(build) : undefined;
     if (!items) return false;
     this.dealt.add(build.id);
     const bytes = encodeSet({

@@ -1,5 +1,7 @@
-/** Whether what was released, or waits for it, is still what its build's facts say: whoever made it may be disowned or tainted by now. */
+/** How far what was sealed or released is what a build's facts say here: they may be on their way still, and whoever made it may be disowned or tainted by now. */
 import type { ReleaseItem } from "../release/manifest.ts";
+import type { Judge } from "../swarm/members.ts";
+import type { Build } from "./build.ts";
 import { taintedBecause } from "./claim.ts";
 import type { Claims } from "./claims.ts";
 import type { Result } from "./results.ts";
@@ -30,3 +32,22 @@ export function withdrawn(claims: Claims): number[] {
         .some(({ done, abandoned }) => done !== undefined || abandoned === taintedBecause));
   return claims.graph.actions.flatMap((_, index) => (had(index) ? [index] : []));
 }
+
+/**
+ * How many actions a seal calls done of which nothing known here says so: the entries that do are on their way. None where somebody's word
+ * counts no more: what he said is not folded, and will not be.
+ */
+export function awaited(build: Build, members: Judge): number {
+  const { claims } = build;
+  if (claims?.sealed?.event.state !== "complete" || claims.actions.counts.done === claims.actions.size)
+    return 0;
+  if (!build.facts().every((entry) => members.counts(entry))) return 0;
+  return claims.graph.actions.filter((_, index) => !wasSaidDone(claims, index)).length;
+}
+
+/** Whether somebody said it done, as far as is known here; it may count no more. */
+const wasSaidDone = (claims: Claims, index: number): boolean =>
+  claims.resultsOf(index).length > 0 ||
+  claims.wasCached(index) ||
+  claims.unvouched.has(index) ||
+  claims.claimsOf(index).some(({ done, abandoned }) => done !== undefined || abandoned === taintedBecause);

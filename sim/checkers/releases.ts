@@ -10,7 +10,7 @@ import {
   quorumOf,
   type Voter,
 } from "../../protocol/release/ballot.ts";
-import { decodeManifest } from "../../protocol/release/manifest.ts";
+import { decodeManifest, decodeSet } from "../../protocol/release/manifest.ts";
 import type { SignedEntry } from "../../protocol/timeline/entry.ts";
 import { type Event, type EventOf, knownEvent } from "../../protocol/timeline/events.ts";
 import type { Host } from "../host.ts";
@@ -111,7 +111,8 @@ export class ReleaseChecker {
     if (entry.entry.events.some((e) => e.kind.startsWith("release."))) this.heard.add(entry.id);
     for (const raw of entry.entry.events) {
       const event = knownEvent(raw);
-      if (event?.kind === "release.promised")
+      if (event?.kind === "release.staged") this.staged(host, event);
+      else if (event?.kind === "release.promised")
         this.remembers(host, event, event.ballot, event.accepted?.ballot);
       else if (event?.kind === "release.accepted") {
         const { channel, epoch, ballot, proposal, log } = event;
@@ -144,6 +145,19 @@ export class ReleaseChecker {
           );
       }
     }
+  }
+
+  /** Who made what is released may be disowned before it is staged: where somebody lies, less may be staged than was made. */
+  private staged(host: Host, { build, set }: EventOf<"release.staged">): void {
+    const graph = host.core.desk.builds.get(build)?.graph;
+    const bytes = this.swarm.blobs.read(set);
+    if (this.dishonest.size > 0 || !graph?.release || !bytes) return;
+    const staged = new Set(decodeSet(bytes).items.map(({ path }) => path));
+    const included = new Set(graph.release.include);
+    for (const { name, outputs } of graph.actions)
+      for (const { path, kind } of included.has(name) ? outputs : [])
+        if (kind === "file" && !staged.has(path))
+          this.accuse("staged whole", `${host.name} stages ${build} without ${path}`);
   }
 
   /** A voter goes back behind nothing that it has said under the same log. */

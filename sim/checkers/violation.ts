@@ -31,6 +31,7 @@ export const invariants = {
   "slots kept": "a host runs no more at once than it has slots",
   "heat kept": "a host that is too hot takes nothing new",
   "bounded memory": "queues and memory stay within their limits",
+  "staged whole": "what a complete build stages is every file that its spec says it releases",
   "one release per epoch": "an epoch has one release, to everybody, and every later coordinator finds it",
   "mirrors show whole epochs":
     "what a mirror shows is one certified epoch, all of it, and never an earlier one",

@@ -5,6 +5,7 @@ import { checkedPath, placeFile } from "../../cli/placing.ts";
 import { readFetched } from "../../node/control/fetched.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import type { BuildId } from "../../protocol/kernel/ids.ts";
 import { MemoryControl } from "../control/memory.ts";
 import { Terminal, writeSpec } from "./terminal.ts";
 
@@ -62,6 +63,30 @@ describe("fetch", () => {
     const { code, stderr } = await terminal.run("fetch", "three", "--to", "/proc/nope");
     expect(code).toBe(4);
     expect(stderr).toContain("/proc/nope cannot be written to");
+  });
+
+  test("waits for what a complete build made as long as the node has not heard of it", async () => {
+    let heard = false;
+    class Late extends MemoryControl {
+      override async build(build: BuildId) {
+        const view = await super.build(build);
+        return heard ? view : { ...view, awaited: 1, actionViews: [] };
+      }
+      override async *watch(build: BuildId, signal: AbortSignal) {
+        heard ||= hears;
+        yield* super.watch(build, signal);
+      }
+    }
+    let hears = false;
+    await terminal.serve(new Late());
+    await terminal.good("submit", await writeSpec(terminal));
+    const { code, stderr } = await terminal.run("fetch", "three");
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      "this node has not heard yet what 1 action of three-5feceb66ff made\n→ again in a while",
+    );
+    hears = true;
+    expect(await terminal.good("fetch", "three")).toBe("1 file, 23 B, in out/three\n");
   });
 
   test("says what to do when there is nothing to fetch", async () => {

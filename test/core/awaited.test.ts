@@ -1,0 +1,82 @@
+/** The word of a build's end that comes before the word of what the build made. */
+import { expect, test } from "vitest";
+import type { BuildEvent } from "../../node/control/api.ts";
+import { Queries } from "../../node/queries.ts";
+import { watch } from "../../node/watch.ts";
+import type { ActionName } from "../../protocol/kernel/ids.ts";
+import { graphOf } from "../work/facts.ts";
+import { Cores } from "./cores.ts";
+
+const graph = {
+  ...graphOf({ a: [], b: ["a"], c: ["a"] }),
+  release: { channel: "stable", format: "files", include: ["b", "c"] as ActionName[] },
+};
+const roles = ["releaser", "builder", "submitter"] as const;
+
+/** Cy hears from ann, who sealed it, that a build is complete, and nothing of what bob said, who made most of it. */
+function untold() {
+  const cores = new Cores({ ann: { slots: 1 }, bob: { slots: 4 }, cy: { slots: 1, roles } });
+  const [ann, , cy] = cores.nodes;
+  for (let turn = 0; turn < 50; turn++) {
+    cores.rules.drops = (from, to, { kind }) => to === "cy" && (from === "bob" || kind !== "ledger");
+    const build = cores.submit("ann", graph);
+    const known = cores.runUntil(() => cy!.build(build)?.claims?.sealed !== undefined, 2000);
+    const queries = new Queries(cy!.core, {
+      addresses: () => [],
+      addressesOf: () => [],
+      versionOf: () => undefined,
+    });
+    if (
+      known &&
+      cy!.build(build).claims!.sealed!.author === ann!.peer &&
+      queries.awaited(cy!.build(build)) > 0
+    )
+      return { cores, cy: cy!, build, queries };
+    // Bob sealed it: his word of the end comes after his word of the rest. Or ann made it all.
+    cores.rules.drops = undefined;
+    cores.finish(build);
+  }
+  throw new Error("ann sealed nothing");
+}
+
+test("a node knows that it has not heard yet what a complete build made", () => {
+  const { cores, cy, build, queries } = untold();
+  expect(queries.view(cy.build(build))).toMatchObject({ state: "complete", awaited: expect.any(Number) });
+  cores.rules.drops = undefined;
+  cores.runFor(10_000);
+  expect(queries.view(cy.build(build))).toMatchObject({ state: "complete", result: { executed: 3 } });
+  expect(queries.view(cy.build(build)).awaited).toBeUndefined();
+});
+
+test("who follows the build there is told of its end once it is known what it made", async () => {
+  const { cores, cy, build, queries } = untold();
+  const events: BuildEvent[] = [];
+  let looks = 0;
+  const parts = {
+    queries,
+    recall: { find: async () => cy.build(build) },
+    changed: async () => {
+      if (++looks === 2) cores.rules.drops = undefined;
+      cores.runFor(5000);
+    },
+  };
+  for await (const event of watch(parts, build, new AbortController().signal)) events.push(event);
+  expect(looks).toBeGreaterThanOrEqual(2);
+  expect(events.filter(({ kind }) => kind === "action").map((e) => "state" in e && e.state)).toContain(
+    "done",
+  );
+  expect(events.at(-1)).toMatchObject({ kind: "end", result: { state: "complete", executed: 3 } });
+});
+
+test("what it releases is staged whole, by whoever is left, or not at all", () => {
+  const { cores, cy, build } = untold();
+  cores.kill("ann");
+  cores.kill("bob");
+  cores.runFor(60_000);
+  expect(cy.said("release.staged").filter((event) => event.build === build)).toEqual([]);
+  cores.rules.drops = undefined;
+  cores.start("bob");
+  cores.runFor(60_000);
+  const pending = cy.core.releases.pending("stable")?.filter((one) => one.build === build);
+  expect(pending?.map(({ items }) => items)).toEqual([2]);
+});
