@@ -58,9 +58,12 @@ describe.skipIf(!boxWorks)("an unfinished box", () => {
       import { processOf } from ${known};
       const launcher = spawn("sh", ["-c", process.argv[2]], { stdio: "ignore", detached: true });
       startWarden(process.argv[1], {}).watch(processOf(launcher.pid));
+      console.log("watched");
       setInterval(() => {}, 1000);`;
     const args = ["--input-type=module-typescript", "-e", daemon, dir, `${quoteAll(box)}; true`];
-    owner = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+    owner = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    // The box may be there before the daemon has its warden.
+    await once(owner.stdout!, "data");
     await runs();
     owner.kill("SIGKILL");
     await vi.waitFor(() => expect(processesWith(mark)).toEqual([]), patient);
