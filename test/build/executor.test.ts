@@ -9,7 +9,7 @@ import { digestOf, emptyDigest } from "../../protocol/kernel/digest.ts";
 import { executorContract } from "../contract/executor.ts";
 import { patient } from "../patience.ts";
 import { boxWorks, type Execution, openExecution } from "./execution.ts";
-import { processesWith } from "./processes-with.ts";
+import { newMark, processesWith } from "./processes-with.ts";
 
 const kinds = ["none", "bubblewrap"] as const;
 const file = (name: string) => ({ path: name, kind: "file" as const });
@@ -375,7 +375,7 @@ for (const kind of kinds) {
     });
 
     it("leaves no process behind, also of those it put in the background", async () => {
-      const mark = `30${Date.now() % 1_000_000}`;
+      const mark = newMark();
       expect((await x.run(`sleep ${mark} & sleep ${mark} & echo started`)).kind).toBe("done");
       expect(processesWith(mark)).toEqual([]);
     });
@@ -394,7 +394,7 @@ for (const kind of kinds) {
     });
 
     it("is the node's failure when its launcher dies, and leaves nothing then", async () => {
-      const mark = `33${Date.now() % 1_000_000}`;
+      const mark = newMark();
       const outcome = x.run(`sleep ${mark}`);
       await vi.waitFor(() => expect(processesWith(mark)).not.toEqual([]), patient);
       for (const launcher of processesWith("sh\0-s").map(Number))
@@ -428,7 +428,7 @@ for (const kind of kinds) {
     });
 
     it("stops everything, and its helpers, when the node stops", async () => {
-      const mark = `31${Date.now() % 1_000_000}`;
+      const mark = newMark();
       const outcome = x.run(`sleep ${mark}`);
       await vi.waitFor(() => expect(processesWith(mark)).not.toEqual([]), patient);
       await x.executor.stop();

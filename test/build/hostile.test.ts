@@ -8,7 +8,7 @@ import type { ExecuteOutcome } from "../../protocol/contract.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { patient } from "../patience.ts";
 import { boxWorks, type Execution, openExecution } from "./execution.ts";
-import { processesWith } from "./processes-with.ts";
+import { newMark, processesWith } from "./processes-with.ts";
 
 const file = (name: string) => ({ path: name, kind: "file" as const });
 const folder = (name: string) => ({ path: name, kind: "folder" as const });
@@ -84,7 +84,7 @@ for (const kind of ["none", "bubblewrap"] as const)
     });
 
     it("cannot take its launcher, or what it left behind, beyond its end", async () => {
-      const mark = `36${Date.now() % 1_000_000}`;
+      const mark = newMark();
       const killed = await x.run(`sleep ${mark} & kill -9 $PPID; sleep ${mark}`, {
         timeoutMs: kind === "none" ? 600_000 : 300,
       });

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { defaultLimits, describeLimits } from "../../node/build/limits.ts";
 import type { ExecuteOutcome } from "../../protocol/contract.ts";
 import { boxWorks, type Execution, openExecution } from "./execution.ts";
-import { processesWith } from "./processes-with.ts";
+import { newMark, processesWith } from "./processes-with.ts";
 
 const reasonOf = (outcome: ExecuteOutcome) => (outcome.kind === "done" ? "" : outcome.reason);
 const node = process.execPath;
@@ -14,7 +14,7 @@ for (const kind of ["none", "bubblewrap"] as const)
     afterEach(() => x.close());
 
     it("is ended when it multiplies without end, and the next one runs", async () => {
-      const mark = `35${Date.now() % 1_000_000}`;
+      const mark = newMark();
       x = await openExecution(kind, { limits: { processesMax: 120 } });
       const outcome = await x.run(`while :; do sleep ${mark} & done 2>/dev/null`);
       // Where the kernel enforces the limit the shell may give up by itself, with a status.

@@ -1,6 +1,5 @@
 /** What bubblewrap leaves when it dies before it has finished a box: a first process that does not die with it yet. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +9,7 @@ import { clearBox } from "../../node/build/processes.ts";
 import { quoteAll } from "../../node/build/shell.ts";
 import { patient } from "../patience.ts";
 import { boxWorks } from "./execution.ts";
-import { processesWith } from "./processes-with.ts";
+import { newMark, processesWith } from "./processes-with.ts";
 
 describe.skipIf(!boxWorks)("an unfinished box", () => {
   let dir: string;
@@ -22,7 +21,7 @@ describe.skipIf(!boxWorks)("an unfinished box", () => {
     dir = await mkdtemp(path.join(tmpdir(), "swarmd-unfinished-"));
     work = path.join(dir, "actions/1/work");
     await mkdir(work, { recursive: true });
-    mark = `${randomInt(1_000_000, 10_000_000)}`;
+    mark = newMark();
     const system =
       "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64";
     box = [

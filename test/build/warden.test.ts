@@ -8,7 +8,7 @@ import { childrenOf } from "../../node/build/processes.ts";
 import { startWarden } from "../../node/build/warden.ts";
 import { patient, until } from "../patience.ts";
 import { boxWorks } from "./execution.ts";
-import { processesWith } from "./processes-with.ts";
+import { newMark, processesWith } from "./processes-with.ts";
 
 const program = path.join(import.meta.dirname, "doomed-daemon.ts");
 
@@ -19,7 +19,7 @@ describe.each(["none", "bubblewrap"] as const)("a daemon with sandbox %s", (sand
   beforeEach(async (context) => {
     if (sandbox === "bubblewrap" && !boxWorks) context.skip("bubblewrap is missing or not allowed here");
     home = await mkdtemp(path.join(tmpdir(), "swarmd-warden-"));
-    mark = `32${process.pid}${Date.now() % 100_000}`;
+    mark = newMark();
     daemon = spawn(process.execPath, [program, home, sandbox, mark], { stdio: "ignore" });
     // The daemon itself, and four sleepers in each of two actions.
     await vi.waitFor(() => expect(processesWith(mark).length).toBeGreaterThan(8), {
