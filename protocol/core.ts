@@ -105,12 +105,12 @@ export class Core {
     this.allowance = new Allowance(this.desk);
     this.pulse = new Pulse(this.desk);
     this.witness = new Witness(this.desk);
-    this.retirement = new Retirement(this.desk, this.holder, this.witness);
     this.borrower = new Borrower(this.desk);
     this.catchUp = new CatchUp(this.desk, this.borrower);
     this.history = new History(this.desk);
     this.door = new Door(this.desk);
     this.releases = new Releases(this.desk);
+    this.retirement = new Retirement(this.desk, this.holder, this.witness, this.releases.staging);
     this.upkeep = new Upkeep(this.desk, this.borrower, this.releases.staging);
     this.stager = new Stager(this.desk, this.releases.staging, this.releases.papers);
     this.disputer = new Disputer(this.desk, this.releases.staging);

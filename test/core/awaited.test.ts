@@ -3,23 +3,25 @@ import { expect, test } from "vitest";
 import type { BuildEvent } from "../../node/control/api.ts";
 import { Queries } from "../../node/queries.ts";
 import { watch } from "../../node/watch.ts";
+import type { Graph } from "../../protocol/build/graph.ts";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
 import { graphOf } from "../work/facts.ts";
 import { Cores } from "./cores.ts";
 
+const plain = graphOf({ a: [], b: ["a"], c: ["a"] });
 const graph = {
-  ...graphOf({ a: [], b: ["a"], c: ["a"] }),
+  ...plain,
   release: { channel: "stable", format: "files", include: ["b", "c"] as ActionName[] },
 };
 const roles = ["releaser", "builder", "submitter"] as const;
 
 /** Cy hears from ann, who sealed it, that a build is complete, and nothing of what bob said, who made most of it. */
-function untold() {
+function untold(of: Graph = graph) {
   const cores = new Cores({ ann: { slots: 1 }, bob: { slots: 4 }, cy: { slots: 1, roles } });
   const [ann, , cy] = cores.nodes;
   for (let turn = 0; turn < 50; turn++) {
     cores.rules.drops = (from, to, { kind }) => to === "cy" && (from === "bob" || kind !== "ledger");
-    const build = cores.submit("ann", graph);
+    const build = cores.submit("ann", of);
     const known = cores.runUntil(() => cy!.build(build)?.claims?.sealed !== undefined, 2000);
     const queries = new Queries(cy!.core, {
       addresses: () => [],
@@ -79,4 +81,32 @@ test("what it releases is staged whole, by whoever is left, or not at all", () =
   cores.runFor(60_000);
   const pending = cy.core.releases.pending("stable")?.filter((one) => one.build === build);
   expect(pending?.map(({ items }) => items)).toEqual([2]);
+});
+
+test("what others have archived comes chain by chain, and leaves memory once all is heard of what it made", () => {
+  const { cores, cy, build } = untold(plain);
+  const learned = () =>
+    new Set(cy.of("remember").flatMap(({ made }) => (made.build === build ? [made.action] : [])));
+  cores.runFor(1000);
+  expect(learned().size).toBeLessThan(3);
+  for (const name of ["ann", "bob"]) {
+    const { peer, entries } = cores.node(name);
+    const said = entries.filter(({ entry }) => entry.build === build && entry.author === peer);
+    cores.hand(peer, "cy", { kind: "entries", entries: said });
+  }
+  expect(learned()).toEqual(new Set(["a", "b", "c"]));
+  expect(cy.build(build)).toBeUndefined();
+});
+
+test("words that died with whoever said them are not awaited for ever", () => {
+  const { cores, cy, build } = untold(plain);
+  const ann = cores.node("ann");
+  const said = ann.entries.filter(({ entry }) => entry.build === build && entry.author === ann.peer);
+  cores.hand(ann.peer, "cy", { kind: "entries", entries: said });
+  cores.kill("bob");
+  cores.kill("ann");
+  cores.runFor(50_000);
+  expect(cy.build(build)).toBeDefined();
+  cores.runFor(20_000);
+  expect(cy.build(build)).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { BuildId } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import { graphOf } from "../work/facts.ts";
 import { Cores } from "./cores.ts";
 
@@ -64,4 +64,21 @@ test("a build stays as long as something of it is still being stopped here", () 
   cores.step(cy, { kind: "executed", claim: claim!.claim, outcome: { kind: "stopped", reason: "late" } });
   cores.finish(cores.submit("ann", one("last")));
   expect(cy.build(build)).toBeUndefined();
+});
+
+test("what a build releases is staged although fifty that were submitted after it ended before it", () => {
+  const cores = new Cores(
+    { ann: { slots: 2, roles: ["releaser", "builder", "submitter"] }, bob: {} },
+    { run: ({ action }) => ({ ms: action === "long" ? 20_000 : 5 }) },
+  );
+  const build = cores.submit("ann", {
+    ...graphOf({ long: [] }),
+    release: { channel: "stable", format: "files", include: ["long"] as ActionName[] },
+  });
+  for (let i = 0; i < 52; i++) cores.finish(cores.submit("ann", one(`a${i}`)));
+  cores.runFor(30_000);
+  for (const node of cores.nodes) {
+    expect(node.core.releases.pending("stable")?.map((staged) => staged.build)).toEqual([build]);
+    expect(node.build(build)).toBeUndefined();
+  }
 });
