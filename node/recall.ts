@@ -30,7 +30,8 @@ const countOf = (places: Iterable<Place>): number => {
 
 export class Recall {
   private readonly options: RecallOptions;
-  private readonly recalled = new Map<BuildId, { readonly sum: string; readonly build: Promise<Build> }>();
+  /** `state`: of its entries, and of the members by whom they were judged. */
+  private readonly recalled = new Map<BuildId, { readonly state: string; readonly build: Promise<Build> }>();
 
   constructor(options: RecallOptions) {
     this.options = options;
@@ -42,9 +43,10 @@ export class Recall {
     const archived = desk.builds.has(id) ? undefined : desk.archive.get(id);
     if (!archived) return queries.find(id);
     const known = this.recalled.get(id);
-    const build = known?.sum === archived.sum ? known.build : this.read(archived);
+    const state = `${archived.sum} ${desk.members.revision}`;
+    const build = known?.state === state ? known.build : this.read(archived);
     this.recalled.delete(id);
-    this.recalled.set(id, { sum: archived.sum, build });
+    this.recalled.set(id, { state, build });
     if (this.recalled.size > recalledMax) this.recalled.delete(this.recalled.keys().next().value!);
     try {
       return await build;

@@ -10,7 +10,10 @@ const mesh = { addresses: () => [], addressesOf: () => [], versionOf: () => unde
 
 /** A swarm in which one build ended so long ago that nobody has it in memory. */
 function old() {
-  const cores = new Cores({ ann: {}, bob: {} }, { run: () => ({ ms: 5 }) });
+  const cores = new Cores(
+    { ann: { roles: ["admin", "builder", "submitter"] }, bob: {} },
+    { run: () => ({ ms: 5 }) },
+  );
   const build = cores.submit("ann", graphOf({ a: [], b: ["a"] }));
   cores.finish(build);
   const [ann] = cores.nodes;
@@ -54,4 +57,14 @@ test("one whose plan is nowhere any more says so, and is found once it is back; 
   for (const [digest, bytes] of graphs) cores.graphs.set(digest, bytes);
   expect((await recall.find(build)).claims?.sealed?.event.state).toBe("complete");
   await expect(recall.find("nobody-0000000000" as BuildId)).rejects.toMatchObject({ code: "not-found" });
+});
+
+test("one that was read before a member's word ceased to count is read anew", async () => {
+  const { cores, build, recall } = old();
+  const bob = cores.node("bob").peer;
+  const madeByBob = (await recall.find(build)).claims!.claimsOf(0)[0]!;
+  expect(madeByBob).toMatchObject({ holder: bob, done: {} });
+  const operation = { op: "revoke", peer: bob, disown: true } as const;
+  expect(cores.command("ann", { kind: "member", operation })).toMatchObject({ ok: true });
+  expect((await recall.find(build)).claims!.resultsOf(0)).toEqual([]);
 });
