@@ -1,6 +1,7 @@
 /** Builds for a farm in a lab: submitted by one, watched by others. */
 import { expect } from "vitest";
 import type { BuildResult, BuildSummary } from "../../node/control/api.ts";
+import { until } from "../patience.ts";
 import type { LabFarm } from "./farm.ts";
 
 /** Submits actions, as the YAML below `actions:`; returns the build. */
@@ -25,8 +26,12 @@ export async function summary(farm: LabFarm, at: string, build: string): Promise
   return builds.find((one) => one.build === build)!;
 }
 
-/** Watches a build to its end, which must be a good one. */
+/** Watches a build to its end, which must be a good one. Who has not heard yet that it was submitted elsewhere hears so first. */
 export async function complete(farm: LabFarm, at: string, build: string): Promise<BuildResult> {
+  await until(
+    async () => (await farm.control(at).builds()).some((one) => one.build === build),
+    `the word of ${build} at ${at}`,
+  );
   const result = await farm.json<BuildResult>(at, "watch", build);
   expect(result.state).toBe("complete");
   return result;
