@@ -17,7 +17,7 @@ const faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 export class LabFarm extends Farm {
   readonly lab: Lab;
-  private readonly settings: Readonly<Record<string, string>>;
+  private readonly settings: (name: string) => Readonly<Record<string, string>>;
   private readonly offClocks = new Set<string>();
   private readonly liars = new Map<string, Lie>();
   private closing = false;
@@ -25,19 +25,20 @@ export class LabFarm extends Farm {
   /** Daemons that ended without being told to, with the end of what they logged. */
   readonly deaths: string[] = [];
 
-  private constructor(terminal: Terminal, lab: Lab, settings: Readonly<Record<string, string>>) {
+  private constructor(terminal: Terminal, lab: Lab, settings: LabFarm["settings"]) {
     super(terminal);
     this.lab = lab;
     this.settings = settings;
   }
 
-  /** Machines with nothing on them. `settings` are `SWARMD_*` of all daemons. */
+  /** Machines with nothing on them. `settings` are `SWARMD_*` of all daemons, or of each. */
   static async boot(
     names: readonly string[],
-    settings: Readonly<Record<string, string>> = {},
+    settings: Readonly<Record<string, string>> | LabFarm["settings"] = {},
   ): Promise<LabFarm> {
     const terminal = await Terminal.open();
-    return new LabFarm(terminal, await Lab.open(...names), settings);
+    const of = typeof settings === "function" ? settings : () => settings;
+    return new LabFarm(terminal, await Lab.open(...names), of);
   }
 
   /** SIGSTOP: it says and hears nothing, and does not know. */
@@ -139,7 +140,7 @@ export class LabFarm extends Farm {
     const lie: Record<string, string> = how
       ? { NODE_OPTIONS: `--import=${path.join(import.meta.dirname, "liar.ts")}`, SWARMD_TEST_LIE: how }
       : {};
-    return { SWARMD_LISTEN: `${this.lab.address(name)}:${port}`, ...this.settings, ...clock, ...lie };
+    return { SWARMD_LISTEN: `${this.lab.address(name)}:${port}`, ...this.settings(name), ...clock, ...lie };
   }
 
   protected override throughOf(name: string): readonly string[] {
