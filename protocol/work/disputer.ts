@@ -20,6 +20,10 @@ interface Read {
   journal: number;
   /** To its end. */
   whole: boolean;
+  /** Entries of the build that is checked. */
+  heard: number;
+  /** Actions whose result, as the check quotes it, nobody is known to have made: those words may be on their way. */
+  readonly open: Set<number>;
   readonly found: Map<ActionName, readonly PeerId[]>;
   /** Channel and action that this node disputed since its start. */
   readonly said: Set<string>;
@@ -55,22 +59,30 @@ export class Disputer {
 
   /** Reads what changed: each action once it has a result, and all of them at the end, when whoever ran it twice is heard too. */
   private look(check: Build, checked: BuildId): Read {
-    const read = this.checks.get(check.id) ?? { journal: 0, whole: false, found: new Map(), said: new Set() };
+    const read = this.checks.get(check.id) ?? unread();
     this.checks.set(check.id, read);
+    const other = this.desk.builds.get(checked);
+    // Its plan is on its way: what it releases shows only then.
+    if (other && !other.claims) return read;
     const claims = check.claims!;
     const { journal } = claims.actions;
+    const heard = other?.facts().length ?? 0;
     const isWhole = claims.sealed !== undefined && awaited(check, this.desk.members) === 0;
-    if (read.journal === journal.length && read.whole === isWhole) return read;
-    const fresh =
+    if (read.journal === journal.length && read.whole === isWhole && read.heard === heard) return read;
+    const fresh = new Set(
       isWhole && !read.whole
-        ? claims.graph.actions.map((_, index) => index)
-        : journal.slice(read.journal).flatMap(({ action, state }) => (state === "done" ? [action] : []));
+        ? claims.graph.actions.keys()
+        : journal.slice(read.journal).flatMap(({ action, state }) => (state === "done" ? [action] : [])),
+    );
+    if (read.heard !== heard) for (const index of read.open) fresh.add(index);
     read.journal = journal.length;
     read.whole = isWhole;
-    const others = this.desk.builds.get(checked)?.claims;
-    const counting = others && released(others);
+    read.heard = heard;
+    const counting = other && released(other.claims!);
     for (const index of fresh) {
-      const { action, verdict, again } = rebuiltAction(claims, index, String, others);
+      const { action, verdict, again } = rebuiltAction(claims, index, String, other?.claims);
+      if (verdict === "unchecked") read.open.add(index);
+      else read.open.delete(index);
       const isReleased = counting === undefined || counting.has(action);
       if (verdict === "different" && isReleased) read.found.set(action, again.slice(0, nodesMax));
     }
@@ -101,6 +113,15 @@ export class Disputer {
       );
   }
 }
+
+const unread = (): Read => ({
+  journal: 0,
+  whole: false,
+  heard: 0,
+  open: new Set(),
+  found: new Map(),
+  said: new Set(),
+});
 
 /** Names of the actions that what is released was made by, or of. Where the build is not in memory nobody can say which those are: all of them count. */
 function released(claims: Claims): ReadonlySet<ActionName> | undefined {
