@@ -490,6 +490,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       for (const run of runs.values())
         if (run.launcher && run.workspace)
           yield {
+            claim: run.request.claim,
             build: run.request.build,
             action: run.request.action,
             dir: run.workspace.dir,

@@ -1,7 +1,7 @@
 /** Live output of running actions, read from the files they write to: nothing is kept in memory, no reader slows an action. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
+import type { ActionName, BuildId, ClaimId } from "../../protocol/kernel/ids.ts";
 import type { TailChunk, TailRequest, TailSource } from "../ports.ts";
 import type { Redactor } from "./redactor.ts";
 
@@ -10,8 +10,9 @@ const tailBytesMax = 256 << 10;
 const chunkBytesMax = 60 << 10;
 const pollMs = 100;
 
-/** One that runs; `dir` holds the files `out` and `err`. */
+/** One that runs; `dir` holds the files `out` and `err`. The next one may get the same folder. */
 export interface TailedAction {
+  readonly claim: ClaimId;
   readonly build: BuildId;
   readonly action: ActionName;
   readonly dir: string;
@@ -36,23 +37,23 @@ export function createTail(running: () => Iterable<TailedAction>): TailSource {
             if (request.build !== undefined && request.build !== action.build) continue;
             if (request.action !== undefined && request.action !== action.action) continue;
             for (const { name, stream } of streams) {
-              const file = `${action.dir}/${name}`;
-              live.add(file);
-              if (!readers.has(file)) {
+              const key = `${action.claim} ${name}`;
+              live.add(key);
+              if (!readers.has(key)) {
                 const about = { build: action.build, action: action.action, stream };
-                const reader = openReader(file, about, action.redactor?.());
-                if (reader) readers.set(file, reader);
+                const reader = openReader(`${action.dir}/${name}`, about, action.redactor?.());
+                if (reader) readers.set(key, reader);
               }
             }
           }
-          for (const [file, reader] of readers) {
+          for (const [key, reader] of readers) {
             for (let chunk = reader.next(); chunk; chunk = reader.next()) {
               yield chunk;
               if (signal.aborted) return;
             }
-            if (live.has(file)) continue;
+            if (live.has(key)) continue;
             const last = reader.close();
-            readers.delete(file);
+            readers.delete(key);
             if (last) yield last;
           }
           if (!request.follow) return;
