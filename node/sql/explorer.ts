@@ -34,7 +34,7 @@ const waitingMax = 16;
 export interface ExplorerOptions {
   /** The database; its folder is made. */
   readonly file: string;
-  readonly feed: Pick<Feed, "swarm" | "names" | "entries" | "blob" | "present" | "forget">;
+  readonly feed: Pick<Feed, "swarm" | "names" | "entries" | "graph" | "present" | "forget">;
   readonly nowMs: () => number;
   readonly limits?: {
     readonly queryMsMax?: number;
@@ -154,8 +154,8 @@ export class Explorer {
       }
       const { lacking } = await work({ kind: "passed", chains: passed });
       for (const [build, digest] of lacking!) {
-        const bytes = await feed.blob(digest);
-        await work({ kind: "graph", build, bytes });
+        const bytes = await feed.graph(build, digest);
+        if (bytes !== undefined) await work({ kind: "graph", build, bytes });
       }
       await work({ kind: "now", present: await feed.present(nowMs()) });
       return;

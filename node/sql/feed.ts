@@ -58,8 +58,11 @@ export class Feed {
     return this.parts.desk.config.swarm;
   }
 
-  blob(digest: string): Promise<Uint8Array | null> {
-    return this.parts.blob(digest as Digest);
+  /** The graph of a build; null: it does not lie here; undefined: it is on its way. */
+  async graph(build: BuildId, digest: string): Promise<Uint8Array | null | undefined> {
+    const known = this.parts.desk.builds.get(build);
+    const otherwise = known && !known.claims ? undefined : null;
+    return (await this.parts.blob(digest as Digest)) ?? otherwise;
   }
 
   /** The process that was told is gone. */
@@ -91,6 +94,8 @@ export class Feed {
           const end = Math.min(to, at + pageEntries - 1);
           const page = await this.range(author, inc, at, end);
           if (page.length > 0) await give(page.map((entry) => this.fed(entry)));
+          // Read in without the fold, they say less than what was told of the build before.
+          for (const { entry } of page) if (entry.build !== undefined) this.told.delete(entry.build);
           const there = new Set(page.map(({ entry }) => entry.seq));
           for (let place = at; place <= Math.min(end, seq - lateEntries); place++)
             if (!there.has(place)) marked(empty, place);

@@ -68,7 +68,7 @@ export class Past {
         if (fresh.length > 0) await give(fresh.map((entry) => this.fed(entry)));
         return fresh.map(({ entry: { author, inc } }): Chain => ({ author, inc, runs: [] }));
       },
-      blob: async (digest) => (digest === this.graph.digest ? this.graph.bytes : null),
+      graph: async (_build, digest) => (digest === this.graph.digest ? this.graph.bytes : null),
       present: async () => ({
         names: [],
         nodes: [],
