@@ -94,6 +94,11 @@ test("what one builds and another finalizes is shown whole by all mirrors, also 
   expect(await shows("ann")).toBe("one\n");
   for (const name of ["ben", "cat"]) await farm.start(name);
   await farm.meet(...names);
+  // It was killed as soon as ann had said all this, and need not have heard any of it.
+  await until(async () => {
+    const [channel] = (await farm.json<StatusView>("cat", "status")).channels;
+    return channel?.staged === 1 && channel.hindered === null;
+  }, "cat's word that what is staged can be released");
   expect((await farm.json<{ epoch: number }>("cat", "finalize")).epoch).toBe(4);
   for (const name of names) await until(async () => (await shows(name)) === "three\n");
 
@@ -103,8 +108,10 @@ test("what one builds and another finalizes is shown whole by all mirrors, also 
   const held = await farm.json<TaintsView>("ann", ...tainted);
   expect(held.epochs[0]).toMatchObject({ channel: "stable", epoch: 4, current: true, paths: ["bin/tool"] });
   expect(held.builds.map(({ build }) => build)).toContain(third.build);
-  await until(async () => (await farm.json<TaintsView>("ben", "taint")).taints.length === 1);
+  for (const name of ["ben", "cat"])
+    await until(async () => (await farm.json<TaintsView>(name, "taint")).taints.length === 1);
   await farm.good("ann", "rollback", "1", "--reason", "the last sound one");
+  await until(async () => (await farm.json<EpochView[]>("cat", "releases", "list")).length === 5);
   const back = await farm.run("cat", "rollback", "4");
   expect([back.code, back.stderr]).toEqual([4, expect.stringContaining("doubted-builder")]);
 });
