@@ -40,24 +40,30 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
       }
       await farm.good(name === "ann" ? "cleo" : "ann", "fetch", build, "--to", `got-from-${name}`);
     }
-    // A way that takes seconds just then is asked for again.
+    // A way that takes seconds just then is asked for again, here and below.
     await vi.waitFor(
       async () =>
         expect((await reached("ann")).sort()).toEqual(["ann>ben", "ben>ann", "ben>cleo", "cleo>ben"]),
       patient,
     );
-    expect(await farm.good("ann", "node", "reach")).toContain(
-      "ann and cleo do not reach each other: they work through ben",
+    await vi.waitFor(
+      async () =>
+        expect(await farm.good("ann", "node", "reach")).toContain(
+          "ann and cleo do not reach each other: they work through ben",
+        ),
+      patient,
     );
-    const fleet = await farm.json<{ node: string; via?: string; findings?: Finding[] }[]>(
-      "ann",
-      "doctor",
-      "--fleet",
-    );
-    expect(fleet.find(({ node }) => node === "cleo")).toMatchObject({
-      via: "ben",
-      findings: expect.any(Array),
-    });
+    await vi.waitFor(async () => {
+      const fleet = await farm.json<{ node: string; via?: string; findings?: Finding[] }[]>(
+        "ann",
+        "doctor",
+        "--fleet",
+      );
+      expect(fleet.find(({ node }) => node === "cleo")).toMatchObject({
+        via: "ben",
+        findings: expect.any(Array),
+      });
+    }, patient);
   });
 
   test.skipIf(missingNat !== undefined)("one behind NAT, which nobody can dial: a full member", async () => {
