@@ -40,6 +40,12 @@ describe.skipIf(missingSystemd !== undefined)("a service under systemd", { timeo
   /** A property of the unit, in systemd's own words. */
   const shown = async (property: string) =>
     (await machine.good("systemctl", "show", "swarmd", "--value", "--property", property)).trim();
+  /** What a unit said is in the journal a while later. */
+  const logged = (words: string) =>
+    until(
+      async () => (await machine.good("journalctl", "--unit=swarmd", "--output=cat")).includes(words),
+      `${words} in the journal`,
+    );
   /** The process that systemd holds for the daemon, once it is another than that one and said that it is ready. */
   const successorOf = async (pid: string) => {
     await until(async () => (await shown("ActiveState")) === "active" && (await shown("MainPID")) !== pid);
@@ -56,7 +62,7 @@ describe.skipIf(missingSystemd !== undefined)("a service under systemd", { timeo
     expect(node).toMatchObject({ name: "ann", vitals: { sandbox: "bubblewrap" } });
     const built = JSON.parse(await machine.good(swarmd, "submit", hello, "--json"));
     expect(built).toMatchObject({ state: "complete", executed: 5 });
-    expect(await machine.good("journalctl", "--unit=swarmd", "--output=cat")).toContain('"msg":"running"');
+    await logged('"msg":"running"');
   });
 
   test("killed, or hanging, it is started anew and goes on in its home", async () => {
@@ -85,7 +91,7 @@ describe.skipIf(missingSystemd !== undefined)("a service under systemd", { timeo
     expect((await machine.run("systemctl", "restart", "swarmd")).code).not.toBe(0);
     await until(async () => (await shown("ActiveState")) === "failed");
     expect(await shown("ExecMainStatus")).toBe("2");
-    expect(await machine.good("journalctl", "--unit=swarmd", "--output=cat")).toContain("slots");
+    await logged("slots");
     expect((await machine.run(swarmd, "service", "status")).code).toBe(3);
     await machine.good("rm", file);
     await machine.good(swarmd, "service", "install");
@@ -151,7 +157,9 @@ describe.skipIf(missingOpenrc !== undefined)("a service under OpenRC", { timeout
   }, 120_000);
   afterAll(() => machine?.off());
 
-  const pidOf = async () => (await machine.good("pgrep", "-u", "swarmd", "-f", "cli/main.ts run")).trim();
+  // What it has just begun has its arguments for a moment.
+  const pidOf = async () =>
+    (await machine.good("pgrep", "--oldest", "-u", "swarmd", "-f", "cli/main.ts run")).trim();
   const state = async () =>
     JSON.parse((await machine.run(swarmd, "service", "status", "--json")).stdout) as State;
 
@@ -174,7 +182,8 @@ describe.skipIf(missingOpenrc !== undefined)("a service under OpenRC", { timeout
   test("it goes away whole but for its home", async () => {
     await machine.good(swarmd, "service", "uninstall");
     expect(await state()).toMatchObject({ running: false, enabled: false, installed: false });
-    expect((await machine.run("pgrep", "-u", "swarmd")).stdout).toBe("");
+    // Who watches over its actions ends after it, and no service manager waits for that one.
+    await until(async () => (await machine.run("pgrep", "-u", "swarmd")).stdout === "");
     await machine.good("test", "-f", "/var/lib/swarmd/home.json");
   });
 });
