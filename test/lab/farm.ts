@@ -111,8 +111,10 @@ export class LabFarm extends Farm {
   /** Not a byte more fits on the disk of the machine, which must be one of its own. */
   async fillDisk(name: string): Promise<void> {
     const home = this.homeOf(name);
-    const fill = `size=$(df --block-size=1 --output=used "$0" | tail -1); mount -o remount,size=$((size + ${slackBytes})) "$0"; cat /dev/zero > "$0/.filler"`;
-    await this.lab.machine(name).run("sh", "-c", `${fill} || true`, home);
+    // Where more was written meanwhile it cannot become that small, and would be filled as large as it is.
+    const shrink = `size=$(df --block-size=1 --output=used "$0" | tail -1); mount -o remount,size=$((size + ${slackBytes})) "$0"`;
+    const fill = `until ${shrink}; do :; done; cat /dev/zero > "$0/.filler" || true`;
+    await this.lab.machine(name).run("sh", "-c", fill, home);
   }
 
   /** Its disk holds so many bytes from now on. */

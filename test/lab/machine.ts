@@ -100,7 +100,12 @@ export class Machine {
 export async function signal(started: ChildProcess, name: NodeJS.Signals): Promise<void> {
   if (started.exitCode !== null || started.signalCode !== null) return;
   const { stdout } = await run("pgrep", ["--parent", `${started.pid}`]).catch(() => ({ stdout: "" }));
-  for (const pid of stdout.split("\n").filter(Boolean)) process.kill(Number(pid), name);
+  for (const pid of stdout.split("\n").filter(Boolean))
+    try {
+      process.kill(Number(pid), name);
+    } catch {
+      // gone meanwhile
+    }
   // The parent stops when its child does, and would never notice that one's end.
   if (name === "SIGCONT") started.kill(name);
 }
