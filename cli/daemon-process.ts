@@ -143,8 +143,13 @@ export interface Detached {
   readonly log: string;
 }
 
-/** Starts the daemon of a home as a process of its own and waits until it answers. Throws why it does not. */
-export async function startDetached(home: string, control: Control, options: Options): Promise<Detached> {
+/** Starts the daemon of a home as a process of its own and waits until it answers; `begun` is told of the process at once. Throws why it does not. */
+export async function startDetached(
+  home: string,
+  control: Control,
+  options: Options,
+  begun?: (pid: number) => void,
+): Promise<Detached> {
   // A home that cannot be used, or is in use, says so here and not in a log.
   const [{ openHome }, { lockHome }] = await Promise.all([
     import("../node/home.ts"),
@@ -176,6 +181,7 @@ export async function startDetached(home: string, control: Control, options: Opt
     },
   );
   closeSync(file);
+  if (child.pid !== undefined) begun?.(child.pid);
   let ended: number | undefined;
   child.once("exit", (code) => {
     ended = code ?? 1;

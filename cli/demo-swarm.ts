@@ -33,6 +33,7 @@ export class DemoSwarm {
   private readonly dir: string;
   private readonly lock: Lock;
   private readonly processes: KnownProcess[] = [];
+  private stopping = false;
 
   private constructor(dir: string, count: number, lock: Lock) {
     this.dir = dir;
@@ -90,9 +91,12 @@ export class DemoSwarm {
   /** Starts daemons (all by default) and waits until they hear each other. */
   async start(nodes: readonly DemoNode[] = this.nodes): Promise<void> {
     await Promise.all(
-      nodes.map(async ({ home, control }) => {
-        this.processes.push(processOf((await startDetached(home, control, {})).pid));
-      }),
+      nodes.map(({ home, control }) =>
+        startDetached(home, control, {}, (pid) => {
+          this.processes.push(processOf(pid));
+          if (this.stopping) this.killAll();
+        }),
+      ),
     );
   }
 
@@ -113,8 +117,11 @@ export class DemoSwarm {
     }
   }
 
+  /** Ends all daemons, those too that have only been begun: their homes say nothing of them yet. */
   async stop(): Promise<void> {
+    this.stopping = true;
     await Promise.all(this.nodes.map(({ home }) => endLeftover(home)));
+    await Promise.all(this.processes.map(endKnown));
     this.processes.length = 0;
     await this.lock.release();
   }
@@ -134,11 +141,15 @@ async function endLeftover(home: string): Promise<void> {
     if (!(thrown instanceof SwarmError)) throw thrown;
   }
   const holder = await holderOf(home);
-  if (!holder) return;
+  if (holder) await endKnown(holder);
+}
+
+/** By TERM, by KILL. */
+async function endKnown(known: KnownProcess): Promise<void> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    if (!signalKnown(holder, signal)) return;
+    if (!signalKnown(known, signal)) return;
     const until = Date.now() + killMsMax;
-    while (lives(holder) && Date.now() < until) await pause(askMs);
+    while (lives(known) && Date.now() < until) await pause(askMs);
   }
 }
 

@@ -34,13 +34,14 @@ function start(...args: string[]) {
   return { child, text: () => text, ended: once(child, "close").then(([code]) => ({ code, text })) };
 }
 
-/** Daemons whose home lies in the test's folder. */
-async function daemons(): Promise<number[]> {
+/** Daemons whose home lies in the test's folder; with a word only those that were begun with it. */
+async function daemons(word = ""): Promise<number[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(
     pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
   );
-  return pids.filter((_, i) => lines[i]!.includes(`--home\0${dir}`)).map(Number);
+  const fits = (line: string) => line.includes(`--home\0${dir}`) && line.includes(`\0${word}`);
+  return pids.filter((_, i) => fits(lines[i]!)).map(Number);
 }
 
 function kill(pid: number) {
@@ -80,6 +81,14 @@ test("builds LevelDB with three daemons, then serves it from the cache, then sta
   fresh.child.kill("SIGINT");
   expect((await fresh.ended).code).toBe(130);
   expect(await daemons()).toEqual([]);
+});
+
+test("a demo that is ended while its first daemon starts leaves none", { timeout: 180_000 }, async () => {
+  const early = start("--nodes", "1");
+  await until(async () => exited(early.child) || (await daemons("run")).length > 0);
+  early.child.kill("SIGINT");
+  expect((await early.ended).code).toBe(130);
+  expect(await daemons("run")).toEqual([]);
 });
 
 test("a demo that was killed leaves daemons, which the next one stops; two at once are refused", {
