@@ -116,14 +116,15 @@ export function startLauncher(
   };
 
   child.stdin!.on("error", () => {}); // the launcher died: "exit" tells
-  child.on("error", (error) => {
-    lost(`the launcher cannot be started: ${error.message}`);
-    exited();
-  });
-  child.on("exit", () => {
-    lost("the launcher of the action died");
-    exited();
-  });
+  let isOver = false;
+  const over = (reason: string) => {
+    lost(reason);
+    if (!isOver) exited();
+    isOver = true;
+  };
+  child.on("error", (error) => over(`the launcher cannot be started: ${error.message}`));
+  // Not "exit": a shell that was becoming the action may outlive it, and has its number to say yet.
+  child.on("close", () => over("the launcher of the action died"));
   child.stdout!.setEncoding("utf8");
   child.stdout!.on("data", (text: string) => {
     const parts = (rest + text).split("\n");
