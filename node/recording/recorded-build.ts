@@ -99,8 +99,9 @@ export async function* sectionsOf(
   };
   signal.throwIfAborted();
   yield* around(parts, submittedMs, lastMs, leave);
-  for (const one of builds) {
-    const { graph } = one.submission!.event;
+  // A retry, and what is submitted again as it was, has the plan of the build before.
+  const planned = new Map(builds.toReversed().map((one) => [one.submission!.event.graph, one]));
+  for (const [graph, one] of planned) {
     const bytes = await parts.read(graph);
     if (bytes) yield* piecesOf(graph, bytes);
     else if (one === build)

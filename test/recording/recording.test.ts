@@ -42,6 +42,22 @@ async function refused(bytes: Uint8Array, options = {}): Promise<{ code: string;
 
 const altered = (change: (section: Section) => Section) => bytesOf(sections.map(change));
 
+test("a build of the very plan of an earlier one, as a retry is, opens as any", async () => {
+  const swarm = new Cores({ ann: {}, bob: {} });
+  const [first, second] = [0, 1].map(() => {
+    const one = swarm.submit("ann", graphOf({ a: [] }));
+    swarm.finish(one);
+    swarm.runFor(1000);
+    return one;
+  });
+  const recording = await opened(await bytesOf(sectionsBy(swarm, "ann", second!)));
+  expect(recording.build).toBe(second);
+  expect(recording.left).toEqual([]);
+  expect((await viewsOf(recording).builds()).map(({ build: id }) => id).sort()).toEqual(
+    [first, second].sort(),
+  );
+});
+
 test("it answers as the node that made it: why, autopsy, critical path, replay, actions, members", async () => {
   const views = viewsOf(await opened(good));
   for (const action of ["a", "b", "c", "d"] as ActionName[])
