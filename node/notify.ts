@@ -28,13 +28,18 @@ export function openNotifier(
 ): Notifier {
   if (!env.NOTIFY_SOCKET) return { ready() {}, stopping() {} };
   let timer: NodeJS.Timeout | undefined;
-  let isSilent = false;
-  // Said once: a manager that cannot be told this time cannot the next.
+  let hasFailed = false;
+  /** That it is ready, until the manager was told. */
+  let untold: readonly string[] = [];
+  // A busy machine may be too slow for one notice: silence from then on would end a daemon that lives. It is complained of once.
   const say = (...variables: string[]) => {
-    if (isSilent) return;
-    tell(variables, (error) => {
-      if (!isSilent) failed(error);
-      isSilent = true;
+    const news = variables.includes("READY=1") ? [] : untold;
+    untold = [];
+    const all = [...news, ...variables];
+    tell(all, (error) => {
+      if (all.includes("READY=1")) untold = all.filter((one) => one !== "WATCHDOG=1");
+      if (!hasFailed) failed(error);
+      hasFailed = true;
     });
   };
   const everyMs = watchdogMs(env);
@@ -46,6 +51,7 @@ export function openNotifier(
     },
     stopping() {
       clearInterval(timer);
+      untold = [];
       say("STOPPING=1");
     },
   };

@@ -59,3 +59,33 @@ test("a manager that cannot be told is complained of once", () => {
   notifier.stopping();
   expect(failures).toEqual(["there is no systemd-notify"]);
 });
+
+test("what the manager could not be told once on a busy machine it is told the next time, and that the daemon lives goes on", () => {
+  vi.useFakeTimers();
+  try {
+    const env = { NOTIFY_SOCKET: "/run/x", WATCHDOG_USEC: "60000000" };
+    const failures: string[] = [];
+    let busy = true;
+    const notifier = openNotifier(
+      env,
+      (error) => failures.push(error.message),
+      (variables, failed) => {
+        if (busy) failed(new Error("systemd-notify took too long"));
+        else hear(variables);
+      },
+    );
+    notifier.ready("ann runs");
+    vi.advanceTimersByTime(30_000);
+    busy = false;
+    vi.advanceTimersByTime(60_000);
+    busy = true;
+    vi.advanceTimersByTime(30_000);
+    busy = false;
+    vi.advanceTimersByTime(30_000);
+    expect(told).toEqual([["READY=1", "STATUS=ann runs", "WATCHDOG=1"], ["WATCHDOG=1"], ["WATCHDOG=1"]]);
+    expect(failures).toHaveLength(1);
+  } finally {
+    vi.useRealTimers();
+    told.length = 0;
+  }
+});
