@@ -35,7 +35,7 @@ const turnMs = 10;
 
 export interface RebuildParts {
   readonly desk: Desk;
-  readonly queries: Pick<Queries, "nameOf" | "view">;
+  readonly queries: Pick<Queries, "awaited" | "nameOf" | "view">;
   readonly recall: Pick<Recall, "find">;
   readonly artifacts: Pick<Artifacts, "fetch" | "readTree">;
   readonly blobs: Pick<BlobStore, "has" | "put">;
@@ -62,7 +62,12 @@ export class Rebuilds {
       throw new SwarmError("usage", `${id} is a check itself`, {
         remedy: `what it came to: swarmd rebuild-check ${id}`,
       });
+    const unheard = this.parts.queries.awaited(build);
     if (action !== undefined) this.demandExecuted(build, action);
+    else if (unheard > 0)
+      throw new SwarmError("not-found", `this node has not heard yet what ${unheard} actions of ${id} made`, {
+        remedy: "again in a while, or from another node; who is reached: swarmd node reach",
+      });
     else if (executedIn(claims).length === 0)
       throw new SwarmError("not-found", `nothing was executed in ${id} that could be checked`, {
         remedy: elsewhere(build) ?? "wait until something of it is done, and ask again",

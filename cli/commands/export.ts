@@ -5,6 +5,7 @@ import type { OtlpRequest } from "../../protocol/explain/otlp-trace.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { choiceOf } from "../choice.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
+import { heard } from "../heard.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { writeNewFile } from "../new-file.ts";
 import { type Subject, subjectOf, subjectOptions } from "../subject.ts";
@@ -58,6 +59,12 @@ export const exportBuild: Command = {
       throw new SwarmError("usage", `${word} is a recording already`, {
         remedy: "copy the file; or make a trace of it: --format chrome",
       });
+    const { awaited = 0 } = subject.recording ? {} : await heard(outer.control, subject.build.build);
+    // A recording says itself what is not in it.
+    if (awaited > 0 && format !== "swarm")
+      outer.output.note(
+        `without what ${countText(awaited, "action")} made: this node has not heard of it yet; export it again in a while`,
+      );
     const interrupt = onInterrupt();
     const { signal } = interrupt;
     try {

@@ -4,8 +4,9 @@ import type { ActionView, BuildView } from "../../node/control/api.ts";
 import { noteFetched } from "../../node/control/fetched.ts";
 import { sizeOf } from "../../protocol/kernel/digest.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
-import type { BuildId, Digest } from "../../protocol/kernel/ids.ts";
+import type { Digest } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, optionText } from "../command.ts";
+import { heard } from "../heard.ts";
 import { checkedPath, linksLast, place } from "../placing.ts";
 import { notFound, selectBuild } from "../select.ts";
 import { bytesText, countText } from "../units.ts";
@@ -29,7 +30,7 @@ export const fetch: Command = {
   examples: ["fetch leveldb", "fetch leveldb --to /tmp/out libleveldb.a", "fetch leveldb --all"],
   async run(context, [word, ...paths], options) {
     const { build, name } = await selectBuild(context.control, word!);
-    const view = await heard(context, build);
+    const view = await heard(context.control, build);
     const wanted = choose(await filesOf(context, view, options.all === true || paths.length > 0), paths);
     if (view.awaited)
       throw new SwarmError(
@@ -65,15 +66,6 @@ export const fetch: Command = {
     return 0;
   },
 };
-
-/** A build as its node knows it. Of one that is complete the word of what it made may still be on its way there: it is waited for. */
-async function heard(context: Context, build: BuildId): Promise<BuildView> {
-  const view = await context.control.build(build);
-  if (!view.awaited) return view;
-  for await (const event of context.control.watch(build, new AbortController().signal))
-    if (event.kind === "end") break;
-  return context.control.build(build);
-}
 
 /** The files of the results: of what is released, else of what nobody consumes; or of all that is done. */
 async function filesOf(context: Context, view: BuildView, all: boolean): Promise<Wanted[]> {

@@ -4,6 +4,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { ActionName, BuildId } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
 import { show } from "../follow.ts";
+import { heard } from "../heard.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { openAll, showRebuilt } from "../rebuilt.ts";
 import { selectBuild } from "../select.ts";
@@ -40,6 +41,7 @@ export const rebuildCheck: Command = {
     const found = await selectBuild(context.control, word!);
     if (found.checks !== undefined)
       return resume(context, found.build, [shareWord, ...Object.keys(options)], options);
+    await heard(context.control, found.build);
     const begun = await context.control.rebuild({
       build: found.build,
       share: share ?? 1,

@@ -13,6 +13,7 @@ import { IdSum } from "../../protocol/timeline/sum.ts";
 import type { Build } from "../../protocol/work/build.ts";
 import type { Desk } from "../../protocol/work/desk.ts";
 import { encodeHistory } from "../../protocol/work/history.ts";
+import { awaited } from "../../protocol/work/standing.ts";
 import type { AccountQueries } from "../account-queries.ts";
 import type { ExportRequest } from "../control/exporting.ts";
 import { reasonOf } from "../files.ts";
@@ -97,6 +98,10 @@ export async function* sectionsOf(
   const leave = (what: string, why: string) => {
     if (left.length < leftMax) left.push({ what, why });
   };
+  for (const one of builds) {
+    const unheard = awaited(one, members);
+    if (unheard > 0) leave(`what ${unheard} actions of ${one.id} made`, "this node has not heard of it yet");
+  }
   signal.throwIfAborted();
   yield* around(parts, submittedMs, lastMs, leave);
   // A retry, and what is submitted again as it was, has the plan of the build before.

@@ -2,9 +2,11 @@
 import { expect, test } from "vitest";
 import type { BuildEvent } from "../../node/control/api.ts";
 import { Queries } from "../../node/queries.ts";
+import { type RebuildParts, Rebuilds } from "../../node/rebuilds.ts";
 import { watch } from "../../node/watch.ts";
 import type { Graph } from "../../protocol/build/graph.ts";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
+import { bytesOf, opened, sectionsBy } from "../recording/made.ts";
 import { graphOf } from "../work/facts.ts";
 import { Cores } from "./cores.ts";
 
@@ -109,4 +111,24 @@ test("words that died with whoever said them are not awaited for ever", () => {
   expect(cy.build(build)).toBeDefined();
   cores.runFor(20_000);
   expect(cy.build(build)).toBeUndefined();
+});
+
+test("a recording of it says what is not in it", async () => {
+  const { cores, cy, build, queries } = untold();
+  const left = async () => (await opened(await bytesOf(sectionsBy(cores, "cy", build), cy.peer))).left;
+  const what = `what ${queries.awaited(cy.build(build))} actions of ${build} made`;
+  expect(await left()).toContainEqual({ what, why: "this node has not heard of it yet" });
+  cores.rules.drops = undefined;
+  cores.runFor(10_000);
+  expect(await left()).toEqual([]);
+});
+
+test("a check of all of it is not begun before that is known", async () => {
+  const { cy, build, queries } = untold();
+  const recall = { find: async () => cy.build(build) };
+  const rebuilds = new Rebuilds({ desk: cy.core.desk, queries, recall } as unknown as RebuildParts);
+  await expect(rebuilds.begin({ build, share: 1 })).rejects.toMatchObject({
+    code: "not-found",
+    message: `this node has not heard yet what ${queries.awaited(cy.build(build))} actions of ${build} made`,
+  });
 });

@@ -1,0 +1,12 @@
+/** A build whose end its node has heard before what was made: that is waited for. */
+import type { BuildView, Control } from "../node/control/api.ts";
+import type { BuildId } from "../protocol/kernel/ids.ts";
+
+/** A build as its node knows it, once that has heard what it made, or has waited for it long enough: then it says what it still awaits. */
+export async function heard(control: Pick<Control, "build" | "watch">, build: BuildId): Promise<BuildView> {
+  const view = await control.build(build);
+  if (!view.awaited) return view;
+  for await (const event of control.watch(build, new AbortController().signal))
+    if (event.kind === "end") break;
+  return control.build(build);
+}
