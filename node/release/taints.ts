@@ -5,7 +5,7 @@ import type { ReleaseItem } from "../../protocol/release/manifest.ts";
 import { endedOf } from "../../protocol/work/archive.ts";
 import type { Build } from "../../protocol/work/build.ts";
 import type { Desk } from "../../protocol/work/desk.ts";
-import { stands, withdrawn } from "../../protocol/work/standing.ts";
+import { awaited, stands, withdrawn } from "../../protocol/work/standing.ts";
 import type { TimelineLine, TimelineRequest } from "../control/account.ts";
 import type { ReleasesView, TaintsView } from "../control/publishing.ts";
 import { timelineLinesMax } from "../control/routes.ts";
@@ -51,11 +51,14 @@ export async function taintsView(parts: TaintParts): Promise<TaintsView> {
   if (taints.length === 0) return { taints: [], builds, staged: [], epochs: [], unread: [] };
   const read = async (id: BuildId): Promise<Build | undefined> => {
     try {
-      return await parts.recall.find(id);
+      const build = await parts.recall.find(id);
+      // What is on its way here is not withdrawn.
+      if (awaited(build, desk.members) === 0) return build;
     } catch {
-      unread.add(id);
-      return undefined;
+      // named as well
     }
+    unread.add(id);
+    return undefined;
   };
   for (const id of buildsSince(desk, Math.min(...taints.map(({ sinceMs }) => sinceMs)))) {
     const claims = (await read(id))?.claims;

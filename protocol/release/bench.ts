@@ -19,6 +19,6 @@ export interface Bench {
   /** Those likely to hold a blob, the living first, then every other living member. */
   preferred(holders: readonly PeerId[]): PeerId[];
   status(peer: PeerId): Liveness;
-  /** Whether a result that counts still brings the item; undefined where its build is no longer in memory. */
+  /** Whether a result that counts still brings the item; undefined where its build is no longer in memory, or not all heard of what it made. */
   stands(item: ReleaseItem): boolean | undefined;
 }

@@ -20,7 +20,7 @@ import { Estimates } from "./estimates.ts";
 import { Heat } from "./heat.ts";
 import { Records } from "./records.ts";
 import { Room } from "./room.ts";
-import { stands } from "./standing.ts";
+import { awaited, stands } from "./standing.ts";
 import { firstOf, type Weighted } from "./steward.ts";
 
 /** Digests known to lie on the own disk: a memory, bounded; forgetting one costs a look. */
@@ -199,10 +199,11 @@ export class Desk {
     return this.rivals.standing(this.now.monoMs, this.peers.leaseMs(this.members.size));
   }
 
-  /** Undefined where its build is no longer in memory, and as long as nothing at all is tainted. */
+  /** Undefined where its build is no longer in memory, or not all heard of what it made, and as long as nothing at all is tainted. */
   stands(item: ReleaseItem): boolean | undefined {
-    const claims = this.members.taints.any ? this.builds.get(item.build)?.claims : undefined;
-    return claims && stands(claims, item);
+    const build = this.members.taints.any ? this.builds.get(item.build) : undefined;
+    if (!build?.claims) return undefined;
+    return stands(build.claims, item) || (awaited(build, this.members) > 0 ? undefined : false);
   }
 
   status(peer: PeerId): Liveness {

@@ -3,9 +3,11 @@ import { expect, test } from "vitest";
 import type { BuildEvent } from "../../node/control/api.ts";
 import { Queries } from "../../node/queries.ts";
 import { type RebuildParts, Rebuilds } from "../../node/rebuilds.ts";
+import { type TaintParts, taintsView } from "../../node/release/taints.ts";
 import { watch } from "../../node/watch.ts";
 import type { Graph } from "../../protocol/build/graph.ts";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
+import type { Output } from "../../protocol/timeline/events.ts";
 import { bytesOf, opened, sectionsBy } from "../recording/made.ts";
 import { graphOf } from "../work/facts.ts";
 import { Cores } from "./cores.ts";
@@ -131,4 +133,34 @@ test("a check of all of it is not begun before that is known", async () => {
     code: "not-found",
     message: `this node has not heard yet what ${queries.awaited(cy.build(build))} actions of ${build} made`,
   });
+});
+
+test("what it made is not taken for tainted before it is heard", async () => {
+  const { cores, cy, build, queries } = untold();
+  const [ann, bob] = cores.nodes;
+  const from = [{ inc: bob!.core.desk.config.inc, seq: 1_000_000 }];
+  const operation = { op: "taint", peer: bob!.peer, from, sinceMs: 0 } as const;
+  expect(cores.command("ann", { kind: "member", operation })).toMatchObject({ ok: true });
+  cores.hand(ann!.peer, "cy", { kind: "entries", entries: [ann!.entries.at(-1)!] });
+  const { desk } = cy.core;
+  expect(desk.members.taints.any).toBe(true);
+  const { claims } = ann!.build(build);
+  const items = ["b", "c"].map((name) => {
+    const action = name as ActionName;
+    const [{ path, digest }] = claims!.resultOf(claims!.indexOf.get(action)!)!.result.outputs as [Output];
+    return { build, action, path, digest };
+  });
+  const parts = {
+    desk,
+    recall: { find: async () => cy.build(build) },
+    releases: { view: () => ({ channels: [] }), manifest: undefined, stagedItems: () => [] },
+    nameOf: String,
+  } as unknown as TaintParts;
+  expect(queries.awaited(cy.build(build))).toBeGreaterThan(0);
+  expect(items.map((item) => desk.stands(item))).not.toContain(false);
+  expect(await taintsView(parts)).toMatchObject({ builds: [], unread: expect.arrayContaining([build]) });
+  cores.rules.drops = undefined;
+  cores.runFor(10_000);
+  expect(items.map((item) => desk.stands(item))).toEqual([true, true]);
+  expect(await taintsView(parts)).toMatchObject({ builds: [], unread: [] });
 });
