@@ -220,7 +220,9 @@ export class History {
     this.dueMonoMs = Number.POSITIVE_INFINITY;
     if (!this.fresh) return;
     this.fresh = false;
-    const learned = [...new Set([...this.learned, ...this.desk.builds.keys()])];
+    // Of those whose plan is on its way nothing was learned yet.
+    const opened = [...this.desk.builds.values()].flatMap(({ id, claims }) => (claims ? [id] : []));
+    const learned = [...new Set([...this.learned, ...opened])];
     const { speeds, groups, actions } = this.estimates;
     const records = this.desk.records.runs;
     const history = encodeHistory({ speeds, groups, actions, records, learned });

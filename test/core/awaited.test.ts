@@ -5,9 +5,10 @@ import { Queries } from "../../node/queries.ts";
 import { type RebuildParts, Rebuilds } from "../../node/rebuilds.ts";
 import { type TaintParts, taintsView } from "../../node/release/taints.ts";
 import { watch } from "../../node/watch.ts";
-import type { Graph } from "../../protocol/build/graph.ts";
+import { encodeGraph, type Graph } from "../../protocol/build/graph.ts";
 import type { ActionName } from "../../protocol/kernel/ids.ts";
 import type { Output } from "../../protocol/timeline/events.ts";
+import { decodeHistory } from "../../protocol/work/history.ts";
 import { bytesOf, opened, sectionsBy } from "../recording/made.ts";
 import { graphOf } from "../work/facts.ts";
 import { Cores } from "./cores.ts";
@@ -163,4 +164,24 @@ test("what it made is not taken for tainted before it is heard", async () => {
   cores.runFor(10_000);
   expect(items.map((item) => desk.stands(item))).toEqual([true, true]);
   expect(await taintsView(parts)).toMatchObject({ builds: [], unread: [] });
+});
+
+test("a build whose plan is not here yet is not kept as one that was learned from", () => {
+  const cores = new Cores({ ann: {}, bob: {} });
+  const bob = cores.node("bob");
+  let blind = "";
+  cores.rules.instead = (node, effect) =>
+    node === bob && effect.kind === "read-blob" && effect.want.digest === blind;
+  const learned = () => decodeHistory(bob.of("keep-history").at(-1)!.history)!.learned;
+  const seen = cores.submit("ann", plain);
+  cores.finish(seen);
+  const unseen = graphOf({ x: [] });
+  blind = encodeGraph(unseen).digest;
+  const dark = cores.submit("ann", unseen);
+  cores.runUntil(() => cores.node("ann").build(dark).claims?.sealed !== undefined);
+  const after = cores.submit("ann", graphOf({ y: [] }));
+  cores.runUntil(() => bob.build(after)?.claims?.sealed !== undefined);
+  cores.runFor(2000);
+  expect(bob.build(dark).claims).toBeUndefined();
+  expect(learned()).toEqual([seen, after]);
 });
