@@ -1,5 +1,5 @@
 /** One run of chaos: builds and troubles for a while, then all is mended, all work must end, and all disks are judged. */
-import type { StatusView } from "../../node/control/api.ts";
+import type { BuildSummary, StatusView } from "../../node/control/api.ts";
 import { openHome } from "../../node/home.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
@@ -159,13 +159,13 @@ export class Chaos {
     const { farm, builds } = this;
     let patient = true;
     for (const name of farm.lab.names) {
-      let states = new Map<string, string>();
+      let states: ReadonlyMap<string, string> = new Map();
       // Who goes on is waited for, however slow the machine is: what has ended is counted, and cannot become more for ever.
       let most = -1;
       let stillSinceMs = performance.now();
       let looks = 0;
       for (;;) {
-        const seen = (await farm.json<StatusView>(name, "status").catch(() => undefined))?.builds ?? [];
+        const seen = await this.seenBy(name);
         if (seen.length > 0) states = new Map(seen.map((one) => [one.build, one.state]));
         if (builds.every((build) => !["running", "paused", undefined].includes(states.get(build)))) break;
         const actions = seen.reduce((sum, { counts }) => sum + counts.done, 0);
@@ -182,6 +182,17 @@ export class Chaos {
     }
     for (const death of farm.deaths) this.accuse("steps end", death);
     this.tell("all builds were looked at");
+  }
+
+  /** Builds as a member sees them, also those that ended so long ago that its status says nothing of them; none when it does not answer. */
+  private async seenBy(name: string): Promise<BuildSummary[]> {
+    const { farm } = this;
+    const [status, ended] = await Promise.all([
+      farm.json<StatusView>(name, "status").catch(() => undefined),
+      farm.json<BuildSummary[]>(name, "history").catch(() => []),
+    ]);
+    const seen = [...(status?.builds ?? []), ...ended];
+    return [...new Map(seen.map((one) => [one.build, one])).values()];
   }
 
   private async judge(): Promise<void> {
