@@ -54,11 +54,8 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
       patient,
     );
     await vi.waitFor(async () => {
-      const fleet = await farm.json<{ node: string; via?: string; findings?: Finding[] }[]>(
-        "ann",
-        "doctor",
-        "--fleet",
-      );
+      const { stdout } = await farm.run("ann", "doctor", "--fleet", "--json");
+      const fleet = JSON.parse(stdout) as { node: string; via?: string; findings?: Finding[] }[];
       expect(fleet.find(({ node }) => node === "cleo")).toMatchObject({
         via: "ben",
         findings: expect.any(Array),
@@ -81,8 +78,10 @@ describe.skipIf(missing !== undefined)("networks as they are at home", { timeout
         expect((await complete(farm, seen, build)).byNode.eve).toBeGreaterThan(0);
       await farm.good(name === "ben" ? "eve" : "ben", "fetch", build, "--to", `got-from-${name}`);
     }
-    const findings = await farm.json<Finding[]>("eve", "doctor");
-    expect(findings.find(({ check }) => check === "dialled back")).toMatchObject({ level: "note" });
+    await vi.waitFor(async () => {
+      const findings = JSON.parse((await farm.run("eve", "doctor", "--json")).stdout) as Finding[];
+      expect(findings.find(({ check }) => check === "dialled back")).toMatchObject({ level: "note" });
+    }, patient);
     // The others find it again: it dials them.
     await farm.kill("ann");
     await farm.start("ann");
