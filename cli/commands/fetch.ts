@@ -40,6 +40,14 @@ export const fetch: Command = {
           remedy: `again in a while, or from another node; who is reached: ${context.commandLine(["node", "reach"])}`,
         },
       );
+    if (wanted.length === 0 && view.state === "complete" && view.counts.done < view.actions)
+      throw new SwarmError(
+        "not-found",
+        `what ${build} made counts no more: the word of members who made it does not`,
+        {
+          remedy: `submit its spec again; who they are: ${context.commandLine(["member", "list"])}, ${context.commandLine(["taint"])}`,
+        },
+      );
     if (wanted.length === 0)
       throw new SwarmError("not-found", `${build} has no results${view.state === "running" ? " yet" : ""}`, {
         remedy:

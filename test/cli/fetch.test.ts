@@ -89,6 +89,22 @@ describe("fetch", () => {
     expect(await terminal.good("fetch", "three")).toBe("1 file, 23 B, in out/three\n");
   });
 
+  test("says so when what a complete build made counts no more, for its makers were disowned", async () => {
+    class Disowned extends MemoryControl {
+      override async build(build: BuildId) {
+        const view = await super.build(build);
+        return { ...view, counts: { ...view.counts, done: 0, ready: view.actions }, actionViews: [] };
+      }
+    }
+    await terminal.serve(new Disowned());
+    await terminal.good("submit", await writeSpec(terminal));
+    const { code, stderr } = await terminal.run("fetch", "three");
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      "what three-5feceb66ff made counts no more: the word of members who made it does not\n→ submit its spec again",
+    );
+  });
+
   test("says what to do when there is nothing to fetch", async () => {
     await terminal.serve(new MemoryControl({ failing: ["link"] }));
     await terminal.run("submit", await writeSpec(terminal));
