@@ -12,7 +12,7 @@ import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { ClaimId, Digest } from "../../protocol/kernel/ids.ts";
 import type { Executor } from "../../protocol/ports.ts";
 import type { Usage } from "../../protocol/timeline/events.ts";
-import { processOf, signalKnown } from "../known-process.ts";
+import { processOf } from "../known-process.ts";
 import type { Log } from "../log.ts";
 import type { TailSource } from "../ports.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
@@ -293,11 +293,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
           else mine.close();
           if (boxed && end.kind === "lost") clearBoxOf(workspace).then(() => resolve(end));
           else if (end.group === undefined) resolve(end);
-          else {
-            // It may not have become the leader of its group yet.
-            if (end.kind === "lost") signalKnown(end.group, "SIGKILL");
-            clearGroup(end.group).then(() => resolve(end));
-          }
+          else clearGroup(end.group).then(() => resolve(end));
         });
         run.launcher = mine;
         if (!watch) {

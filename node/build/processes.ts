@@ -1,7 +1,7 @@
 /** Looking at processes through /proc and signalling them; used when something must be stopped or measured, never per action. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { type KnownProcess, processOf } from "../known-process.ts";
+import { type KnownProcess, processOf, signalKnown } from "../known-process.ts";
 
 function readProc(file: string): string | undefined {
   try {
@@ -128,14 +128,17 @@ export const signalGroup = (leader: number, name: NodeJS.Signals): boolean =>
 export const signalChild = (pid: number, name: NodeJS.Signals): boolean => pid > 1 && signal(pid, name);
 
 /**
- * Ends what is left of a process group, its leader may have been waited for, and waits (at most a second) until it is gone. While anything of the
+ * Ends what is left of a process group, its leader may have been waited for or lead nothing yet, and waits (at most a second) until it is gone. While anything of the
  * group lives its number belongs to it; a process that has the number and is not the leader shows that nothing does.
  */
 export async function clearGroup(leader: KnownProcess): Promise<void> {
   for (let round = 0; round < 200; round++) {
     const now = processOf(leader.pid).startTicks;
     if (now !== undefined && now !== leader.startTicks) return;
-    if (!signalGroup(leader.pid, "SIGKILL") || !groupLives(leader.pid)) return;
+    // One that was about to lead a group when its launcher died is known by its own number alone.
+    const alone = signalKnown(leader, "SIGKILL");
+    const led = signalGroup(leader.pid, "SIGKILL") && groupLives(leader.pid);
+    if (!alone && !led) return;
     await delay(5);
   }
 }

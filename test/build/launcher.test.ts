@@ -21,7 +21,9 @@ it("is lost with the number of what it had begun to start, which would run on wi
   const dying =
     'cd() { [ -e "$d/go" ] || kill -KILL $$; until [ -e "$d/go" ]; do sleep 0.05; done; command cd "$@"; }';
   let exits = 0;
-  const launcher = startLauncher({ PATH: "/usr/bin:/bin" }, ["/usr/bin/setsid"], dying, () => exits++);
+  // As setsid in the moment before it leads a group of its own.
+  const prefix = ["/usr/bin/env"];
+  const launcher = startLauncher({ PATH: "/usr/bin:/bin" }, prefix, dying, () => exits++);
   const ended = new Promise<JobEnd>((resolve) =>
     launcher.run({ dir, argv: ["sleep", mark], env: { PATH: "/usr/bin:/bin" } }, resolve),
   );
