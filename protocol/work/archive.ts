@@ -83,7 +83,17 @@ export class Archive {
         members.forks.counts(e.entry),
     );
     if (fresh.length === 0) return undefined;
-    return this.file({ ...known, ...summed(fresh, known) });
+    // Of two seals the one that came later may be the one that stands.
+    const seal = sealOf([known.seal, ...fresh], members) ?? known.seal;
+    return this.file({ ...known, seal, ...summed(fresh, known) });
+  }
+
+  /** All of a build that another has: more of it than was known. Returns its record when more of it was done than was known. */
+  count(build: BuildId, entries: readonly SignedEntry[]): Uint8Array | undefined {
+    const known = this.builds.get(build);
+    if (!known) return undefined;
+    const done = doneOf(entries, known.seal, known.submission);
+    return done > known.done ? this.file({ ...known, done }) : undefined;
   }
 
   /** Its entries go. Returns what is kept of it; undefined when they went before, or it is not known. */
@@ -177,12 +187,14 @@ function sealOf(entries: readonly SignedEntry[], members: Members): SignedEntry 
 function doneOf(entries: readonly SignedEntry[], seal: SignedEntry, submission: SignedEntry): number {
   const { submitted, sealed } = endedOf({ submission, seal } as Archived);
   if (sealed.state === "complete") return submitted.actions;
-  const done = new Set<string>();
-  for (const { entry } of entries)
-    for (const event of entry.events) {
-      if (event.kind === "done") done.add(String(event.claim));
-      else if (event.kind === "cached") done.add(String(event.action));
-    }
+  const events = entries.flatMap(({ entry }) => entry.events);
+  const actionOf = new Map(events.flatMap((e) => (e.kind === "claim" ? [[e.claim, e.action] as const] : [])));
+  const done = new Set<unknown>();
+  for (const event of events) {
+    // Two may have run one action.
+    if (event.kind === "done") done.add(actionOf.get(event.claim) ?? event.claim);
+    else if (event.kind === "cached") done.add(event.action);
+  }
   return Math.min(done.size, submitted.actions);
 }
 

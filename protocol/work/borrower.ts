@@ -24,8 +24,11 @@ interface Wanted {
 
 interface Asked {
   readonly from: PeerId;
+  /** What came of it. */
   readonly build: Build;
   untilMonoMs: number;
+  /** The archive had less of it. */
+  more: boolean;
 }
 
 export class Borrower {
@@ -106,27 +109,34 @@ export class Borrower {
   takes(id: BuildId, entries: readonly SignedEntry[]): boolean {
     const { desk } = this;
     const wanted = this.wanted.get(id);
+    const asked = this.asked.get(id);
     const known = desk.archive.get(id);
+    // Whoever left since took part all the same.
+    const members = entries.filter((e) => desk.members.nameOf(e.entry.author) !== undefined);
     if (known && !known.dropped) {
+      // Who was granted an action and who says that it is done are in several chains, and each comes alone.
+      if (asked) asked.untilMonoMs = desk.now.monoMs + answerMs;
+      asked?.build.take(members, desk.members);
       const record = desk.archive.add(id, entries, desk.members);
       if (record) {
         desk.emit({ kind: "keep", entries });
         desk.file(id, record);
-        this.remember(id, entries);
+        if (asked) asked.more = true;
+        else this.remember(id, entries);
       }
-      if (wanted && desk.archive.get(id)?.sum === wanted.sum) this.done(id);
+      if (!wanted) return true;
+      // What was known before comes along. There may be more of it here than there.
+      const isWhole =
+        (!asked?.more && desk.archive.get(id)?.sum === wanted.sum) ||
+        (asked && sumOf(asked.build) === wanted.sum);
+      if (isWhole) this.done(id);
       return true;
     }
-    const asked = this.asked.get(id);
     if (!asked || !wanted) return known !== undefined;
     asked.untilMonoMs = desk.now.monoMs + answerMs;
-    // Whoever left since took part all the same.
-    const members = entries.filter((e) => desk.members.nameOf(e.entry.author) !== undefined);
     desk.emit({ kind: "keep", entries: members });
     asked.build.take(members, desk.members);
-    const sum = new IdSum();
-    for (const { id: entry } of asked.build.facts()) sum.mix(entry);
-    if (sum.text() !== wanted.sum) return true;
+    if (sumOf(asked.build) !== wanted.sum) return true;
     const record = desk.archive.put(asked.build, desk.members);
     if (record) {
       desk.file(id, record);
@@ -140,10 +150,11 @@ export class Borrower {
     const { now } = this.desk;
     for (const [id, { from, untilMonoMs }] of this.asked) {
       if (now.monoMs < untilMonoMs) continue;
-      this.asked.delete(id);
+      this.end(id);
       const wanted = this.wanted.get(id);
       wanted?.from.delete(from);
-      if (wanted?.from.size === 0) this.wanted.delete(id);
+      const isKnown = wanted !== undefined && this.desk.archive.get(id)?.sum === wanted.sum;
+      if (isKnown || wanted?.from.size === 0) this.wanted.delete(id);
     }
     for (const [id, { from }] of this.wanted) {
       if (this.asked.size >= askedMax) return;
@@ -154,7 +165,7 @@ export class Borrower {
         continue;
       }
       const build = new Build(id, new Ledger(id, 0), now.monoMs);
-      this.asked.set(id, { from: peer, build, untilMonoMs: now.monoMs + answerMs });
+      this.asked.set(id, { from: peer, build, untilMonoMs: now.monoMs + answerMs, more: false });
       this.desk.emit({ kind: "send", to: peer, message: { kind: "want", build: id } });
     }
   }
@@ -172,6 +183,22 @@ export class Borrower {
 
   private done(id: BuildId): void {
     this.wanted.delete(id);
-    this.asked.delete(id);
+    this.end(id);
   }
+
+  private end(id: BuildId): void {
+    const asked = this.asked.get(id);
+    this.asked.delete(id);
+    if (!asked?.more) return;
+    const facts = asked.build.facts();
+    const counted = this.desk.archive.count(id, facts);
+    if (counted) this.desk.file(id, counted);
+    this.remember(id, facts);
+  }
+}
+
+function sumOf(build: Build): string {
+  const sum = new IdSum();
+  for (const { id } of build.facts()) sum.mix(id);
+  return sum.text();
 }

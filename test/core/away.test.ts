@@ -95,6 +95,32 @@ test("a member that missed the end of a build which others have archived stops i
   expect(ids("bob")).toEqual(ids("cy"));
 });
 
+test("what a build made that failed is counted, and in the action cache, also where its chains came one by one", () => {
+  const failed = { kind: "failed", cause: "deterministic", reason: "no" } as const;
+  const cores = new Cores({ ann: {}, bob: {}, cy: { roles: ["submitter"] } });
+  cores.rules.run = ({ action }) => ({ ms: 5, ...(action === "z" ? { outcome: failed } : {}) });
+  const [ann, , cy] = cores.nodes;
+  const names = Array.from({ length: 12 }, (_, i) => `x${i}`);
+  const build = cores.submit("ann", graphOf(Object.fromEntries([...names, "z"].map((name) => [name, []]))));
+  cores.rules.drops = (from, to) => from === "cy" || to === "cy";
+  many(cores, 52);
+  expect(ann!.core.desk.archive.get(build)).toMatchObject({ done: 12 });
+  // Whoever offers what it has of an archived build gets it in ranges; the one with the seal is the first.
+  const sealer = ann!.core.desk.archive.get(build)!.seal.entry.author;
+  const first = ann!.entries.filter(({ entry }) => entry.build === build && entry.author === sealer);
+  expect(cy!.build(build)).toBeDefined();
+  cores.hand(sealer, "cy", { kind: "entries", entries: first });
+  expect(cy!.core.desk.archive.has(build)).toBe(true);
+  cores.rules.drops = undefined;
+  const whole = () => cy!.core.desk.archive.digest() === ann!.core.desk.archive.digest();
+  expect(cores.runUntil(whole, 30_000)).toBe(true);
+  cores.runFor(10_000);
+  expect(cy!.core.desk.archive.get(build)).toMatchObject({ done: 12 });
+  expect(cy!.core.borrower.behind).toBe(0);
+  const made = cy!.of("remember").flatMap((one) => (one.made.build === build ? [one.made.action] : []));
+  expect(new Set(made)).toEqual(new Set(names));
+});
+
 test("with a third of everything lost, builds end, and soon after all hold the same", () => {
   let dice = 1;
   const cores = new Cores({ ann: {}, bob: {}, cy: {} });
