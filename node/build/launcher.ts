@@ -115,7 +115,7 @@ export function startLauncher(
     settle({ kind: "lost", reason, ...(leader !== undefined && { group: leader }) });
   };
 
-  child.stdin!.on("error", () => {}); // the launcher died: "exit" tells
+  child.stdin!.on("error", () => {}); // the launcher died: "close" tells
   let isOver = false;
   const over = (reason: string) => {
     lost(reason);

@@ -128,8 +128,8 @@ export const signalGroup = (leader: number, name: NodeJS.Signals): boolean =>
 export const signalChild = (pid: number, name: NodeJS.Signals): boolean => pid > 1 && signal(pid, name);
 
 /**
- * Ends what is left of a process group, its leader may have been waited for or lead nothing yet, and waits (at most a second) until it is gone. While anything of the
- * group lives its number belongs to it; a process that has the number and is not the leader shows that nothing does.
+ * Ends what is left of a process group, its leader may have been waited for or lead nothing yet, and waits (at most a second) until it
+ * is gone. While anything of the group lives its number belongs to it; a process that has the number and is not the leader shows that nothing does.
  */
 export async function clearGroup(leader: KnownProcess): Promise<void> {
   for (let round = 0; round < 200; round++) {
