@@ -40,12 +40,17 @@ export const fetch: Command = {
           remedy: `again in a while, or from another node; who is reached: ${context.commandLine(["node", "reach"])}`,
         },
       );
-    if (wanted.length === 0 && view.state === "complete" && view.counts.done < view.actions)
+    // The summary of what has ended goes on saying how it ended.
+    if (
+      wanted.length === 0 &&
+      view.state === "complete" &&
+      view.actionViews.some(({ state }) => state !== "done")
+    )
       throw new SwarmError(
         "not-found",
-        `what ${build} made counts no more: the word of members who made it does not`,
+        `what ${build} made counts no more: members who made it were disowned, or all copies were lost`,
         {
-          remedy: `submit its spec again; who they are: ${context.commandLine(["member", "list"])}, ${context.commandLine(["taint"])}`,
+          remedy: `submit its spec again; who was disowned: ${context.commandLine(["member", "list"])}, ${context.commandLine(["taint"])}`,
         },
       );
     if (wanted.length === 0)

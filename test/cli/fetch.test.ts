@@ -89,11 +89,12 @@ describe("fetch", () => {
     expect(await terminal.good("fetch", "three")).toBe("1 file, 23 B, in out/three\n");
   });
 
-  test("says so when what a complete build made counts no more, for its makers were disowned", async () => {
+  test("says so when what a complete build made counts no more, for its makers were disowned or its bytes are lost", async () => {
     class Disowned extends MemoryControl {
       override async build(build: BuildId) {
         const view = await super.build(build);
-        return { ...view, counts: { ...view.counts, done: 0, ready: view.actions }, actionViews: [] };
+        const actionViews = view.actionViews.map((action) => ({ ...action, state: "ready" as const }));
+        return { ...view, actionViews };
       }
     }
     await terminal.serve(new Disowned());
@@ -101,7 +102,7 @@ describe("fetch", () => {
     const { code, stderr } = await terminal.run("fetch", "three");
     expect(code).toBe(2);
     expect(stderr).toContain(
-      "what three-5feceb66ff made counts no more: the word of members who made it does not\n→ submit its spec again",
+      "what three-5feceb66ff made counts no more: members who made it were disowned, or all copies were lost\n→ submit its spec again",
     );
   });
 
