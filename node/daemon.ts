@@ -45,6 +45,7 @@ import { createOperator } from "./operator.ts";
 import { OtlpReporter } from "./otlp.ts";
 import type { Mesh } from "./ports.ts";
 import { Queries } from "./queries.ts";
+import { Recall } from "./recall.ts";
 import { recorderOf } from "./recorder.ts";
 import { signStatement } from "./release/attestation.ts";
 import { type Attester, attesterOf } from "./release/attester.ts";
@@ -452,7 +453,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const queries = new Queries(core, up);
     if (config.otlpEndpoint !== undefined) {
       const nameOf = (peer: PeerId) => queries.nameOf(peer);
-      const reporter = new OtlpReporter({ endpoint: config.otlpEndpoint, desk: core.desk, nameOf, log });
+      const { desk } = core;
+      const recall = new Recall({ desk, queries, events, artifacts });
+      const reporter = new OtlpReporter({ endpoint: config.otlpEndpoint, desk, recall, nameOf, log });
       closers.push(() => reporter.close());
       rounds.every(announceMs, () => reporter.look());
     }

@@ -7,6 +7,7 @@ import type { Build } from "../protocol/work/build.ts";
 import type { Desk } from "../protocol/work/desk.ts";
 import { awaited } from "../protocol/work/standing.ts";
 import type { Log } from "./log.ts";
+import type { Recall } from "./recall.ts";
 
 const triesMax = 5;
 const firstWaitMs = 1_000;
@@ -138,6 +139,8 @@ const hasEnded = (build: Build): boolean =>
 export interface OtlpReporterOptions {
   readonly endpoint: string;
   readonly desk: Pick<Desk, "builds" | "config" | "members">;
+  /** What ended may have left memory by the time that it is told of. */
+  readonly recall: Pick<Recall, "find">;
   readonly nameOf: (peer: PeerId) => string;
   readonly log: Pick<Log, "warn" | "debug">;
   readonly wait?: PostOptions["wait"];
@@ -149,6 +152,8 @@ export class OtlpReporter {
   readonly #over = new AbortController();
   /** Builds that are told of, or need not be: those that had ended before this start. */
   readonly #seen = new Set<BuildId>();
+  /** Builds that are to be told of once they have ended. */
+  readonly #open = new Set<BuildId>();
   readonly #waiting: BuildId[] = [];
   #posting: Promise<void> | undefined;
 
@@ -159,18 +164,23 @@ export class OtlpReporter {
 
   /** Takes up what has ended since the last look. */
   look(): void {
-    const { desk, log } = this.#options;
+    const { desk } = this.#options;
     for (const [id, build] of desk.builds) {
-      if (!build.claims?.sealed || build.submission?.author !== desk.config.self || this.#seen.has(id))
-        continue;
-      if (awaited(build, desk.members) > 0) continue;
-      this.#seen.add(id);
-      if (this.#waiting.length >= waitingMax)
-        log.warn({ build: id }, "too many traces wait for the collector: this one is left out");
-      else this.#waiting.push(id);
+      if (build.submission?.author !== desk.config.self || this.#seen.has(id)) continue;
+      if (build.claims?.sealed && awaited(build, desk.members) === 0) this.#take(id);
+      else this.#open.add(id);
     }
+    for (const id of this.#open) if (!desk.builds.has(id)) this.#take(id);
     for (const id of this.#seen) if (!desk.builds.has(id)) this.#seen.delete(id);
     if (this.#waiting.length > 0) this.#posting ??= this.#post().finally(() => (this.#posting = undefined));
+  }
+
+  #take(id: BuildId): void {
+    this.#open.delete(id);
+    this.#seen.add(id);
+    if (this.#waiting.length >= waitingMax)
+      this.#options.log.warn({ build: id }, "too many traces wait for the collector: this one is left out");
+    else this.#waiting.push(id);
   }
 
   /** What waits is let go. */
@@ -180,12 +190,11 @@ export class OtlpReporter {
   }
 
   async #post(): Promise<void> {
-    const { endpoint, desk, nameOf, log, wait } = this.#options;
+    const { endpoint, desk, recall, nameOf, log, wait } = this.#options;
     const { signal } = this.#over;
     for (let id = this.#waiting.shift(); id !== undefined && !signal.aborted; id = this.#waiting.shift()) {
-      const build = desk.builds.get(id);
-      if (!build?.claims) continue;
       try {
+        const build = await recall.find(id);
         const requests = otlpTraceOf({ build, nameOf, version: desk.config.version });
         const spans = await postTrace(endpoint, requests, { signal, ...(wait ? { wait } : {}) });
         log.debug({ build: id, spans }, "its trace is with the collector");

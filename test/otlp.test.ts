@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { OtlpReporter, postTrace, tracesUrl } from "../node/otlp.ts";
 import { type OtlpRequest, otlpTraceOf, traceIdOf } from "../protocol/explain/otlp-trace.ts";
 import type { BuildId } from "../protocol/kernel/ids.ts";
+import type { Build } from "../protocol/work/build.ts";
 import { Cores } from "./core/cores.ts";
 import { patient } from "./patience.ts";
 import { graphOf } from "./work/facts.ts";
@@ -44,6 +45,7 @@ const submit = (by: string): BuildId => {
 };
 const { desk } = cores.node("ann").core;
 const nameOf = (peer: string) => peer;
+const recall = { find: async (id: BuildId) => desk.builds.get(id)! };
 const requestsOf = (id: BuildId) => [...otlpTraceOf({ build: desk.builds.get(id)!, nameOf, version: "1" })];
 const spansIn = (all: readonly { request: OtlpRequest }[]) =>
   all.flatMap(({ request }) => request.resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)));
@@ -102,7 +104,7 @@ test("a daemon posts each build of its own once it has ended, none of others, no
   const warned: unknown[] = [];
   const log = { debug: () => {}, warn: (fields: unknown) => void warned.push(fields) };
   const early = submit("ann");
-  const reporter = new OtlpReporter({ endpoint, desk, nameOf, log, wait: async () => {} });
+  const reporter = new OtlpReporter({ endpoint, desk, recall, nameOf, log, wait: async () => {} });
   const theirs = submit("bob");
   const own = [submit("ann"), submit("ann")];
   reporter.look();
@@ -119,11 +121,35 @@ test("a daemon posts each build of its own once it has ended, none of others, no
 test("a collector that never answers well costs a warning with the way by hand, and the next build is tried", async () => {
   const warned: { build?: string; remedy?: string }[] = [];
   const log = { debug: () => {}, warn: (fields: object) => void warned.push(fields) };
-  const reporter = new OtlpReporter({ endpoint, desk, nameOf, log: log as never, wait: async () => {} });
+  const reporter = new OtlpReporter({
+    endpoint,
+    desk,
+    recall,
+    nameOf,
+    log: log as never,
+    wait: async () => {},
+  });
   moods = [{ status: 500 }];
   const [first, second] = [submit("ann"), submit("ann")];
   reporter.look();
   await taken(second);
   await reporter.close();
   expect(warned).toMatchObject([{ build: first, remedy: expect.stringContaining("--otlp-endpoint") }]);
+});
+
+test("a build that left memory at its end is told of as well", async () => {
+  const log = { debug: () => {}, warn: () => {} };
+  const archived = new Map<BuildId, Build>();
+  const find = async (id: BuildId) => archived.get(id)!;
+  const reporter = new OtlpReporter({ endpoint, desk, recall: { find }, nameOf, log, wait: async () => {} });
+  const build = cores.submit("ann", graphOf({ a: [] }));
+  reporter.look();
+  cores.finish(build);
+  const count = requestsOf(build).length;
+  archived.set(build, desk.builds.get(build)!);
+  desk.builds.delete(build);
+  reporter.look();
+  await vi.waitFor(() => expect(got).toHaveLength(count), patient);
+  expect(new Set(spansIn(got).map(({ traceId }) => traceId))).toEqual(new Set([traceIdOf(build)]));
+  await reporter.close();
 });
