@@ -36,13 +36,13 @@ export function screen(
     /** Rejects with all that was drawn once patience is at its end: what a test that waits in vain is told by. */
     drawn: (what: RegExp) =>
       new Promise<void>((resolve, reject) => {
-        const late = setTimeout(() => {
+        const late = () => {
           watchers.delete(look);
           reject(new Error(`${what} is not drawn. What is: ${JSON.stringify(drawn)}`));
-        }, drawnMs);
+        };
+        AbortSignal.timeout(drawnMs).addEventListener("abort", late);
         const look = () => {
           if (!what.test(drawn)) return;
-          clearTimeout(late);
           watchers.delete(look);
           resolve();
         };
