@@ -14,6 +14,8 @@ const endedFactsMax = 200_000;
 const small = { endedBuildsMax: 4, endedFactsMax: 10_000 } as const;
 /** What a seal tells of and nobody here has heard yet may be lost with whoever said it: so long it is waited for. */
 const awaitedMsMax = 60_000;
+/** What is released may be so, too: its lists of files, or whoever had to stage it. */
+const unstagedMsMax = 600_000;
 
 export class Retirement {
   private readonly desk: Desk;
@@ -22,7 +24,7 @@ export class Retirement {
   private readonly staging: Pick<Staging, "of">;
   /** Some ended build would be archived, if nothing of it were in hand. */
   private lingers = false;
-  /** Since when a build would be archived that is not all heard. */
+  /** Since when a build would be archived that is not all heard, or not staged. */
   private readonly since = new Map<BuildId, number>();
 
   constructor(desk: Desk, holder: Holder, witness: Witness, staging: Pick<Staging, "of">) {
@@ -54,7 +56,7 @@ export class Retirement {
       // After that nothing may be said in its ledger: another document under this start's name would contradict the first.
       const isBusy =
         this.holder.holds(build.id) || desk.voice.gathers(build.id) || desk.voice.awaitsSignatures;
-      if (isBusy || this.isUnstaged(build) || this.isUntold(build)) {
+      if (isBusy || this.isAwaited(build)) {
         this.lingers = true;
         return false;
       }
@@ -68,16 +70,22 @@ export class Retirement {
     });
   }
 
-  /** What was made is on its way here: the action cache learns of it from builds in memory alone. */
-  private isUntold(build: Build): boolean {
-    if (awaited(build, this.desk.members) === 0) return false;
+  /** Something is still to come of it that is read from builds in memory alone, and may come yet. */
+  private isAwaited(build: Build): boolean {
+    const patienceMs = this.isUnstaged(build) ? unstagedMsMax : this.isUntold(build) ? awaitedMsMax : 0;
+    if (patienceMs === 0) return false;
     const { monoMs } = this.desk.now;
     const since = this.since.get(build.id) ?? monoMs;
     this.since.set(build.id, since);
-    return monoMs < since + awaitedMsMax;
+    return monoMs < since + patienceMs;
   }
 
-  /** Nobody has said yet what it releases: that is read from builds in memory alone. */
+  /** What was made is on its way here: the action cache learns of it. */
+  private isUntold(build: Build): boolean {
+    return awaited(build, this.desk.members) > 0;
+  }
+
+  /** Nobody has said yet what it releases. */
   private isUnstaged({ id, graph, claims }: Build): boolean {
     const channel = graph?.release?.channel;
     if (channel === undefined || claims?.sealed?.event.state !== "complete") return false;

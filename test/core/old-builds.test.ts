@@ -82,3 +82,17 @@ test("what a build releases is staged although fifty that were submitted after i
     expect(node.build(build)).toBeUndefined();
   }
 });
+
+test("a build whose release nobody can stage is kept for ten minutes, and not for ever", () => {
+  const cores = new Cores({ ann: { slots: 2 }, bob: {} }, { run: () => ({ ms: 5 }) });
+  cores.rules.instead = (_, { kind }) => kind === "store";
+  const build = cores.submit("ann", {
+    ...graphOf({ a: [] }),
+    release: { channel: "stable", format: "files", include: ["a"] as ActionName[] },
+  });
+  for (let i = 0; i < 52; i++) cores.finish(cores.submit("ann", one(`a${i}`)));
+  cores.runFor(60_000);
+  for (const node of cores.nodes) expect(node.build(build)).toBeDefined();
+  cores.runFor(600_000);
+  for (const node of cores.nodes) expect(node.build(build)).toBeUndefined();
+});
