@@ -33,6 +33,9 @@ export function withdrawn(claims: Claims): number[] {
   return claims.graph.actions.flatMap((_, index) => (had(index) ? [index] : []));
 }
 
+/** By the fold and the number of its facts: it is asked at every step, of every item. Whenever others count the fold is another. */
+const known = new WeakMap<Claims, { readonly facts: number; readonly awaited: number }>();
+
 /**
  * How many actions a seal calls done of which nothing known here says so: the entries that do are on their way. None where somebody's word
  * counts no more: what he said is not folded, and will not be.
@@ -41,6 +44,16 @@ export function awaited(build: Build, members: Judge): number {
   const { claims } = build;
   if (claims?.sealed?.event.state !== "complete" || claims.actions.counts.done === claims.actions.size)
     return 0;
+  const facts = build.facts().length;
+  let last = known.get(claims);
+  if (last?.facts !== facts) {
+    last = { facts, awaited: countAwaited(build, claims, members) };
+    known.set(claims, last);
+  }
+  return last.awaited;
+}
+
+function countAwaited(build: Build, claims: Claims, members: Judge): number {
   if (!build.facts().every((entry) => members.counts(entry))) return 0;
   return claims.graph.actions.filter((_, index) => !wasSaidDone(claims, index)).length;
 }
