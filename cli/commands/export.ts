@@ -59,7 +59,7 @@ export const exportBuild: Command = {
       throw new SwarmError("usage", `${word} is a recording already`, {
         remedy: "copy the file; or make a trace of it: --format chrome",
       });
-    const { awaited = 0 } = subject.recording ? {} : await heard(outer.control, subject.build.build);
+    const { awaited = 0 } = subject.recording ? {} : await heard(outer, subject.build.build);
     // A recording says itself what is not in it.
     if (awaited > 0 && format !== "swarm")
       outer.output.note(

@@ -30,7 +30,7 @@ export const fetch: Command = {
   examples: ["fetch leveldb", "fetch leveldb --to /tmp/out libleveldb.a", "fetch leveldb --all"],
   async run(context, [word, ...paths], options) {
     const { build, name } = await selectBuild(context.control, word!);
-    const view = await heard(context.control, build);
+    const view = await heard(context, build);
     const wanted = choose(await filesOf(context, view, options.all === true || paths.length > 0), paths);
     if (view.awaited)
       throw new SwarmError(

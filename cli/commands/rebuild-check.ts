@@ -41,7 +41,7 @@ export const rebuildCheck: Command = {
     const found = await selectBuild(context.control, word!);
     if (found.checks !== undefined)
       return resume(context, found.build, [shareWord, ...Object.keys(options)], options);
-    await heard(context.control, found.build);
+    await heard(context, found.build);
     const begun = await context.control.rebuild({
       build: found.build,
       share: share ?? 1,
