@@ -48,9 +48,13 @@ export const leave: Command = {
     await control.member({ op: "leave", ...(force ? { force } : {}) }, how);
     const until = Date.now() + endMsMax;
     while (holder && lives(holder) && Date.now() < until) await pause(askMs);
-    if (context.json) output.json({ ok: true, left: swarm.name, home: context.home });
+    const late = holder && lives(holder) ? holder.pid : undefined;
+    if (context.json)
+      output.json({ ok: true, left: swarm.name, home: context.home, ended: late === undefined });
     else {
-      output.line(`${own.name} has left ${swarm.name}; its daemon has ended`);
+      output.line(
+        `${own.name} has left ${swarm.name}; its daemon ${late === undefined ? "has ended" : `(process ${late}) is still ending`}`,
+      );
       output.line(`its blobs and logs stay in ${context.home}: delete the folder to be rid of them`);
       output.line("to come back it needs a key of its own: swarmd join with another --home");
     }
