@@ -23,7 +23,7 @@ export interface Context {
   /** Runs another command line on the same home, as if it had been typed; its exit code. */
   run(args: readonly string[]): Promise<number>;
   /** Prints the help of a command, or of all. */
-  help(command?: string): void;
+  help(command?: string): Promise<void>;
 }
 
 export interface Command {

@@ -1,5 +1,5 @@
 /** What the program says of itself: all commands, or one with its options and examples. */
-import { chapters } from "./chapters.ts";
+import { chapters, commandNamed } from "./chapters.ts";
 import type { Command, CommandOption } from "./command.ts";
 import type { Output } from "./output.ts";
 import { version } from "./project.ts";
@@ -16,17 +16,22 @@ export const everywhere: readonly CommandOption[] = [
 ];
 
 /** Prints how one command is used; where no name is given, or one that no command has, which commands there are. */
-export function explain(output: Output, name?: string): void {
-  const commands = chapters.flatMap((chapter) => chapter.commands);
-  const command = commands.find((one) => one.name === name);
+export async function explain(output: Output, name?: string): Promise<void> {
+  const command = await commandNamed(name);
   if (!command) {
+    const all = await Promise.all(
+      chapters.map(async ({ title, commands }) => ({
+        title,
+        commands: await Promise.all(Object.values(commands).map((load) => load())),
+      })),
+    );
     output.line(`swarmd ${version}: a build farm without a server`);
     output.line("\nusage: swarmd <command> [options]\n");
-    const width = Math.max(...commands.map((one) => usageOf(one).length));
-    for (const { title, commands: theirs } of chapters) {
+    const width = Math.max(...all.flatMap(({ commands }) => commands.map((one) => usageOf(one).length)));
+    for (const { title, commands } of all) {
       output.table(
         [{ title: title.toUpperCase() }, { title: "" }],
-        theirs.map((one) => [usageOf(one).padEnd(width), one.description]),
+        commands.map((one) => [usageOf(one).padEnd(width), one.description]),
       );
       output.line();
     }

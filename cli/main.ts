@@ -7,14 +7,11 @@ import { defaultHomeDir, placesOf } from "../node/home-places.ts";
 import { nearest } from "../protocol/build/nearest.ts";
 import { errorCodes, SwarmError } from "../protocol/kernel/errors.ts";
 import { asTyped, camelCase, flagOf, quoted, valuesOf, withDashes, withNegatives } from "./arguments.ts";
-import { chapters } from "./chapters.ts";
+import { commandNamed, commandNames } from "./chapters.ts";
 import type { Command, Context, Options } from "./command.ts";
-import { version } from "./commands/version.ts";
 import { everywhere, explain } from "./explaining.ts";
 import { localNext, lookAtHome } from "./local.ts";
 import { Output } from "./output.ts";
-
-const commands: readonly Command[] = chapters.flatMap((chapter) => chapter.commands);
 
 const output = new Output(process.stdout, process.stderr, process.env);
 
@@ -24,7 +21,10 @@ async function main(typed: readonly string[]): Promise<number> {
   const json = argv.includes("--json");
   let home = defaultHomeDir(process.env, process.getuid?.() ?? -1);
   try {
-    const parser = parserOf();
+    // What is meant is among the words.
+    const named = [...new Set(argv)].filter((word) => commandNames.includes(word));
+    const commands = (await Promise.all(named.map(commandNamed))).filter((one) => one !== undefined);
+    const parser = parserOf(commands);
     const { args: words, options } = parser.parse(["", "", ...withDashes(argv)], { run: false });
     const args = asTyped(words);
     const parsed = parser.matchedCommand;
@@ -32,15 +32,16 @@ async function main(typed: readonly string[]): Promise<number> {
     if (homes.at(-1) === "") throw new SwarmError("usage", "--home takes a folder");
     home = path.resolve(homes.at(-1) ?? home);
     if (options.help) {
-      explain(output, parsed?.name);
+      await explain(output, parsed?.name);
       return 0;
     }
     const context = contextOf(home, json);
     if (!parsed) {
-      if (options.version || options.V) return version.run(context, [], { local: true });
+      if (options.version || options.V)
+        return (await commandNamed("version"))!.run(context, [], { local: true });
       if (args[0] === undefined) {
         checkOptions(parser, undefined, options);
-        explain(output);
+        await explain(output);
         return 0;
       }
       throw unknownCommand(args[0]);
@@ -61,7 +62,7 @@ async function main(typed: readonly string[]): Promise<number> {
   }
 }
 
-function parserOf(): CAC {
+function parserOf(commands: readonly Command[]): CAC {
   const parser = cac("swarmd");
   for (const { flags, description } of everywhere) parser.option(flags, description);
   for (const command of commands) {
@@ -83,10 +84,9 @@ function contextOf(home: string, json: boolean): Context {
     commandLine: (args) =>
       [programName(), ...args, ...(usual ? [] : ["--home", shownPath(home)])].map(quoted).join(" "),
     run: (args) => main([...args, ...(usual ? [] : ["--home", home]), ...(json ? ["--json"] : [])]),
-    help: (command) => {
-      if (command !== undefined && !commands.some((one) => one.name === command))
-        throw unknownCommand(command);
-      explain(output, command);
+    help: async (command) => {
+      if (command !== undefined && !commandNames.includes(command)) throw unknownCommand(command);
+      await explain(output, command);
     },
   };
 }
@@ -171,10 +171,7 @@ function textOptions(
 }
 
 function unknownCommand(word: string): SwarmError {
-  const best = nearest(
-    word,
-    commands.map((command) => command.name),
-  );
+  const best = nearest(word, commandNames);
   return new SwarmError("usage", `there is no command ${word}`, {
     remedy: best ? `did you mean swarmd ${best}?` : "the commands: swarmd --help",
   });
@@ -196,7 +193,7 @@ async function explained(thrown: unknown, home: string): Promise<unknown> {
 function complain(thrown: unknown, argv: readonly string[]): number {
   if (thrown instanceof Error && thrown.name === "CACError") {
     const message = thrown.message.replaceAll("`", "");
-    const named = argv.find((word) => commands.some(({ name }) => name === word));
+    const named = argv.find((word) => commandNames.includes(word));
     const remedy = `how it is used: swarmd help${named === undefined ? "" : ` ${named}`}`;
     return complain(new SwarmError("usage", message, { remedy }), argv);
   }

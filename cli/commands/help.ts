@@ -7,7 +7,7 @@ export const help: Command = {
   description: "Explain a command",
   examples: ["help submit"],
   async run(context, [command]) {
-    context.help(command);
+    await context.help(command);
     return 0;
   },
 };

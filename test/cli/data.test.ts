@@ -59,7 +59,7 @@ const run = (command: Command, args: readonly string[], options: Options = {}, j
       control: memory,
       commandLine: (words) => words.join(" "),
       run: async () => 0,
-      help: () => {},
+      help: async () => {},
     },
     args,
     options,
