@@ -159,7 +159,7 @@ export class Copies {
       }
       const tree = desk.trees.get(output.digest);
       if (!tree) {
-        desk.askTree(output.digest, [holder]);
+        desk.awaitTree(output.digest, [holder]);
         return undefined;
       }
       for (const file of tree) digests.add(file.digest);

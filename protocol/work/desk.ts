@@ -37,6 +37,9 @@ export interface Needed {
   readonly holders: readonly PeerId[];
 }
 
+/** What nobody in reach had may be had again by then. */
+const treeAgainMs = 2_000;
+
 export class Desk {
   readonly config: CoreConfig;
   readonly random: Random;
@@ -99,6 +102,8 @@ export class Desk {
   private seenList: Vitals[] | undefined;
   private readonly local = new Set<Digest>();
   private readonly treesAsked = new Set<Digest>();
+  /** Those that nobody in reach had, and when whoever only waits for one asks again. */
+  private readonly treesMissed = new Map<Digest, number>();
   private treeFiles = 0;
   private effects: Effect[] = [];
   private ownVitals: Vitals | undefined;
@@ -305,10 +310,28 @@ export class Desk {
     this.emit({ kind: "read-tree", want: { digest, from: this.preferred(from) } });
   }
 
+  /** As `askTree`, for whoever can do nothing else meanwhile, and asks at every step. */
+  awaitTree(digest: Digest, from: readonly PeerId[]): void {
+    if (this.now.monoMs >= (this.treesMissed.get(digest) ?? 0)) this.askTree(digest, from);
+  }
+
+  /** When the next of the missed may be asked for again. */
+  treesDeadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const again of this.treesMissed.values()) if (again > this.now.monoMs) at = Math.min(at, again);
+    return at;
+  }
+
   /** A tree that was asked for came, or there is no way to it; it may be asked for again. */
   noteTree(digest: Digest, files: readonly InputFile[] | null): void {
+    const { monoMs } = this.now;
     this.treesAsked.delete(digest);
-    if (!files) return;
+    for (const [missed, again] of this.treesMissed)
+      if (missed === digest || again <= monoMs) this.treesMissed.delete(missed);
+    if (!files) {
+      this.treesMissed.set(digest, monoMs + treeAgainMs);
+      return;
+    }
     this.treeFiles += files.length + 1 - this.forgetTree(digest);
     this.trees.set(digest, files);
     for (const oldest of this.trees.keys()) {

@@ -58,9 +58,9 @@ export class Sealer {
     }
   }
 
-  /** When somebody has had the time to give back what is done. */
+  /** When somebody has had the time to give back what is done, or a folder may be had that could not be had before. */
   deadline(): number {
-    let at = Number.POSITIVE_INFINITY;
+    let at = this.desk.treesDeadline();
     for (const since of this.lingers.values()) at = Math.min(at, since + lingerMs);
     return at;
   }
@@ -103,7 +103,7 @@ export class Sealer {
         }
         const tree = this.desk.trees.get(output.digest);
         if (!tree) {
-          this.desk.askTree(output.digest, holders);
+          this.desk.awaitTree(output.digest, holders);
           return false;
         }
         for (const file of tree) wants.set(file.digest, holders);

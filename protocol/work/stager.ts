@@ -123,7 +123,7 @@ export class Stager {
         }
         const tree = this.desk.trees.get(digest);
         if (!tree) {
-          this.desk.askTree(digest, nodes);
+          this.desk.awaitTree(digest, nodes);
           return undefined;
         }
         for (const file of tree)
