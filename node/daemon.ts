@@ -18,7 +18,7 @@ import { Awake } from "./awake.ts";
 import { createExecutor } from "./build/executor.ts";
 import { ticksOfTree } from "./build/processes.ts";
 import { openSecrets } from "./build/secrets.ts";
-import { openToolchains } from "./build/toolchains.ts";
+import { createToolchains } from "./build/toolchains.ts";
 import { createClock } from "./clock.ts";
 import { Closers } from "./closers.ts";
 import type { Config } from "./config.ts";
@@ -131,15 +131,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     if (events.migrated)
       log.info({ ...events.migrated }, "the event store was brought up to this version's format");
     const blobs = await openBlobStore(places.blobs);
-    const [toolchains, restored] = await Promise.all([
-      openToolchains({
-        cacheFile: path.join(places.work, "toolchains.json"),
-        declared: config.toolchains,
-        every: rounds.every,
-        log,
-      }),
-      events.restore(),
-    ]);
+    const restored = await events.restore();
+    const toolchains = createToolchains({
+      cacheFile: path.join(places.work, "toolchains.json"),
+      declared: config.toolchains,
+      every: rounds.every,
+      log,
+    });
     closers.push(() => toolchains.stop());
     const voteLog = await events.voteLog(
       founded(restored.entries, identity.peer) ? firstLogOf(swarm.id) : undefined,
@@ -378,6 +376,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     closers.push(() => up.stop());
     for (const { peer, addresses } of options.know ?? []) up.know(peer, addresses);
 
+    // While members find this node already; it has nothing to offer before.
+    await toolchains.look();
     const sensors = createSensors({
       diskPath: config.diskPath ?? home.dir,
       toolchains: () => toolchains.offers,

@@ -1,13 +1,8 @@
 /** An HTTP listener that anyone may reach: heads, times and connections are bounded, and what is no plain request is hung up on. */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { SwarmError } from "../protocol/kernel/errors.ts";
+import { http } from "./http.ts";
 
 export interface Listener {
   /** `host:port` as it turned out to be. */
@@ -42,7 +37,7 @@ const requestsPerConnectionMax = 10_000;
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const { listen, flag, answer, headTimeoutMs = headersTimeoutMs, portsMore = 0 } = options;
   const { host, port } = hostAndPort(listen, flag);
-  const server = createServer(
+  const server = http.createServer(
     {
       maxHeaderSize: headerBytesMax,
       headersTimeout: headTimeoutMs,
@@ -105,7 +100,7 @@ export function refuse(response: ServerResponse, status: number): void {
   }
   for (const name of ["ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Encoding"])
     response.removeHeader(name);
-  const text = `${STATUS_CODES[status] ?? "refused"}\n`;
+  const text = `${http.STATUS_CODES[status] ?? "refused"}\n`;
   if (status !== 404 && status !== 416) response.setHeader("Connection", "close");
   response.setHeader("X-Content-Type-Options", "nosniff");
   response.setHeader("Cache-Control", "no-store");
@@ -115,7 +110,9 @@ export function refuse(response: ServerResponse, status: number): void {
 
 function hangUp(socket: Socket, status: number): void {
   if (!socket.writable || socket.destroyed) return;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.end(
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+  );
   socket.destroySoon();
 }
 

@@ -39,6 +39,12 @@ export function keyOf(author: PeerId): KeyObject | undefined {
   return key;
 }
 
+/** The 32-byte public key that belongs to a 32-byte seed. */
+export const publicHalfOf = (seed: Uint8Array): Uint8Array => rawOf(createPublicKey(privateKeyOf(seed)));
+
+const rawOf = (key: KeyObject) =>
+  new Uint8Array(key.export({ format: "der", type: "spki" }).subarray(spkiPrefix.length));
+
 /** As the port says it: of any author, without a key of one's own. */
 export const verifySignature: Signer["verify"] = (author, id, signature) => {
   try {
@@ -52,9 +58,8 @@ export const verifySignature: Signer["verify"] = (author, id, signature) => {
 /** Signs with the key of `seed` (32 bytes); verifies for any author. */
 export function createSigner(seed: Uint8Array): Signer {
   const privateKey = privateKeyOf(seed);
-  const own = createPublicKey(privateKey).export({ format: "der", type: "spki" });
   return {
-    self: peerIdOf(new Uint8Array(own.subarray(spkiPrefix.length))),
+    self: peerIdOf(rawOf(createPublicKey(privateKey))),
     sign: (id) => new Uint8Array(sign(null, hashBytes(id), privateKey)),
     verify: verifySignature,
   };

@@ -61,11 +61,11 @@ export interface ToolRoom {
 }
 
 export interface Toolchains {
-  /** What the node builds for without a cross compiler. */
+  /** What the node builds for without a cross compiler; empty before the first look. */
   readonly target: string;
-  /** Name → fingerprint, sorted by name. Another object when something changed. */
+  /** Name → fingerprint, sorted by name; none before the first look. Another object when something changed. */
   readonly offers: Readonly<Record<string, string>>;
-  /** Called after each change. Returns how to stop it. */
+  /** Called after each change from what the first look found. Returns how to stop it. */
   watch(changed: () => void): () => void;
   /** Looks at once whether these are still what is there: why not, or undefined. */
   check(pins: Readonly<Record<string, string>>): Promise<string | undefined>;
@@ -86,14 +86,13 @@ interface Known {
   exactSeenMs?: number;
 }
 
-/** Asks every tool once. A tool that does not answer is left out. */
-export async function openToolchains(options: ToolchainOptions = {}): Promise<Toolchains> {
+/** Every tool is asked once, at the first look; one that does not answer is left out. */
+export function createToolchains(options: ToolchainOptions = {}): Toolchains {
   const { cacheFile, log } = options;
   const declared = options.declared ?? {};
-  const cache = await readCache(cacheFile);
-  const answers = new Map(Object.entries(cache.answers));
-  const files = new Map<string, FileState>(Object.entries(cache.files));
-  const target = await probeTarget();
+  const answers = new Map<string, Kept>();
+  const files = new Map<string, FileState>();
+  let target = "";
   let tools = new Map<string, Known>();
   let offers: Readonly<Record<string, string>> = {};
   let glance = "";
@@ -101,8 +100,16 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
   let stopped = false;
   let reading: Promise<void> | undefined;
   /** Tools whose exact fingerprints were asked for once. */
-  const exact = new Set(cache.exact);
+  const exact = new Set<string>();
   const watchers = new Set<() => void>();
+
+  const remember = async (): Promise<void> => {
+    const cache = await readCache(cacheFile);
+    for (const [key, kept] of Object.entries(cache.answers)) answers.set(key, kept);
+    for (const [file, state] of Object.entries(cache.files)) files.set(file, state);
+    for (const name of cache.exact) exact.add(name);
+    target = await probeTarget();
+  };
 
   /** What has to change for another tool to be there: cheap enough to look at every few seconds. */
   const lookAround = (): string => {
@@ -129,6 +136,8 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
   };
 
   const refresh = async (): Promise<void> => {
+    const isFirst = target === "";
+    if (isFirst) await remember();
     const found = new Map<string, Known>();
     const queue = findTools(declared);
     const said: Answers = new Map();
@@ -147,13 +156,13 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
     };
     await Promise.all(Array.from({ length: parallelMax }, next));
     tools = found;
-    tell();
+    tell(isFirst);
     await writeCache();
     glance = lookAround();
   };
 
   /** Puts the offers together, and says what is another than before. */
-  const tell = () => {
+  const tell = (isFirst = false) => {
     const list = [...tools].map(([name, { kept, exact }]): [string, string] => [
       name,
       offerText({ ...kept, exact: exact?.exact }),
@@ -163,14 +172,14 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
       (name) => offers[name] !== fresh[name],
     );
     if (changed.length === 0) return;
-    const first = Object.keys(offers).length === 0;
     const said = changed.filter((name) => !serves(fresh[name], readSaid(offers[name])));
-    if (!first && said.length > 0)
+    if (!isFirst && said.length > 0)
       log?.info(
         { tools: said.map((name) => changeText(name, offers[name], fresh[name])) },
         "toolchains changed",
       );
     offers = fresh;
+    if (isFirst) return;
     for (const watcher of watchers)
       try {
         watcher();
@@ -269,14 +278,15 @@ export async function openToolchains(options: ToolchainOptions = {}): Promise<To
     return undefined;
   };
 
-  await refresh();
   const stopLooking = (options.every ?? everyByTimer)(options.pollMs ?? pollMsDefault, () => void look());
   const timers = [setTimeout(() => void readFiles([]), exactAfterMs)];
   timers.push(setInterval(() => void readFiles([]), exactEveryMs));
   for (const timer of timers) timer.unref();
 
   return {
-    target,
+    get target() {
+      return target;
+    },
     get offers() {
       return offers;
     },

@@ -1,9 +1,10 @@
 /** The command line's side of the control socket: `Control`, spoken to the daemon of one home. */
 import { once } from "node:events";
-import http from "node:http";
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import net from "node:net";
 import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Digest } from "../../protocol/kernel/ids.ts";
+import { http } from "../http.ts";
 import type { ReplayLine, TimelineLine } from "./account.ts";
 import type { BringEvent, BuildEvent, Control, LogChunk } from "./api.ts";
 import type { WireLine } from "./data.ts";
@@ -157,16 +158,16 @@ class SocketAgent extends http.Agent {
 
 /** One request, until its answer has been read or dropped. */
 class Call {
-  private readonly request: http.ClientRequest;
+  private readonly request: ClientRequest;
   private readonly body: string | undefined;
   private readonly socketPath: string;
   private readonly route: Route;
-  private response: http.IncomingMessage | undefined;
+  private response: IncomingMessage | undefined;
   /** What the source of an upload threw: no fault of the daemon. */
   private sourceFault: unknown;
 
   constructor(
-    agent: http.Agent,
+    agent: SocketAgent,
     socketPath: string,
     route: Route,
     input: Record<string, unknown>,
@@ -175,7 +176,7 @@ class Call {
     this.route = route;
     this.socketPath = socketPath;
     this.body = route.method === "POST" ? JSON.stringify(input) : undefined;
-    const headers: http.OutgoingHttpHeaders = { host: "swarmd" };
+    const headers: OutgoingHttpHeaders = { host: "swarmd" };
     if (this.body !== undefined) {
       headers["content-type"] = "application/json";
       headers["content-length"] = Buffer.byteLength(this.body);
@@ -198,8 +199,8 @@ class Call {
     );
   }
 
-  async send(bytes: AsyncIterable<Uint8Array> | undefined): Promise<http.IncomingMessage> {
-    const answered = once(this.request, "response") as Promise<[http.IncomingMessage]>;
+  async send(bytes: AsyncIterable<Uint8Array> | undefined): Promise<IncomingMessage> {
+    const answered = once(this.request, "response") as Promise<[IncomingMessage]>;
     answered.catch(() => {});
     if (bytes) await this.upload(bytes, answered);
     else this.request.end(this.body);
@@ -271,7 +272,7 @@ function queryOf(input: Record<string, unknown>): string {
   return query.size > 0 ? `?${query}` : "";
 }
 
-async function refusalIn(response: http.IncomingMessage): Promise<SwarmError> {
+async function refusalIn(response: IncomingMessage): Promise<SwarmError> {
   const body = parse(await collect(response as AsyncIterable<Uint8Array>, lineBytesMax));
   return refusalOf((body as { error?: unknown } | null)?.error);
 }

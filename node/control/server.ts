@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { chmod, mkdtemp, rename, rm, stat } from "node:fs/promises";
-import http from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import path from "node:path";
 import { z } from "zod";
@@ -23,6 +23,7 @@ import {
 } from "../../protocol/kernel/ids.ts";
 import type { ReleaseCommand } from "../../protocol/release/releases.ts";
 import { channelPattern, roles, stepActionsMax } from "../../protocol/timeline/events.ts";
+import { http } from "../http.ts";
 import { logChoices } from "../recording/contents.ts";
 import type { Control } from "./api.ts";
 import { dataHandlers } from "./data-handlers.ts";
@@ -420,8 +421,8 @@ const handlers: { readonly [K in RouteName]: Handler<K> } = {
 
 async function answer(
   control: Control,
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
+  request: IncomingMessage,
+  response: ServerResponse,
   closing: AbortSignal,
   options: ControlServerOptions,
 ) {
@@ -470,7 +471,7 @@ function routeOf(method: string, pathname: string): RouteName {
   return name;
 }
 
-async function readJson(request: http.IncomingMessage): Promise<unknown> {
+async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of upTo(bodyBytesMax, bodyOf(request))) chunks.push(chunk);
   try {
@@ -481,7 +482,7 @@ async function readJson(request: http.IncomingMessage): Promise<unknown> {
 }
 
 /** The body; who stops reading it early may still answer. */
-const bodyOf = (request: http.IncomingMessage): AsyncIterable<Uint8Array> =>
+const bodyOf = (request: IncomingMessage): AsyncIterable<Uint8Array> =>
   request.iterator({ destroyOnReturn: false });
 
 /** What comes, refused with `too-large` once it is more than `maxBytes`. */

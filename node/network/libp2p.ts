@@ -1,14 +1,15 @@
 /** The only door to libp2p's host: how a swarmd node is put together from its parts, and which limits they get. */
-import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { privateKeyFromRaw } from "@libp2p/crypto/keys";
 import { type Identify, identify } from "@libp2p/identify";
 import type { Connection, Libp2p as Libp2pHost } from "@libp2p/interface";
 import { mdns } from "@libp2p/mdns";
 import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
-import { tls } from "@libp2p/tls";
 import { createLibp2p } from "libp2p";
 import type { PeerId, SwarmId } from "../../protocol/kernel/ids.ts";
+import { publicHalfOf } from "../signer.ts";
 import { version } from "../version.ts";
+import { byTls } from "./ciphers.ts";
 import type { Gate } from "./gate.ts";
 import { type GossipSub, gossipService } from "./gossip.ts";
 import { type KadDHT, locateService } from "./locate.ts";
@@ -42,12 +43,13 @@ export interface HostOptions {
 }
 
 /** The parts that any of our hosts has: one encrypted, multiplexed transport. */
-const transport = async (privateKey: Uint8Array, clocksApart?: (aheadMs: number) => void) => ({
-  privateKey: await generateKeyPairFromSeed("Ed25519", privateKey),
+const transport = (seed: Uint8Array, clocksApart?: (aheadMs: number) => void) => ({
+  // With its public half: libp2p would find that in JavaScript, which takes forty times as long.
+  privateKey: privateKeyFromRaw(Buffer.concat([seed, publicHalfOf(seed)])),
   nodeInfo: { name: "swarmd", userAgent: `${program}/${version}` },
   transports: [tcp()],
   // the second is for those of an earlier version
-  connectionEncrypters: [sealing(clocksApart ? { clocksApart } : {}), tls()],
+  connectionEncrypters: [sealing(clocksApart ? { clocksApart } : {}), byTls()],
   streamMuxers: [muxing()],
 });
 
@@ -55,7 +57,7 @@ const transport = async (privateKey: Uint8Array, clocksApart?: (aheadMs: number)
 export async function createHost(options: HostOptions): Promise<Host> {
   const { gate } = options;
   const host = await createLibp2p({
-    ...(await transport(options.privateKey, options.clocksApart)),
+    ...transport(options.privateKey, options.clocksApart),
     start: false,
     addresses: { listen: [...options.listen], appendAnnounce: [...options.announce] },
     connectionGater: {
@@ -111,7 +113,7 @@ export async function createDialingHost(
   { mdns: listens = false }: { readonly mdns?: boolean } = {},
 ): Promise<Libp2pHost> {
   return await createLibp2p({
-    ...(await transport(privateKey)),
+    ...transport(privateKey),
     addresses: { listen: [] },
     ...(listens
       ? { peerDiscovery: [mdns({ serviceTag: lanService, broadcast: false, interval: 1_000 })] }

@@ -9,9 +9,10 @@ import type {
   SecureConnectionOptions,
   SecuredConnection,
 } from "@libp2p/interface";
-import { type NoiseComponents, noise } from "@libp2p/noise";
-import { type TLSComponents, tls } from "@libp2p/tls";
+import type { NoiseComponents } from "@libp2p/noise";
+import type { TLSComponents } from "@libp2p/tls";
 import { byteStream } from "@libp2p/utils";
+import { byNoise, byTls } from "./ciphers.ts";
 
 const protocol = "/swarmd/1/seal";
 
@@ -31,7 +32,7 @@ export interface SealingOptions {
 export const sealing =
   (options: SealingOptions = {}) =>
   (components: NoiseComponents & TLSComponents): ConnectionEncrypter =>
-    new Sealing(tls()(components), noise()(components), options);
+    new Sealing(byTls()(components), byNoise()(components), options);
 
 class Sealing implements ConnectionEncrypter {
   readonly protocol = protocol;

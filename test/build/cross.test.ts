@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { readInputs, readSpec } from "../../node/build/inputs.ts";
-import { openToolchains } from "../../node/build/toolchains.ts";
+import { createToolchains } from "../../node/build/toolchains.ts";
 import { openBlobStore } from "../../node/store/blobs.ts";
 import { resolveSpec } from "../../protocol/build/resolve.ts";
 import { toolSetsOf } from "../../protocol/build/tool-sets.ts";
@@ -17,7 +17,8 @@ if (missing.length > 0)
 
 it.skipIf(missing.length > 0)("one machine builds the same program for three kinds of machines", async () => {
   const file = "specs/examples/cross.yaml";
-  const toolchains = await openToolchains({ pollMs: 3_600_000 });
+  const toolchains = createToolchains({ pollMs: 3_600_000 });
+  await toolchains.look();
   const execution = await openExecution(boxWorks ? "bubblewrap" : "none", { toolchains });
   try {
     const spec = await readSpec(file);

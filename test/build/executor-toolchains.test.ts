@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openToolchains, type Toolchains } from "../../node/build/toolchains.ts";
+import { createToolchains, type Toolchains } from "../../node/build/toolchains.ts";
 import { boxWorks, type Execution, openExecution } from "./execution.ts";
 
 describe.each<["bubblewrap" | "none"]>([["bubblewrap"], ["none"]])(
@@ -25,7 +25,8 @@ describe.each<["bubblewrap" | "none"]>([["bubblewrap"], ["none"]])(
       chmodSync(prefix, 0o755);
       mkdirSync(path.join(prefix, "bin"));
       install("1.0");
-      toolchains = await openToolchains({ declared: { mytool: prefix }, pollMs: 3_600_000 });
+      toolchains = createToolchains({ declared: { mytool: prefix }, pollMs: 3_600_000 });
+      await toolchains.look();
       execution = await openExecution(sandbox, { toolchains });
     });
     afterEach(async () => {

@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { probeTarget, versionIn } from "../../node/build/probe.ts";
 import { declaredToolsSchema } from "../../node/build/tool-names.ts";
-import { openToolchains, type Toolchains } from "../../node/build/toolchains.ts";
+import { createToolchains, type Toolchains } from "../../node/build/toolchains.ts";
 import { actionKey, platformOf } from "../../protocol/build/reapi.ts";
 import { pinOf, readOffer, targetsOf } from "../../protocol/build/toolchain.ts";
 import { digestOf } from "../../protocol/kernel/digest.ts";
@@ -18,8 +18,9 @@ if (!crossed)
   console.warn(`${crossCompilers.join(" or ")} is not installed: tests of cross compilers are skipped`);
 
 const opened: Toolchains[] = [];
-async function open(options: Parameters<typeof openToolchains>[0] = {}): Promise<Toolchains> {
-  const toolchains = await openToolchains({ pollMs: 3_600_000, ...options });
+async function open(options: Parameters<typeof createToolchains>[0] = {}): Promise<Toolchains> {
+  const toolchains = createToolchains({ pollMs: 3_600_000, ...options });
+  await toolchains.look();
   opened.push(toolchains);
   return toolchains;
 }
@@ -34,7 +35,8 @@ describe("toolchains of this machine", () => {
   beforeAll(async () => {
     home = await mkdtemp(path.join(tmpdir(), "swarmd-toolchains-"));
     cacheFile = path.join(home, "toolchains.json");
-    first = await openToolchains({ cacheFile, pollMs: 3_600_000 });
+    first = createToolchains({ cacheFile, pollMs: 3_600_000 });
+    await first.look();
     first.stop();
   });
   afterAll(() => rm(home, { recursive: true }));

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readInputs, readSpec } from "../../node/build/inputs.ts";
-import { openToolchains } from "../../node/build/toolchains.ts";
+import { createToolchains } from "../../node/build/toolchains.ts";
 import { DebianFormat } from "../../node/release/formats/debian.ts";
 import type { Format } from "../../node/release/formats/format.ts";
 import { GentooFormat } from "../../node/release/formats/gentoo.ts";
@@ -39,7 +39,8 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 /** Runs all actions of an example as a node does, twice, and gives what they made. */
 async function built(name: string): Promise<Record<string, Uint8Array>> {
   const file = `specs/examples/${name}.yaml`;
-  const toolchains = await openToolchains({ pollMs: 3_600_000 });
+  const toolchains = createToolchains({ pollMs: 3_600_000 });
+  await toolchains.look();
   const execution = await openExecution(boxWorks ? "bubblewrap" : "none", { toolchains });
   try {
     const spec = await readSpec(file);
