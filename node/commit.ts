@@ -1,4 +1,4 @@
-/** The commit this program was made from: of a clone as git keeps it (git itself need not be there), of a package as it was packed. */
+/** The commit this program was made from: of a clone as git keeps it (git itself need not be there), of a package as it was built. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 
@@ -34,8 +34,8 @@ function targetOf(folder: string, ref: string): string | undefined {
 const shortened = (commit: string | undefined) =>
   commit !== undefined && /^[0-9a-f]{40,64}$/.test(commit) ? commit.slice(0, digits) : undefined;
 
-/** What `npm pack` noted in `dist/`. */
-export function packedCommit(dist: string): string | undefined {
+/** What `npm run build` noted in `dist/`. */
+export function builtCommit(dist: string): string | undefined {
   const file = path.join(dist, "commit");
   const commit = existsSync(file) ? textOf(file) : "";
   return /^[0-9a-f]{10}$/.test(commit) ? commit : undefined;

@@ -5,18 +5,17 @@ import { SpecError } from "../protocol/build/problem.ts";
 import { readSource } from "../protocol/build/source.ts";
 import { type Rule, rulesSchema } from "../protocol/explain/diagnosis.ts";
 import { codeOf } from "./files.ts";
+import { programDir } from "./program.ts";
 
 const filesMax = 64;
 const fileBytesMax = 256 << 10;
 
-/** The package stands one folder above a clone's `node/`, two above `dist/node/`. */
-const ownFolders = ["..", "../.."].map((up) => path.join(import.meta.dirname, up, "specs", "diagnosis"));
+const own = path.join(programDir, "specs", "diagnosis");
 
 /** Rules in order, and what of them cannot be read and why. Never throws. */
 export async function readRules(folder?: string): Promise<{ rules: Rule[]; faults: string[] }> {
   const rules: Rule[] = [];
   const faults: string[] = [];
-  const own = await firstThat(ownFolders);
   for (const dir of [folder, own]) {
     if (dir === undefined) continue;
     let names: string[];
@@ -51,9 +50,4 @@ async function readFileOf(file: string): Promise<Rule[] | string> {
     if (error instanceof SpecError) return error.message;
     throw error;
   }
-}
-
-async function firstThat(folders: readonly string[]): Promise<string | undefined> {
-  for (const folder of folders) if (await stat(folder).catch(() => undefined)) return folder;
-  return undefined;
 }

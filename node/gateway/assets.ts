@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { builtDir } from "../program.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -16,11 +17,11 @@ export interface Asset {
   packed(accepted: string | undefined): { readonly body: Bytes; readonly encoding?: "br" | "gzip" };
 }
 
-/** What `npm run build:web` writes; beside this file also in a package. */
-export const builtPage = path.join(import.meta.dirname, "page");
+/** What `npm run build:web` writes. */
+export const builtPage = path.join(builtDir, "page");
 
 /** The same page as a package folder of Cockpit. */
-export const builtForCockpit = path.join(import.meta.dirname, "cockpit");
+export const builtForCockpit = path.join(builtDir, "cockpit");
 
 /** Where all but the page itself stands: names with a digest in them. */
 const lasting = "/page/";

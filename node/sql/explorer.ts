@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
-import path from "node:path";
 import { type ErrorCode, errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type {
   SqlAnswer,
@@ -13,6 +12,7 @@ import type {
   StatisticsRequest,
   StatisticsView,
 } from "../control/data.ts";
+import { startedFrom } from "../program.ts";
 import type { Feed } from "./feed.ts";
 import type { Reply, Request } from "./speech.ts";
 import { statisticsOf } from "./statistics.ts";
@@ -172,7 +172,7 @@ export class Explorer {
   }
 }
 
-const program = new URL(`./process${path.extname(import.meta.filename)}`, import.meta.url);
+const program = startedFrom("node/sql/process");
 
 /** The process, and the one request that it is at. */
 class Keeper {

@@ -1,10 +1,10 @@
 /** The process that keeps the projection and answers queries over it, for one daemon: whatever a query does to it, the daemon kills it and goes on. */
 import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
-import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
+import { startedFrom } from "../program.ts";
 import { Guard } from "./guard.ts";
 import { Projection } from "./projection.ts";
 import type { Reply, Request } from "./speech.ts";
@@ -24,7 +24,7 @@ try {
   // a kindness, no need
 }
 
-new Worker(new URL(`./guardian${path.extname(import.meta.filename)}`, import.meta.url), {
+new Worker(startedFrom("node/sql/guardian"), {
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 }).unref();
 

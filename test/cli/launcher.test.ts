@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { projectDir } from "./terminal.ts";
 
 const run = promisify(execFile);
@@ -40,14 +40,51 @@ const launch = (file: string, ...args: string[]) =>
     (thrown: { code: number; stderr: string }) => `${thrown.code}: ${thrown.stderr}`,
   );
 
-test("a clone runs its sources though an old dist lies beside them, a package its dist", async () => {
-  const root = await project(["cli/main.ts", "dist/cli/main.js"]);
+test("a package, which has no sources, runs what was built", async () => {
+  const root = await project(["dist/cli/main.js"]);
   await fakeNode(`${root}/node_modules/.bin/node`, "own", 24);
-  expect(await launch(`${root}/cli/swarmd`, "a b")).toBe(`own ${root}/cli/main.ts a b`);
-  await rm(`${root}/cli/main.ts`);
-  expect(await launch(`${root}/cli/swarmd`)).toBe(`own ${root}/dist/cli/main.js`);
+  expect(await launch(`${root}/cli/swarmd`, "a b")).toBe(`own ${root}/dist/cli/main.js a b`);
   await rm(`${root}/dist`, { recursive: true });
   expect(await launch(`${root}/cli/swarmd`)).toContain("2: swarmd: neither");
+});
+
+describe("a clone", () => {
+  const sources = [
+    "cli/main.ts",
+    "node/deep/part.ts",
+    "protocol/core.ts",
+    "sim/main.ts",
+    "package-lock.json",
+  ];
+  const [past, begun, later] = [1000, 2000, 3000];
+  let root: string;
+  /** What is launched, without the folder it lies in. */
+  const launched = async () => (await launch(`${root}/cli/swarmd`)).replace(`own ${root}/`, "");
+  const age = (name: string, seconds: number) => utimes(path.join(root, name), seconds, seconds);
+
+  beforeEach(async () => {
+    root = await project([...sources, "dist/cli/main.js", "dist/made", "README.md"]);
+    await fakeNode(`${root}/node_modules/.bin/node`, "own", 24);
+    for (const name of ["cli", "cli/swarmd", "node", "node/deep", "protocol", "sim", ...sources])
+      await age(name, past);
+    await age("dist/made", begun);
+  });
+
+  test("runs what was built of the sources it has", async () => {
+    expect(await launched()).toBe("dist/cli/main.js");
+  });
+
+  test.each([...sources, "node/deep"])("runs its sources once %s is newer", async (name) => {
+    await age(name, later);
+    expect(await launched()).toBe("cli/main.ts");
+  });
+
+  test("runs its sources where building never ended, or never was", async () => {
+    await rm(`${root}/dist/made`);
+    expect(await launched()).toBe("cli/main.ts");
+    await rm(`${root}/dist`, { recursive: true });
+    expect(await launched()).toBe("cli/main.ts");
+  });
 });
 
 test("it follows links, relative and absolute, one to another", async () => {

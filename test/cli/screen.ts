@@ -1,9 +1,8 @@
 /** A terminal with a screen and keys. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import path from "node:path";
 import { quoted } from "../../cli/arguments.ts";
-import { projectDir, type Terminal } from "./terminal.ts";
+import { mainFile, type Terminal } from "./terminal.ts";
 
 /** Below what a test may take. */
 const drawnMs = 90_000;
@@ -14,7 +13,7 @@ export function screen(
   args: readonly string[],
   { columns = 60, rows = 12, env = {} } = {},
 ) {
-  const line = [process.execPath, path.join(projectDir, "cli/main.ts"), ...args].map(quoted).join(" ");
+  const line = [process.execPath, mainFile, ...args].map(quoted).join(" ");
   const child = spawn(
     "script",
     ["-qec", `stty cols ${columns} rows ${rows} -echo; exec ${line}`, "/dev/null"],

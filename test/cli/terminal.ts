@@ -1,6 +1,7 @@
 /** A person at a terminal: a home in a temporary folder, and the real command line as processes of their own. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,8 +16,8 @@ import { patient, until } from "../patience.ts";
 
 export const projectDir = path.resolve(import.meta.dirname, "../..");
 
-/** The command line of this tree. */
-export const mainFile = path.join(projectDir, "cli/main.ts");
+/** The command line of this tree, as its launcher has it: what was built, where that was built of these sources. */
+export const mainFile = path.join(projectDir, isBuilt() ? "dist/cli/main.js" : "cli/main.ts");
 
 /** A hundred starts of the same program: what Node learns of it in the first serves the others. */
 const compileCache = path.join(projectDir, "node_modules/.cache/swarmd-compile");
@@ -191,4 +192,12 @@ export async function submitted(control: Control, spec: string): Promise<void> {
   const nowhere = new PassThrough().resume();
   const context = { control, json: true, output: new Output(nowhere, nowhere, {}) } as unknown as Context;
   await submit(context, await prepare(context, spec));
+}
+
+function isBuilt(): boolean {
+  const launched = ["cli", "node", "protocol", "sim", "package.json", "package-lock.json"];
+  const made = path.join(projectDir, "dist/made");
+  const find = () =>
+    execFileSync("find", [...launched, "-newer", made], { cwd: projectDir, encoding: "utf8" });
+  return existsSync(made) && find() === "";
 }

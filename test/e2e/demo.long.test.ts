@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { projectDir } from "../cli/terminal.ts";
+import { mainFile } from "../cli/terminal.ts";
 import { until } from "../patience.ts";
 
 let dir: string;
@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** What `npm start` runs, in a folder of its own. */
 function start(...args: string[]) {
-  const child = spawn(process.execPath, [path.join(projectDir, "cli/main.ts"), "demo", ...args], {
+  const child = spawn(process.execPath, [mainFile, "demo", ...args], {
     cwd: dir,
     stdio: ["ignore", "pipe", "pipe"],
   });

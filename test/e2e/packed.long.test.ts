@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 test("the package carries the built dashboard", async () => {
-  const page = path.join(dir, "prefix/lib/node_modules/swarmd/dist/node/gateway/page");
+  const page = path.join(dir, "prefix/lib/node_modules/swarmd/dist/page");
   expect(await readdir(page)).toEqual(expect.arrayContaining(["index.html", "page"]));
   const cockpit = path.join(page, "../cockpit");
   expect(await readdir(cockpit)).toEqual(expect.arrayContaining(["index.html", "manifest.json", "page"]));

@@ -159,7 +159,7 @@ describe.skipIf(missingOpenrc !== undefined)("a service under OpenRC", { timeout
 
   // What it has just begun has its arguments for a moment.
   const pidOf = async () =>
-    (await machine.good("pgrep", "--oldest", "-u", "swarmd", "-f", "cli/main.ts run")).trim();
+    (await machine.good("pgrep", "--oldest", "-u", "swarmd", "-f", "cli/main\\.(ts|js) run")).trim();
   const state = async () =>
     JSON.parse((await machine.run(swarmd, "service", "status", "--json")).stdout) as State;
 

@@ -5,7 +5,7 @@ export default defineConfig({
   root: import.meta.dirname,
   base: "/",
   build: {
-    outDir: "../page",
+    outDir: "../../../dist/page",
     emptyOutDir: true,
     assetsDir: "page",
     // The gateway's policy takes nothing that stands in the page itself.

@@ -10,7 +10,7 @@ export default defineConfig({
   root: import.meta.dirname,
   base: "./",
   build: {
-    outDir: "../../cockpit",
+    outDir: "../../../../dist/cockpit",
     emptyOutDir: true,
     assetsDir: "page",
     assetsInlineLimit: 0,
