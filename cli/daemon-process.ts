@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Config } from "../node/config.ts";
@@ -52,6 +53,8 @@ const startMsMax = 60_000;
 const stopMsMax = 30_000;
 const askMs = 50;
 const tailBytes = 4096;
+/** What a start compiled is kept for the next once it is over; a daemon may run for months, and end without a word. */
+const keepCompiledMs = 10_000;
 
 export interface Acquaintance {
   readonly peer: PeerId;
@@ -100,6 +103,7 @@ async function foreground(
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, hear);
     const words = `${home.name} runs in the swarm ${home.swarm?.name}, at ${daemon.addresses.join(", ") || "no address"}`;
     manager.ready(words);
+    setTimeout(flushCompileCache, keepCompiledMs).unref();
     if (context.json) context.output.json({ node: home.name, pid: process.pid, addresses: daemon.addresses });
     else context.output.line(`${words}; Ctrl-C stops it`);
     for (;;) {
