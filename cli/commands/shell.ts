@@ -44,7 +44,7 @@ export const shell: Command = {
       });
     const { build } = await selectBuild(context.control, word!);
     // A terminal of its own: in the one that is here, what runs in the sandbox could type in the reader's name.
-    const { findProgram } = await import("../../node/build/sandbox.ts");
+    const { findProgram } = await import("../../node/build/programs.ts");
     const script = command === undefined ? findProgram("script") : undefined;
     const term = process.env.TERM;
     const gone = new AbortController();

@@ -3,7 +3,7 @@ import { PassThrough, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { started } from "../started.ts";
-import { findProgram } from "./sandbox.ts";
+import { findProgram } from "./programs.ts";
 
 export type Compression = "none" | "gzip" | "zstd" | "xz" | "bzip2";
 

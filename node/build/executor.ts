@@ -40,9 +40,10 @@ import {
   signalChild,
   signalGroup,
 } from "./processes.ts";
+import { actionPath } from "./programs.ts";
 import { Redactor, redactText } from "./redactor.ts";
 import { openRoom, type Room, type RoomRequest } from "./room.ts";
-import { actionPath, clearBoxOf, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
+import { clearBoxOf, openSandbox, type SandboxKind, secretsFolder } from "./sandbox.ts";
 import type { Secrets } from "./secrets.ts";
 import { badEnvironment } from "./shell.ts";
 import { shortageOf } from "./shortage.ts";
@@ -555,7 +556,6 @@ export async function createExecutor(options: ExecutorOptions): Promise<LocalExe
       warden.dismiss();
       await janitor.stop();
       await removeFolder(actions);
-      await removeFolder(path.join(dir, "root"));
     },
   };
 }

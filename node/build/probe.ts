@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { isVersion } from "../../protocol/build/version.ts";
 import { sha256Hex } from "../../protocol/kernel/digest.ts";
-import { actionPath, findProgram } from "./sandbox.ts";
+import { actionPath, findProgram } from "./programs.ts";
 import type { Tool } from "./tool-names.ts";
 
 const answerBytesMax = 64 << 10;

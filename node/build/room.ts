@@ -5,7 +5,8 @@ import path from "node:path";
 import type { InputFile } from "../../protocol/build/graph.ts";
 import type { ExecuteRequest } from "../../protocol/contract.ts";
 import type { DiskBlobs } from "../store/blobs.ts";
-import { type Belongings, executable, type Sandbox } from "./sandbox.ts";
+import { executable } from "./programs.ts";
+import type { Belongings, Sandbox } from "./sandbox.ts";
 import { quoteAll } from "./shell.ts";
 import type { Workspace, Workspaces } from "./workspace.ts";
 

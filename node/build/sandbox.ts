@@ -3,29 +3,18 @@
  * toolchain, both read-only), or, where bubblewrap does not work, just a workspace with a fixed environment.
  */
 import { execFile } from "node:child_process";
-import {
-  accessSync,
-  constants,
-  cpSync,
-  lstatSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { blobTimeSeconds } from "../store/blobs.ts";
+import { BoxRoot, hasPlace } from "./box-root.ts";
 import { type ActionLimits, boxLimits } from "./limits.ts";
 import { clearBox } from "./processes.ts";
+import { actionPath, findProgram } from "./programs.ts";
 import type { Workspace } from "./workspace.ts";
 
 const run = promisify(execFile);
-
-/** Where the commands of actions are looked for, with and without a box; toolchains are probed along the same path. */
-export const actionPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
 /** Where the workspace lies inside a box: the same on every node, so that paths in outputs are too. */
 const boxedWorkspace = "/work";
@@ -75,12 +64,6 @@ const baseEnv = {
   SOURCE_DATE_EPOCH: String(blobTimeSeconds),
 };
 
-/** Parts of the system that a compiler needs beside /usr. On a merged /usr these are links, else folders of their own. */
-const systemFolders = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-
-/** Copied into the box's root once: small, and what they lead to lies below /usr. */
-const systemFiles = ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"];
-
 /**
  * The sandbox of this node. `auto` takes bubblewrap where it works. `dir` (absolute) is its own: the skeleton of the box's root.
  * `prefixes`: all folders of declared toolchains, which must have a place in it.
@@ -126,25 +109,6 @@ export const secretsFolder = (workspace: Workspace): string => `${workspace.dir}
 const pathWith = (prefixes: readonly string[]): string =>
   [...prefixes.map((prefix) => `${prefix}/bin`), actionPath].join(":");
 
-/** The absolute path of a program on the path of actions. */
-export function findProgram(name: string): string | undefined {
-  for (const folder of actionPath.split(":")) {
-    const file = executable(path.join(folder, name));
-    if (file !== undefined) return file;
-  }
-  return undefined;
-}
-
-/** A path, if a program lies there. */
-export function executable(file: string): string | undefined {
-  try {
-    accessSync(file, constants.X_OK);
-    return file;
-  } catch {
-    return undefined;
-  }
-}
-
 /** The box, or why there is none. */
 async function openBubblewrap(
   dir: string,
@@ -153,16 +117,22 @@ async function openBubblewrap(
 ): Promise<Sandbox | string> {
   const program = findProgram("bwrap");
   if (program === undefined) return "the program bwrap is not there";
-  const folders = layRoot(dir, prefixes);
+  const root = new BoxRoot(dir, prefixes);
   let reason = "";
-  // Older versions do not know --disable-userns.
-  for (const hardening of [["--disable-userns"], []]) {
-    const fixed = boxArguments(dir, folders, hardening);
-    try {
-      await run(program, [...fixed, "--", "/bin/sh", "-c", "true </dev/null"], { timeout: 10_000, env: {} });
-      return bubblewrap(program, fixed, initOf(limits), dir);
-    } catch (cause) {
-      reason = cause instanceof Error ? (cause.message.split("\n")[1] ?? cause.message) : String(cause);
+  // One that a start before laid may have lost something since; older versions do not know --disable-userns.
+  for (const lay of root.isLaid() ? [false, true] : [true]) {
+    if (lay) root.lay();
+    for (const hardening of [["--disable-userns"], []]) {
+      const fixed = boxArguments(dir, root.ownFolders, hardening);
+      try {
+        await run(program, [...fixed, "--", "/bin/sh", "-c", "true </dev/null"], {
+          timeout: 10_000,
+          env: {},
+        });
+        return bubblewrap(program, fixed, initOf(limits), root);
+      } catch (cause) {
+        reason = cause instanceof Error ? (cause.message.split("\n")[1] ?? cause.message) : String(cause);
+      }
     }
   }
   return reason;
@@ -171,7 +141,7 @@ async function openBubblewrap(
 /** Ends what is left of the box of a workspace once bubblewrap may have died in the middle. */
 export const clearBoxOf = ({ dir }: Workspace): Promise<void> => clearBox(`${dir}/work`, boxedWorkspace);
 
-function bubblewrap(program: string, fixed: readonly string[], init: string, root: string): Sandbox {
+function bubblewrap(program: string, fixed: readonly string[], init: string, root: BoxRoot): Sandbox {
   const base = { ...baseEnv, HOME: "/tmp", TMPDIR: "/tmp" };
   return {
     kind: "bubblewrap",
@@ -180,7 +150,7 @@ function bubblewrap(program: string, fixed: readonly string[], init: string, roo
       ...fixed,
       ...Object.entries(base).flatMap(([name, value]) => ["--setenv", name, value]),
     ],
-    refresh: () => copySystemFiles(root),
+    refresh: () => root.copySystem(),
     start(workspace, argv, env, { secrets, prefixes = [] } = {}) {
       const words = ["--bind", `${workspace.dir}/work`, boxedWorkspace];
       for (const { from, to } of workspace.binds) words.push("--ro-bind", from, `${boxedWorkspace}/${to}`);
@@ -195,57 +165,6 @@ function bubblewrap(program: string, fixed: readonly string[], init: string, roo
       return { argv: words };
     },
   };
-}
-
-/** A skeleton to bind as the box's root: one mount instead of a dozen, each of which costs a start 0.1 ms. */
-function layRoot(dir: string, prefixes: readonly string[]): string[] {
-  rmSync(dir, { recursive: true, force: true });
-  for (const folder of ["usr", "proc", "dev", "tmp", "etc", "work", "var", "run/secrets"])
-    mkdirSync(path.join(dir, folder), { recursive: true });
-  const own: string[] = [];
-  for (const name of systemFolders) {
-    const found = lstatSync(`/${name}`, { throwIfNoEntry: false });
-    if (found?.isSymbolicLink()) symlinkSync(`usr/${name}`, path.join(dir, name));
-    else if (found?.isDirectory()) {
-      mkdirSync(path.join(dir, name));
-      own.push(name);
-    }
-  }
-  for (const prefix of prefixes)
-    if (!hasPlace(prefix)) mkdirSync(path.join(dir, prefix), { recursive: true });
-  copySystemFiles(dir);
-  writeFileSync(path.join(dir, "etc/passwd"), "nobody:x:65534:65534:nobody:/tmp:/bin/sh\n");
-  writeFileSync(path.join(dir, "etc/group"), "nogroup:x:65534:\n");
-  writeFileSync(path.join(dir, "etc/hosts"), "127.0.0.1 localhost\n");
-  for (const device of ["null", "zero", "urandom"]) writeFileSync(path.join(dir, "dev", device), "");
-  const links = {
-    random: "urandom",
-    fd: "/proc/self/fd",
-    stdin: "fd/0",
-    stdout: "fd/1",
-    stderr: "fd/2",
-    shm: "/tmp",
-  };
-  for (const [name, target] of Object.entries(links)) symlinkSync(target, path.join(dir, "dev", name));
-  return own;
-}
-
-/** What lies below these is in the box anyway. */
-const hasPlace = (prefix: string): boolean => /^\/(usr|bin|sbin|lib|lib32|lib64|libx32)\//.test(prefix);
-
-/** Each beside its place, then there by a rename: a box that starts meanwhile sees the old or the new. */
-function copySystemFiles(root: string): void {
-  const fresh = path.join(root, "etc", ".fresh");
-  const old = path.join(root, "etc", ".old");
-  for (const name of systemFiles) {
-    if (!lstatSync(`/etc/${name}`, { throwIfNoEntry: false })) continue;
-    const place = path.join(root, "etc", name);
-    for (const left of [fresh, old]) rmSync(left, { recursive: true, force: true });
-    cpSync(`/etc/${name}`, fresh, { recursive: true, verbatimSymlinks: true });
-    if (lstatSync(place, { throwIfNoEntry: false })) renameSync(place, old);
-    renameSync(fresh, place);
-    rmSync(old, { recursive: true, force: true });
-  }
 }
 
 function boxArguments(root: string, folders: readonly string[], hardening: readonly string[]): string[] {

@@ -8,7 +8,7 @@ import { access, lstat, readdir, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { byText } from "../../protocol/kernel/ids.ts";
 import { ask, fingerprintChars } from "./probe.ts";
-import { findProgram } from "./sandbox.ts";
+import { findProgram } from "./programs.ts";
 import type { Tool } from "./tool-names.ts";
 
 const filesMax = 200_000;

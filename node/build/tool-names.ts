@@ -5,7 +5,7 @@ import { z } from "zod";
 import { toolPattern } from "../../protocol/build/toolchain.ts";
 import { byText } from "../../protocol/kernel/ids.ts";
 import { toolchainsMax } from "../../protocol/swarm/vitals.ts";
-import { actionPath, executable, findProgram } from "./sandbox.ts";
+import { actionPath, executable, findProgram } from "./programs.ts";
 
 /** A program that is offered under a name. */
 export interface Tool {

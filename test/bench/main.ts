@@ -8,7 +8,7 @@ import { availableParallelism, loadavg } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { findProgram } from "../../node/build/sandbox.ts";
+import { findProgram } from "../../node/build/programs.ts";
 import { missingForLab } from "../lab/lab.ts";
 import { accounts } from "./account.ts";
 import { mesh, parts, wanted } from "./arguments.ts";

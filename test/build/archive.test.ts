@@ -10,7 +10,7 @@ import { packTar, type TarEntry } from "modern-tar";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { unpackArchive } from "../../node/build/archive.ts";
 import { readInputs, readSpec } from "../../node/build/inputs.ts";
-import { findProgram } from "../../node/build/sandbox.ts";
+import { findProgram } from "../../node/build/programs.ts";
 import { SpecError } from "../../protocol/build/problem.ts";
 
 let dir: string;

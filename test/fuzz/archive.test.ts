@@ -7,7 +7,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { packTar, type TarEntry } from "modern-tar";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ArchiveFault, unpackArchive } from "../../node/build/archive.ts";
-import { findProgram } from "../../node/build/sandbox.ts";
+import { findProgram } from "../../node/build/programs.ts";
 import { hostileBytes } from "./bytes.ts";
 import type { Dice } from "./dice.ts";
 import { fuzzSlow } from "./fuzz.ts";

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { findProgram } from "../../node/build/sandbox.ts";
+import { findProgram } from "../../node/build/programs.ts";
 
 export const hasApt = ["apt-get", "dpkg-deb", "gpg", "gpgv"].every((name) => findProgram(name) !== undefined);
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { findProgram } from "../../node/build/sandbox.ts";
+import { findProgram } from "../../node/build/programs.ts";
 import { readElf } from "../../protocol/build/elf.ts";
 import { elfOf } from "./elves.ts";
 

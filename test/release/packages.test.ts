@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findProgram } from "../../node/build/sandbox.ts";
+import { findProgram } from "../../node/build/programs.ts";
 import { readDeb } from "../../node/release/formats/deb.ts";
 import { readGpkg } from "../../node/release/formats/gpkg.ts";
 import { packageLimits } from "../../node/release/formats/package-limits.ts";

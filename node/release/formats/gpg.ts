@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { SwarmError } from "../../../protocol/kernel/errors.ts";
-import { findProgram } from "../../build/sandbox.ts";
+import { findProgram } from "../../build/programs.ts";
 import { started } from "../../started.ts";
 
 const outputBytesMax = 64 << 20;
