@@ -6,6 +6,7 @@ export const mesh = ["cached", "idle", "transfer", "join", "ledger", "fanout", "
 export const parts = [
   "leveldb",
   "nothings",
+  "start",
   ...mesh,
   "schedule",
   "sim",

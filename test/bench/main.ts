@@ -32,6 +32,7 @@ import { figuresOf } from "./schedule.ts";
 import { serving } from "./serving.ts";
 import { slid } from "./slide.ts";
 import { leveldbWithoutTests, nothings, thousand } from "./specs.ts";
+import { startFigures } from "./starting.ts";
 import { bareMegabytesPerSecond, copyMegabytesPerSecond, makeBlob, transfer } from "./transfer.ts";
 import type { WorldRun } from "./world.ts";
 
@@ -534,6 +535,7 @@ try {
   const wanted = positionals.length > 0 ? positionals.flatMap((p) => (p === "mesh" ? mesh : p)) : parts;
   if (wanted.includes("leveldb")) await leveldb(folder);
   if (wanted.includes("nothings")) await nothingAtAll(folder);
+  if (wanted.includes("start")) for (const figure of await startFigures(rounds)) add(figure);
   if (wanted.includes("cached")) await cached(folder);
   if (wanted.includes("idle")) await idling();
   if (wanted.includes("transfer")) await transferred(folder);
