@@ -30,6 +30,7 @@ async function project(files: readonly string[]): Promise<string> {
     await writeFile(path.join(root, file), "");
   }
   await mkdir(path.join(root, "cli"), { recursive: true });
+  await mkdir(path.join(root, "node_modules/cac"), { recursive: true });
   await cp(path.join(projectDir, "cli/swarmd"), path.join(root, "cli/swarmd"));
   return root;
 }
@@ -77,6 +78,14 @@ describe("a clone", () => {
   test.each([...sources, "node/deep"])("runs its sources once %s is newer", async (name) => {
     await age(name, later);
     expect(await launched()).toBe("cli/main.ts");
+  });
+
+  test("says what to do where its packages are not there, or not those of developers", async () => {
+    await age("cli/main.ts", later);
+    await rm(`${root}/node_modules/cac`, { recursive: true });
+    const said = await launch(`${root}/cli/swarmd`);
+    expect(said).toContain("2: swarmd: the packages that it is built of are not there");
+    expect(said).toContain(`→ run npm ci in ${root}`);
   });
 
   test("runs its sources where building never ended, or never was", async () => {
