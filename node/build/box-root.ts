@@ -107,15 +107,22 @@ export class BoxRoot {
     // Links are changed by a rename, which their folder shows; files in one's folder also where they lie.
     const files = systemFiles.flatMap((name) => [`/etc/${name}`, ...filesIn(`/etc/${name}`)]);
     const stamps = stampsOf(files).map((stamp, at) => `${files[at]} ${stamp}`);
-    // What was written shortly before a power cut may be there in part.
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return JSON.stringify([form, boot, this.dir, systemFolders.map(kindOf), this.prefixes, stamps]);
+    return JSON.stringify([form, thisBoot(), this.dir, systemFolders.map(kindOf), this.prefixes, stamps]);
   }
 }
 
 function kindOf(systemFolder: string): "link" | "folder" | undefined {
   const found = lstatSync(`/${systemFolder}`, { throwIfNoEntry: false });
   return found?.isSymbolicLink() ? "link" : found?.isDirectory() ? "folder" : undefined;
+}
+
+/** What was written shortly before a power cut may be there in part. A machine that does not name its starts counts as new with each daemon. */
+function thisBoot(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return `daemon ${performance.timeOrigin}`;
+  }
 }
 
 /** Those that are no links. */
