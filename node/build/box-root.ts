@@ -104,10 +104,11 @@ export class BoxRoot {
   }
 
   private stamp(): string {
-    // Links are changed by a rename, which their folder shows; files in one's folder also where they lie.
-    const files = systemFiles.flatMap((name) => [`/etc/${name}`, ...filesIn(`/etc/${name}`)]);
+    // Links are changed by a rename, which their folder shows; files in one's folder also where they lie. Another version may have laid its own.
+    const system = systemFiles.flatMap((name) => [`/etc/${name}`, ...filesIn(`/etc/${name}`)]);
+    const files = [this.dir, ...system];
     const stamps = stampsOf(files).map((stamp, at) => `${files[at]} ${stamp}`);
-    return JSON.stringify([form, thisBoot(), this.dir, systemFolders.map(kindOf), this.prefixes, stamps]);
+    return JSON.stringify([form, thisBoot(), systemFolders.map(kindOf), this.prefixes, stamps]);
   }
 }
 
