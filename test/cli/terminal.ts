@@ -16,8 +16,11 @@ import { patient, until } from "../patience.ts";
 
 export const projectDir = path.resolve(import.meta.dirname, "../..");
 
-/** The command line of this tree, as its launcher has it: what was built, where that was built of these sources. */
-export const mainFile = path.join(projectDir, isBuilt() ? "dist/cli/main.js" : "cli/main.ts");
+/** The command line of this tree as it stands, for who bends the sources. */
+export const sourceFile = path.join(projectDir, "cli/main.ts");
+
+/** The command line of this tree as its launcher has it: what was built, where that was built of these sources. */
+export const mainFile = isBuilt() ? path.join(projectDir, "dist/cli/main.js") : sourceFile;
 
 /** A hundred starts of the same program: what Node learns of it in the first serves the others. */
 const compileCache = path.join(projectDir, "node_modules/.cache/swarmd-compile");
@@ -61,7 +64,8 @@ export class Terminal {
       () => {
         const left = processesWith(this.dir);
         // A daemon in the background. Its actions are its warden's to end.
-        for (const pid of processesWith(mainFile)) if (left.includes(pid)) kill(Number(pid));
+        for (const file of new Set([mainFile, sourceFile]))
+          for (const pid of processesWith(file)) if (left.includes(pid)) kill(Number(pid));
         return left.length === 0 && [...this.running].every(hasEnded);
       },
       "the end of all that was started here",

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Control, NodeView } from "../../node/control/api.ts";
 import { controlClient } from "../../node/control/client.ts";
 import { placesOf } from "../../node/home-places.ts";
-import { mainFile, type Running, Terminal } from "../cli/terminal.ts";
+import { mainFile, type Running, sourceFile, Terminal } from "../cli/terminal.ts";
 import { until } from "../patience.ts";
 
 /** Loopback only, any free port, nobody else on the LAN. */
@@ -163,7 +163,7 @@ export class Farm {
 
   private nodesAt(name: string): Promise<NodeView[]> {
     // Another version is spoken to by its own command line alone.
-    return this.programOf(name) === mainFile
+    return [mainFile, sourceFile].includes(this.programOf(name))
       ? this.control(name).nodes()
       : this.json<NodeView[]>(name, "node", "list");
   }

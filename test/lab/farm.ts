@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type Running, Terminal } from "../cli/terminal.ts";
+import { type Running, sourceFile, Terminal } from "../cli/terminal.ts";
 import { Farm } from "../e2e/farm.ts";
 import { Lab } from "./lab.ts";
 import type { Lie } from "./liar.ts";
@@ -59,6 +59,9 @@ export class LabFarm extends Farm {
 
   override async start(name: string): Promise<Running> {
     const daemon = await super.start(name);
+    const lie = this.liars.get(name);
+    // One that is not bent would pass every test of honest ones.
+    if (lie) await daemon.printed(`lies: ${lie}`);
     void daemon.ended.then(({ code, stderr }) => {
       if (this.killed.has(daemon) || this.closing) return;
       const last = stderr.trimEnd().split("\n").slice(-8).join("\n");
@@ -143,6 +146,10 @@ export class LabFarm extends Farm {
       ? { NODE_OPTIONS: `--import=${path.join(import.meta.dirname, "liar.ts")}`, SWARMD_TEST_LIE: how }
       : {};
     return { SWARMD_LISTEN: `${this.lab.address(name)}:${port}`, ...this.settings(name), ...clock, ...lie };
+  }
+
+  protected override programOf(name: string): string {
+    return this.liars.has(name) ? sourceFile : super.programOf(name);
   }
 
   protected override throughOf(name: string): readonly string[] {

@@ -50,6 +50,7 @@ if (lie) {
     const bent =
       lie === "forged-results" ? { ...ports, executor: forger(ports.executor) } : bentPorts(lie, this, ports);
     Object.assign(this, { ports: bent });
+    process.stdout.write(`lies: ${lie}\n`);
     start.call(this, restored);
   };
 }
