@@ -41,8 +41,11 @@ export const daemonOptions: readonly CommandOption[] = [
  * that all of it can go, at half of what the transfer costs. The launcher says the same.
  */
 const leanFlags = ["--max-semi-space-size=1"];
-/** A small board has little memory: code stays as it was read, old objects have less room, the C library has one heap and gives back what was large. */
-const smallFlags = [...leanFlags, "--optimize-for-size", "--max-old-space-size=80"];
+/**
+ * A small board has little memory: code stays as it was read, old objects are looked over long before they have doubled, the C library has one heap and gives back
+ * what was large. There is no less room for old objects: a large build lives in them, and the daemon would end.
+ */
+const smallFlags = [...leanFlags, "--optimize-for-size", "--heap-growing-percent=15"];
 const smallEnvironment = {
   MALLOC_ARENA_MAX: "1",
   MALLOC_MMAP_THRESHOLD_: String(128 << 10),

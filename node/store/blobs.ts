@@ -49,6 +49,7 @@ import { codeOf } from "../files.ts";
 import type { BlobStore, PiecedBlob } from "../ports.ts";
 import { Gathering, readAt } from "./gathering.ts";
 import { hashOfPiece, isListOf, isPieced, ListMaker, pieceAt, pieceCountOf } from "./pieces.ts";
+import { readThrough } from "./read-through.ts";
 
 /**
  * The modification time of every stored blob (1980-01-02 UTC, the first day that every archive format can name). Actions see equal
@@ -58,7 +59,6 @@ export const blobTimeSeconds = 315_619_200;
 
 /** Up to here a blob is read, hashed and written in one go on the calling thread: cheaper than handing it to another one. */
 const smallBytesMax = 256 << 10;
-const chunkBytes = 1 << 20;
 const partialDaysMax = 7;
 /** Use within this time of the last is not noted again. */
 const usedMsMin = 60_000;
@@ -289,12 +289,15 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
     // whoever asks for it later need not wait until it has been read once more
     const maker = isPieced(digest) ? new ListMaker(digest) : undefined;
     let size = 0;
-    if (from > 0)
-      for await (const chunk of handle.createReadStream({ start: 0, end: from - 1, autoClose: false })) {
+    await readThrough(
+      handle,
+      (chunk) => {
         hash.update(chunk);
         maker?.update(chunk);
         size += chunk.length;
-      }
+      },
+      from,
+    );
     if (size !== from)
       throw new SwarmError("refused", `the kept part of ${digest} has ${size} bytes, not ${from}`);
     for await (const chunk of bytes) {
@@ -322,8 +325,7 @@ export async function openBlobStore(dir: string, options: BlobStoreOptions = {})
       if (isListOf(digest, list) && Buffer.compare(hashOfPiece(list), kept.subarray(-32)) === 0) return list;
     }
     const maker = new ListMaker(digest);
-    for await (const chunk of createReadStream(existing(digest), { highWaterMark: chunkBytes }))
-      maker.update(chunk);
+    await readThrough(existing(digest), (chunk) => maker.update(chunk));
     const list = maker.list();
     await keepList(digest, list);
     return list;
@@ -568,16 +570,16 @@ async function hashFile(file: string): Promise<Digest> {
   if (statSync(file).size <= smallBytesMax) return digestOf(readFileSync(file));
   const hash = createHash("sha256");
   let size = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: chunkBytes })) {
+  await readThrough(file, (chunk) => {
     hash.update(chunk);
     size += chunk.length;
-  }
+  });
   return digestFrom(hash.digest("hex"), size);
 }
 
 function hashFileNow(file: string): string {
   const hash = createHash("sha256");
-  const chunk = new Uint8Array(chunkBytes);
+  const chunk = new Uint8Array(1 << 20);
   const fd = openSync(file, "r");
   try {
     for (let n = readSync(fd, chunk); n > 0; n = readSync(fd, chunk)) hash.update(chunk.subarray(0, n));
