@@ -16,6 +16,8 @@ export interface FarmOptions {
   readonly nodes: number;
   readonly slotsPerNode: number;
   readonly sandbox: "bubblewrap" | "none";
+  /** As on boards with little memory. */
+  readonly small?: boolean;
 }
 
 export interface Submission {
@@ -115,7 +117,7 @@ export class Farm {
 
   /** One more daemon, with a ticket of the first; it answers once this resolves. */
   async join(name: string): Promise<void> {
-    const { slotsPerNode, sandbox } = this.options;
+    const { slotsPerNode, sandbox, small } = this.options;
     const home = path.join(this.dir, name);
     const daemon = [
       "--detach",
@@ -127,6 +129,7 @@ export class Farm {
       sandbox,
     ];
     if (sandbox === "none") daemon.push("--unsafe-no-sandbox");
+    if (small) daemon.push("--small");
     const first = this.homes[0];
     this.homes.push(home);
     if (first === undefined) {

@@ -9,6 +9,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findProgram } from "../../node/build/programs.ts";
+import type { Digest } from "../../protocol/kernel/ids.ts";
 import { missingForLab } from "../lab/lab.ts";
 import { accounts } from "./account.ts";
 import { mesh, parts, wanted } from "./arguments.ts";
@@ -200,21 +201,27 @@ async function idling(): Promise<void> {
 async function transferred(folder: string): Promise<void> {
   const file = path.join(folder, "gibibyte");
   const [rates, bare, resident, cpu]: [number[], number[], number[], number[]] = [[], [], [], []];
+  const small: number[] = [];
+  /** Each round between daemons that hold nothing yet. */
+  const between = async (digest: Digest, more?: Pick<FarmOptions, "small">) => {
+    const farm = await Farm.start({ nodes: 2, slotsPerNode: 1, sandbox: "none", ...more });
+    try {
+      const [from, to] = await farm.daemons();
+      return await transfer(file, digest, from!, to!);
+    } finally {
+      await farm.stop();
+    }
+  };
   const copied: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const digest = await makeBlob(file, 1 << 30);
     copied.push(await copyMegabytesPerSecond(file));
     bare.push(await bareMegabytesPerSecond(file));
-    const farm = await Farm.start({ nodes: 2, slotsPerNode: 1, sandbox: "none" });
-    try {
-      const [from, to] = await farm.daemons();
-      const moved = await transfer(file, digest, from!, to!);
-      rates.push(moved.megabytesPerSecond);
-      resident.push(moved.residentMiB);
-      cpu.push(Math.max(moved.giverCpuSeconds, moved.takerCpuSeconds));
-    } finally {
-      await farm.stop();
-    }
+    const moved = await between(digest);
+    rates.push(moved.megabytesPerSecond);
+    resident.push(moved.residentMiB);
+    cpu.push(Math.max(moved.giverCpuSeconds, moved.takerCpuSeconds));
+    small.push((await between(digest, { small: true })).residentMiB);
     note(
       `     round ${round + 1}: ${rates.at(-1)!.toFixed(0)} MB/s, bare ${bare.at(-1)!.toFixed(0)} MB/s, ${resident.at(-1)!.toFixed(0)} MiB, the busier daemon ${cpu.at(-1)!.toFixed(1)} s of processor`,
     );
@@ -230,6 +237,15 @@ async function transferred(folder: string): Promise<void> {
   });
   const most = Math.max(...resident);
   add({ what: "memory of either meanwhile", value: most, unit: "MiB", goal: "≤ 350", met: most <= 350 });
+  const mostSmall = Math.max(...small);
+  add({
+    what: "memory of either meanwhile, with --small",
+    value: mostSmall,
+    unit: "MiB",
+    goal: "≤ 152",
+    met: mostSmall <= 152,
+    beside: "of which some 57 are pages of Node's own program",
+  });
 }
 
 /** Ten daemons: how soon nine of them see the tenth. */
