@@ -12,7 +12,6 @@ export default defineConfig({
   ssr: { noExternal: true, external: ["classic-level"] },
   build: {
     ssr: true,
-    outDir: "dist",
     emptyOutDir: false,
     target: "node24",
     license: { fileName: "LICENSES.md" },
