@@ -98,6 +98,8 @@ export function createToolchains(options: ToolchainOptions = {}): Toolchains {
   let glance = "";
   let written = "";
   let stopped = false;
+  /** The first look is over. */
+  let isKnown = false;
   let reading: Promise<void> | undefined;
   /** Tools whose exact fingerprints were asked for once. */
   const exact = new Set<string>();
@@ -136,8 +138,7 @@ export function createToolchains(options: ToolchainOptions = {}): Toolchains {
   };
 
   const refresh = async (): Promise<void> => {
-    const isFirst = target === "";
-    if (isFirst) await remember();
+    if (!isKnown) await remember();
     const found = new Map<string, Known>();
     const queue = findTools(declared);
     const said: Answers = new Map();
@@ -156,13 +157,14 @@ export function createToolchains(options: ToolchainOptions = {}): Toolchains {
     };
     await Promise.all(Array.from({ length: parallelMax }, next));
     tools = found;
-    tell(isFirst);
+    tell();
+    isKnown = true;
     await writeCache();
     glance = lookAround();
   };
 
   /** Puts the offers together, and says what is another than before. */
-  const tell = (isFirst = false) => {
+  const tell = () => {
     const list = [...tools].map(([name, { kept, exact }]): [string, string] => [
       name,
       offerText({ ...kept, exact: exact?.exact }),
@@ -173,13 +175,13 @@ export function createToolchains(options: ToolchainOptions = {}): Toolchains {
     );
     if (changed.length === 0) return;
     const said = changed.filter((name) => !serves(fresh[name], readSaid(offers[name])));
-    if (!isFirst && said.length > 0)
+    if (isKnown && said.length > 0)
       log?.info(
         { tools: said.map((name) => changeText(name, offers[name], fresh[name])) },
         "toolchains changed",
       );
     offers = fresh;
-    if (isFirst) return;
+    if (!isKnown) return;
     for (const watcher of watchers)
       try {
         watcher();
@@ -249,8 +251,10 @@ export function createToolchains(options: ToolchainOptions = {}): Toolchains {
   const look = (): Promise<void> => {
     looking ??= (async () => {
       if (lookAround() !== glance) {
+        const wasKnown = isKnown;
         await refresh();
-        await readFiles([]);
+        // a start has more urgent things to do: exactAfterMs
+        if (wasKnown) await readFiles([]);
       }
     })()
       .catch((error: unknown) => log?.warn({ err: String(error) }, "toolchains cannot be looked at"))
@@ -313,7 +317,10 @@ export function createToolchains(options: ToolchainOptions = {}): Toolchains {
     },
     prefixes: prefixesOf(declared),
     look,
-    readFiles,
+    async readFiles(names) {
+      if (!isKnown) await look();
+      await readFiles(names);
+    },
     stop() {
       stopped = true;
       stopLooking();

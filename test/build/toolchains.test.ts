@@ -227,6 +227,18 @@ describe("toolchains that the owner declared", () => {
     expect(await toolchains.check(before)).toBeDefined();
   });
 
+  it("are read exactly also for who asks before the first look is over", async () => {
+    install("mytool", "echo mytool 1.0");
+    const toolchains = createToolchains({ declared: { mytool: prefix }, pollMs: 3_600_000 });
+    try {
+      const asked = toolchains.readFiles(["mytool"]);
+      await Promise.all([toolchains.look(), asked]);
+      expect(readOffer(toolchains.offers.mytool!).exact).toBeDefined();
+    } finally {
+      toolchains.stop();
+    }
+  });
+
   it("keep what was asked for exactly over a start", async () => {
     install("mytool", "echo mytool 1.0");
     const cacheFile = path.join(`${prefix}-cache`, "cache.json");
@@ -234,6 +246,8 @@ describe("toolchains that the owner declared", () => {
     const one = await open({ declared: { mytool: prefix }, cacheFile });
     await one.readFiles(["mytool"]);
     const two = await open({ declared: { mytool: prefix }, cacheFile });
+    // thousands of files: a start has more urgent things to do
+    expect(readOffer(two.offers.mytool!).exact).toBeUndefined();
     await two.readFiles([]);
     expect(readOffer(two.offers.mytool!).exact).toBe(readOffer(one.offers.mytool!).exact);
   });
