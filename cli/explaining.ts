@@ -1,8 +1,9 @@
 /** What the program says of itself: all commands, or one with its options and examples. */
+
+import { partsOf, version } from "../node/version.ts";
 import { chapters, commandNamed } from "./chapters.ts";
 import type { Command, CommandOption } from "./command.ts";
 import type { Output } from "./output.ts";
-import { version } from "./project.ts";
 
 /** Options that every command takes. */
 export const everywhere: readonly CommandOption[] = [
@@ -25,7 +26,7 @@ export async function explain(output: Output, name?: string): Promise<void> {
         commands: await Promise.all(Object.values(commands).map((load) => load())),
       })),
     );
-    output.line(`swarmd ${version}: a build farm without a server`);
+    output.line(`swarmd ${partsOf(version).number}: a build farm without a server`);
     output.line("\nusage: swarmd <command> [options]\n");
     const width = Math.max(...all.flatMap(({ commands }) => commands.map((one) => usageOf(one).length)));
     for (const { title, commands } of all) {

@@ -4,12 +4,13 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { BuildResult, BuildView } from "../../node/control/api.ts";
+import { programDir } from "../../node/program.ts";
 import { errorCodes, SwarmError } from "../../protocol/kernel/errors.ts";
 import type { BuildId } from "../../protocol/kernel/ids.ts";
 import { type Command, type Context, optionText } from "../command.ts";
 import { show } from "../follow.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { exampleSpec, isClone, mainFile, projectDir } from "../project.ts";
+import { exampleSpec, isClone, mainFile } from "../project.ts";
 import { bytesText, countText, durationText } from "../units.ts";
 import { pronounce } from "../verdict.ts";
 import { fetch } from "./fetch.ts";
@@ -81,7 +82,7 @@ function sourceOfTheExample(): string {
         remedy: "clone the project, then there: npm ci && npm start",
       },
     );
-  if (!existsSync(path.join(projectDir, "node_modules/classic-level/deps/leveldb")))
+  if (!existsSync(path.join(programDir, "node_modules/classic-level/deps/leveldb")))
     throw new SwarmError("not-found", "LevelDB's sources are not in node_modules", { remedy: "npm ci" });
   return path.relative(process.cwd(), exampleSpec("leveldb"));
 }

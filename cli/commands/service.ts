@@ -2,10 +2,10 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { programDir } from "../../node/program.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import { choiceOf } from "../choice.ts";
 import { type Command, type Context, type Options, optionText } from "../command.ts";
-import { projectDir } from "../project.ts";
 import { installService, uninstallService, usualUser } from "../service.ts";
 import { type Machine, managerOf } from "../service-manager.ts";
 
@@ -64,7 +64,7 @@ async function install(
     manager,
     name,
     home,
-    program: path.join(projectDir, "cli", "swarmd"),
+    program: path.join(programDir, "cli", "swarmd"),
     ...(own ? {} : { user: optionText(options, "as") ?? usualUser }),
   };
   if (options.print) {

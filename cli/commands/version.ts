@@ -1,10 +1,11 @@
 /** `swarmd version`: what is installed here, what the daemon runs, and what the other members run. */
 import type { NodeView } from "../../node/control/api.ts";
+import { programDir } from "../../node/program.ts";
 import { differ, version as installed, partsOf } from "../../node/version.ts";
 import { SwarmError } from "../../protocol/kernel/errors.ts";
 import type { Command, Context } from "../command.ts";
 import { plain } from "../output.ts";
-import { isClone, projectDir } from "../project.ts";
+import { isClone } from "../project.ts";
 import { skewText, versionOf } from "../versions.ts";
 
 export const version: Command = {
@@ -21,7 +22,7 @@ export const version: Command = {
         version: partsOf(installed).number,
         commit: partsOf(installed).commit ?? null,
         node: process.versions.node,
-        project: projectDir,
+        project: programDir,
         clone: isClone,
         daemon: own,
         members: nodes.map((one) => {

@@ -7,3 +7,5 @@ export interface Figure {
   readonly met: boolean;
   readonly beside?: string;
 }
+
+export const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1]!;

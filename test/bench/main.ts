@@ -17,7 +17,7 @@ import { bubblewrapPerSecond, ninjaMs } from "./baseline.ts";
 import type { IndexRun } from "./binhost.ts";
 import { fanOut } from "./fanout.ts";
 import { Farm, type FarmOptions, type Submission, stopAll } from "./farm.ts";
-import type { Figure } from "./figure.ts";
+import { type Figure, median } from "./figure.ts";
 import { gatewayFigures } from "./gateway.ts";
 import { idle } from "./idle.ts";
 import { joinSeenMs } from "./joining.ts";
@@ -53,7 +53,6 @@ const add = (figure: Figure) => {
   figures.push(figure);
   note(lineOf(figure));
 };
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
 const lineOf = ({ what, value, unit, goal, met, beside }: Figure) =>
   `${met ? "ok  " : "MISS"} ${what.padEnd(52)} ${value.toFixed(value < 10 ? 3 : 0).padStart(8)} ${unit.padEnd(7)} ${goal.padEnd(9)} ${beside ?? ""}`;
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { Figure } from "./figure.ts";
+import { type Figure, median } from "./figure.ts";
 
 const run = promisify(execFile);
 const swarmd = path.resolve(import.meta.dirname, "../../cli/swarmd");
@@ -68,8 +68,6 @@ export async function startFigures(rounds: number): Promise<Figure[]> {
     figure("swarmd status, the whole command", statusMs, statusMsMax),
   ];
 }
-
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
 
 async function timed(what: () => Promise<unknown>): Promise<number> {
   const from = performance.now();
